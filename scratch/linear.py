@@ -1,0 +1,71 @@
+"""The affine map, the one layer every perceptron is made of."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from scratch import checks
+from scratch.init import Rng, uniform_
+from scratch.module import Array, Module, Parameter
+
+
+class Linear(Module):
+    r"""y = x Wᵀ + b, with x of shape (…, in_features), W of (out_features, in_features) and b of (out_features,).
+
+    One entry is y_ni = Σ_j x_nj W_ij + b_i, so with δ = dL/dy the chain rule gives
+
+        dL/dW_ij = Σ_n δ_ni x_nj        dW = δᵀ x      (summed over the batch: every sample used the same W)
+        dL/db_i  = Σ_n δ_ni             db = Σ_n δ_n
+        dL/dx_nj = Σ_i δ_ni W_ij        dx = δ W
+
+    Weights and biases are drawn as `torch.nn.Linear` draws them, weights first: U(−1/√in_features, 1/√in_features).
+
+    Raises ValueError for a wrong number of features, TypeError for an input that is not of the layer's dtype.
+    Source: Goodfellow, Bengio, Courville, Deep Learning (2016), section 6.5.
+    """
+
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        dtype: npt.DTypeLike = np.float32,
+        rng: Rng = None,
+    ) -> None:
+        checks.count(self.name, "in_features", in_features)
+        checks.count(self.name, "out_features", out_features)
+        checks.float_dtype(self.name, dtype)
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = Parameter(np.empty((out_features, in_features), dtype))
+        self.bias = Parameter(np.empty(out_features, dtype)) if bias else None
+        self.reset_parameters(rng)
+
+    def reset_parameters(self, rng: Rng = None) -> None:
+        rng = np.random.default_rng(rng)
+        bound = 1 / math.sqrt(self.in_features) if self.in_features else 0.0
+        for parameter in self.parameters():
+            uniform_(parameter, -bound, bound, rng=rng)
+
+    def forward(self, x: Array) -> Array:
+        checks.float_array(self.name, "input", x, str(self.weight.data.dtype))
+        checks.features(self.name, x.shape, self.in_features)
+        y = x @ self.weight.data.T
+        if self.bias is not None:
+            y += self.bias.data
+        return self._remember(y, x)
+
+    def backward(self, grad_output: Array) -> Array:
+        (x,) = self._recall(grad_output)
+        rows = math.prod(x.shape[:-1])  # one unbatched sample is a batch of one
+        deltas = grad_output.reshape(rows, self.out_features)
+        self.weight.accumulate(deltas.T @ x.reshape(rows, self.in_features))
+        if self.bias is not None:
+            self.bias.accumulate(deltas.sum(axis=0))
+        return np.asarray(grad_output @ self.weight.data)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

@@ -1,0 +1,110 @@
+"""What all optimizers share: parameter groups, per-parameter state, state dicts."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scratch import checks
+from scratch.module import Array, Parameter
+
+Group = dict[str, Any]
+State = dict[str, Any]
+
+
+class Optimizer:
+    """Updates parameters in place from their gradients; a subclass writes `update` for one parameter.
+
+    `params` is an iterable of Parameters, or of groups `{"params": [...], "lr": ...}` whose options override the
+    defaults. `param_groups` may be edited between steps (a learning-rate schedule does just that). Parameters whose
+    gradient is None are left alone: no weight decay, no momentum.
+
+    Raises ValueError for no parameter, for one given twice, and for options unknown or out of range.
+    """
+
+    def __init__(self, params: Iterable[Parameter] | Iterable[Group], defaults: Group) -> None:
+        self.defaults = defaults
+        checks.optimizer_options(self.name, defaults, defaults)
+        entries: list[Any] = list(params)
+        if not entries or not isinstance(entries[0], dict):
+            entries = [{"params": entries}]
+        self.param_groups: list[Group] = []
+        for entry in entries:
+            given = entry["params"]
+            members = [given] if isinstance(given, Parameter) else list(given)
+            options = {name: value for name, value in entry.items() if name != "params"}
+            checks.optimizer_options(self.name, {**defaults, **options}, defaults)
+            checks.parameters(self.name, members, Parameter)
+            self.param_groups.append({"params": members, **defaults, **options})
+        checks.distinct(self.name, self.parameters(), "parameter")
+        self.state: dict[Parameter, State] = {}
+
+    @property
+    def name(self) -> str:
+        return type(self).__name__
+
+    def parameters(self) -> list[Parameter]:
+        """All parameters, in the order in which `state_dict` numbers them."""
+        return [parameter for group in self.param_groups for parameter in group["params"]]
+
+    def update(self, parameter: Parameter, gradient: Array, group: Group, state: State) -> None:
+        """One step of one parameter: change `parameter.data` and `state` in place, never `gradient`."""
+        raise NotImplementedError(f"{self.name} does not define update")
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient. ValueError or TypeError for a gradient that does not fit."""
+        for parameter in self.parameters():
+            if parameter.grad is not None:
+                checks.gradient(self.name, parameter.grad, parameter.data.shape, str(parameter.data.dtype))
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self.update(parameter, parameter.grad, group, self.state.setdefault(parameter, {}))
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients, or with `set_to_none=False` set existing ones to zero."""
+        for parameter in self.parameters():
+            keep = not set_to_none and parameter.grad is not None
+            parameter.grad = np.zeros_like(parameter.data) if keep else None
+
+    def state_dict(self) -> dict[str, Any]:
+        """State by parameter number and options by group, as copies, in the layout of PyTorch's `state_dict`.
+
+        Step counts are float32 arrays without axes, as PyTorch keeps them.
+        """
+        numbers = {parameter: i for i, parameter in enumerate(self.parameters())}
+        state = {
+            numbers[parameter]: {
+                name: value.copy() if isinstance(value, np.ndarray) else np.asarray(value, np.float32)
+                for name, value in entries.items()
+            }
+            for parameter, entries in self.state.items()
+            if entries
+        }
+        groups = [{**group, "params": [numbers[p] for p in group["params"]]} for group in self.param_groups]
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave. ValueError for other groups, shapes or dtypes; then nothing changes."""
+        parameters = self.parameters()
+        own = [len(group["params"]) for group in self.param_groups]
+        checks.optimizer_state(
+            self.name, state, own, {i: (p.data.shape, str(p.data.dtype)) for i, p in enumerate(parameters)}
+        )
+        for given in state["param_groups"]:
+            checks.optimizer_options(self.name, {k: v for k, v in given.items() if k in self.defaults}, self.defaults)
+        for group, given in zip(self.param_groups, state["param_groups"], strict=True):
+            group.update({name: given[name] for name in self.defaults if name in given})
+        self.state = {
+            parameters[int(number)]: {
+                name: int(value) if name == "step" else np.array(value) for name, value in entries.items()
+            }
+            for number, entries in state["state"].items()
+        }
+
+    def __repr__(self) -> str:
+        lines = [f"{self.name} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {name}: {value}" for name, value in sorted(group.items()) if name != "params"]
+        return "\n".join([*lines, ")"])

@@ -1,0 +1,37 @@
+"""One training step."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scratch import checks
+from scratch.losses import Loss
+from scratch.module import Module
+from scratch.optim import Optimizer
+
+
+class Trainer:
+    """The five steps: zero_grad, forward, loss, backward, optimizer step.
+
+    Raises ValueError for a loss with `reduction="none"`: a step descends one number.
+    """
+
+    def __init__(self, model: Module, loss: Loss, optimizer: Optimizer) -> None:
+        checks.choice("Trainer", "loss.reduction", loss.reduction, ("mean", "sum"))
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+
+    def asarray(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.asarray(x)
+
+    def to_numpy(self, a: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return a
+
+    def step(self, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> float:
+        """Train on one batch and return its loss before the update. Bad input raises and changes nothing."""
+        output = self.model.forward(x)
+        value = self.loss.forward(output, y)
+        self.optimizer.zero_grad()  # only now: what could be refused has been accepted
+        self.model.backward(self.loss.backward())
+        self.optimizer.step()
+        return float(value)

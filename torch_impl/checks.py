@@ -1,0 +1,329 @@
+"""Refusals: every error about bad input in one place, so that both sides say the same words.
+
+This file stands in `scratch/` and in `torch_impl/`, byte for byte the same, because neither side may import the other;
+a test keeps the two copies equal. Each function returns None or raises one error that says what was wrong, what was
+given and what is allowed. None of them changes anything, and callers call them before they change anything.
+"""
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Shape = tuple[int, ...]
+FLOATS = ("float32", "float64")
+
+
+def choice(owner: str, argument: str, given: Any, allowed: Iterable[str]) -> None:
+    """`given` must be one of `allowed`; a ValueError names the nearest one."""
+    names = list(allowed)
+    if given in names:
+        return
+    near = difflib.get_close_matches(str(given), names, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    raise ValueError(f"{owner}: {argument} must be one of {', '.join(names)}; got {given!r}{hint}")
+
+
+def number(owner: str, argument: str, given: Any, low: float = -math.inf, below: float = math.inf) -> None:
+    """`given` must be a real number with low <= given < below; NaN never is."""
+    if isinstance(given, bool | str) or not isinstance(given, int | float | np.floating | np.integer):
+        raise TypeError(f"{owner}: {argument} must be a number; got {given!r}")
+    if not low <= given < below:
+        upper = "" if below == math.inf else f" and < {below:g}"
+        bound = f" >= {low:g}{upper}" if low > -math.inf else " a finite number"
+        raise ValueError(f"{owner}: {argument} must be{bound}; got {given!r}")
+
+
+def count(owner: str, argument: str, given: Any, low: int = 0) -> None:
+    """`given` must be a whole number >= low."""
+    if isinstance(given, bool) or not isinstance(given, int | np.integer):
+        raise TypeError(f"{owner}: {argument} must be a whole number; got {given!r}")
+    if given < low:
+        raise ValueError(f"{owner}: {argument} must be >= {low}; got {given}")
+
+
+def float_dtype(owner: str, given: Any) -> None:
+    """A model's dtype: float32 or float64."""
+    try:
+        name = str(np.dtype(given))
+    except TypeError:
+        name = repr(given)
+    if name not in FLOATS:
+        raise TypeError(f"{owner}: dtype must be float32 or float64; got {name}")
+
+
+def float_array(owner: str, argument: str, given: Any, dtype: str | None = None) -> None:
+    """`given` must be a NumPy array of float32 or float64, and of `dtype` where the parameters fix one."""
+    if not isinstance(given, np.ndarray):
+        raise TypeError(f"{owner}: {argument} must be a NumPy array; got {type(given).__name__}")
+    same_dtype(owner, argument, str(given.dtype), dtype)
+
+
+def same_dtype(owner: str, argument: str, given: str, dtype: str | None) -> None:
+    """Nothing is converted silently: a float64 input of a float32 layer is refused, and so are integers."""
+    allowed = (dtype,) if dtype else FLOATS
+    if given not in allowed:
+        raise TypeError(f"{owner}: {argument} must be {' or '.join(allowed)}; got {given} (convert with .astype)")
+
+
+def features(owner: str, shape: Shape, in_features: int) -> None:
+    """The last axis of a layer's input must have as many entries as the layer has input features."""
+    if not shape or shape[-1] != in_features:
+        last = f"{shape[-1]} features" if shape else "no axis"
+        raise ValueError(f"{owner}: input of shape {shape} has {last}, but in_features={in_features}")
+
+
+def axis(owner: str, shape: Shape, dim: int) -> None:
+    """`dim` must be an axis of the input."""
+    if not -len(shape) <= dim < len(shape):
+        raise IndexError(f"{owner}: dim={dim} is no axis of an input of shape {shape}")
+
+
+def same_branches(owner: str, shapes: list[Shape]) -> None:
+    """Outputs that are summed have one shape."""
+    if any(shape != shapes[0] for shape in shapes):
+        raise ValueError(f"{owner}: the branches' outputs must have one shape to be summed; got {shapes}")
+
+
+def not_before_forward(owner: str, remembered: Any) -> None:
+    if remembered is None:
+        raise RuntimeError(f"{owner}: backward() was called before forward()")
+
+
+def grad_output(owner: str, given: Any, shape: Shape, dtype: str) -> None:
+    """The upstream gradient has the shape and dtype of the output it belongs to."""
+    float_array(owner, "grad_output", given, dtype)
+    given_shape = given.shape
+    if given_shape != shape:
+        raise ValueError(f"{owner}: grad_output has shape {given_shape}, but the output has shape {shape}")
+
+
+def loss_grad_output(owner: str, given: Any, shape: Shape, reduction: str) -> None:
+    """The upstream gradient of a loss: one value per loss value; None stands for 1 where there is only one."""
+    if given is None:
+        if reduction == "none":
+            raise ValueError(f'{owner}: with reduction="none" backward() needs grad_output of shape {shape}')
+    elif np.shape(given) != shape:
+        raise ValueError(f"{owner}: grad_output has shape {np.shape(given)}, but the loss has shape {shape}")
+
+
+def same_shape(owner: str, shape: Shape, target: Shape) -> None:
+    """Input and target of an elementwise loss have one shape: NumPy and PyTorch would broadcast, and train on nonsense.
+
+    A target without axes is allowed: one value for all outputs.
+    """
+    if target in (shape, ()):
+        return
+    same_size = math.prod(shape) == math.prod(target)
+    fix = f"; use target.reshape{shape}" if same_size else ""
+    raise ValueError(f"{owner}: input has shape {shape} but target has shape {target}; they must be equal{fix}")
+
+
+def not_empty(owner: str, size: int, reduction: str) -> None:
+    """The mean of nothing is 0/0."""
+    if size == 0 and reduction == "mean":
+        raise ValueError(f'{owner}: the mean over an empty batch is undefined; use reduction="sum" or leave it out')
+
+
+def weight(owner: str, argument: str, given: npt.NDArray[Any] | None, shape: Shape, dtype: str) -> None:
+    """A weight broadcasts to the input's shape and never widens it."""
+    if given is None:
+        return
+    float_array(owner, argument, given, dtype)
+    try:
+        fits = np.broadcast_shapes(given.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"{owner}: {argument} of shape {given.shape} does not broadcast to the input's {shape}")
+
+
+def elementwise_loss(
+    owner: str, input: npt.NDArray[Any], target: npt.NDArray[Any], reduction: str, **weights: npt.NDArray[Any] | None
+) -> None:
+    """MSE, L1 and the two binary cross-entropies: float input, target of the same dtype and shape, fitting weights."""
+    float_array(owner, "input", input)
+    float_array(owner, "target", target, str(input.dtype))
+    same_shape(owner, input.shape, target.shape)
+    for name, given in weights.items():
+        weight(owner, name, given, input.shape, str(input.dtype))
+    not_empty(owner, input.size, reduction)
+
+
+def probabilities(owner: str, input: npt.NDArray[Any]) -> None:
+    """Binary cross-entropy takes the logarithm of its input and of one minus it."""
+    outside = (input < 0) | (input > 1)
+    if outside.any():
+        index = tuple(int(i) for i in np.argwhere(outside)[0])
+        raise ValueError(
+            f"{owner}: input must be probabilities in [0, 1]; got {input[index]} at index {index} "
+            "(for logits use BCEWithLogitsLoss)"
+        )
+
+
+def class_loss(
+    owner: str,
+    input: npt.NDArray[Any],
+    target: npt.NDArray[Any],
+    reduction: str,
+    weight: npt.NDArray[Any] | None,
+    ignore_index: int,
+    *,
+    probability_targets: bool,
+) -> None:
+    """Cross-entropy and NLL: scores (C,), (N, C) or (N, C, d1, ...); class indices () / (N,) / (N, d1, ...).
+
+    Where `probability_targets` is allowed, a float target of the input's shape is taken as class probabilities.
+    """
+    float_array(owner, "input", input)
+    if not isinstance(target, np.ndarray):
+        raise TypeError(f"{owner}: target must be a NumPy array; got {type(target).__name__}")
+    if input.ndim == 0:
+        raise ValueError(f"{owner}: input must have a class axis, as in (C,) or (N, C, ...); got shape ()")
+    classes = input.shape[min(1, input.ndim - 1)]
+    if weight is not None:
+        float_array(owner, "weight", weight, str(input.dtype))
+        if weight.shape != (classes,):
+            raise ValueError(f"{owner}: weight must have shape ({classes},), one per class; got {weight.shape}")
+    if target.dtype.kind == "f" and probability_targets:
+        same_dtype(owner, "target", str(target.dtype), str(input.dtype))
+        if target.shape != input.shape:
+            raise ValueError(
+                f"{owner}: class probabilities must have the input's shape {input.shape}; got {target.shape} "
+                "(class indices must be integers)"
+            )
+        if ignore_index >= 0:
+            raise ValueError(f"{owner}: ignore_index is not supported with class probabilities; got {ignore_index}")
+    else:
+        class_indices(owner, input.shape, target, classes, ignore_index)
+    not_empty(owner, target.size, reduction)
+
+
+def label_smoothing(owner: str, given: Any) -> None:
+    """The share of a label that goes to all classes alike: a number in [0, 1]."""
+    number(owner, "label_smoothing", given, 0.0)
+    if given > 1:
+        raise ValueError(f"{owner}: label_smoothing must be in [0, 1]; got {given!r}")
+
+
+def class_indices(owner: str, shape: Shape, target: npt.NDArray[Any], classes: int, ignore_index: int) -> None:
+    """Integer targets of the input's shape without its class axis, each in 0..classes-1 or `ignore_index`."""
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"{owner}: class indices must be integers; got {target.dtype} (convert with .astype)")
+    expected = shape[:1] + shape[2:] if len(shape) > 1 else ()
+    if target.shape != expected:
+        same_size = math.prod(target.shape) == math.prod(expected)
+        fix = f"; use target.reshape{expected}" if same_size else ""
+        raise ValueError(
+            f"{owner}: input of shape {shape} needs class indices of shape {expected}; got shape {target.shape}{fix}"
+        )
+    outside = ((target < 0) | (target >= classes)) & (target != ignore_index)
+    if outside.any():
+        index = tuple(int(i) for i in np.argwhere(outside)[0])
+        raise IndexError(
+            f"{owner}: class indices must be in 0..{classes - 1}; got {target[index]} at index {index} of the target"
+        )
+
+
+def state_dict(
+    owner: str, expected: Mapping[str, tuple[Shape, str]], given: Mapping[str, Any], what: str = "parameter"
+) -> None:
+    """A state dict has exactly the expected names, shapes and dtypes; all that is wrong is said at once."""
+    wrong = [f"missing {name}" for name in expected if name not in given]
+    wrong += [f"unexpected {name}" for name in given if name not in expected]
+    for name, (shape, dtype) in expected.items():
+        if name not in given:
+            continue
+        array = given[name]
+        if not isinstance(array, np.ndarray):
+            wrong.append(f"{name} must be a NumPy array, got {type(array).__name__}")
+        elif array.shape != shape:
+            transposed = " (its transpose fits: use .T)" if array.T.shape == shape else ""
+            wrong.append(f"{name} has shape {array.shape}, expected {shape}{transposed}")
+        elif str(array.dtype) != dtype:
+            wrong.append(f"{name} is {array.dtype}, expected {dtype} (convert with .astype)")
+    if wrong:
+        raise ValueError(f"{owner}: state dict does not fit, no {what} was changed: {'; '.join(wrong)}")
+
+
+def layer_sizes(owner: str, sizes: object) -> None:
+    """An MLP's sizes: inputs, hidden widths, outputs."""
+    if isinstance(sizes, str) or not isinstance(sizes, Iterable):
+        raise TypeError(f"{owner}: sizes must be a sequence of whole numbers, as in (64, 32, 10); got {sizes!r}")
+    listed = list(sizes)
+    if len(listed) < 2:
+        raise ValueError(f"{owner}: sizes must name at least inputs and outputs, as in (2, 1); got {listed}")
+    for size in listed:
+        count(owner, "sizes", size)
+
+
+# The range of every optimizer option; (-inf, inf) stands for any number.
+OPTION_RANGES = {
+    "lr": (0.0, math.inf),
+    "momentum": (0.0, math.inf),
+    "dampening": (-math.inf, math.inf),
+    "weight_decay": (0.0, math.inf),
+    "eps": (0.0, math.inf),
+}
+
+
+def optimizer_options(owner: str, options: Mapping[str, Any], known: Iterable[str]) -> None:
+    """Ranges of the options of an optimizer or of one of its parameter groups; unknown options are refused."""
+    for name, given in options.items():
+        choice(owner, "option", name, known)
+        if name in OPTION_RANGES:
+            low, below = OPTION_RANGES[name]
+            number(owner, name, given, low, below)
+        elif name == "betas":
+            if not isinstance(given, tuple | list) or len(given) != 2:
+                raise TypeError(f"{owner}: betas must be two numbers; got {given!r}")
+            for i, beta in enumerate(given):
+                number(owner, f"betas[{i}]", beta, 0.0, 1.0)
+    if options.get("nesterov") and not (options.get("momentum", 0) > 0 and options.get("dampening", 0) == 0):
+        raise ValueError(
+            f"{owner}: nesterov needs momentum > 0 and dampening = 0; "
+            f"got momentum={options.get('momentum', 0)}, dampening={options.get('dampening', 0)}"
+        )
+
+
+def parameters(owner: str, given: Iterable[object], kind: type) -> None:
+    """An optimizer steps Parameters."""
+    for entry in given:
+        if not isinstance(entry, kind):
+            raise TypeError(f"{owner}: params must hold {kind.__name__} objects; got {type(entry).__name__}")
+
+
+def gradient(owner: str, given: Any, shape: Shape, dtype: str) -> None:
+    """A gradient has its parameter's shape and dtype."""
+    float_array(owner, "gradient", given, dtype)
+    if given.shape != shape:
+        raise ValueError(f"{owner}: gradient has shape {given.shape}, but its parameter has shape {shape}")
+
+
+def optimizer_state(
+    owner: str, given: Mapping[str, Any], group_sizes: list[int], expected: Mapping[int, tuple[Shape, str]]
+) -> None:
+    """An optimizer's state dict has the same groups, and arrays of its parameters' shapes and dtypes."""
+    if set(given) != {"state", "param_groups"}:
+        raise ValueError(f"{owner}: a state dict has the entries 'state' and 'param_groups'; got {sorted(given)}")
+    sizes = [len(group["params"]) for group in given["param_groups"]]
+    if sizes != group_sizes:
+        raise ValueError(f"{owner}: state dict has groups of {sizes} parameters, expected {group_sizes}")
+    for index, entries in given["state"].items():
+        if int(index) not in expected:
+            raise ValueError(f"{owner}: state dict has state for parameter {index}, expected 0..{len(expected) - 1}")
+        shape, dtype = expected[int(index)]
+        wanted = {name: ((), "float32") if name == "step" else (shape, dtype) for name in entries}
+        state_dict(f"{owner} state of parameter {index}", wanted, entries, "state")
+
+
+def distinct(owner: str, objects: Iterable[object], what: str) -> None:
+    """No object twice (one memory would serve two places, one parameter would be stepped twice), and at least one."""
+    listed = list(objects)
+    if not listed:
+        raise ValueError(f"{owner}: got no {what}")
+    if len({id(entry) for entry in listed}) != len(listed):
+        raise ValueError(f"{owner}: the same {what} was given twice")

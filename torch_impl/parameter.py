@@ -1,0 +1,74 @@
+"""A PyTorch parameter seen as NumPy, and the two crossings of the boundary."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from torch_impl import checks
+
+Array = npt.NDArray[np.floating[Any]]
+Device = str | torch.device
+
+
+def torch_dtype(owner: str, dtype: npt.DTypeLike) -> torch.dtype:
+    """np.float32 or "float32" → torch.float32. TypeError for anything but float32 and float64."""
+    checks.float_dtype(owner, dtype)
+    return torch.float32 if np.dtype(dtype) == np.float32 else torch.float64
+
+
+def to_tensor(x: npt.NDArray[Any], device: Device = "cpu") -> torch.Tensor:
+    """A copy of `x` as a tensor: floats keep their dtype, integers become int64, as torch wants class indices."""
+    copied = np.array(x, np.int64) if x.dtype.kind in "iu" else np.array(x)
+    return torch.from_numpy(copied).to(device)
+
+
+def to_numpy(a: torch.Tensor) -> npt.NDArray[Any]:
+    """A copy of `a` as an array."""
+    copied: npt.NDArray[Any] = np.array(a.detach().cpu().numpy())
+    return copied
+
+
+class Parameter:
+    """An `nn.Parameter`, reachable as `tensor`, whose `data` and `grad` read as NumPy arrays.
+
+    Made from an array (copied, on `device`) or around an existing `nn.Parameter`. `data` is the live value on the CPU
+    and a copy on other devices; `grad` is a copy, None before the first backward pass.
+    Raises TypeError for anything but a float32 or float64 array.
+    """
+
+    tensor: torch.nn.Parameter
+
+    def __init__(self, data: Array | torch.nn.Parameter, device: Device = "cpu") -> None:
+        if isinstance(data, torch.nn.Parameter):
+            self.tensor = data
+        else:
+            checks.float_array("Parameter", "data", data)
+            self.tensor = torch.nn.Parameter(to_tensor(data, device))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.tensor.shape)
+
+    @property
+    def data(self) -> Array:
+        array: Array = self.tensor.detach().cpu().numpy()
+        return array
+
+    @data.setter
+    def data(self, value: Array) -> None:
+        checks.gradient("Parameter", value, self.shape, str(self.data.dtype))
+        with torch.no_grad():
+            self.tensor.copy_(to_tensor(value))
+
+    @property
+    def grad(self) -> Array | None:
+        return None if self.tensor.grad is None else to_numpy(self.tensor.grad)
+
+    @grad.setter
+    def grad(self, value: Array | None) -> None:
+        self.tensor.grad = None if value is None else to_tensor(value, self.tensor.device)
+
+    def __repr__(self) -> str:
+        return repr(self.tensor)

@@ -1,0 +1,57 @@
+"""One training step as a PyTorch user would write it."""
+
+from typing import Any
+
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from torch_impl import checks
+from torch_impl.loss import Loss
+from torch_impl.model import Model
+from torch_impl.optimizer import Optimizer
+from torch_impl.parameter import to_numpy, to_tensor
+
+ELEMENTWISE = (nn.MSELoss, nn.L1Loss)  # torch broadcasts these with no more than a warning
+
+
+class Trainer:
+    """The five steps on native tensors: zero_grad, forward, loss, backward, optimizer step.
+
+    `asarray` carries data to the model's device once; `step` also takes NumPy arrays and then carries them itself.
+    Raises ValueError for a loss with `reduction="none"`: a step descends one number.
+    """
+
+    def __init__(self, model: Model, loss: Loss, optimizer: Optimizer) -> None:
+        checks.choice("Trainer", "loss.reduction", loss.reduction, ("mean", "sum"))
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self._elementwise = isinstance(loss.module, ELEMENTWISE)
+
+    def asarray(self, x: npt.NDArray[Any]) -> torch.Tensor:
+        return to_tensor(x, self.model.device)
+
+    def to_numpy(self, a: torch.Tensor) -> npt.NDArray[Any]:
+        return to_numpy(a)
+
+    def step(self, x: torch.Tensor | npt.NDArray[Any], y: torch.Tensor | npt.NDArray[Any]) -> float:
+        """Train on one batch and return its loss before the update. Bad input raises and changes nothing."""
+        input = x if isinstance(x, torch.Tensor) else self.asarray(x)
+        target = y if isinstance(y, torch.Tensor) else self.asarray(y)
+        output = self.model.run(input)
+        if self._suspicious(output, target):
+            self.loss.check(to_numpy(output), to_numpy(target))
+        try:
+            value = self.loss.run(output, target)
+        except (RuntimeError, IndexError, ValueError):
+            self.loss.check(to_numpy(output), to_numpy(target))
+            raise
+        self.optimizer.zero_grad()  # only now: what could be refused has been accepted
+        value.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+        self.optimizer.step()
+        return value.item()
+
+    def _suspicious(self, output: torch.Tensor, target: torch.Tensor) -> bool:
+        """What torch would do with no more than a warning: broadcast, convert, divide by zero. All else it refuses."""
+        if target.is_floating_point() and target.dtype != output.dtype:
+            return True
+        return (self._elementwise and target.shape != output.shape) or not output.numel()
