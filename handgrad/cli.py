@@ -1,0 +1,336 @@
+"""The command line. Exit codes: 0 all is well, 1 parity or the expectation failed, 2 bad input, 130 Ctrl-C.
+
+Bad input of every kind is one line on standard error. What takes long to import (torch, scikit-learn, matplotlib) is
+imported by the command that needs it.
+"""
+
+import difflib
+import math
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+import handgrad
+
+if TYPE_CHECKING:
+    from handgrad.experiments import Experiment
+    from handgrad.run import Run
+
+INTERRUPTED = 130  # exit code: 128 + SIGINT
+REPORT, RESULT = "report.html", "result.json"
+OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
+DEFAULT_LR = 0.001  # PyTorch's, for SGD and for Adam
+ACTIVATIONS = ("identity", "relu", "leaky_relu", "sigmoid", "tanh", "softmax", "log_softmax")
+DTYPES = ("float32", "float64")
+OPTIMIZER_HELP = f"{' or '.join(OPTIMIZERS)}; another than the recipe's starts from PyTorch's defaults."
+REFRESH = 0.1  # seconds between two looks of the live progress
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, help=handgrad.__doc__)
+
+
+class BadInputError(Exception):
+    """What the user gave cannot be used. The message is the one line that is printed."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (that of the process if None) and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without "≥" shows "?", and the run goes on
+    try:
+        code = typer.main.get_command(app).main(
+            arguments, prog_name="handgrad", standalone_mode=False, obj=shlex.join(["handgrad", *arguments])
+        )
+    except BadInputError as error:
+        return _refuse(str(error))
+    except Exception as error:
+        # Usage errors. Their class has moved between click and typer; their method has not.
+        if not hasattr(error, "format_message"):
+            raise
+        return _refuse(error.format_message())
+    return code if isinstance(code, int) else 0
+
+
+def _refuse(message: str) -> int:
+    print("handgrad: error:", " ".join(message.split()), file=sys.stderr)
+    return 2
+
+
+@app.callback(invoke_without_command=True)
+def handgrad_command(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Hand-written NumPy backpropagation and PyTorch behind one contract, judged by certified rounding bounds."""
+    if version:
+        print(f"handgrad {handgrad.__version__}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command("list")
+def list_command() -> None:
+    """Show the experiments."""
+    from handgrad.experiments import EXPERIMENTS
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("name", "what", "source", "data", "expected", "time"):
+        table.add_column(heading, no_wrap=heading != "what", overflow="fold")
+    for experiment in EXPERIMENTS.values():
+        expected = str(experiment.expect).replace("accuracy", "acc.")
+        cells = (experiment.name, experiment.title, experiment.source, experiment.size, expected)
+        table.add_row(*cells, f"{experiment.seconds:.0f} s")
+    Console().print(table)
+
+
+@app.command("compare")
+def compare_command(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An experiment; `handgrad list` shows them.")],
+    epochs: Annotated[str | None, typer.Option(metavar="N", help="Passes over the training data.")] = None,
+    lr: Annotated[str | None, typer.Option(metavar="X", help="Learning rate.")] = None,
+    batch_size: Annotated[str | None, typer.Option(metavar="N", help="Examples per step.")] = None,
+    optimizer: Annotated[str | None, typer.Option(metavar="NAME", help=OPTIMIZER_HELP)] = None,
+    hidden: Annotated[str | None, typer.Option(metavar="N,N", help="Widths of the hidden layers, as in 64,32.")] = None,
+    activation: Annotated[str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(ACTIVATIONS)}.")] = None,
+    seed: Annotated[str | None, typer.Option(metavar="N", help="Of weights, batches and generated data.")] = None,
+    dtype: Annotated[str | None, typer.Option(metavar="NAME", help=f"{' or '.join(DTYPES)}.")] = None,
+    judge_every: Annotated[str | None, typer.Option(metavar="N", help="Judge every n-th step, and the last.")] = None,
+    device: Annotated[str, typer.Option(help="Where the PyTorch side computes: cpu, cuda, cuda:1 ...")] = "cpu",
+    out: Annotated[Path | None, typer.Option(help="Folder for report and result.", show_default="runs/NAME")] = None,
+) -> int:
+    """Train both sides from the same weights on the same batches, judge every step, and write a report.
+
+    Exit code 0: every judged step of both sides held and the experiment's expectation is met. With another recipe
+    (epochs, lr, batch size, optimizer, hidden, activation) the expectation is shown but does not decide.
+    """
+    texts = {
+        "epochs": epochs,
+        "lr": lr,
+        "batch_size": batch_size,
+        "optimizer": optimizer,
+        "hidden": hidden,
+        "activation": activation,
+        "seed": seed,
+        "dtype": dtype,
+        "judge_every": judge_every,
+    }
+    given = {field: _parsed(field, text) for field, text in texts.items() if text is not None}
+    experiment = with_overrides(experiment_named(name), given)
+    try:
+        return compare(experiment, device, out or Path("runs") / experiment.name, context.obj)
+    except KeyboardInterrupt:  # outside the training, which ends by itself and is written
+        print("handgrad: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def experiment_named(name: str) -> "Experiment":
+    """The experiment of that name. BadInputError names the nearest."""
+    from handgrad.experiments import EXPERIMENTS
+
+    return EXPERIMENTS[_choice("experiment", name, EXPERIMENTS)]
+
+
+def with_overrides(experiment: "Experiment", given: dict[str, Any]) -> "Experiment":
+    """The experiment with the given fields in place of its own.
+
+    The options and the learning rate of one optimizer mean nothing to another: a changed optimizer starts from
+    PyTorch's defaults.
+    """
+    if given.get("optimizer", experiment.optimizer) != experiment.optimizer:
+        given = {"optimizer_options": {}, "lr": DEFAULT_LR, **given}
+    return replace(experiment, **given)
+
+
+def compare(experiment: "Experiment", device: str, out: Path, command: str) -> int:
+    """Run one comparison with everything a terminal shows of it. Returns the exit code."""
+    from handgrad.files import output_folder
+
+    try:
+        output_folder(out, (REPORT, RESULT))
+    except OSError as error:
+        raise BadInputError(f"--out {out} cannot be written: {error.strerror} ({error.filename})") from error
+
+    console = Console(highlight=False)
+    with console.status(f"preparing {experiment.name}"):
+        from handgrad.report import write_report
+        from handgrad.result import passed, write_result
+        from handgrad.runner import prepare, train
+
+        try:
+            prepared = prepare(experiment, device)
+        except (ValueError, TypeError, MemoryError, RuntimeError) as error:
+            raise BadInputError(str(error)) from error
+
+    with Progress(*COLUMNS, console=console, auto_refresh=False) as progress:
+        run = train(prepared, command, _follow(progress, experiment.name, prepared.steps))
+    try:
+        write_result(run, out / RESULT)  # first: it is quick, and a second Ctrl-C would cost the report alone
+        with console.status("writing the report"):
+            write_report(run, out / REPORT)
+    except OSError as error:
+        raise BadInputError(f"--out {out} cannot be written: {error.strerror} ({error.filename})") from error
+
+    console.print(summary_table(run))
+    for name, side in run.sides.items():
+        for failure in side.tally.failures[:1]:
+            heading = f"\n{SIDE_NAMES[name]}, the first step that failed:"
+            console.print(heading, failure.render(), sep="\n", markup=False, soft_wrap=True)
+    console.print(f"\nreport  {out / REPORT}\nresult  {out / RESULT}\n", markup=False, soft_wrap=True)
+    console.print(verdict(run), style="bold green" if passed(run) else "bold red", markup=False, soft_wrap=True)
+    if run.interrupted:
+        return INTERRUPTED
+    return 0 if passed(run) else 1
+
+
+SIDE_NAMES = {"scratch": "NumPy", "torch": "PyTorch"}
+COLUMNS = (
+    TextColumn("{task.description}"),
+    BarColumn(),
+    TextColumn("{task.completed:,.0f}/{task.total:,.0f} steps"),
+    TimeRemainingColumn(),
+    TextColumn("{task.fields[note]}"),
+)
+
+
+def _follow(progress: Progress, name: str, steps: int) -> Callable[["Run"], None]:
+    """Show the run in `progress`, a few times a second and not at every step: drawing would cost more than training."""
+    task = progress.add_task(name, total=steps, note="")
+    shown = 0.0
+
+    def follow(run: "Run") -> None:
+        nonlocal shown
+        done, now = len(run.divergence), time.monotonic()
+        if now - shown < REFRESH and done < steps:
+            return
+        shown = now
+        losses = " / ".join(f"{side.losses[-1]:.4g}" for side in run.sides.values())
+        failing = [SIDE_NAMES[name] for name, side in run.sides.items() if not side.tally.held]
+        note = f"loss {losses}" + (f", {' and '.join(failing)} outside the bounds" if failing else "")
+        progress.update(task, completed=done, note=note)
+        progress.refresh()
+
+    return follow
+
+
+def summary_table(run: "Run") -> Table:
+    """Both sides' numbers at the end."""
+    table = Table(header_style="bold")
+    table.add_column(run.experiment.name)
+    for name in run.sides:
+        table.add_column(SIDE_NAMES[name], justify="right")
+    sides = list(run.sides.values())
+    finals, tallies = [side.final for side in sides], [side.tally for side in sides]
+    rows = {
+        "training loss": [_number(final.train_loss) for final in finals],
+        "test loss": [_number(final.test_loss) for final in finals],
+        "training accuracy": [_share(final.train_accuracy) for final in finals],
+        "test accuracy": [_share(final.test_accuracy) for final in finals],
+        "time per step": [f"{1e6 * side.seconds_per_step:,.0f} µs" if side.seconds else "" for side in sides],
+        "steps judged": [f"{side.tally.steps:,} of {len(side.losses):,}" for side in sides],
+        "numbers judged": [f"{tally.numbers:,}" for tally in tallies],
+        "numbers skipped": [f"{tally.skipped:,}" for tally in tallies],
+        "largest error / bound": [f"{tally.worst:.3g}" for tally in tallies],
+        "parity": ["[green]held[/]" if tally.held else "[bold red]FAILED[/]" for tally in tallies],
+    }
+    for label, cells in rows.items():
+        if any(cells):
+            table.add_row(label, *cells)
+    return table
+
+
+def verdict(run: "Run") -> str:
+    """The whole run in one line."""
+    from handgrad.result import expectation_decides, expectation_met, measured, overrides, passed
+
+    if run.interrupted:
+        head = f"INTERRUPTED after {len(run.divergence):,} of {run.steps_planned:,} steps"
+    else:
+        head = "PASSED" if passed(run) else "FAILED"
+    failed = [SIDE_NAMES[name] for name, side in run.sides.items() if not side.tally.held]
+    parity = f"parity failed on {' and '.join(failed)}" if failed else "parity held on both sides"
+    metric = run.experiment.expect.metric
+    reached = " and ".join(f"{_value(metric, measured(run, side))} ({SIDE_NAMES[side]})" for side in run.sides)
+    expect = f"expected {run.experiment.expect}, {'met' if expectation_met(run) else 'not met'}: {reached}"
+    if not expectation_decides(run) and not run.interrupted:
+        expect += f"; does not decide, the recipe was changed ({', '.join(overrides(run.experiment))})"
+    diverged = [i for side in run.sides.values() for i, loss in enumerate(side.losses, 1) if not math.isfinite(loss)]
+    blown = f"; the loss is not finite from step {min(diverged):,} on: training diverged" if diverged else ""
+    return f"{head}: {parity}; {expect}{blown}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.2f} %"
+
+
+def _value(metric: str, value: float | None) -> str:
+    return _share(value) if metric.endswith("accuracy") else _number(value)
+
+
+# --- what the options accept: a parser gives the value of a text, or raises BadInputError saying what is allowed ------
+
+
+def _choice(option: str, text: str, allowed: Iterable[str]) -> str:
+    names = list(allowed)
+    if text in names:
+        return text
+    near = difflib.get_close_matches(text, names, n=1, cutoff=0.4)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    raise BadInputError(f"{option} must be one of {', '.join(names)}; got {text!r}{hint}")
+
+
+def _whole(option: str, text: str, low: int = 1, high: float = math.inf) -> int:
+    if text.isdecimal() and low <= int(text) <= high:
+        return int(text)
+    allowed = f">= {low}" if high == math.inf else f"from {low} to {high}"
+    raise BadInputError(f"{option} must be a whole number {allowed}; got {text!r}")
+
+
+def _rate(option: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if 0 <= value < math.inf:
+        return value
+    raise BadInputError(f"{option} must be a finite number >= 0; got {text!r}")
+
+
+def _widths(option: str, text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if all(part.isdecimal() and int(part) >= 1 for part in parts):
+        return tuple(map(int, parts))
+    raise BadInputError(f"{option} must be whole numbers >= 1 with commas between, as in 64,32; got {text!r}")
+
+
+PARSERS: dict[str, Callable[[str, str], Any]] = {
+    "epochs": _whole,
+    "lr": _rate,
+    "batch_size": _whole,
+    "optimizer": lambda option, text: OPTIMIZERS[_choice(option, text.lower(), OPTIMIZERS)],
+    "hidden": _widths,
+    "activation": partial(_choice, allowed=ACTIVATIONS),
+    "seed": partial(_whole, low=0, high=2**32 - 1),
+    "dtype": partial(_choice, allowed=DTYPES),
+    "judge_every": _whole,
+}
+"""What each option that replaces a field of the experiment accepts."""
+
+
+def _parsed(field: str, text: str) -> Any:
+    return PARSERS[field](f"--{field.replace('_', '-')}", text)

@@ -1,0 +1,40 @@
+"""Which class a network answers, and how often it is right."""
+
+import numpy as np
+import numpy.typing as npt
+
+from handgrad.contract import Array, Target
+from handgrad.experiments.experiment import Data, Experiment
+
+Classes = npt.NDArray[np.int64]
+
+
+def true_classes(data: Data, target: Target) -> Classes:
+    """The class `(n,)` of every target: an index as it is, one column by its two values, else the largest column."""
+    if target.ndim == 1:
+        return np.asarray(target, np.int64)
+    if target.shape[1] == 1:
+        return np.asarray(target[:, 0] > _middle(data), np.int64)
+    return np.asarray(target.argmax(axis=1), np.int64)
+
+
+def predicted_classes(experiment: Experiment, data: Data, output: Array) -> Classes:
+    """The class index `(n,)` a network answers with outputs `(n, outputs)`.
+
+    Several outputs: the largest. One output: class 1 where a logit is positive, or where an output trained on numbers
+    (0 and 1, or −1 and 1) is above their middle.
+    """
+    if output.shape[1] > 1:
+        return np.asarray(output.argmax(axis=1), np.int64)
+    threshold = 0.0 if experiment.loss == "BCEWithLogitsLoss" else _middle(data)
+    return np.asarray(output[:, 0] > threshold, np.int64)
+
+
+def confusion_matrix(truth: Classes, answer: Classes, classes: int) -> npt.NDArray[np.int64]:
+    """Counts `(classes, classes)`: rows are true classes, columns those answered; the trace counts right answers."""
+    return np.bincount(truth * classes + answer, minlength=classes**2).reshape(classes, classes)
+
+
+def _middle(data: Data) -> float:
+    """Half way between the two numbers that stand for the two classes."""
+    return (float(data.y_train.min()) + float(data.y_train.max())) / 2

@@ -1,0 +1,35 @@
+"""The judge: a third computation, in float64 ball arithmetic, that no correct program is outside of.
+
+- `StepJudge` certifies every step of a training run from the side's own state; `Tally` adds its verdicts up.
+- `judge_forward`, `judge_backward`, `judge_loss`, `judge_net` and `judge_optimizer` (with `snapshot`) judge one piece.
+- `Verdict` says what held, `Failure` what did not: side, tensor, index, value, reference, radius and likely pattern.
+"""
+
+from handgrad.judge.ball import Ball, Format
+from handgrad.judge.step import (
+    Snapshot,
+    StepJudge,
+    judge_backward,
+    judge_forward,
+    judge_loss,
+    judge_net,
+    judge_optimizer,
+    snapshot,
+)
+from handgrad.judge.verdict import Failure, Tally, Verdict
+
+__all__ = [
+    "Ball",
+    "Failure",
+    "Format",
+    "Snapshot",
+    "StepJudge",
+    "Tally",
+    "Verdict",
+    "judge_backward",
+    "judge_forward",
+    "judge_loss",
+    "judge_net",
+    "judge_optimizer",
+    "snapshot",
+]

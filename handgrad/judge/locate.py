@@ -1,0 +1,95 @@
+"""Where the two part: after a failure, every layer is run again alone and held against its own rule.
+
+Alone means: the layer gets the side's own numbers as exact inputs, so that its bound is that of one operation. A copy
+of the model is used; the judged one stays as it is. What only goes wrong in company (a stale cache, accumulation, a
+wrong chain) holds here, and that is said.
+"""
+
+import copy
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handgrad.judge import layers, structure
+from handgrad.judge.ball import Ball, Float64, Format
+from handgrad.judge.verdict import Verdict
+
+AnyArray = npt.NDArray[Any]
+
+
+def first_part(model: Any, rule: layers.Rule, x: AnyArray, upstream: Ball | None) -> str:
+    """The first layer, in the order of computation, that is wrong when run alone."""
+    replay = _Replay(copy.deepcopy(structure.unwrap(model)), Format.of(x.dtype))
+    output = replay.forward(rule, x)
+    if not replay.found and upstream is not None and output.shape == upstream.shape:
+        replay.backward(rule, upstream.mid.astype(x.dtype))
+    return replay.found or "no layer alone: a cache, an accumulation, the loss, or the way the layers are chained"
+
+
+class _Replay:
+    """Runs a model's leaves one by one; `found` is the first failure."""
+
+    def __init__(self, module: Any, format: Format) -> None:
+        self.module, self.format, self.found = module, format, ""
+        self.parameters = {name: structure.copy(p.data) for name, p in structure.named_parameters(module)}
+        self.tensor = next((p for _, p in module.named_parameters() if hasattr(p, "new_tensor")), None)
+
+    def forward(self, rule: layers.Rule, x: AnyArray) -> AnyArray:
+        if isinstance(rule, layers.Parallel):
+            return self._sum([self.forward(layer, x) for layer in rule.layers])
+        if isinstance(rule, layers.Sequential):
+            for layer in rule.layers:
+                x = self.forward(layer, x)
+            return x
+        reference = rule.forward(self.format.exact(x), self.parameters)
+        own = self._resolve(rule.name)
+        value = structure.array(own.forward(x if self.tensor is None else self.tensor.new_tensor(x)))
+        self._hold(f"{_label(rule)}, forward", value, reference)
+        return value.astype(x.dtype) if value.shape == reference.shape else _rounded(reference, x)
+
+    def backward(self, rule: layers.Rule, grad: AnyArray) -> AnyArray:
+        if isinstance(rule, layers.Parallel):
+            return self._sum([self.backward(layer, grad) for layer in rule.layers])
+        if isinstance(rule, layers.Sequential):
+            for layer in reversed(rule.layers):
+                grad = self.backward(layer, grad)
+            return grad
+        gradients: layers.Gradients = {}
+        reference = rule.backward(self.format.exact(grad), gradients)
+        own = self._resolve(rule.name)
+        if not hasattr(own, "backward"):  # autograd's business
+            return _rounded(reference, grad)
+        own.zero_grad()
+        value = structure.array(own.backward(grad))
+        computed = {f"{rule.name}.{name}".lstrip("."): p.grad for name, p in own.named_parameters()}
+        for name, ball in gradients.items():
+            self._hold(f"{_label(rule)}, backward: gradient of {name}", computed.get(name), ball)
+        self._hold(f"{_label(rule)}, backward: gradient of its input", value, reference)
+        return value if value.shape == reference.shape else _rounded(reference, grad)
+
+    def _hold(self, place: str, value: Any, reference: Ball) -> None:
+        if self.found:
+            return
+        verdict = Verdict()
+        verdict.check(place, value, reference)
+        if not verdict.held:
+            self.found = place
+
+    def _resolve(self, name: str) -> Any:
+        module = structure.unwrap(self.module)
+        for key in name.split(".") if name else []:
+            module = structure.unwrap(dict(structure.children(module))[key])
+        return module
+
+    def _sum(self, parts: list[AnyArray]) -> AnyArray:
+        total: Float64 = np.sum([p.astype(np.float64) for p in parts], axis=0)
+        return total.astype(self.format.dtype)
+
+
+def _label(rule: layers.Rule) -> str:
+    return rule.label() if isinstance(rule, layers.Leaf) else rule.name
+
+
+def _rounded(reference: Ball, like: AnyArray) -> AnyArray:
+    return reference.mid.astype(like.dtype)

@@ -1,0 +1,481 @@
+"""Judging: a loss, a model, an optimizer step, a whole net, and every step of a training run.
+
+A run's step is judged *from the side's own state before it*: parameters, optimizer state and batch go into the balls,
+and what the side computed must lie inside. Both sides can then train freely; every step of either is certified.
+The optimizer is judged from the gradients that the side itself computed, so that one mistake is reported once.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handgrad.contract import Array
+from handgrad.judge import layers, locate, losses, optimizers, structure
+from handgrad.judge.ball import Ball, Float64, Format
+from handgrad.judge.patterns import Evidence, recognise
+from handgrad.judge.verdict import Explain, Verdict
+
+AnyArray = npt.NDArray[Any]
+
+quiet = np.errstate(all="ignore")
+"""Balls compute with NaN and ∞ on purpose."""
+
+
+@dataclass(frozen=True)
+class OptimizerSnapshot:
+    """What an optimizer step starts from, as copies. Parameters and state are numbered as in `state_dict`."""
+
+    parameters: list[AnyArray]
+    state: dict[int, dict[str, AnyArray]]
+    groups: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a training step starts from, as copies."""
+
+    parameters: dict[str, AnyArray]
+    gradients: dict[str, AnyArray]  # those left over from the step before
+    optimizer: OptimizerSnapshot
+
+
+class StepJudge:
+    """Judges the training steps of one side.
+
+    >>> judge = StepJudge(model, loss, optimizer)                   # doctest: +SKIP
+    >>> before = judge.before()                                     # doctest: +SKIP
+    >>> value = trainer.step(x, y)                                  # doctest: +SKIP
+    >>> verdict = judge.after(before, x, y, value)                  # doctest: +SKIP
+
+    Raises `TypeError` for a layer, loss or optimizer that the judge has no rule for.
+    """
+
+    def __init__(self, model: Any, loss: Any, optimizer: Any) -> None:
+        self.model, self.optimizer = model, optimizer
+        self.rule, self.loss = layers.read_model(model), losses.read_loss(loss)
+        _optimizer_rule(optimizer)
+        self.side = structure.side_of(model)
+        self.names = _match(dict(structure.named_parameters(model)), _parameters(optimizer))
+
+    def before(self) -> Snapshot:
+        parameters = dict(structure.named_parameters(self.model))
+        return Snapshot(
+            {name: structure.copy(p.data) for name, p in parameters.items()},
+            {name: structure.copy(p.grad) for name, p in parameters.items() if p.grad is not None},
+            snapshot(self.optimizer),
+        )
+
+    @quiet
+    def after(self, before: Snapshot, x: AnyArray, y: AnyArray, value: Any) -> Verdict:
+        """The verdict on the step from `before` on the batch `(x, y)` that returned the loss `value`."""
+        verdict = Verdict(self.side)
+        now = dict(structure.named_parameters(self.model))
+        gradients = {name: p.grad for name, p in now.items() if _trainable(p)}
+        net = _Net(self.rule, before.parameters, x, before.gradients)
+        output = net.forward()
+        ball = net.loss(self.loss, output, y)
+        verdict.check("loss", value, ball, net.explain("loss"))
+        net.backward(self.loss.backward())
+        net.check_gradients(verdict, gradients)
+        if verdict.failures:
+            verdict.parts_at(locate.first_part(self.model, self.rule, net.x, net.upstream))
+        _check_step(verdict, self.optimizer, before.optimizer, self.names)
+        held = set(self.names)
+        for name in now.keys() - held:
+            ball = net.format.exact(before.parameters[name])
+            verdict.check(f"{name}, which the optimizer does not have", now[name].data, ball, _stay)
+        return verdict
+
+
+@quiet
+def judge_forward(model: Any, x: AnyArray, output: Any = None, side: str = "") -> Verdict:
+    """The output of `model` for `x`; computed through the contract unless given."""
+    verdict = Verdict(side or structure.side_of(model))
+    net = _Net.of(model, x)
+    output = model.forward(x) if output is None else output
+    verdict.check("output", output, net.forward(), net.explain("output"))
+    _locate(verdict, model, net)
+    return verdict
+
+
+@quiet
+def judge_backward(
+    model: Any,
+    x: AnyArray,
+    grad_output: AnyArray,
+    grad_input: Any = None,
+    gradients: Mapping[str, Any] | None = None,
+    side: str = "",
+) -> Verdict:
+    """The gradients of `model` at `x` for an upstream gradient; computed through the contract unless given."""
+    verdict = Verdict(side or structure.side_of(model))
+    net = _Net.of(model, x)
+    if grad_input is None or gradients is None:
+        model.zero_grad()
+        model.forward(x)
+        grad_input = model.backward(grad_output)
+        gradients = {name: p.grad for name, p in structure.named_parameters(model)}
+    net.forward()
+    net.backward(net.format.exact(grad_output))
+    verdict.check("gradient of the input", grad_input, net.grad_input, net.explain("gradient of the input"))
+    net.check_gradients(verdict, gradients)
+    _locate(verdict, model, net)
+    return verdict
+
+
+@quiet
+def judge_loss(
+    loss: Any,
+    input: AnyArray,
+    target: AnyArray,
+    value: Any = None,
+    grad: Any = None,
+    grad_output: Any = None,
+    side: str = "",
+) -> Verdict:
+    """The value of `loss` and its gradient; computed through the contract unless given."""
+    verdict = Verdict(side or structure.side_of(loss))
+    rule = losses.read_loss(loss)
+    if value is None or grad is None:
+        value = loss.forward(input, target)
+        grad = loss.backward(grad_output)
+    net = _Net(_NOTHING, {}, input, {})
+    ball = net.loss(rule, net.forward(), target)
+    verdict.check("loss", value, ball, net.explain("loss"))
+    verdict.check("gradient of the loss", grad, rule.backward(grad_output), net.explain("gradient of the loss"))
+    return verdict
+
+
+@quiet
+def judge_net(
+    model: Any,
+    loss: Any,
+    x: AnyArray,
+    y: AnyArray,
+    output: Any = None,
+    value: Any = None,
+    grad_input: Any = None,
+    gradients: Mapping[str, Any] | None = None,
+    side: str = "",
+) -> Verdict:
+    """Output, loss, gradient of the input and of every parameter; computed through the contract unless given."""
+    verdict = Verdict(side or structure.side_of(model))
+    rule = losses.read_loss(loss)
+    net = _Net.of(model, x)
+    if output is None:
+        model.zero_grad()
+        output = model.forward(x)
+        value = loss.forward(output, y)
+        grad_input = model.backward(loss.backward())
+        gradients = {name: p.grad for name, p in structure.named_parameters(model)}
+    reference = net.forward()
+    verdict.check("output", output, reference, net.explain("output"))
+    verdict.check("loss", value, net.loss(rule, reference, y), net.explain("loss"))
+    net.backward(rule.backward())
+    net.check_gradients(verdict, gradients or {})
+    verdict.check("gradient of the input", grad_input, net.grad_input, net.explain("gradient of the input"))
+    _locate(verdict, model, net)
+    return verdict
+
+
+def snapshot(optimizer: Any) -> OptimizerSnapshot:
+    """Copies of an optimizer's parameters, state and options, for `judge_optimizer` after the step."""
+    state = optimizer.state_dict()
+    return OptimizerSnapshot(
+        [structure.copy(p.data) for p in _parameters(optimizer)],
+        {
+            int(index): {name: structure.copy(a) for name, a in entry.items() if a is not None}
+            for index, entry in state["state"].items()
+        },
+        [dict(group) for group in state["param_groups"]],
+    )
+
+
+@quiet
+def judge_optimizer(optimizer: Any, before: OptimizerSnapshot, side: str = "") -> Verdict:
+    """The optimizer's last step: new parameters and new state from `before` and the gradients it was given."""
+    verdict = Verdict(side or structure.side_of(optimizer))
+    _check_step(verdict, optimizer, before, [f"parameter {i}" for i in range(len(before.parameters))])
+    return verdict
+
+
+_NOTHING = layers.Sequential("")
+
+
+@dataclass
+class _Net:
+    """One forward and backward pass in balls."""
+
+    rule: layers.Rule
+    parameters: Mapping[str, AnyArray]
+    given: AnyArray
+    previous: Mapping[str, AnyArray]
+    references: dict[str, Ball] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        first = next(iter(self.parameters.values()), self.given)
+        self.format = Format.of(first.dtype)
+        # A side casts the batch to its own dtype before it computes.
+        self.x: Array = np.asarray(self.given).astype(self.format.dtype)
+        self.counts = {"N": self.x.shape[0] if self.x.ndim > 1 else 1}
+
+    @classmethod
+    def of(cls, model: Any, x: AnyArray) -> "_Net":
+        parameters = {name: structure.array(p.data) for name, p in structure.named_parameters(model)}
+        return cls(layers.read_model(model), parameters, x, {})
+
+    def forward(self) -> Ball:
+        output = self.rule.forward(self.format.exact(self.x), self.parameters)
+        self.counts["outputs"] = output.shape[-1] if output.shape else 1
+        self.counts["N·outputs"] = output.size
+        self.references["output"] = output
+        return output
+
+    def loss(self, rule: losses.Loss, output: Ball, y: AnyArray) -> Ball:
+        y = np.asarray(y)
+        return rule.forward(output, y.astype(self.format.dtype) if y.dtype.kind == "f" else y)
+
+    def backward(self, upstream: Ball) -> None:
+        self.upstream = upstream
+        self.gradients: dict[str, Ball] = {}
+        self.grad_input = self.rule.backward(upstream, self.gradients)
+
+    def check_gradients(self, verdict: Verdict, gradients: Mapping[str, Any]) -> None:
+        for name, ball in self.gradients.items():
+            if name in gradients:
+                verdict.check(f"gradient of {name}", gradients[name], ball, self.explain(name))
+
+    def explain(self, name: str) -> Explain:
+        def explain(v: Float64, reference: Ball) -> str:
+            previous, parameter = self.previous.get(name), self.parameters.get(name)
+            evidence = Evidence(
+                name,
+                self.counts,
+                self.gradients if name in self.parameters else {},
+                None if previous is None else previous.astype(np.float64),
+                None if parameter is None else parameter.astype(np.float64),
+                lambda: self.known_bugs(name),
+            )
+            return recognise(v, reference, evidence)
+
+        return explain
+
+    def known_bugs(self, name: str) -> Iterator[tuple[str, Ball]]:
+        """References of a backward pass with one known bug."""
+        if name not in self.parameters and name != "gradient of the input":
+            return
+        for leaf in self.rule.leaves():
+            if isinstance(leaf, layers.Linear) and name == leaf.parameter("bias") and leaf.rows is not None:
+                yield "missing bias sum: the first sample's row only", leaf.rows[0]
+                yield "missing bias sum: the last sample's row only", leaf.rows[-1]
+        for leaf in self.rule.leaves():
+            if isinstance(leaf, layers.Activation):
+                leaf.bypass = True
+                gradients: layers.Gradients = {}
+                grad_input = self.rule.backward(self.upstream, gradients)
+                leaf.bypass = False
+                yield f"missing activation derivative of {leaf.label()}", gradients.get(name, grad_input)
+        self.rule.backward(self.upstream, {})
+
+
+def _locate(verdict: Verdict, model: Any, net: _Net) -> None:
+    if verdict.failures:
+        verdict.parts_at(locate.first_part(model, net.rule, net.x, getattr(net, "upstream", None)))
+
+
+def _optimizer_rule(optimizer: Any) -> Callable[..., tuple[Ball, optimizers.State]]:
+    kind = structure.class_name(getattr(optimizer, "optimizer", optimizer))
+    if kind not in optimizers.RULES:
+        raise structure.unknown("optimizer", kind, optimizers.RULES)
+    return optimizers.RULES[kind]
+
+
+def _parameters(optimizer: Any) -> list[Any]:
+    if hasattr(optimizer, "parameters"):
+        return list(optimizer.parameters())
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def _trainable(p: Any) -> bool:
+    return bool(getattr(getattr(p, "tensor", p), "requires_grad", True))
+
+
+def _match(named: dict[str, Any], held: list[Any]) -> list[str]:
+    """The model's names of the optimizer's parameters: by identity, by memory, else by order among equal values."""
+    free = dict(named)
+    names = []
+    for position, p in enumerate(held):
+        data = structure.array(p.data)
+        same = [name for name, q in free.items() if q is p]
+        same += [name for name, q in free.items() if _shares(structure.array(q.data), data)]
+        same += [name for name, q in free.items() if np.array_equal(structure.array(q.data), data, equal_nan=True)]
+        names.append(same[0] if same else f"the optimizer's parameter {position}")
+        free.pop(names[-1], None)
+    return names
+
+
+def _shares(a: AnyArray, b: AnyArray) -> bool:
+    return a.size > 0 and a.shape == b.shape and a.ctypes.data == b.ctypes.data
+
+
+def _stay(v: Float64, reference: Ball) -> str:
+    return "it moved without a gradient"
+
+
+@dataclass
+class _Lot:
+    """Parameters of one group that are at the same step: judged as one flat array."""
+
+    group: dict[str, Any]
+    members: list[int] = field(default_factory=list)
+
+
+def _check_step(verdict: Verdict, optimizer: Any, before: OptimizerSnapshot, names: list[str]) -> None:
+    """New parameters and new state, from the state before and the optimizer's own gradients."""
+    rule = _optimizer_rule(optimizer)
+    now = snapshot(optimizer)
+    gradients = [None if p.grad is None else structure.array(p.grad) for p in _parameters(optimizer)]
+    lots: dict[Any, _Lot] = {}
+    for number, group in enumerate(before.groups):
+        for i in group["params"]:
+            p, g, state = before.parameters[i], gradients[i], before.state.get(i, {})
+            if g is None:
+                exact = Format.of(p.dtype).exact(p)
+                verdict.check(f"{names[i]}, which has no gradient", now.parameters[i], exact, _stay)
+            elif g.shape != p.shape or now.parameters[i].shape != p.shape:
+                shapes = f"gradient {g.shape}, before {p.shape}, after {now.parameters[i].shape}"
+                verdict.refuse(names[i], f"shapes differ: {shapes}", "broadcast")
+            else:
+                at = float(state["step"]) if "step" in state else None
+                key = (number, p.dtype, at, tuple(sorted(state)))
+                lots.setdefault(key, _Lot(group)).members.append(i)
+    for lot in lots.values():
+        _check_lot(verdict, rule, lot, before, now, gradients, names)
+
+
+def _check_lot(
+    verdict: Verdict,
+    rule: Callable[..., tuple[Ball, optimizers.State]],
+    lot: _Lot,
+    before: OptimizerSnapshot,
+    now: OptimizerSnapshot,
+    gradients: list[AnyArray | None],
+    names: list[str],
+) -> None:
+    members = lot.members
+    f = Format.of(before.parameters[members[0]].dtype)
+    p = f.exact(_flat([before.parameters[i] for i in members]))
+    g = f.exact(_flat([a for i in members if (a := gradients[i]) is not None]))
+    old = {name: _gather(f, name, [before.state[i] for i in members]) for name in before.state.get(members[0], {})}
+    new, state = rule(lot.group, p, g, old)
+
+    def explain(v: Float64, reference: Ball, part: slice) -> str:
+        return _explain_step(rule, lot.group, v, reference, (p[part], g[part], _part(old, part)))
+
+    _check_flat(verdict, members, names, "new {}", new, [now.parameters[i] for i in members], explain)
+    for name, ball in state.items():
+        values = [now.state.get(i, {}).get(name) for i in members]
+        absent = [names[i] for i, a in zip(members, values, strict=True) if a is None]
+        if absent:
+            verdict.refuse(f"{name} of {absent[0]}", "it is missing from the optimizer's state after the step")
+        elif name == "step":
+            for i, a in zip(members, values, strict=True):
+                verdict.check(f"step of {names[i]}", float(np.asarray(a)), ball, _count)
+        else:
+            _check_flat(verdict, members, names, f"{name} of {{}}", ball, values, None)
+
+
+def _check_flat(
+    verdict: Verdict,
+    members: list[int],
+    names: list[str],
+    title: str,
+    ball: Ball,
+    values: list[AnyArray | None],
+    explain: Callable[[Float64, Ball, slice], str] | None,
+) -> None:
+    """One comparison for all members; only if it fails, one for each."""
+    given = [a for a in values if a is not None]
+    same = all(a.dtype == ball.format.dtype for a in given) and sum(a.size for a in given) == ball.size
+    trial = Verdict()
+    if same and trial.compare("", _flat(given).astype(np.float64), ball):
+        verdict.numbers += trial.numbers
+        verdict.skipped += trial.skipped
+        verdict.worst = max(verdict.worst, trial.worst)
+        return
+    start = 0
+    for i, a in zip(members, given, strict=True):
+        part = slice(start, start + a.size)
+        start += a.size
+
+        def why(v: Float64, reference: Ball, part: slice = part) -> str:
+            return explain(v.ravel(), reference.reshape(-1), part) if explain else "unknown"
+
+        verdict.check(title.format(names[i]), a, ball[part].reshape(*a.shape), why)
+
+
+def _explain_step(
+    rule: Callable[..., tuple[Ball, optimizers.State]],
+    group: Mapping[str, Any],
+    v: Float64,
+    reference: Ball,
+    start: tuple[Ball, Ball, optimizers.State],
+) -> str:
+    """The step of a wrong parameter: compare with the steps that other options would have made."""
+    p, g, state = start
+
+    def alternatives() -> Iterator[tuple[str, Ball]]:
+        for text, change in _OPTION_BUGS:
+            if change_group := change(dict(group)):
+                yield text, rule(change_group, p, g, state)[0]
+        yield "as if it were the first step (state lost)", rule(group, p, g, {})[0]
+
+    return recognise(v, reference, Evidence(previous=p.mid, alternatives=alternatives))
+
+
+def _without(option: str, value: Any = 0.0) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
+    return lambda group: {**group, option: value} if group.get(option, value) != value else None
+
+
+def _flip(option: str) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
+    return lambda group: {**group, option: not group[option]} if option in group else None
+
+
+def _times(option: str, factor: float) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
+    return lambda group: {**group, option: factor * float(group[option])} if group.get(option) else None
+
+
+_OPTION_BUGS: tuple[tuple[str, Callable[[dict[str, Any]], dict[str, Any] | None]], ...] = (
+    (
+        "the step has the opposite sign (maximize)",
+        lambda group: {**group, "maximize": not group.get("maximize", False)},
+    ),
+    ("weight_decay is ignored", _without("weight_decay")),
+    ("momentum is ignored", _without("momentum")),
+    ("dampening is ignored", _without("dampening")),
+    ("nesterov the other way", _flip("nesterov")),
+    ("amsgrad the other way", _flip("amsgrad")),
+    ("decoupled_weight_decay the other way", _flip("decoupled_weight_decay")),
+    ("weight_decay has the opposite sign", _times("weight_decay", -1.0)),
+    ("the step is 2 × too long", _times("lr", 2.0)),
+    ("the step is 2 × too short", _times("lr", 0.5)),
+)
+
+
+def _count(v: Float64, reference: Ball) -> str:
+    return f"the step counter went to {float(v):g}"
+
+
+def _flat(arrays: list[AnyArray]) -> AnyArray:
+    return np.concatenate([a.ravel() for a in arrays]) if arrays else np.zeros(0)
+
+
+def _gather(f: Format, name: str, states: list[dict[str, AnyArray]]) -> Ball:
+    return f.exact(states[0][name] if name == "step" else _flat([state[name] for state in states]))
+
+
+def _part(state: optimizers.State, part: slice) -> optimizers.State:
+    return {name: ball if name == "step" else ball[part] for name, ball in state.items()}

@@ -1,0 +1,66 @@
+"""Reading a model, a loss or an optimizer by shape: class names, attributes and children; no side is imported.
+
+An adapter is looked through: what it wraps is its `.module` (a model, a loss) or its `.optimizer`.
+"""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+# Wrappers around the thing itself: our adapters and DistributedDataParallel, torch.compile.
+_WRAPPERS = ("module", "_orig_mod")
+
+
+def unwrap(thing: Any) -> Any:
+    """The model or loss inside any number of wrappers."""
+    while True:
+        for name in _WRAPPERS:
+            inner = getattr(thing, name, None)
+            if inner is not None and not callable(getattr(inner, "__array__", None)) and hasattr(inner, "forward"):
+                thing = inner
+                break
+        else:
+            return thing
+
+
+def class_name(thing: Any) -> str:
+    return type(thing).__name__
+
+
+def side_of(thing: Any) -> str:
+    """The package that the thing's class comes from, as the name of the side."""
+    return {"torch_impl": "torch"}.get(top := type(thing).__module__.partition(".")[0], top)
+
+
+def children(module: Any) -> list[tuple[str, Any]]:
+    """Name and child, in order; a layer that is used twice comes twice, unlike from torch.nn's `named_children`."""
+    own = getattr(module, "_modules", None)
+    pairs = own.items() if isinstance(own, dict) else module.named_children()
+    return [(str(name), child) for name, child in pairs if child is not None]
+
+
+def array(value: Any) -> npt.NDArray[Any]:
+    """A NumPy view of an array, a number or a tensor on any device."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    return np.asarray(value)
+
+
+def copy(value: Any) -> npt.NDArray[Any]:
+    return np.array(array(value), copy=True)
+
+
+def named_parameters(model: Any) -> Iterator[tuple[str, Any]]:
+    """The model's parameters under the names they have inside every wrapper."""
+    for name, parameter in model.named_parameters():
+        yield ".".join(part for part in name.split(".") if part not in _WRAPPERS), parameter
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> TypeError:
+    """The error for a class that the judge has no rule for."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return TypeError(f"the judge has no rule for the {kind} {name}{hint}; it knows {', '.join(sorted(known))}")

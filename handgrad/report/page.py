@@ -1,0 +1,205 @@
+"""The page of one comparison: banner, tables and pictures put into the template."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+import handgrad
+from handgrad.files import write_text
+from handgrad.report.pictures import curves, maps
+from handgrad.report.words import NONE, SIDES, count, duration, measured, number, plain, written
+from handgrad.result import overrides
+from handgrad.run import Run, SideRun
+from handgrad.sides import layer_sizes
+
+
+class Row(NamedTuple):
+    """A line of the table of both sides: what it is, what that means, the value on each side."""
+
+    name: str
+    hint: str
+    cells: list[str]
+
+
+class Verdict(NamedTuple):
+    """A card of the banner. `kind` is "good", "bad" or "note"."""
+
+    kind: str
+    title: str
+    text: str
+
+
+def write_report(run: Run, path: Path) -> None:
+    """Write the page to `path`, all of it or nothing. The folder must exist.
+
+    Raises OSError where `path` cannot be written.
+    """
+    write_text(path, render(run))
+
+
+def render(run: Run) -> str:
+    """The page as text."""
+    environment = Environment(
+        loader=PackageLoader("handgrad.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        version=handgrad.__version__,
+        experiment=run.experiment,
+        sides=SIDES,
+        verdicts=verdicts(run),
+        rows=side_rows(run),
+        failures={SIDES[name]: rejected(side) for name, side in run.sides.items() if not side.tally.held},
+        curves=curves(run),
+        maps=maps(run),
+        confusion=confusion(run),
+        claims=claims(run),
+        recipe=recipe(run),
+        environment=[(key, plain(value)) for key, value in run.environment.items()],
+        command=run.command,
+    )
+
+
+def verdicts(run: Run) -> list[Verdict]:
+    """One card per side, one for the expectation, one more if the run was interrupted."""
+    cards = []
+    for name, side in run.sides.items():
+        tally = side.tally
+        steps = f"{count(tally.steps)} judged step{'s' * (tally.steps != 1)}"
+        if tally.steps == 0:
+            cards.append(Verdict("note", f"{SIDES[name]}: not judged", "No step of this side was judged."))
+        elif tally.held:
+            certified = count(tally.numbers - tally.skipped)
+            text = f"All {certified} numbers of {steps} lie inside their certified bounds."
+            if tally.skipped:
+                text += f" {count(tally.skipped)} more have no finite bound."
+            cards.append(Verdict("good", f"{SIDES[name]}: parity held", text))
+        else:
+            wrong = count(tally.wrong_steps)
+            text = f"{wrong} of {steps} gave numbers that no rounding of the right arithmetic can explain."
+            cards.append(Verdict("bad", f"{SIDES[name]}: parity failed", text))
+    cards.append(expectation(run))
+    if run.interrupted:
+        done = count(min(len(side.losses) for side in run.sides.values()))
+        text = f"{done} of {count(run.steps_planned)} planned steps were done. This page shows what there was by then."
+        cards.append(Verdict("note", "Interrupted", text))
+    return cards
+
+
+def expectation(run: Run) -> Verdict:
+    """Whether both sides reached what the experiment promises, for a whole run of the recipe it was measured with."""
+    expect = run.experiment.expect
+    values = {SIDES[name]: measured(side, expect.metric) for name, side in run.sides.items()}
+    seen = "; ".join(f"{name} {number(value, 4)}" for name, value in values.items())
+    if run.interrupted:
+        return Verdict("note", "Expectation not tested", f"Expected: {expect}, at the end of a whole run.")
+    if changed := overrides(run.experiment):
+        text = f"Expected of the recipe as it stands: {expect}. Changed here: {', '.join(changed)}. Reached: {seen}."
+        return Verdict("note", "Expectation not tested", text)
+    if all(map(expect.met, values.values())):
+        return Verdict("good", "Expectation met", f"Expected: {expect}. Reached: {seen}.")
+    return Verdict("bad", "Expectation not met", f"Expected: {expect}. Reached: {seen}.")
+
+
+def side_rows(run: Run) -> list[Row]:
+    """Both sides' numbers."""
+    sides = list(run.sides.values())
+    tallies = [side.tally for side in sides]
+    ends = [
+        ("Training loss", "train_loss", "on all training data, at the end"),
+        ("Test loss", "test_loss", "on data the nets never trained on"),
+        ("Training accuracy", "train_accuracy", "share of training data put in the right class"),
+        ("Test accuracy", "test_accuracy", "share of held-out data put in the right class"),
+    ]
+    rows = [
+        Row(name, hint, [written(metric, measured(side, metric)) for side in sides])
+        for name, metric, hint in ends
+        if any(measured(side, metric) is not None for side in sides)
+    ]
+    times = [duration(side.seconds_per_step) if side.seconds else NONE for side in sides]
+    judged = [count(tally.numbers) for tally in tallies]
+    closest = [number(tally.worst, 3) if tally.numbers else NONE for tally in tallies]
+    held = ["not judged" if tally.steps == 0 else "held" if tally.held else "FAILED" for tally in tallies]
+    return [
+        *rows,
+        Row("Time per step", "median; one run beside the judge, so not a benchmark", times),
+        Row("Steps", "parameter updates", [count(len(side.losses)) for side in sides]),
+        Row("Steps judged", "each from this side's own state before the step", [count(t.steps) for t in tallies]),
+        Row("Numbers judged", "outputs, losses, gradients, weights and optimizer state", judged),
+        Row("Numbers skipped", "of these; overflow leaves them no finite bound", [count(t.skipped) for t in tallies]),
+        Row("Closest approach", "largest error, in bounds; 1 may be reached, more is outside", closest),
+        Row("Parity", "every judged number inside its bound", held),
+    ]
+
+
+def rejected(side: SideRun) -> list[str]:
+    """The judge's own words about the first failures."""
+    return [failure.render() for failure in side.tally.failures]
+
+
+def claims(run: Run) -> list[tuple[str, str]]:
+    """What the source printed, what is known over seeds, and what this run gave."""
+    experiment = run.experiment
+    metric = experiment.expect.metric
+    ours = [(f"This run, {SIDES[name]}", number(measured(side, metric), 4)) for name, side in run.sides.items()]
+    return [
+        (f"Printed by the source ({experiment.source})", experiment.printed or NONE),
+        ("Measured over random seeds", experiment.band or NONE),
+        ("Expected here", str(experiment.expect)),
+        *((f"{name}: {metric.replace('_', ' ')}", value) for name, value in ours),
+    ]
+
+
+def recipe(run: Run) -> list[tuple[str, str]]:
+    """How the nets were built and trained."""
+    experiment, data, options = run.experiment, run.data, run.experiment.optimizer_options
+    splits = {"train": data.x_train, "validation": data.x_val, "test": data.x_test}
+    return [
+        ("Task", experiment.task),
+        ("Examples", plain({name: count(len(x)) for name, x in splits.items() if x is not None})),
+        ("Layer sizes", " → ".join(map(str, layer_sizes(experiment, data)))),
+        ("Activation", experiment.activation),
+        ("Output activation", experiment.output_activation or "none"),
+        ("Loss", experiment.loss),
+        ("Optimizer", experiment.optimizer + (f" ({plain(options)})" if options else "")),
+        ("Learning rate", f"{experiment.lr:g}"),
+        ("Batch size", "all training data" if experiment.batch_size is None else str(experiment.batch_size)),
+        ("Order of examples", "shuffled every epoch, the same on both sides" if experiment.shuffle else "as generated"),
+        ("Epochs", str(experiment.epochs)),
+        ("Initial weights", f"{experiment.init}, drawn once and given to both sides"),
+        ("Seed", str(experiment.seed)),
+        ("Number format", experiment.dtype),
+        ("Steps judged", "every one" if experiment.judge_every == 1 else f"every {experiment.judge_every}th"),
+    ]
+
+
+def confusion(run: Run) -> dict[str, Any] | None:
+    """Both sides' confusion matrices as tables: who was taken for whom."""
+    matrices = {name: side.confusion for name, side in run.sides.items() if side.confusion is not None}
+    if len(matrices) < len(SIDES):
+        return None
+    ours, theirs = matrices["scratch"], matrices["torch"]
+    differing = int((ours != theirs).sum())
+    return {
+        "names": run.data.classes or (),
+        "split": "test" if run.data.x_test is not None else "training",
+        "tables": {SIDES[name]: shaded(matrix) for name, matrix in matrices.items()},
+        "wrong": {SIDES[name]: count(int(matrix.sum() - matrix.trace())) for name, matrix in matrices.items()},
+        "total": count(int(ours.sum())),
+        "differing": count(differing),
+    }
+
+
+def shaded(matrix: npt.NDArray[np.int64]) -> list[list[tuple[str, str]]]:
+    """Cells as (text, shade in per cent): the share of its row, so that classes of different size compare."""
+    rows = np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    shades = 100 * matrix / rows
+    return [
+        [(count(int(n)), f"{s:.0f}") for n, s in zip(*pair, strict=True)] for pair in zip(matrix, shades, strict=True)
+    ]

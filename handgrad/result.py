@@ -1,0 +1,135 @@
+"""A run as JSON: the fields that docs/result.md explains, for programs to read."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import handgrad
+from handgrad.experiments import EXPERIMENTS, Experiment
+from handgrad.files import write_text
+from handgrad.run import Run, SideRun
+
+SCHEMA_VERSION = 1
+
+RECIPE = ("hidden", "activation", "optimizer", "optimizer_options", "lr", "epochs", "batch_size")
+"""The fields of an experiment that the command line can change and that its expectation was measured with."""
+
+
+def overrides(experiment: Experiment) -> list[str]:
+    """Names of the recipe's fields that differ from the table's. Seed, dtype and device belong to no recipe."""
+    original = EXPERIMENTS.get(experiment.name, experiment)
+    return [name for name in RECIPE if getattr(experiment, name) != getattr(original, name)]
+
+
+def measured(run: Run, side: str) -> float | None:
+    """What the expectation speaks about, as this side reached it."""
+    record = run.sides[side].final
+    metrics = {
+        "final_loss": record.train_loss,
+        "train_accuracy": record.train_accuracy,
+        "test_accuracy": record.test_accuracy,
+    }
+    return metrics[run.experiment.expect.metric]
+
+
+def expectation_met(run: Run) -> bool:
+    """Both sides keep the bound."""
+    return all(run.experiment.expect.met(measured(run, side)) for side in run.sides)
+
+
+def expectation_decides(run: Run) -> bool:
+    """Whether a missed expectation fails the run: not with another recipe than it was measured for, nor half of one."""
+    return not overrides(run.experiment) and not run.interrupted
+
+
+def passed(run: Run) -> bool:
+    """Parity held on every judged step, the run is whole, and the expectation is met where it decides."""
+    return run.parity and not run.interrupted and (expectation_met(run) or not expectation_decides(run))
+
+
+def result(run: Run) -> dict[str, Any]:
+    """The run as plain data. NaN and infinity, which JSON does not have, become None."""
+    experiment, data = run.experiment, run.data
+    recipe = {name: value for name, value in vars(experiment).items() if name not in ("data", "expect")}
+    whole = {
+        "schema_version": SCHEMA_VERSION,
+        "handgrad": handgrad.__version__,
+        "command": run.command,
+        "passed": passed(run),
+        "parity": run.parity,
+        "interrupted": run.interrupted,
+        "steps_planned": run.steps_planned,
+        "steps_done": len(run.divergence),
+        "expectation": {
+            "metric": experiment.expect.metric,
+            "bound": experiment.expect.bound,
+            "value": experiment.expect.value,
+            "met": expectation_met(run),
+            "decides": expectation_decides(run),
+        },
+        "overrides": overrides(experiment),
+        "experiment": recipe,
+        "data": {
+            "features": list(data.features),
+            "classes": data.classes,
+            "train": len(data.x_train),
+            "validation": 0 if data.x_val is None else len(data.x_val),
+            "test": 0 if data.x_test is None else len(data.x_test),
+        },
+        "sides": {name: _side(run, name, side) for name, side in run.sides.items()},
+        "divergence": run.divergence,
+        "environment": run.environment,
+    }
+    plain: dict[str, Any] = _plain(whole)
+    return plain
+
+
+def write_result(run: Run, path: Path) -> None:
+    """Write the run to `path` as strict JSON, all of it or nothing. Raises OSError where that cannot be done."""
+    write_text(path, _json(result(run)) + "\n")
+
+
+def _side(run: Run, name: str, side: SideRun) -> dict[str, Any]:
+    final, tally = side.final, side.tally
+    return {
+        "test_accuracy": final.test_accuracy,
+        "train_accuracy": final.train_accuracy,
+        "final_loss": final.train_loss,
+        "test_loss": final.test_loss,
+        "seconds_per_step": side.seconds_per_step if side.seconds else None,
+        "seconds_total": math.fsum(side.seconds),
+        "expectation_met": run.experiment.expect.met(measured(run, name)),
+        "parity": {
+            "held": tally.held,
+            "steps": tally.steps,
+            "numbers": tally.numbers,
+            "skipped": tally.skipped,
+            "worst": tally.worst,
+            "failures": [{"step": failure.step, "text": failure.render()} for failure in tally.failures],
+        },
+        "losses": side.losses,
+        "epochs": [vars(record) for record in side.epochs],
+        "confusion": None if side.confusion is None else side.confusion.tolist(),
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _json(value: Any, indent: str = "") -> str:
+    """Strict JSON, one line for every field: the losses of 50,000 steps are one line and not as many."""
+    if not isinstance(value, dict) or not value:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False)
+    inner = indent + " "
+    fields = [f"{inner}{json.dumps(key)}: {_json(entry, inner)}" for key, entry in value.items()]
+    return "{\n" + ",\n".join(fields) + f"\n{indent}}}"

@@ -1,0 +1,66 @@
+"""What one comparison produced: plain data, filled by the runner, read by the report and the JSON writer."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handgrad.contract import Array
+from handgrad.experiments.table import Data, Experiment
+from handgrad.judge import Tally
+
+
+@dataclass
+class EpochRecord:
+    """Measured after an epoch, on the parameters as they are then. Accuracies are None for regression."""
+
+    epoch: int
+    train_loss: float
+    test_loss: float | None
+    train_accuracy: float | None
+    test_accuracy: float | None
+
+
+@dataclass
+class SideRun:
+    """One side of a comparison."""
+
+    side: str  # "scratch" or "torch"
+    losses: list[float] = field(default_factory=list)  # the batch loss of every step, before its update
+    seconds: list[float] = field(default_factory=list)  # wall time of every step
+    epochs: list[EpochRecord] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)  # what the judge said of this side's steps
+    region: Array | None = None  # model output over `Run.grid`, shape (points, outputs); 2-D experiments only
+    confusion: npt.NDArray[np.int64] | None = (
+        None  # rows true class, columns predicted, on the held-out split (else train)
+    )
+
+    @property
+    def final(self) -> EpochRecord:
+        return self.epochs[-1]
+
+    @property
+    def seconds_per_step(self) -> float:
+        """Median over all steps."""
+        return float(np.median(self.seconds))
+
+
+@dataclass
+class Run:
+    """Both sides of a comparison, trained from the same weights on the same batches."""
+
+    experiment: Experiment  # with the user's overrides applied
+    data: Data
+    sides: dict[str, SideRun]
+    environment: dict[str, Any]
+    command: str  # the line that reproduces this run
+    divergence: list[float] = field(default_factory=list)  # per step: max |w_scratch - w_torch| / max |w_torch|
+    grid: Array | None = None  # (points, 2) float64, row-major over a square lattice; None unless inputs are 2-D
+    steps_planned: int = 0
+    interrupted: bool = False
+
+    @property
+    def parity(self) -> bool:
+        """Every judged step of either side held."""
+        return all(side.tally.held for side in self.sides.values())

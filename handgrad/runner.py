@@ -1,0 +1,252 @@
+"""Train both sides on the same batches, judge each of them, and measure.
+
+Both train freely from the same weights. Every judged step of either is certified from that side's own state; how far
+the two drift apart is recorded and judged by nobody.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+from types import FrameType
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from threadpoolctl import threadpool_limits
+
+from handgrad.contract import Array, Parameter, Target, Trainer
+from handgrad.environment import environment
+from handgrad.experiments import Data, Experiment
+from handgrad.experiments.score import confusion_matrix, predicted_classes, true_classes
+from handgrad.judge import StepJudge
+from handgrad.run import EpochRecord, Run, SideRun
+from handgrad.sides import build_pair
+
+DEVICES = ("cpu", "cuda", "mps", "xpu")
+GRID_POINTS = 101  # per axis, as in source 003
+GRID_MARGIN = 0.15  # of the data's range, on each side
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a run needs, made and checked: nothing that the user gave can be refused after this."""
+
+    experiment: Experiment
+    data: Data  # as generated
+    cast: dict[str, Array | Target]  # the same arrays, floats in the experiment's dtype
+    trainers: dict[str, Trainer]
+    device: str
+
+    @property
+    def batch_size(self) -> int:
+        rows = len(self.data.x_train)
+        return min(self.experiment.batch_size or rows, rows)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        whole, rest = divmod(len(self.data.x_train), self.batch_size)
+        return whole + (rest > 0 and not self.experiment.drop_last)
+
+    @property
+    def steps(self) -> int:
+        return self.experiment.epochs * self.steps_per_epoch
+
+
+def prepare(experiment: Experiment, device: str = "cpu") -> Prepared:
+    """Make the data, check it, and build both sides.
+
+    Raises ValueError for data that is not finite, for a dtype or device that does not exist, and for whatever a side
+    refuses.
+    """
+    if experiment.dtype not in ("float32", "float64"):
+        raise ValueError(f"dtype must be float32 or float64; got {experiment.dtype!r}")
+    if device.partition(":")[0] not in DEVICES:
+        raise ValueError(f"device must be one of {', '.join(DEVICES)}, or numbered as in cuda:0; got {device!r}")
+    data = experiment.data(experiment.seed)
+    cast = {name: _cast(array, experiment.dtype) for name, array in data.arrays().items()}
+    for name, array in cast.items():
+        refuse_non_finite(name, array)
+    return Prepared(experiment, data, cast, build_pair(experiment, data, device), device)
+
+
+def refuse_non_finite(name: str, array: npt.NDArray[np.generic]) -> None:
+    """ValueError naming the first entry of `array` that is NaN or infinite: it would spread to every weight."""
+    if array.dtype.kind != "f" or np.isfinite(array).all():
+        return
+    index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+    entry = ", ".join(map(str, index))
+    raise ValueError(f"data must be finite; {name}[{entry}] is {array[index]} in {array.dtype}")
+
+
+def train(prepared: Prepared, command: str = "", on_step: Callable[[Run], None] | None = None) -> Run:
+    """Train and judge both sides, each on one thread; `on_step` sees the run after every step.
+
+    The first Ctrl-C ends training after the step in progress, and the run so far is returned with `interrupted` set.
+    """
+    experiment, data = prepared.experiment, prepared.data
+    with _one_thread(), np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        run = Run(
+            experiment=experiment,
+            data=data,
+            sides={side: SideRun(side) for side in prepared.trainers},
+            environment=environment(prepared.device, experiment.dtype),
+            command=command,
+            steps_planned=prepared.steps,
+        )
+        _record_epoch(run, prepared, epoch=0)
+        with _interruptible() as stop:
+            _train(run, prepared, stop, on_step)
+        _finish(run, prepared)
+    return run
+
+
+def _train(run: Run, prepared: Prepared, stop: threading.Event, on_step: Callable[[Run], None] | None) -> None:
+    trainers = prepared.trainers
+    judges = {side: StepJudge(trainer.model, trainer.loss, trainer.optimizer) for side, trainer in trainers.items()}
+    weights = [[weight for _, weight in trainer.model.named_parameters()] for trainer in trainers.values()]
+    shuffles = np.random.default_rng([prepared.experiment.seed, 1])
+    step = 0
+    for epoch in range(1, prepared.experiment.epochs + 1):
+        for rows in _batches(prepared, shuffles):
+            x, y = prepared.cast["x_train"][rows], prepared.cast["y_train"][rows]
+            step += 1
+            judged = (step - 1) % prepared.experiment.judge_every == 0 or step == run.steps_planned
+            # Whoever goes second finds the batch in the cache: they take turns.
+            for side in list(trainers) if step % 2 else reversed(trainers):
+                _step(run.sides[side], trainers[side], judges[side] if judged else None, step, x, y)
+            run.divergence.append(divergence(*weights))
+            if on_step is not None:
+                on_step(run)
+            if stop.is_set():
+                run.interrupted = step < run.steps_planned
+                break
+        _record_epoch(run, prepared, epoch)
+        if run.interrupted:
+            return
+
+
+def _step(side: SideRun, trainer: Trainer, judge: StepJudge | None, step: int, x: Array, y: Target) -> None:
+    """One timed step of one side; the journey of the batch to the device and the judge are outside the clock."""
+    native_x, native_y = trainer.asarray(x), trainer.asarray(y)
+    before = judge.before() if judge else None
+    start = perf_counter()
+    value = trainer.step(native_x, native_y)
+    side.seconds.append(perf_counter() - start)
+    side.losses.append(value)
+    if judge is not None and before is not None:
+        side.tally.add(step, judge.after(before, x, y, value))
+
+
+def _batches(prepared: Prepared, shuffles: np.random.Generator) -> Iterator[npt.NDArray[np.intp] | slice]:
+    """The rows of every batch of one epoch, as indices where shuffled and as slices where taken in order."""
+    rows = len(prepared.data.x_train)
+    order = shuffles.permutation(rows) if prepared.experiment.shuffle else None
+    for batch in range(prepared.steps_per_epoch):
+        piece = slice(batch * prepared.batch_size, (batch + 1) * prepared.batch_size)
+        yield piece if order is None else order[piece]
+
+
+def divergence(ours: list[Parameter], theirs: list[Parameter]) -> float:
+    """max |w − w'| / max |w'| over all parameters (max |w| where w' is all zeros); NaN where either holds a NaN."""
+    pairs = [(a.data, b.data) for a, b in zip(ours, theirs, strict=True)]
+    distance = np.max([np.abs(a - b).max(initial=0) for a, b in pairs])
+    size = np.max([np.abs(b).max(initial=0) for _, b in pairs])
+    return float(distance / (size or 1))
+
+
+def _record_epoch(run: Run, prepared: Prepared, epoch: int) -> None:
+    """Losses and accuracies of both sides over whole splits, with the parameters as they are; epoch 0 is untrained."""
+    for side, trainer in prepared.trainers.items():
+        train_loss, train_accuracy = _evaluate(prepared, trainer, "train")
+        held_out = prepared.data.x_test is not None
+        test_loss, test_accuracy = _evaluate(prepared, trainer, "test") if held_out else (None, None)
+        run.sides[side].epochs.append(EpochRecord(epoch, train_loss, test_loss, train_accuracy, test_accuracy))
+
+
+def _evaluate(prepared: Prepared, trainer: Trainer, split: str) -> tuple[float, float | None]:
+    """Loss and accuracy over one split."""
+    target = prepared.cast[f"y_{split}"]
+    output = _output(trainer, prepared.cast[f"x_{split}"])
+    loss = float(trainer.loss.forward(output, target))
+    if prepared.data.classes is None:
+        return loss, None
+    answer = predicted_classes(prepared.experiment, prepared.data, output)
+    return loss, float((answer == true_classes(prepared.data, target)).mean())
+
+
+def _output(trainer: Trainer, x: Array) -> Array:
+    trainer.model.eval()
+    output = trainer.model.forward(x)
+    trainer.model.train()
+    return output
+
+
+def _finish(run: Run, prepared: Prepared) -> None:
+    """What is measured once, at the end: confusion matrices, and the answers over the plane for two features."""
+    experiment, data, cast = prepared.experiment, prepared.data, prepared.cast
+    split = "train" if data.x_test is None else "test"
+    if data.x_train.shape[1] == 2:
+        run.grid = lattice(data.x_train)
+    for side, trainer in prepared.trainers.items():
+        if data.classes is not None:
+            answer = predicted_classes(experiment, data, _output(trainer, cast[f"x_{split}"]))
+            truth = true_classes(data, cast[f"y_{split}"])
+            run.sides[side].confusion = confusion_matrix(truth, answer, len(data.classes))
+        if run.grid is not None:
+            run.sides[side].region = _output(trainer, run.grid.astype(experiment.dtype))
+
+
+def lattice(x: Array) -> Array:
+    """A lattice over the range of `x`, shape `(n, 2)`, and a margin: `(GRID_POINTS², 2)`, first feature fastest."""
+    low, high = x.min(axis=0), x.max(axis=0)
+    margin = GRID_MARGIN * (high - low)
+    first, second = (np.linspace(low[i] - margin[i], high[i] + margin[i], GRID_POINTS) for i in range(2))
+    return np.stack([axis.ravel() for axis in np.meshgrid(first, second)], axis=1)
+
+
+def _cast(array: Array | Target, dtype: str) -> Array | Target:
+    """Floats in `dtype`; class indices stay integers."""
+    with np.errstate(over="ignore"):  # what overflows is refused by name right after
+        return array.astype(dtype) if array.dtype.kind == "f" else array
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """BLAS and PyTorch on one thread each.
+
+    Nets of this size gain nothing from more, and where two libraries keep a pool of threads each, the pools fight for
+    the cores: beside other busy processes that made a step of 0.2 ms take 39.
+    """
+    threads = torch.get_num_threads()
+    with threadpool_limits(1):
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """An event which the first Ctrl-C sets, so that no step is cut in half; the second one interrupts as always.
+
+    Python lets only the main thread handle signals; in another one the event is never set.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    previous = signal.getsignal(signal.SIGINT)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, previous)
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, previous)

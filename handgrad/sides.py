@@ -1,0 +1,66 @@
+"""The two sides as they enter a run: built from one recipe, started from the same weights.
+
+At the foot stands the proof, for the type checker, that both keep `handgrad.contract`.
+"""
+
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import scratch
+import torch_impl
+from handgrad.contract import Loss, Model, Optimizer, Trainer
+from handgrad.experiments import Data, Experiment
+
+SIDES: dict[str, ModuleType] = {"scratch": scratch, "torch": torch_impl}
+
+
+def layer_sizes(experiment: Experiment, data: Data) -> tuple[int, ...]:
+    """Features, hidden widths, outputs: one output per class index, else one per target column."""
+    if data.y_train.ndim == 1:
+        outputs = len(data.classes) if data.classes else int(data.y_train.max()) + 1
+    else:
+        outputs = data.y_train.shape[1]
+    return (data.x_train.shape[1], *experiment.hidden, outputs)
+
+
+def build(side: str, experiment: Experiment, data: Data, device: str = "cpu") -> Trainer:
+    """The trainer of one side ("scratch" or "torch"), with the weights that the experiment's seed gives.
+
+    The NumPy side lives on the CPU whatever `device` says. Raises ValueError or TypeError for what a side refuses.
+    """
+    package = SIDES[side]
+    dtype = np.dtype(experiment.dtype)
+    rng = np.random.default_rng([experiment.seed, 0])  # 0: the stream of the weights, 1: that of the shuffles
+    where = {"device": device} if side == "torch" else {}
+    sizes, activations = layer_sizes(experiment, data), (experiment.activation, experiment.output_activation)
+    model = package.MLP(sizes, *activations, dtype=dtype, rng=rng, **where)
+    if experiment.init == "normal":
+        shapes = {name: weight.shape for name, weight in model.state_dict().items()}
+        model.load_state_dict({name: rng.standard_normal(shape).astype(dtype) for name, shape in shapes.items()})
+    loss = getattr(package, experiment.loss)(**where)
+    optimizer = getattr(package, experiment.optimizer)
+    stepper = optimizer(model.parameters(), lr=experiment.lr, **experiment.optimizer_options)
+    trainer: Trainer = package.Trainer(model, loss, stepper)
+    return trainer
+
+
+def build_pair(experiment: Experiment, data: Data, device: str = "cpu") -> dict[str, Trainer]:
+    """Both sides. The weights are drawn once, on the scratch side, and loaded into the torch side."""
+    trainers = {side: build(side, experiment, data, device) for side in SIDES}
+    trainers["torch"].model.load_state_dict(trainers["scratch"].model.state_dict())
+    return trainers
+
+
+if TYPE_CHECKING:
+
+    def _scratch_keeps_the_contract(
+        model: scratch.Module, loss: scratch.Loss, optimizer: scratch.Optimizer, trainer: scratch.Trainer
+    ) -> tuple[Model, Loss, Optimizer, Trainer]:
+        return model, loss, optimizer, trainer
+
+    def _torch_keeps_the_contract(
+        model: torch_impl.Model, loss: torch_impl.Loss, optimizer: torch_impl.Optimizer, trainer: torch_impl.Trainer
+    ) -> tuple[Model, Loss, Optimizer, Trainer]:
+        return model, loss, optimizer, trainer
