@@ -1,0 +1,21 @@
+"""Settings every test runs under."""
+
+import os
+
+import torch
+from hypothesis import HealthCheck, Phase, settings
+
+# One thread per worker: small arrays gain nothing from more, and runs side by side would fight for the cores.
+torch.set_num_threads(1)
+
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
+settings.register_profile("default", deadline=None, max_examples=20, print_blob=True, phases=PHASES)
+settings.register_profile(
+    "ci",
+    settings.get_profile("default"),
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
+)
+settings.register_profile("thorough", settings.get_profile("default"), max_examples=500)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

@@ -1,0 +1,232 @@
+"""The command line: what it prints, what it writes, how it refuses, and its exit codes."""
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+import handgrad
+import scratch
+import torch_impl
+from handgrad import cli
+from handgrad.experiments import EXPERIMENTS, Expectation
+from handgrad.runner import Prepared, prepare
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Every test writes below a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+# Arguments of a bad command line, words that its one line must hold.
+BAD = [
+    (["compare", "digit"], ["experiment", "'digit'", "did you mean 'digits'", "moons-logistic"]),
+    (["compare"], ["NAME"]),
+    (["compare", "line", "--epochs", "0"], ["--epochs", ">= 1", "0"]),
+    (["compare", "line", "--epochs", "ten"], ["--epochs", "'ten'"]),
+    (["compare", "line", "--lr", "-0.1"], ["--lr", ">= 0", "-0.1"]),
+    (["compare", "line", "--lr", "nan"], ["--lr", "nan"]),
+    (["compare", "line", "--lr", "inf"], ["--lr", "inf"]),
+    (["compare", "line", "--batch-size", "0"], ["--batch-size", ">= 1"]),
+    (["compare", "line", "--optimizer", "adamm"], ["--optimizer", "sgd, adam", "did you mean 'adam'"]),
+    (["compare", "line", "--activation", "rely"], ["--activation", "did you mean 'relu'"]),
+    (["compare", "line", "--hidden", "64,x"], ["--hidden", "64,32", "'64,x'"]),
+    (["compare", "line", "--hidden", "64,0"], ["--hidden", "'64,0'"]),
+    (["compare", "line", "--hidden", ""], ["--hidden", "''"]),
+    (["compare", "line", "--seed", "-1"], ["--seed", "from 0 to 4294967295"]),
+    (["compare", "line", "--seed", "4294967296"], ["--seed"]),
+    (["compare", "line", "--dtype", "float16"], ["--dtype", "float32, float64"]),
+    (["compare", "line", "--judge-every", "0"], ["--judge-every", ">= 1"]),
+    (["compare", "line", "--device", "gpu"], ["device", "'gpu'", "cuda"]),
+    (["compare", "line", "--device", "cuda:99"], ["device", "cuda:99"]),
+    (["compare", "line", "--out", "taken"], ["--out", "taken"]),
+    (["compare", "line", "--out", "taken/below"], ["--out", "taken"]),
+    (["compare", "line", "--out", "blocked"], ["--out", "report.html"]),
+    (["compare", "line", "--epoch", "3"], ["--epoch"]),
+    (["compare", "line", "--epochs"], ["--epochs"]),
+    (["compare", "line", "extra"], ["extra"]),
+    (["comparr"], ["comparr"]),
+    (["--wrong"], ["--wrong"]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD, ids=[" ".join(arguments) for arguments, _ in BAD])
+def test_bad_input_is_one_line_and_exit_code_2(arguments, words, folder, capsys, monkeypatch):
+    def fail(*args):
+        raise AssertionError("training started")
+
+    monkeypatch.setattr("handgrad.runner.train", fail)
+    (folder / "taken").write_text("a file where a folder should be")
+    (folder / "blocked" / "report.html").mkdir(parents=True)
+    assert cli.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out.strip() == ""
+    assert err.startswith("handgrad: error: ")
+    assert err.count("\n") == 1
+    for word in words:
+        assert word in err
+
+
+def test_a_compare_run_writes_and_prints_everything(folder, capsys):
+    assert cli.main(["compare", "moons", "--epochs", "2", "--hidden", "8,4", "--seed", "3"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    for word in ["NumPy", "PyTorch", "held", "test accuracy", "µs", "10 of 10", "runs/moons/report.html", "PASSED"]:
+        assert word in out
+    assert "does not decide, the recipe was changed (hidden, epochs)" in out
+    assert sorted(path.name for path in (folder / "runs" / "moons").iterdir()) == ["report.html", "result.json"]
+    content = json.loads((folder / "runs" / "moons" / "result.json").read_text())
+    assert content["command"] == "handgrad compare moons --epochs 2 --hidden 8,4 --seed 3"
+    assert content["passed"]
+    assert content["experiment"]["hidden"] == [8, 4]
+    assert content["experiment"]["seed"] == 3
+
+
+# Options, what they change in the experiment.
+OPTIONS = [
+    (["--epochs", "1"], {"epochs": 1}),
+    (["--lr", "0"], {"lr": 0.0}),
+    (["--batch-size", "50"], {"batch_size": 50}),
+    (["--optimizer", "Adam"], {}),
+    (["--optimizer", "SGD"], {"optimizer": "SGD", "lr": 0.001}),
+    (["--optimizer", "sgd", "--lr", "0.1"], {"optimizer": "SGD", "lr": 0.1}),
+    (["--hidden", " 7, 5"], {"hidden": (7, 5)}),
+    (["--activation", "tanh"], {"activation": "tanh"}),
+    (["--seed", "4294967295"], {"seed": 4294967295}),
+    (["--dtype", "float64"], {"dtype": "float64"}),
+    (["--judge-every", "9"], {"judge_every": 9}),
+    ([], {}),
+]
+
+
+@pytest.mark.parametrize(("options", "changes"), OPTIONS)
+def test_options_change_the_experiment(options, changes, monkeypatch):
+    seen = {}
+
+    def record(experiment, device, out, command):
+        seen.update(experiment=experiment, device=device, out=str(out), command=command)
+        return 0
+
+    monkeypatch.setattr(cli, "compare", record)
+    assert cli.main(["compare", "xor", *options]) == 0
+    assert seen["experiment"] == replace(EXPERIMENTS["xor"], **changes)
+    assert seen["device"] == "cpu"
+    assert seen["out"] == "runs/xor"
+    assert cli.main(["compare", "xor", "--out", "here", "--device", "cuda"]) == 0
+    assert (seen["out"], seen["device"]) == ("here", "cuda")
+
+
+def test_another_optimizer_drops_the_first_ones_options():
+    changed = cli.with_overrides(EXPERIMENTS["digits"], {"optimizer": "Adam"})
+    assert (changed.optimizer, changed.optimizer_options, changed.lr) == ("Adam", {}, 0.001)
+    assert cli.with_overrides(EXPERIMENTS["digits"], {"optimizer": "SGD"}) == EXPERIMENTS["digits"]
+
+
+def test_a_missed_expectation_exits_1(capsys, monkeypatch):
+    hard = replace(EXPERIMENTS["line"], expect=Expectation("final_loss", "max", 1e-9), epochs=3)
+    monkeypatch.setitem(EXPERIMENTS, "line", hard)
+    assert cli.main(["compare", "line"]) == 1
+    assert "FAILED: parity held on both sides; expected final loss ≤ 1e-09, not met" in capsys.readouterr().out
+    assert cli.main(["compare", "line", "--epochs", "2"]) == 0
+
+
+def test_failed_parity_exits_1_and_says_why(capsys, monkeypatch):
+    def buggy(experiment, device) -> Prepared:
+        prepared = prepare(experiment, device)
+        trainer = prepared.trainers["torch"]
+        original = trainer.step
+
+        def step(x, y):
+            value = original(x, y)
+            next(trainer.model.named_parameters())[1].data[1, 0] += 1e-2
+            return value
+
+        trainer.step = step
+        return prepared
+
+    monkeypatch.setattr("handgrad.runner.prepare", buggy)
+    assert cli.main(["compare", "line", "--epochs", "2"]) == 1
+    out = capsys.readouterr().out
+    assert "PyTorch, the first step that failed:" in out
+    assert "NumPy, the first step that failed:" not in out
+    assert "layers.0.weight" in out
+    assert "FAILED: parity failed on PyTorch" in out
+
+
+def test_ctrl_c_writes_what_was_done_and_exits_130(folder, capsys, monkeypatch):
+    def follow(progress, name, steps):
+        return lambda run: len(run.divergence) == 4 and signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(cli, "_follow", follow)
+    assert cli.main(["compare", "line", "--out", "here"]) == 130
+    assert "INTERRUPTED after 4 of 500 steps" in capsys.readouterr().out
+    content = json.loads((folder / "here" / "result.json").read_text())
+    assert content["interrupted"]
+    assert not content["passed"]
+    assert content["steps_done"] == 4
+    assert (folder / "here" / "report.html").exists()
+
+
+def test_ctrl_c_before_training_exits_130(capsys, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("handgrad.runner.prepare", interrupt)
+    assert cli.main(["compare", "line"]) == 130
+    assert capsys.readouterr().err.strip() == "handgrad: interrupted"
+
+
+def test_divergence_is_said(capsys):
+    assert cli.main(["compare", "prod", "--epochs", "1", "--lr", "1e30"]) == 0
+    assert "the loss is not finite from step 2 on: training diverged" in capsys.readouterr().out
+
+
+def test_list_shows_every_experiment_in_80_columns(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.main(["list"]) == 0
+    out = capsys.readouterr().out
+    for experiment in EXPERIMENTS.values():
+        assert experiment.name in out
+        assert experiment.size in out
+        assert f"{experiment.expect.value:g}" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_help_lists_the_commands(capsys):
+    for arguments in ([], ["--help"]):
+        assert cli.main(arguments) == 0
+        out = capsys.readouterr().out
+        assert "compare" in out
+        assert "list" in out
+
+
+def test_names_are_those_of_both_sides():
+    assert list(cli.ACTIVATIONS) == list(scratch.ACTIVATIONS) == list(torch_impl.ACTIVATIONS)
+    for name in cli.OPTIMIZERS.values():
+        assert hasattr(scratch, name)
+        assert hasattr(torch_impl, name)
+
+
+# Command line, what it prints first; neither needs what is slow to import.
+@pytest.mark.parametrize(("command", "first"), [("--version", f"handgrad {handgrad.__version__}"), ("list", "name")])
+def test_light_commands_load_nothing_heavy(command, first):
+    code = (
+        "import sys; from handgrad.cli import main; code = main(sys.argv[1:]); "
+        "print({'torch', 'sklearn', 'matplotlib'} & set(sys.modules)); sys.exit(code)"
+    )
+    process = subprocess.run([sys.executable, "-c", code, command], capture_output=True, text=True, timeout=60)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.startswith(first)
+    assert process.stdout.splitlines()[-1] == "set()"
+
+
+def test_python_dash_m_is_the_command():
+    process = subprocess.run([sys.executable, "-m", "handgrad", "no"], capture_output=True, text=True, timeout=60)
+    assert process.returncode == 2
+    assert process.stderr.startswith("handgrad: error: ")
+    assert process.stderr.count("\n") == 1

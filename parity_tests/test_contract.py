@@ -1,0 +1,210 @@
+"""The house rules: who imports whom, what both sides have in common, what they print, how weights move across."""
+
+import ast
+import inspect
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file, save_file
+
+import scratch
+import torch_impl
+from parity_tests.tables import DTYPES, OPS, SIDES
+
+ROOT = pathlib.Path(scratch.__file__).parent.parent
+OWN = {"scratch", "torch_impl", "handgrad", "benchmarks", "parity_tests"}
+ALLOWED = {
+    "scratch": {"scratch"},
+    "torch_impl": {"torch_impl"},
+    "handgrad": {"handgrad", "scratch", "torch_impl"},
+}
+FOREIGN = {"scratch": {"numpy"}, "torch_impl": {"numpy", "torch"}}
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [node.module]
+        yield from (name.partition(".")[0] for name in names)
+
+
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_import_rule(package):
+    files = sorted((ROOT / package).rglob("*.py"))
+    assert files
+    for path in files:
+        found = set(imports(path))
+        allowed = ALLOWED[package] | ({"benchmarks"} if path.name == "cli.py" else set())
+        assert found & OWN <= allowed, path
+        if package in FOREIGN:
+            assert found - OWN - set(sys.stdlib_module_names) <= FOREIGN[package], path
+
+
+def test_judge_imports_neither_side():
+    for path in (ROOT / "handgrad" / "judge").rglob("*.py"):
+        assert not set(imports(path)) & {"scratch", "torch_impl", "torch"}, path
+
+
+@pytest.mark.parametrize(
+    ("code", "unloaded"),
+    [
+        ("import scratch", ["torch", "sklearn", "matplotlib", "scipy"]),
+        ("import handgrad.cli", ["torch", "sklearn", "matplotlib"]),
+        ("import torch_impl", ["scratch", "handgrad"]),
+    ],
+)
+def test_what_an_import_loads(code, unloaded):
+    check = f"import sys; {code}; print([name for name in {unloaded} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_refusals_are_one_text():
+    assert (ROOT / "scratch/checks.py").read_bytes() == (ROOT / "torch_impl/checks.py").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["MLP", "Trainer", "Parameter"])
+def test_constructors_take_the_same_arguments(name):
+    """Same names, order and defaults; the PyTorch side may take more at the end (device, compile)."""
+    ours = inspect.signature(getattr(scratch, name)).parameters
+    theirs = list(inspect.signature(getattr(torch_impl, name)).parameters.values())[: len(ours)]
+    assert [(p.name, p.default) for p in ours.values()] == [(p.name, p.default) for p in theirs]
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+def test_optimizers_take_torchs_arguments(name):
+    """Every option of torch that has a meaning without GPU and autograd flags, with the same default."""
+    absent = {"foreach", "differentiable", "fused", "capturable"}
+    theirs = inspect.signature(getattr(torch.optim, name)).parameters
+    ours = inspect.signature(getattr(scratch, name)).parameters
+    assert {n: p.default for n, p in theirs.items() if n not in absent} == {n: p.default for n, p in ours.items()}
+
+
+@pytest.mark.parametrize(
+    "name", ["LeakyReLU", "MSELoss", "L1Loss", "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "NLLLoss"]
+)
+def test_ops_take_torchs_arguments(name):
+    absent = {"inplace", "size_average", "reduce"}  # in place is against the contract; the others are deprecated
+    theirs = inspect.signature(getattr(torch.nn, name)).parameters
+    ours = inspect.signature(getattr(scratch, name)).parameters
+    assert {n: p.default for n, p in theirs.items() if n not in absent} == {n: p.default for n, p in ours.items()}
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_both_sides_print_alike(op):
+    printed = {repr(OPS[op].build(side, np.float32)) for side in SIDES.values()}
+    assert len(printed) == 1
+
+
+def test_mlp_prints_as_torch_prints_it():
+    expected = """\
+MLP(
+  (layers): Sequential(
+    (0): Linear(in_features=2, out_features=5, bias=True)
+    (1): LeakyReLU(negative_slope=0.01)
+    (2): Linear(in_features=5, out_features=1, bias=True)
+    (3): Sigmoid()
+  )
+)"""
+    for side in SIDES.values():
+        assert repr(side.MLP([2, 5, 1], "leaky_relu", "sigmoid")) == expected
+
+
+def test_optimizers_print_the_same_options():
+    for name, options in [("SGD", {"lr": 0.1, "momentum": 0.9}), ("Adam", {"lr": 0.1})]:
+        ours, theirs = (
+            repr(getattr(side, name)([side.Parameter(np.ones(2))], **options)).splitlines() for side in SIDES.values()
+        )
+        assert set(ours) <= set(theirs)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", sorted(scratch.ACTIVATIONS))
+def test_one_seed_draws_one_model(activation, dtype):
+    assert scratch.ACTIVATIONS.keys() == torch_impl.ACTIVATIONS.keys()
+    ours, theirs = (side.MLP([3, 4, 2], activation, "tanh", dtype=dtype, rng=7) for side in SIDES.values())
+    assert repr(ours) == repr(theirs)
+    assert ours.state_dict().keys() == theirs.state_dict().keys()
+    for name, weight in ours.state_dict().items():
+        assert weight.dtype == dtype
+        np.testing.assert_array_equal(weight, theirs.state_dict()[name])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_weights_move_bit_for_bit(dtype, tmp_path):
+    """Across the sides, into and out of an ordinary nn.Module, and through a safetensors file."""
+    ours, theirs = (side.MLP([3, 4, 2], dtype=dtype, rng=seed) for seed, side in enumerate(SIDES.values()))
+    theirs.load_state_dict(ours.state_dict())
+    save_file(theirs.state_dict(), tmp_path / "weights.safetensors")
+    loaded = scratch.MLP([3, 4, 2], dtype=dtype)
+    loaded.load_state_dict(load_file(tmp_path / "weights.safetensors"))
+    module = torch_impl.MLP([3, 4, 2], dtype=dtype).module
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in loaded.state_dict().items()})
+    for name, weight in ours.state_dict().items():
+        np.testing.assert_array_equal(weight, module.state_dict()[name].numpy())
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_what_is_handed_out_stays(side):
+    """state_dict, named_gradients, outputs and input gradients are copies that later calls do not touch."""
+    side = SIDES[side]
+    rng = np.random.default_rng(0)
+    model = side.MLP([3, 4, 2], rng=0)
+    x, upstream = rng.normal(size=(5, 3)).astype(np.float32), rng.normal(size=(5, 2)).astype(np.float32)
+    state, output, grad_input = model.state_dict(), model.forward(x), model.backward(upstream)
+    gradients = dict(model.named_gradients())
+    held = [*state.values(), output, grad_input, *gradients.values()]
+    before = [array.copy() for array in held]
+    for _ in range(3):
+        model.forward(-x)
+        model.backward(2 * upstream)
+        side.SGD(model.parameters(), lr=1.0).step()
+    for array, copy in zip(held, before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_gradients_accumulate_until_zero_grad(side):
+    side = SIDES[side]
+    rng = np.random.default_rng(0)
+    model = side.MLP([3, 4, 2], "tanh", dtype=np.float64, rng=0)
+    assert all(gradient is None for _, gradient in model.named_gradients())
+    model.forward(rng.normal(size=(5, 3)))
+    model.backward(upstream := rng.normal(size=(5, 2)))
+    once = dict(model.named_gradients())
+    model.backward(upstream)
+    for name, twice in model.named_gradients():
+        np.testing.assert_array_equal(twice, 2 * once[name])  # g + g rounds nowhere
+    model.zero_grad(set_to_none=False)
+    assert all((gradient == 0).all() for _, gradient in model.named_gradients())
+    model.zero_grad()
+    assert all(gradient is None for _, gradient in model.named_gradients())
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_train_and_eval_reach_every_module(side):
+    model = SIDES[side].MLP([3, 4, 2])
+    assert model.training
+    assert not model.eval().training
+    assert not model.layers[0].training
+    assert model.train().layers[0].training
+
+
+@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
+def test_compiled_model_is_the_same_model(backend):
+    """aot_eager runs torch.compile's tracing and autograd without a C++ compiler, inductor the whole of it."""
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    plain = torch_impl.MLP([3, 4, 2], rng=0)
+    compiled = torch_impl.MLP([3, 4, 2], rng=0, compile=backend)
+    from handgrad.judge import judge_net
+
+    for model in (plain, compiled):
+        loss = torch_impl.CrossEntropyLoss()
+        assert judge_net(model, loss, x, np.array([0, 1, 1, 0, 1])).held
