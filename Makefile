@@ -4,12 +4,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 NAME   ?= digits
+ARGS   ?=
 WORKERS ?= 2
 
-.PHONY: help compare test lint format clean
+.PHONY: help compare test lint format picture clean
 
 help:
-	@echo 'make compare   train both sides on real data, judge every step, write runs/$(NAME)/report.html (NAME=moons for another)'
+	@echo 'make compare   train both sides on real data, judge every step, write runs/$(NAME)/report.html'
+	@echo '               (NAME=moons for another experiment, ARGS="--epochs 5" for options)'
 	@echo 'make test      lint, types and every test'
 	@echo 'make lint      ruff and mypy alone'
 	@echo 'make format    let ruff rewrite the layout'
@@ -21,7 +23,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 compare: $(READY)
-	$(BIN)/handgrad compare $(NAME)
+	$(BIN)/handgrad compare $(NAME) $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check
@@ -34,6 +36,11 @@ test: lint
 format: $(READY)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+# The README's picture: the top of the report, photographed by a headless Chromium.
+picture: compare
+	chromium --headless --no-sandbox --hide-scrollbars --window-size=1280,1500 \
+	    --screenshot=docs/pictures/report.png runs/$(NAME)/report.html
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants

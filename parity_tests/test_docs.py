@@ -1,0 +1,28 @@
+"""What the README and the docs say is run: every example prints what stands there, every link leads somewhere."""
+
+import doctest
+import pathlib
+import re
+
+import pytest
+
+import scratch
+
+ROOT = pathlib.Path(scratch.__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples(page):
+    failed, _ = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
+    assert failed == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links(page):
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_readme_has_an_example():
+    assert len(doctest.DocTestParser().get_examples(PAGES[0].read_text(encoding="utf-8"))) > 5
