@@ -18,7 +18,6 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-
 Array = npt.NDArray[np.floating[Any]]
 """An array of float32 or float64."""
 

@@ -28,6 +28,7 @@ from handgrad.sides import build_pair
 DEVICES = ("cpu", "cuda", "mps", "xpu")
 GRID_POINTS = 101  # per axis, as in source 003
 GRID_MARGIN = 0.15  # of the data's range, on each side
+PATIENCE = 1.0  # seconds after a Ctrl-C in which another one is taken for its echo
 
 
 @dataclass(frozen=True)
@@ -231,8 +232,9 @@ def _one_thread() -> Iterator[None]:
 
 @contextmanager
 def _interruptible() -> Iterator[threading.Event]:
-    """An event which the first Ctrl-C sets, so that no step is cut in half; the second one interrupts as always.
+    """An event which the first Ctrl-C sets, so that no step is cut in half; a later one interrupts as always.
 
+    What comes within PATIENCE seconds counts as one: wrappers such as `timeout` signal the process and then its group.
     Python lets only the main thread handle signals; in another one the event is never set.
     """
     stop = threading.Event()
@@ -241,9 +243,15 @@ def _interruptible() -> Iterator[threading.Event]:
         return
     previous = signal.getsignal(signal.SIGINT)
 
+    first = 0.0
+
     def handle(number: int, frame: FrameType | None) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, previous)
+        nonlocal first
+        if not stop.is_set():
+            first = perf_counter()
+            stop.set()
+        elif perf_counter() - first > PATIENCE:
+            raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, handle)
     try:

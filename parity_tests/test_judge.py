@@ -90,8 +90,7 @@ def test_plain_torch_modules_are_read_without_an_adapter(rows: int, draw: Draw) 
     output = module(x)
     value = loss(output, y)
     value.backward()
-    gradients = {name: p.grad for name, p in module.named_parameters()}
-    assert_held(judge_net(module, loss, x.detach().numpy(), y.numpy(), output, value, x.grad, gradients))
+    assert_held(judge_net(module, loss, x.detach().numpy(), y.numpy(), output, value, x.grad))
 
 
 def test_a_parameter_without_a_gradient_or_optimizer_stays() -> None:
@@ -202,6 +201,17 @@ def test_a_wrong_method_is_refused_and_located(name: str, monkeypatch: pytest.Mo
     assert any(pattern in failure.pattern for failure in tally.failures)
     assert tally.failures[0].first.startswith(first)
     assert all(len(failure.render().splitlines()) <= 25 for failure in tally.failures)
+
+
+def test_a_wrong_layer_of_a_torch_model_is_located(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The adapter's layers are run alone as well, and the judged model stays as it is."""
+    model = torch_impl.MLP((3, 4, 4, 3), activation="relu", rng=0)
+    monkeypatch.setattr(torch.nn.ReLU, "forward", lambda self, x: torch.relu(x) + 1e-3)
+    before = {name: p.grad for name, p in model.named_parameters()}
+    verdict = judge_forward(model, batch(np.float32)[0])
+    assert verdict.failures[0].first == "layers.1 (ReLU), forward"
+    assert verdict.failures[0].side == "torch"
+    assert before == {name: p.grad for name, p in model.named_parameters()}
 
 
 def test_an_activation_in_the_middle_of_two_is_told_from_its_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,13 +132,19 @@ def test_ctrl_c_ends_after_the_step_in_progress():
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_second_ctrl_c_interrupts_at_once():
-    def impatient(run):
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
+def twice(run):
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
 
+
+def test_an_echo_of_ctrl_c_is_not_a_second_one():
+    assert train(prepare(SHORT), on_step=twice).interrupted
+
+
+def test_a_second_ctrl_c_interrupts_at_once(monkeypatch):
+    monkeypatch.setattr("handgrad.runner.PATIENCE", -1.0)
     with pytest.raises(KeyboardInterrupt):
-        train(prepare(SHORT), on_step=impatient)
+        train(prepare(SHORT), on_step=twice)
 
 
 # Array, its name, what must be said.

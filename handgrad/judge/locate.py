@@ -1,7 +1,7 @@
 """Where the two part: after a failure, every layer is run again alone and held against its own rule.
 
-Alone means: the layer gets the side's own numbers as exact inputs, so that its bound is that of one operation. A copy
-of the model is used; the judged one stays as it is. What only goes wrong in company (a stale cache, accumulation, a
+Alone means: the layer gets the side's own numbers as exact inputs, so that its bound is that of one operation. Copies
+of the layers are used; the judged model stays as it is. What only goes wrong in company (a stale cache, accumulation, a
 wrong chain) holds here, and that is said.
 """
 
@@ -19,8 +19,13 @@ AnyArray = npt.NDArray[Any]
 
 
 def first_part(model: Any, rule: layers.Rule, x: AnyArray, upstream: Ball | None) -> str:
-    """The first layer, in the order of computation, that is wrong when run alone."""
-    replay = _Replay(copy.deepcopy(structure.unwrap(model)), Format.of(x.dtype))
+    """The first layer, in the order of computation, that is wrong when run alone.
+
+    Empty for a model that does not keep the contract, a plain `torch.nn.Module`: it cannot be run on arrays.
+    """
+    if not hasattr(model, "backward"):
+        return ""
+    replay = _Replay(model, Format.of(x.dtype))
     output = replay.forward(rule, x)
     if not replay.found and upstream is not None and output.shape == upstream.shape:
         replay.backward(rule, upstream.mid.astype(x.dtype))
@@ -30,10 +35,10 @@ def first_part(model: Any, rule: layers.Rule, x: AnyArray, upstream: Ball | None
 class _Replay:
     """Runs a model's leaves one by one; `found` is the first failure."""
 
-    def __init__(self, module: Any, format: Format) -> None:
-        self.module, self.format, self.found = module, format, ""
-        self.parameters = {name: structure.copy(p.data) for name, p in structure.named_parameters(module)}
-        self.tensor = next((p for _, p in module.named_parameters() if hasattr(p, "new_tensor")), None)
+    def __init__(self, model: Any, format: Format) -> None:
+        self.model, self.format, self.found = model, format, ""
+        self.parameters = {name: structure.copy(p.data) for name, p in structure.named_parameters(model)}
+        self.copies: dict[str, Any] = {}
 
     def forward(self, rule: layers.Rule, x: AnyArray) -> AnyArray:
         if isinstance(rule, layers.Parallel):
@@ -43,10 +48,10 @@ class _Replay:
                 x = self.forward(layer, x)
             return x
         reference = rule.forward(self.format.exact(x), self.parameters)
-        own = self._resolve(rule.name)
-        value = structure.array(own.forward(x if self.tensor is None else self.tensor.new_tensor(x)))
+        self.copies[rule.name] = own = self._copy(rule.name)
+        value = np.asarray(own.forward(x))
         self._hold(f"{_label(rule)}, forward", value, reference)
-        return value.astype(x.dtype) if value.shape == reference.shape else _rounded(reference, x)
+        return _next(value, reference, x)
 
     def backward(self, rule: layers.Rule, grad: AnyArray) -> AnyArray:
         if isinstance(rule, layers.Parallel):
@@ -57,16 +62,14 @@ class _Replay:
             return grad
         gradients: layers.Gradients = {}
         reference = rule.backward(self.format.exact(grad), gradients)
-        own = self._resolve(rule.name)
-        if not hasattr(own, "backward"):  # autograd's business
-            return _rounded(reference, grad)
+        own = self.copies[rule.name]
         own.zero_grad()
-        value = structure.array(own.backward(grad))
+        value = np.asarray(own.backward(grad))
         computed = {f"{rule.name}.{name}".lstrip("."): p.grad for name, p in own.named_parameters()}
         for name, ball in gradients.items():
             self._hold(f"{_label(rule)}, backward: gradient of {name}", computed.get(name), ball)
         self._hold(f"{_label(rule)}, backward: gradient of its input", value, reference)
-        return value if value.shape == reference.shape else _rounded(reference, grad)
+        return _next(value, reference, grad)
 
     def _hold(self, place: str, value: Any, reference: Ball) -> None:
         if self.found:
@@ -76,11 +79,13 @@ class _Replay:
         if not verdict.held:
             self.found = place
 
-    def _resolve(self, name: str) -> Any:
-        module = structure.unwrap(self.module)
+    def _copy(self, name: str) -> Any:
+        """A copy of the layer at `name`; of an adapter, a new one around a copy of what it wraps."""
+        own = self.model
         for key in name.split(".") if name else []:
-            module = structure.unwrap(dict(structure.children(module))[key])
-        return module
+            own = dict(own.named_children())[key]
+        inner = structure.unwrap(own)
+        return copy.deepcopy(own) if inner is own else type(own)(copy.deepcopy(inner))
 
     def _sum(self, parts: list[AnyArray]) -> AnyArray:
         total: Float64 = np.sum([p.astype(np.float64) for p in parts], axis=0)
@@ -91,5 +96,6 @@ def _label(rule: layers.Rule) -> str:
     return rule.label() if isinstance(rule, layers.Leaf) else rule.name
 
 
-def _rounded(reference: Ball, like: AnyArray) -> AnyArray:
-    return reference.mid.astype(like.dtype)
+def _next(value: AnyArray, reference: Ball, like: AnyArray) -> AnyArray:
+    """What the next layer gets: the side's numbers, or the reference's where the side's have another shape."""
+    return (value if value.shape == reference.shape else reference.mid).astype(like.dtype)

@@ -161,7 +161,10 @@ def judge_net(
     gradients: Mapping[str, Any] | None = None,
     side: str = "",
 ) -> Verdict:
-    """Output, loss, gradient of the input and of every parameter; computed through the contract unless given."""
+    """Output, loss, gradient of the input and of every parameter; computed through the contract unless given.
+
+    Values are given together, for a model that does not keep the contract; gradients default to the parameters' own.
+    """
     verdict = Verdict(side or structure.side_of(model))
     rule = losses.read_loss(loss)
     net = _Net.of(model, x)
@@ -170,12 +173,13 @@ def judge_net(
         output = model.forward(x)
         value = loss.forward(output, y)
         grad_input = model.backward(loss.backward())
+    if gradients is None:
         gradients = {name: p.grad for name, p in structure.named_parameters(model)}
     reference = net.forward()
     verdict.check("output", output, reference, net.explain("output"))
     verdict.check("loss", value, net.loss(rule, reference, y), net.explain("loss"))
     net.backward(rule.backward())
-    net.check_gradients(verdict, gradients or {})
+    net.check_gradients(verdict, gradients)
     verdict.check("gradient of the input", grad_input, net.grad_input, net.explain("gradient of the input"))
     _locate(verdict, model, net)
     return verdict
@@ -245,7 +249,7 @@ class _Net:
 
     def check_gradients(self, verdict: Verdict, gradients: Mapping[str, Any]) -> None:
         for name, ball in self.gradients.items():
-            if name in gradients:
+            if name in gradients:  # else it is frozen
                 verdict.check(f"gradient of {name}", gradients[name], ball, self.explain(name))
 
     def explain(self, name: str) -> Explain:

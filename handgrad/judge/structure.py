@@ -19,7 +19,7 @@ def unwrap(thing: Any) -> Any:
     while True:
         for name in _WRAPPERS:
             inner = getattr(thing, name, None)
-            if inner is not None and not callable(getattr(inner, "__array__", None)) and hasattr(inner, "forward"):
+            if hasattr(inner, "forward"):
                 thing = inner
                 break
         else:

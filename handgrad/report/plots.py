@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from functools import wraps
+from html import escape
 from typing import Any, ParamSpec
 
 import matplotlib
@@ -22,6 +23,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from handgrad.contract import Array
+from handgrad.report.words import SIDES
 
 INK, MUTED, GRID = "#1b2027", "#626b76", "#d5dae1"
 NUMPY, TORCH = "#0072b2", "#d55e00"  # Okabe and Ito: far apart for every kind of colour vision
@@ -36,7 +38,6 @@ CLASS_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DIFFERENCE = LinearSegmentedColormap.from_list("difference", (TORCH, "#f7f7f7", NUMPY))
 
 # The thick line stays visible under the thin dashed one where the two coincide, with colour or without.
-SIDE_NAMES = {"scratch": "NumPy", "torch": "PyTorch"}
 SIDE_LINES: dict[str, dict[str, Any]] = {
     "scratch": {"color": NUMPY, "linewidth": 6, "alpha": 0.5, "markersize": 9},
     "torch": {"color": TORCH, "linewidth": 1.8, "alpha": 1.0, "dashes": (4.5, 3.5), "markersize": 4},
@@ -110,13 +111,9 @@ def to_svg(figure: Figure, name: str, label: str) -> str:
     assert size is not None, "matplotlib writes a viewBox"
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {size.group()} role="img" '
-        f'aria-label="{_attribute(label)}" style="stroke-linejoin: round; stroke-linecap: butt">'
+        f'aria-label="{escape(label)}" style="stroke-linejoin: round; stroke-linecap: butt">'
     )
     return head + text[text.index(">") + 1 :].rstrip()
-
-
-def _attribute(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 # --- curves -----------------------------------------------------------------------------------------------------------
@@ -183,7 +180,7 @@ def _curve_figure(x_label: str, y_label: str) -> tuple[Figure, Axes]:
 
 def _finish(figure: Figure, axes: Axes, columns: int = 2) -> None:
     low, high = axes.get_xlim()
-    if high - low < 2:  # a single step or epoch: whole numbers around it
+    if high - low < 1:  # a single step or epoch: whole numbers around it
         axes.set_xlim(round((low + high) / 2) - 1, round((low + high) / 2) + 1)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=columns, borderaxespad=0)
 
@@ -203,7 +200,7 @@ def loss_curves(numpy_losses: Array, torch_losses: Array) -> Figure:
             raw = np.where(drawable(values), values, np.nan)[shown]
             axes.plot(steps[shown], raw, color=look["color"], linewidth=0.7, alpha=0.22)
         every = max(1, len(values) // MAX_BINS)
-        axes.plot(steps[::every], smooth(values, window)[::every], label=SIDE_NAMES[name], marker=marker, **look)
+        axes.plot(steps[::every], smooth(values, window)[::every], label=SIDES[name], marker=marker, **look)
     if use_log:
         _log_axis(axes)
     _finish(figure, axes)
@@ -227,7 +224,7 @@ def epoch_curves(
         look = dict(SIDE_LINES[side])
         look["alpha"] *= 0.45 if split == "train" and both_splits else 1.0
         marker = {"train": "s", "test": "o"}[split] if len(values) <= 12 else ""
-        axes.plot(np.asarray(epochs), values, marker=marker, label=f"{SIDE_NAMES[side]}, {split}", **look)
+        axes.plot(np.asarray(epochs), values, marker=marker, label=f"{SIDES[side]}, {split}", **look)
     if share:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
@@ -339,7 +336,7 @@ def class_regions(
     for c in range(classes):
         rival = np.delete(image, c, axis=-1).max(axis=-1)
         lead = image[..., c] - rival
-        if c > 0 and np.nanmin(lead) < 0 < np.nanmax(lead):  # every boundary has a class > 0 on one of its sides
+        if c > 0 and lead.min() < 0 < lead.max():  # every boundary has a class > 0 on one of its sides
             axes.contour(x1, x2, lead, levels=[0.0], colors=["#1c1c1c"], linewidths=1.1)
     handles = []
     chosen = shown_points(len(points))
@@ -367,16 +364,9 @@ def surface(
     shown = _show_image(axes, image, extent, cmap="cividis", vmin=low, vmax=high)
     axes.set_autoscale_on(False)
     levels = np.linspace(low, high, 11)[1:-1]
-    if np.nanmin(image) < levels[-1] and np.nanmax(image) > levels[0]:
-        axes.contour(
-            np.unique(grid[:, 0]),
-            np.unique(grid[:, 1]),
-            image,
-            levels=levels,
-            colors=["#ffffff"],
-            linewidths=0.5,
-            linestyles="solid",
-        )
+    if image.min() < levels[-1] and image.max() > levels[0]:
+        x1, x2 = np.unique(grid[:, 0]), np.unique(grid[:, 1])
+        axes.contour(x1, x2, image, levels=levels, colors=["#ffffff"], linewidths=0.5, linestyles="solid")
     chosen = shown_points(len(points))
     x, y = points[chosen].T
     edge: dict[str, Any] = {"linewidths": 0.6, "edgecolors": "#ffffff"}
@@ -392,9 +382,7 @@ def difference_map(grid: Array, difference: Array, points: Array, features: Sequ
     `difference`: (grid points,).
     """
     image, extent = on_lattice(grid, difference)
-    finite = np.abs(image[np.isfinite(image)])
-    largest = float(finite.max()) if finite.size else 0.0
-    limit = largest or 1.0
+    limit = float(np.abs(image).max()) or 1.0
     figure, axes = _map_figure(features, 5.9)
     shown = _show_image(axes, image, extent, cmap=DIFFERENCE, vmin=-limit, vmax=limit)
     axes.set_autoscale_on(False)
