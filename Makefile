@@ -7,11 +7,12 @@ NAME   ?= digits
 ARGS   ?=
 WORKERS ?= 2
 
-.PHONY: help compare test lint format picture clean
+.PHONY: help compare bench test lint format picture clean
 
 help:
 	@echo 'make compare   train both sides on real data, judge every step, write runs/$(NAME)/report.html'
 	@echo '               (NAME=moons for another experiment, ARGS="--epochs 5" for options)'
+	@echo 'make bench     time a training step of both sides'
 	@echo 'make test      lint, types and every test'
 	@echo 'make lint      ruff and mypy alone'
 	@echo 'make format    let ruff rewrite the layout'
@@ -24,6 +25,9 @@ $(READY): pyproject.toml constraints.txt
 
 compare: $(READY)
 	$(BIN)/handgrad compare $(NAME) $(ARGS)
+
+bench: $(READY)
+	$(BIN)/handgrad bench
 
 lint: $(READY)
 	$(BIN)/ruff format --check

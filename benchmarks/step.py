@@ -54,8 +54,9 @@ class Timing:
     scratch_seconds: float
     torch_seconds: float
     ratio: float
-    low: float
+    low: float  # 95 % interval of the median ratio
     high: float
+    samples: list[list[float]]  # every block: seconds per step of NumPy, of torch
 
 
 class ParityError(RuntimeError):
@@ -76,7 +77,9 @@ def time_step(net: Net, blocks: int = BLOCKS) -> Timing:
     ratios = seconds[:, 1] / seconds[:, 0]
     low, high = median_interval(ratios)
     scratch_seconds, torch_seconds = np.median(seconds, axis=0)
-    return Timing(net, float(scratch_seconds), float(torch_seconds), float(np.median(ratios)), low, high)
+    return Timing(
+        net, float(scratch_seconds), float(torch_seconds), float(np.median(ratios)), low, high, seconds.tolist()
+    )
 
 
 def assert_one_thread() -> None:

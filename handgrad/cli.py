@@ -135,6 +135,26 @@ def compare_command(
         return INTERRUPTED
 
 
+@app.command("bench")
+def bench_command(
+    out: Annotated[Path | None, typer.Option(help="Folder for the result.", show_default="runs/bench")] = None,
+) -> int:
+    """Time a training step of both sides: one thread, in turn, judged first. Takes about half a minute.
+
+    Exit code 1: the judge refused a side, which is then not timed.
+    """
+    from handgrad.files import output_folder
+
+    folder = out or Path("runs") / "bench"
+    try:
+        output_folder(folder, (RESULT,))
+    except OSError as error:
+        raise BadInputError(f"--out {folder} cannot be written: {error.strerror} ({error.filename})") from error
+    from benchmarks.command import run_benchmark
+
+    return run_benchmark(folder / RESULT)
+
+
 def experiment_named(name: str) -> "Experiment":
     """The experiment of that name. BadInputError names the nearest."""
     from handgrad.experiments import EXPERIMENTS
