@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 Shape = tuple[int, ...]
-FLOATS = ("float32", "float64")
+DType = np.dtype[Any]
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def choice(owner: str, argument: str, given: Any, allowed: Iterable[str]) -> None:
@@ -48,25 +49,25 @@ def count(owner: str, argument: str, given: Any, low: int = 0) -> None:
 def float_dtype(owner: str, given: Any) -> None:
     """A model's dtype: float32 or float64."""
     try:
-        name = str(np.dtype(given))
+        dtype: Any = np.dtype(given)
     except TypeError:
-        name = repr(given)
-    if name not in FLOATS:
-        raise TypeError(f"{owner}: dtype must be float32 or float64; got {name}")
+        dtype = repr(given)
+    if dtype not in FLOATS:
+        raise TypeError(f"{owner}: dtype must be float32 or float64; got {dtype}")
 
 
-def float_array(owner: str, argument: str, given: Any, dtype: str | None = None) -> None:
+def float_array(owner: str, argument: str, given: Any, dtype: DType | None = None) -> None:
     """`given` must be a NumPy array of float32 or float64, and of `dtype` where the parameters fix one."""
     if not isinstance(given, np.ndarray):
         raise TypeError(f"{owner}: {argument} must be a NumPy array; got {type(given).__name__}")
-    same_dtype(owner, argument, str(given.dtype), dtype)
+    same_dtype(owner, argument, given.dtype, dtype)
 
 
-def same_dtype(owner: str, argument: str, given: str, dtype: str | None) -> None:
+def same_dtype(owner: str, argument: str, given: DType, dtype: DType | None) -> None:
     """Nothing is converted silently: a float64 input of a float32 layer is refused, and so are integers."""
-    allowed = (dtype,) if dtype else FLOATS
-    if given not in allowed:
-        raise TypeError(f"{owner}: {argument} must be {' or '.join(allowed)}; got {given} (convert with .astype)")
+    if given != dtype if dtype is not None else given not in FLOATS:
+        allowed = "float32 or float64" if dtype is None else dtype
+        raise TypeError(f"{owner}: {argument} must be {allowed}; got {given} (convert with .astype)")
 
 
 def features(owner: str, shape: Shape, in_features: int) -> None:
@@ -93,7 +94,7 @@ def not_before_forward(owner: str, remembered: Any) -> None:
         raise RuntimeError(f"{owner}: backward() was called before forward()")
 
 
-def grad_output(owner: str, given: Any, shape: Shape, dtype: str) -> None:
+def grad_output(owner: str, given: Any, shape: Shape, dtype: DType) -> None:
     """The upstream gradient has the shape and dtype of the output it belongs to."""
     float_array(owner, "grad_output", given, dtype)
     given_shape = given.shape
@@ -128,7 +129,7 @@ def not_empty(owner: str, size: int, reduction: str) -> None:
         raise ValueError(f'{owner}: the mean over an empty batch is undefined; use reduction="sum" or leave it out')
 
 
-def weight(owner: str, argument: str, given: npt.NDArray[Any] | None, shape: Shape, dtype: str) -> None:
+def weight(owner: str, argument: str, given: npt.NDArray[Any] | None, shape: Shape, dtype: DType) -> None:
     """A weight broadcasts to the input's shape and never widens it."""
     if given is None:
         return
@@ -146,10 +147,10 @@ def elementwise_loss(
 ) -> None:
     """MSE, L1 and the two binary cross-entropies: float input, target of the same dtype and shape, fitting weights."""
     float_array(owner, "input", input)
-    float_array(owner, "target", target, str(input.dtype))
+    float_array(owner, "target", target, input.dtype)
     same_shape(owner, input.shape, target.shape)
     for name, given in weights.items():
-        weight(owner, name, given, input.shape, str(input.dtype))
+        weight(owner, name, given, input.shape, input.dtype)
     not_empty(owner, input.size, reduction)
 
 
@@ -185,11 +186,11 @@ def class_loss(
         raise ValueError(f"{owner}: input must have a class axis, as in (C,) or (N, C, ...); got shape ()")
     classes = input.shape[min(1, input.ndim - 1)]
     if weight is not None:
-        float_array(owner, "weight", weight, str(input.dtype))
+        float_array(owner, "weight", weight, input.dtype)
         if weight.shape != (classes,):
             raise ValueError(f"{owner}: weight must have shape ({classes},), one per class; got {weight.shape}")
     if target.dtype.kind == "f" and probability_targets:
-        same_dtype(owner, "target", str(target.dtype), str(input.dtype))
+        same_dtype(owner, "target", target.dtype, input.dtype)
         if target.shape != input.shape:
             raise ValueError(
                 f"{owner}: class probabilities must have the input's shape {input.shape}; got {target.shape} "
@@ -229,7 +230,7 @@ def class_indices(owner: str, shape: Shape, target: npt.NDArray[Any], classes: i
 
 
 def state_dict(
-    owner: str, expected: Mapping[str, tuple[Shape, str]], given: Mapping[str, Any], what: str = "parameter"
+    owner: str, expected: Mapping[str, tuple[Shape, DType]], given: Mapping[str, Any], what: str = "parameter"
 ) -> None:
     """A state dict has exactly the expected names, shapes and dtypes; all that is wrong is said at once."""
     wrong = [f"missing {name}" for name in expected if name not in given]
@@ -243,7 +244,7 @@ def state_dict(
         elif array.shape != shape:
             transposed = " (its transpose fits: use .T)" if array.T.shape == shape else ""
             wrong.append(f"{name} has shape {array.shape}, expected {shape}{transposed}")
-        elif str(array.dtype) != dtype:
+        elif array.dtype != dtype:
             wrong.append(f"{name} is {array.dtype}, expected {dtype} (convert with .astype)")
     if wrong:
         raise ValueError(f"{owner}: state dict does not fit, no {what} was changed: {'; '.join(wrong)}")
@@ -296,7 +297,7 @@ def parameters(owner: str, given: Iterable[object], kind: type) -> None:
             raise TypeError(f"{owner}: params must hold {kind.__name__} objects; got {type(entry).__name__}")
 
 
-def gradient(owner: str, given: Any, shape: Shape, dtype: str) -> None:
+def gradient(owner: str, given: Any, shape: Shape, dtype: DType) -> None:
     """A gradient has its parameter's shape and dtype."""
     float_array(owner, "gradient", given, dtype)
     if given.shape != shape:
@@ -304,7 +305,7 @@ def gradient(owner: str, given: Any, shape: Shape, dtype: str) -> None:
 
 
 def optimizer_state(
-    owner: str, given: Mapping[str, Any], group_sizes: list[int], expected: Mapping[int, tuple[Shape, str]]
+    owner: str, given: Mapping[str, Any], group_sizes: list[int], expected: Mapping[int, tuple[Shape, DType]]
 ) -> None:
     """An optimizer's state dict has the same groups, and arrays of its parameters' shapes and dtypes."""
     if set(given) != {"state", "param_groups"}:
@@ -316,7 +317,7 @@ def optimizer_state(
         if int(index) not in expected:
             raise ValueError(f"{owner}: state dict has state for parameter {index}, expected 0..{len(expected) - 1}")
         shape, dtype = expected[int(index)]
-        wanted = {name: ((), "float32") if name == "step" else (shape, dtype) for name in entries}
+        wanted = {name: ((), np.dtype(np.float32)) if name == "step" else (shape, dtype) for name in entries}
         state_dict(f"{owner} state of parameter {index}", wanted, entries, "state")
 
 

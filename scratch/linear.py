@@ -51,7 +51,7 @@ class Linear(Module):
             uniform_(parameter, -bound, bound, rng=rng)
 
     def forward(self, x: Array) -> Array:
-        checks.float_array(self.name, "input", x, str(self.weight.data.dtype))
+        checks.float_array(self.name, "input", x, self.weight.data.dtype)
         checks.features(self.name, x.shape, self.in_features)
         y = x @ self.weight.data.T
         if self.bias is not None:

@@ -51,7 +51,7 @@ class Module:
     """
 
     training: bool = True
-    _memory: tuple[tuple[int, ...], str, tuple[Any, ...]] | None = None
+    _memory: tuple[tuple[int, ...], np.dtype[Any], tuple[Any, ...]] | None = None
 
     def forward(self, x: Array) -> Array:
         raise NotImplementedError(f"{type(self).__name__} does not define forward")
@@ -69,7 +69,7 @@ class Module:
     def _remember(self, output: Array, *values: Any) -> Array:
         """Keep `values` for backward, and the output's shape and dtype to check the upstream gradient by."""
         output = np.asarray(output)
-        self._memory = (output.shape, str(output.dtype), values)
+        self._memory = (output.shape, output.dtype, values)
         return output
 
     def _recall(self, grad_output: Array) -> tuple[Any, ...]:
@@ -114,7 +114,7 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Copy `state` into the parameters. ValueError names every entry that does not fit; then nothing changes."""
         own = dict(self.named_parameters())
-        expected = {name: (parameter.data.shape, str(parameter.data.dtype)) for name, parameter in own.items()}
+        expected = {name: (parameter.data.shape, parameter.data.dtype) for name, parameter in own.items()}
         checks.state_dict(self.name, expected, state)
         for name, parameter in own.items():
             parameter.data[...] = state[name]

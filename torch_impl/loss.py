@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from torch_impl import checks
-from torch_impl.parameter import Array, Device, to_numpy, to_tensor
+from torch_impl.parameter import Array, Device, numpy_dtype, to_numpy, to_tensor
 
 
 def _numpy(a: Any) -> Any:
@@ -95,7 +95,7 @@ class Loss:
         assert self._memory is not None
         leaf, value = self._memory
         checks.loss_grad_output(self.name, grad_output, tuple(value.shape), self.reduction)
-        upstream = np.asarray(1 if grad_output is None else grad_output, str(value.dtype).removeprefix("torch."))
+        upstream = np.asarray(1 if grad_output is None else grad_output, numpy_dtype(value))
         (gradient,) = torch.autograd.grad(value, leaf, to_tensor(upstream, self.device), retain_graph=True)
         return to_numpy(gradient)
 

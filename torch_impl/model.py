@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from torch_impl import checks
-from torch_impl.parameter import Array, Device, Parameter, to_numpy, to_tensor
+from torch_impl.parameter import Array, Device, Parameter, numpy_dtype, to_numpy, to_tensor
 
 
 class Model:
@@ -44,10 +44,10 @@ class Model:
         return torch.device("cpu") if first is None else first.device
 
     @property
-    def dtype(self) -> str | None:
-        """The parameters' dtype by NumPy's name, None for a module without any."""
+    def dtype(self) -> np.dtype[Any] | None:
+        """The parameters' dtype, NumPy's, None for a module without any."""
         first = next(self.module.parameters(), None)
-        return None if first is None else str(first.dtype).removeprefix("torch.")
+        return None if first is None else numpy_dtype(first)
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.first, "input", x, self.dtype)
@@ -68,7 +68,7 @@ class Model:
         checks.not_before_forward(self.name, self._memory)
         assert self._memory is not None
         input, output = self._memory
-        dtype = str(output.dtype).removeprefix("torch.")
+        dtype = numpy_dtype(output)
         checks.grad_output(self.name, grad_output, tuple(output.shape), dtype)
         input.grad = None
         # The graph is kept, so that backward may be called again, as on the hand-written side.
@@ -100,7 +100,7 @@ class Model:
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Copy `state` in. ValueError names every entry that does not fit; then nothing changes."""
         own = self.module.state_dict()
-        expected = {name: (tuple(t.shape), str(t.dtype).removeprefix("torch.")) for name, t in own.items()}
+        expected = {name: (tuple(t.shape), numpy_dtype(t)) for name, t in own.items()}
         checks.state_dict(self.name, expected, state)
         self.module.load_state_dict({name: to_tensor(array) for name, array in state.items()})
 
@@ -148,8 +148,8 @@ def explain(module: nn.Module, input: torch.Tensor) -> None:
     def check(op: nn.Module, arguments: tuple[Any, ...]) -> None:
         x = arguments[0]
         weight = getattr(op, "weight", None)
-        expected = None if weight is None else str(weight.dtype).removeprefix("torch.")
-        checks.same_dtype(type(op).__name__, "input", str(x.dtype).removeprefix("torch."), expected)
+        expected = None if weight is None else numpy_dtype(weight)
+        checks.same_dtype(type(op).__name__, "input", numpy_dtype(x), expected)
         INPUT_CHECKS[type(op)](op, x)
 
     hooks = [op.register_forward_pre_hook(check) for op in module.modules() if type(op) in INPUT_CHECKS]

@@ -55,7 +55,7 @@ class Optimizer:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` gave. ValueError for other groups, shapes or dtypes; then nothing changes."""
         own = [len(group["params"]) for group in self.param_groups]
-        expected = {i: (p.data.shape, str(p.data.dtype)) for i, p in enumerate(self.parameters())}
+        expected = {i: (p.data.shape, p.data.dtype) for i, p in enumerate(self.parameters())}
         checks.optimizer_state(self.name, state, own, expected)
         for given in state["param_groups"]:
             known = {name: value for name, value in given.items() if name in self.defaults}

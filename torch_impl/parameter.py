@@ -18,6 +18,11 @@ def torch_dtype(owner: str, dtype: npt.DTypeLike) -> torch.dtype:
     return torch.float32 if np.dtype(dtype) == np.float32 else torch.float64
 
 
+def numpy_dtype(a: torch.Tensor) -> np.dtype[Any]:
+    """torch.float32 → float32, NumPy's own."""
+    return np.dtype(str(a.dtype).removeprefix("torch."))
+
+
 def to_tensor(x: npt.NDArray[Any], device: Device = "cpu") -> torch.Tensor:
     """A copy of `x` as a tensor: floats keep their dtype, integers become int64, as torch wants class indices."""
     copied = np.array(x, np.int64) if x.dtype.kind in "iu" else np.array(x)
@@ -58,7 +63,7 @@ class Parameter:
 
     @data.setter
     def data(self, value: Array) -> None:
-        checks.gradient("Parameter", value, self.shape, str(self.data.dtype))
+        checks.gradient("Parameter", value, self.shape, self.data.dtype)
         with torch.no_grad():
             self.tensor.copy_(to_tensor(value))
 

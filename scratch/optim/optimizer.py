@@ -55,7 +55,7 @@ class Optimizer:
         """Update every parameter that has a gradient. ValueError or TypeError for a gradient that does not fit."""
         for parameter in self.parameters():
             if parameter.grad is not None:
-                checks.gradient(self.name, parameter.grad, parameter.data.shape, str(parameter.data.dtype))
+                checks.gradient(self.name, parameter.grad, parameter.data.shape, parameter.data.dtype)
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
@@ -89,7 +89,7 @@ class Optimizer:
         parameters = self.parameters()
         own = [len(group["params"]) for group in self.param_groups]
         checks.optimizer_state(
-            self.name, state, own, {i: (p.data.shape, str(p.data.dtype)) for i, p in enumerate(parameters)}
+            self.name, state, own, {i: (p.data.shape, p.data.dtype) for i, p in enumerate(parameters)}
         )
         for given in state["param_groups"]:
             checks.optimizer_options(self.name, {k: v for k, v in given.items() if k in self.defaults}, self.defaults)
