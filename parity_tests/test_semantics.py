@@ -171,3 +171,11 @@ def test_zero_gradient_and_zero_eps_divide_nothing(side):
     """0/0 in Adam is NaN on both sides, as in torch: eps is what prevents it."""
     with np.errstate(all="ignore"):
         assert np.isnan(step(SIDES[side], "Adam", [0.0], lr=0.5, eps=0.0))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [1, 7, 64, 1001])
+def test_relu_keeps_the_sign_of_zero_at_every_length(size, dtype):
+    """Vector instructions handle blocks and remainders apart: −0 stays −0 in both."""
+    for side in SIDES.values():
+        assert np.signbit(side.ReLU().forward(np.full(size, -0.0, dtype))).all()

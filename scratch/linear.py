@@ -16,7 +16,7 @@ class Linear(Module):
     One entry is y_ni = Σ_j x_nj W_ij + b_i, so with δ = dL/dy the chain rule gives
 
         dL/dW_ij = Σ_n δ_ni x_nj        dW = δᵀ x      (summed over the batch: every sample used the same W)
-        dL/db_i  = Σ_n δ_ni             db = Σ_n δ_n
+        dL/db_i  = Σ_n δ_ni             db = 1ᵀ δ
         dL/dx_nj = Σ_i δ_ni W_ij        dx = δ W
 
     Weights and biases are drawn as `torch.nn.Linear` draws them, weights first: U(−1/√in_features, 1/√in_features).
@@ -40,7 +40,8 @@ class Linear(Module):
         checks.count(self.name, "out_features", out_features)
         checks.float_dtype(self.name, dtype)
         self.in_features, self.out_features = in_features, out_features
-        self.weight = Parameter(np.empty((out_features, in_features), dtype))
+        # (out, in) as everywhere, but in memory by columns: x Wᵀ then reads W in the order in which it lies.
+        self.weight = Parameter(np.empty((out_features, in_features), dtype, order="F"))
         self.bias = Parameter(np.empty(out_features, dtype)) if bias else None
         self.reset_parameters(rng)
 
@@ -59,13 +60,16 @@ class Linear(Module):
         return self._remember(y, x)
 
     def backward(self, grad_output: Array) -> Array:
+        self.backward_parameters(grad_output)
+        return np.asarray(grad_output @ self.weight.data)
+
+    def backward_parameters(self, grad_output: Array) -> None:
         (x,) = self._recall(grad_output)
         rows = math.prod(x.shape[:-1])  # one unbatched sample is a batch of one
         deltas = grad_output.reshape(rows, self.out_features)
-        self.weight.accumulate(deltas.T @ x.reshape(rows, self.in_features))
+        self.weight.accumulate((x.reshape(rows, self.in_features).T @ deltas).T)  # δᵀx in the weight's memory order
         if self.bias is not None:
-            self.bias.accumulate(deltas.sum(axis=0))
-        return np.asarray(grad_output @ self.weight.data)
+            self.bias.accumulate(np.ones(rows, deltas.dtype) @ deltas)
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scratch import checks
-from scratch.activations import log_softmax, sigmoid
+from scratch.activations import log_softmax, sigmoid, zero_where
 from scratch.module import Array
 
 Target = npt.NDArray[Any]
@@ -173,15 +173,13 @@ class ClassLoss(Loss):
         super().__init__(reduction)
         self.weight, self.ignore_index = weight, ignore_index
 
-    def _class_weight(self, scores: Array) -> Array:
-        return np.ones(scores.shape[-1], scores.dtype) if self.weight is None else self.weight
-
-    def _one_hot(self, target: Target, scores: Array) -> Array:
-        """Row k of the identity for class k, and zeros where the target is ignored."""
+    def _weighted_one_hot(self, target: Target, scores: Array) -> Array:
+        """Row n is w_t at the class t = t_n, else 0; all zeros where the target is ignored."""
         classes = np.arange(scores.shape[-1])
-        kept = np.expand_dims(target != self.ignore_index, -1)
-        one_hot = (np.expand_dims(target, -1) == classes) & kept
-        return np.asarray(one_hot, scores.dtype)
+        one_hot = np.asarray(target[..., np.newaxis] == classes, scores.dtype)
+        if 0 <= self.ignore_index < len(classes):
+            one_hot[..., self.ignore_index] = 0
+        return one_hot if self.weight is None else one_hot * self.weight
 
 
 class CrossEntropyLoss(ClassLoss):
@@ -214,24 +212,23 @@ class CrossEntropyLoss(ClassLoss):
             self.name, input, target, self.reduction, self.weight, self.ignore_index, probability_targets=True
         )
         log_p = log_softmax(classes_last(input), -1)
-        weight, smoothing = self._class_weight(log_p), self.label_smoothing
+        weight = 1 if self.weight is None else self.weight
+        smoothing, even = self.label_smoothing, self.label_smoothing / log_p.shape[-1]
         if target.dtype.kind == "f":
-            q = weight * ((1 - smoothing) * classes_last(target) + smoothing / log_p.shape[-1])
+            q = weight * ((1 - smoothing) * classes_last(target) + even)
             values, total = -(q * log_p).sum(-1), None
         else:
-            one_hot = weight * self._one_hot(target, log_p)
-            q = (1 - smoothing) * one_hot
+            q = self._weighted_one_hot(target, log_p)
+            total = q.sum()
             if smoothing:
-                kept = np.expand_dims(target != self.ignore_index, -1)
-                q = q + smoothing / log_p.shape[-1] * (weight * kept)
-            # A class of probability 0 (logit −inf) that is not asked for contributes 0, not 0·inf.
-            values = -(q * np.where(q == 0, 0, log_p)).sum(-1)
-            total = one_hot.sum()
+                kept = np.asarray(target != self.ignore_index, q.dtype)[..., np.newaxis]
+                q = (1 - smoothing) * q + even * weight * kept
+            values = -(q * zero_where(q == 0, log_p)).sum(-1)  # a logit −∞ not asked for adds 0, not 0·∞
         return self._reduce(values, log_p, q, input.ndim, total_weight=total)
 
     def backward(self, grad_output: Any = None) -> Array:
         log_p, q, ndim, u = self._recall(grad_output)
-        gradient = np.expand_dims(u, -1) * (np.exp(log_p) * q.sum(-1, keepdims=True) - q)
+        gradient = u[..., np.newaxis] * (np.exp(log_p) * q.sum(-1, keepdims=True) - q)
         return classes_second(np.asarray(gradient), ndim)
 
 
@@ -250,20 +247,20 @@ class NLLLoss(ClassLoss):
             self.name, input, target, self.reduction, self.weight, self.ignore_index, probability_targets=False
         )
         scores = classes_last(input)
-        q = self._class_weight(scores) * self._one_hot(target, scores)
-        values = -(np.where(q == 0, 0, scores) * q).sum(-1)
+        q = self._weighted_one_hot(target, scores)
+        values = -(q * zero_where(q == 0, scores)).sum(-1)
         return self._reduce(values, q, input.ndim, total_weight=q.sum())
 
     def backward(self, grad_output: Any = None) -> Array:
         q, ndim, u = self._recall(grad_output)
-        return classes_second(np.asarray(np.expand_dims(-u, -1) * q), ndim)
+        return classes_second(-u[..., np.newaxis] * q, ndim)
 
 
 def classes_last(x: Array) -> Array:
-    """(N, C, d…) → (N, d…, C)."""
-    return np.moveaxis(x, min(1, x.ndim - 1), -1)
+    """(N, C, d…) → (N, d…, C); (N, C) and (C,) are so already."""
+    return x if x.ndim <= 2 else np.moveaxis(x, 1, -1)
 
 
 def classes_second(x: Array, ndim: int) -> Array:
     """The way back: (N, d…, C) → (N, C, d…)."""
-    return np.moveaxis(x, -1, min(1, ndim - 1))
+    return x if ndim <= 2 else np.moveaxis(x, -1, 1)

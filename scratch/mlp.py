@@ -54,3 +54,7 @@ class MLP(Module):
     def backward(self, grad_output: Array) -> Array:
         self._recall(grad_output)
         return self.layers.backward(grad_output)
+
+    def backward_parameters(self, grad_output: Array) -> None:
+        self._recall(grad_output)
+        self.layers.backward_parameters(grad_output)

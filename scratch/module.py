@@ -25,7 +25,7 @@ class Parameter:
 
     def __init__(self, data: Array) -> None:
         checks.float_array("Parameter", "data", data)
-        self.data = np.array(data, order="C")
+        self.data = np.array(data)
         self.grad = None
 
     @property
@@ -58,6 +58,10 @@ class Module:
 
     def backward(self, grad_output: Array) -> Array:
         raise NotImplementedError(f"{type(self).__name__} does not define backward")
+
+    def backward_parameters(self, grad_output: Array) -> None:
+        """As `backward`, where nobody asks for dL/dx: the first layer of a net need not compute it."""
+        self.backward(grad_output)
 
     def __call__(self, x: Array) -> Array:
         return self.forward(x)
@@ -166,6 +170,13 @@ class Sequential(Module):
         for module in reversed(self.modules):
             grad_output = module.backward(grad_output)
         return grad_output
+
+    def backward_parameters(self, grad_output: Array) -> None:
+        self._recall(grad_output)
+        for module in reversed(self.modules[1:]):
+            grad_output = module.backward(grad_output)
+        for module in self.modules[:1]:
+            module.backward_parameters(grad_output)
 
     def __getitem__(self, index: int) -> Module:
         return self.modules[index]

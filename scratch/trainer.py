@@ -32,6 +32,6 @@ class Trainer:
         output = self.model.forward(x)
         value = self.loss.forward(output, y)
         self.optimizer.zero_grad()  # only now: what could be refused has been accepted
-        self.model.backward(self.loss.backward())
+        self.model.backward_parameters(self.loss.backward())
         self.optimizer.step()
         return float(value)
