@@ -11,6 +11,7 @@ from scratch.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, L1Loss,
 from scratch.mlp import MLP
 from scratch.module import Module, Parallel, Parameter, Sequential
 from scratch.optim import SGD, Adam, Optimizer
+from scratch.second_order import hessian_vector_product
 from scratch.trainer import Trainer
 
 __all__ = [
@@ -39,5 +40,6 @@ __all__ = [
     "Softmax",
     "Tanh",
     "Trainer",
+    "hessian_vector_product",
     "init",
 ]

@@ -26,9 +26,10 @@ from torch_impl.model import Model, on
 from torch_impl.modules import ACTIVATIONS, Rng
 from torch_impl.optimizer import Optimizer
 from torch_impl.parameter import Device, Parameter, to_tensor, torch_dtype
+from torch_impl.second_order import hessian_vector_product
 from torch_impl.trainer import Trainer
 
-__all__ = ["ACTIVATIONS", "MLP", "Loss", "Model", "Optimizer", "Parameter", "Trainer"]
+__all__ = ["ACTIVATIONS", "MLP", "Loss", "Model", "Optimizer", "Parameter", "Trainer", "hessian_vector_product"]
 
 
 def __getattr__(name: str) -> Callable[..., Any]:
@@ -56,7 +57,7 @@ def _layer(kind: type[nn.Module]) -> Callable[..., Model]:
         module = kind(*args, **options).to(torch_dtype(kind.__name__, dtype))
         if rng is not None:
             modules.draw(module, rng)
-        return Model(on(module, device, torch_dtype(kind.__name__, dtype)))
+        return Model(on(module, device))
 
     return make
 

@@ -44,7 +44,7 @@ def adam(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
 
     Beyond ball arithmetic, the radius makes room for other ways to write the same:
 
-    - m + (1 − β₁)(d − m), PyTorch's lerp: 3u (1 − β₁)(|m| + |d|), and η;
+    - m + (1 − β₁)(d − m), PyTorch's lerp: 3u (1 − β₁)(|m| + |d|), and η; nothing is claimed where d − m may overflow;
     - (1 − β₂) d · d instead of d²: (1 − β₂) d may underflow, η|d|;
     - p − ηλp instead of (1 − ηλ) p: 3u |ηλp|, and 2η;
     - (η m) / s or η (m / s) or η ((m / (1 − β₁ᵗ)) / s): 3u of the update, and where an intermediate underflows,
@@ -64,8 +64,9 @@ def adam(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
     zero = f.exact(np.zeros(p.shape))
     m, v = state.get("exp_avg", zero), state.get("exp_avg_sq", zero)
     step = float(state["step"].mid) + 1 if "step" in state else 1.0
-    lerp = 3 * f.u * (1 - beta1) * (m.reach + d.reach) + 2 * f.eta
-    m = _wider(c(beta1) * m + c(1 - beta1, roundings=1) * d, lerp)
+    spread = (m.reach + d.reach) * (1 + f.u)
+    lerp = 3 * f.u * (1 - beta1) * spread + 2 * f.eta
+    m = _wider(c(beta1) * m + c(1 - beta1, roundings=1) * d, lerp, spread)
     v = _wider(c(beta2) * v + c(1 - beta2, roundings=1) * (d * d), 2 * f.eta * (1 + d.reach))
     new = {"step": f.exact(step), "exp_avg": m, "exp_avg_sq": v}
     largest = v
@@ -107,6 +108,7 @@ def _non_negative(b: Ball) -> Ball:
     return Ball(mid, np.maximum(high - mid, mid - low), b.format)
 
 
-def _wider(b: Ball, extra: Any) -> Ball:
+def _wider(b: Ball, extra: Any, top: Any = 0.0) -> Ball:
+    """More radius; `top` is the largest magnitude on another way to the same number."""
     rad = b.rad + extra
-    return settle(b.format, b.mid, rad, np.abs(b.mid) + rad)
+    return settle(b.format, b.mid, rad, np.maximum(np.abs(b.mid) + rad, top))
