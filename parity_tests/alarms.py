@@ -4,9 +4,9 @@
     python -m parity_tests.alarms --case 4711 --dtype float32 --seed 0          one case again
 
 A case is one net on both sides, from the same weights, on the same batch: judged as a whole, or (every twentieth)
-trained for five steps, each of them judged. Every fifth case draws a lone piece as well: an op, a loss or a few optimizer steps
-in turn. Structure, options, sizes and numbers are all drawn, the numbers from the edge generator of `strategies` and
-from what lies near the ends of the dtype's range. Case `i` of a seed is always the same.
+trained for five steps, each of them judged. Every fifth case draws a lone piece as well: an op, a loss or a few
+optimizer steps in turn. Structure, options, sizes and numbers are all drawn, the numbers from the edge generator of
+`strategies` and from what lies near the ends of the dtype's range. Case `i` of a seed is always the same.
 
 An alarm is a bug, of the judge or of a side: to be explained and fixed by derivation, never by a larger constant.
 Exit code 0 without alarms, 1 with one.

@@ -364,12 +364,19 @@ def test_an_option_that_torch_does_not_have():
 
 
 def test_a_product_where_no_gradient_moves():
-    """L is linear in the weights: the gradient is a constant, and does not even depend on them."""
-    v = {"weight": np.ones((4, 3), F32), "bias": np.ones(4, F32)}
-    for side in SIDES.values():
-        product = side.hessian_vector_product(side.Linear(3, 4, rng=0), side.NLLLoss(), X, np.arange(5) % 4, v)
+    """L is linear in the weights, so the gradient is a constant; a sum's does not even look like a function of them."""
+
+    class Total(torch.nn.Module):
+        reduction = "sum"
+
+        def forward(self, input, target):
+            return input.sum()
+
+    losses = [(side, side.NLLLoss()) for side in SIDES.values()]
+    for side, loss in [*losses, (torch_impl, torch_impl.Loss(Total()))]:
+        product = side.hessian_vector_product(side.Linear(3, 2, rng=0), loss, X, np.arange(5) % 2, LINEAR)
         for name, array in product.items():
-            np.testing.assert_array_equal(array, np.zeros_like(v[name]), strict=True)
+            np.testing.assert_array_equal(array, np.zeros_like(LINEAR[name]), strict=True)
 
 
 def test_a_product_for_a_parameter_that_is_not_used():

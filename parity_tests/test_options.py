@@ -117,3 +117,14 @@ def test_every_option_has_an_effect(name, option, row, others):
         effects[side_name] = {key: not same(before.get(key), after.get(key)) for key in {**before, **after}}
     assert any(effects["scratch"].values())
     assert effects["scratch"] == effects["torch"]
+
+
+def test_a_dead_knob_is_seen(monkeypatch):
+    """An option that is accepted and not used, by op and judge alike."""
+
+    def deaf(kind):
+        return type("LeakyReLU", (kind,), {"__init__": lambda self, negative_slope=0.01: kind.__init__(self)})
+
+    monkeypatch.setattr(scratch, "LeakyReLU", deaf(scratch.LeakyReLU))
+    with pytest.raises(AssertionError, match="any"):
+        test_every_option_has_an_effect("LeakyReLU", "negative_slope", 0, "at their defaults")
