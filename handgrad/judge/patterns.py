@@ -103,16 +103,22 @@ def _swapped(v: Float64, reference: Ball, e: Evidence) -> str | None:
 
 
 def _known_bug(v: Float64, reference: Ball, e: Evidence) -> str | None:
+    """A bug explains the tensor if its own reference holds every number, and is not the right one where v is wrong."""
     for text, ball in e.alternatives():
-        if fits(v, ball):
+        if fits(v, ball) and not _same_where_wrong(v, reference, ball):
             return text
     return None
+
+
+def _same_where_wrong(v: Float64, reference: Ball, other: Ball) -> bool:
+    wrong = ~(np.abs(v - reference.mid) <= reference.rad)
+    return bool(np.all(np.abs(other.mid - reference.mid)[wrong] <= reference.rad[wrong]))
 
 
 def _broadcast(v: Float64, reference: Ball, e: Evidence) -> str | None:
     """A shape with an axis too many, or numbers that repeat along an axis where the reference's do not."""
     if v.shape != reference.shape:
-        if v.ndim == reference.mid.ndim + 1 and fits(v.sum(0), reference):
+        if v.ndim == reference.mid.ndim + 1 and len(v) > 1 and fits(v.sum(0), reference):
             return "missing sum over the batch"
         try:
             same = np.broadcast_shapes(v.shape, reference.shape) in (v.shape, reference.shape)
