@@ -5,6 +5,7 @@ imported by the command that needs it.
 """
 
 import difflib
+import inspect
 import math
 import shlex
 import sys
@@ -28,11 +29,28 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130  # exit code: 128 + SIGINT
 REPORT, RESULT = "report.html", "result.json"
-OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
-DEFAULT_LR = 0.001  # PyTorch's, for SGD and for Adam
-ACTIVATIONS = ("identity", "relu", "leaky_relu", "sigmoid", "tanh", "softmax", "log_softmax")
+OPTIMIZERS = {
+    "sgd": "SGD",
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "adamax": "Adamax",
+    "nadam": "NAdam",
+    "radam": "RAdam",
+    "adagrad": "Adagrad",
+    "adadelta": "Adadelta",
+    "rmsprop": "RMSprop",
+    "rprop": "Rprop",
+    "asgd": "ASGD",
+    "adafactor": "Adafactor",
+}
+ACTIVATIONS = (
+    *("identity", "relu", "relu6", "leaky_relu", "prelu", "rrelu", "hardtanh"),
+    *("elu", "celu", "selu", "gelu", "gelu_tanh", "silu", "mish", "softplus"),
+    *("sigmoid", "tanh", "logsigmoid", "hardsigmoid", "hardswish", "softsign", "tanhshrink"),
+    *("hardshrink", "softshrink", "softmax", "log_softmax", "softmin"),
+)
 DTYPES = ("float32", "float64")
-OPTIMIZER_HELP = f"{' or '.join(OPTIMIZERS)}; another than the recipe's starts from PyTorch's defaults."
+OPTIMIZER_HELP = f"One of {', '.join(OPTIMIZERS)}; another than the recipe's starts from PyTorch's defaults."
 REFRESH = 0.1  # seconds between two looks of the live progress
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help=handgrad.__doc__)
@@ -169,7 +187,10 @@ def with_overrides(experiment: "Experiment", given: dict[str, Any]) -> "Experime
     PyTorch's defaults.
     """
     if given.get("optimizer", experiment.optimizer) != experiment.optimizer:
-        given = {"optimizer_options": {}, "lr": DEFAULT_LR, **given}
+        import scratch
+
+        default = inspect.signature(getattr(scratch, given["optimizer"])).parameters["lr"].default
+        given = {"optimizer_options": {}, "lr": default, **given}
     return replace(experiment, **given)
 
 

@@ -69,6 +69,22 @@ class Loss(Protocol):
         ...
 
 
+class PairLoss(Protocol):
+    """A loss of three arrays, two of them differentiable, which a `Trainer` does not take.
+
+    They are `(input1, input2, target)` for a loss of pairs (CosineEmbeddingLoss, MarginRankingLoss), and
+    `(input, target, var)` for GaussianNLLLoss, whose variance is an output of the model too.
+    """
+
+    def forward(self, first: Array, second: Array, third: Any, /) -> Any:
+        """The loss, as in `Loss`."""
+        ...
+
+    def backward(self, grad_output: Any = None, /) -> tuple[Array, Array]:
+        """The gradients of the last forward call's two differentiable arrays, in their order, times `grad_output`."""
+        ...
+
+
 class Optimizer(Protocol):
     """Updates parameters in place from their gradients. Parameters whose gradient is None are left alone."""
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scratch import checks
-from scratch.losses import Loss
+from scratch.losses import Loss, PairLoss
 from scratch.module import Module
 from scratch.optim import Optimizer
 
@@ -14,11 +14,12 @@ from scratch.optim import Optimizer
 class Trainer:
     """The five steps: zero_grad, forward, loss, backward, optimizer step.
 
-    Raises ValueError for a loss with `reduction="none"`: a step descends one number.
+    Raises ValueError for a loss with `reduction="none"`, as a step descends one number, and for a `PairLoss`.
     """
 
     def __init__(self, model: Module, loss: Loss, optimizer: Optimizer) -> None:
-        checks.choice("Trainer", "loss.reduction", loss.reduction, ("mean", "sum"))
+        checks.one_input("Trainer", loss.name, isinstance(loss, PairLoss))
+        checks.choice("Trainer", "loss.reduction", loss.reduction, ("mean", "sum", "batchmean"))
         self.model, self.loss, self.optimizer = model, loss, optimizer
 
     def asarray(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -136,6 +136,9 @@ INPUT_CHECKS: dict[type[nn.Module], Callable[[Any, torch.Tensor], None]] = {
     nn.Linear: lambda op, x: checks.features("Linear", tuple(x.shape), op.in_features),
     nn.Softmax: lambda op, x: checks.axis("Softmax", tuple(x.shape), op.dim),
     nn.LogSoftmax: lambda op, x: checks.axis("LogSoftmax", tuple(x.shape), op.dim),
+    nn.Softmin: lambda op, x: checks.axis("Softmin", tuple(x.shape), op.dim),
+    nn.PReLU: lambda op, x: checks.channels("PReLU", tuple(x.shape), op.num_parameters),
+    nn.GLU: lambda op, x: checks.halves("GLU", tuple(x.shape), op.dim),
 }
 
 

@@ -4,28 +4,26 @@ from typing import Any
 
 import numpy.typing as npt
 import torch
-from torch import nn
 
 from torch_impl import checks
-from torch_impl.loss import Loss
+from torch_impl.loss import ELEMENTWISE, Loss, PairLoss
 from torch_impl.model import Model
 from torch_impl.optimizer import Optimizer
 from torch_impl.parameter import to_numpy, to_tensor
-
-ELEMENTWISE = (nn.MSELoss, nn.L1Loss)  # torch broadcasts these with no more than a warning
 
 
 class Trainer:
     """The five steps on native tensors: zero_grad, forward, loss, backward, optimizer step.
 
     `asarray` carries data to the model's device once; `step` also takes NumPy arrays and then carries them itself.
-    Raises ValueError for a loss with `reduction="none"`: a step descends one number.
+    Raises ValueError for a loss with `reduction="none"`, as a step descends one number, and for a `PairLoss`.
     """
 
     def __init__(self, model: Model, loss: Loss, optimizer: Optimizer) -> None:
-        checks.choice("Trainer", "loss.reduction", loss.reduction, ("mean", "sum"))
+        checks.one_input("Trainer", loss.name, isinstance(loss, PairLoss))
+        checks.choice("Trainer", "loss.reduction", loss.reduction, ("mean", "sum", "batchmean"))
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self._elementwise = isinstance(loss.module, ELEMENTWISE)
+        self._elementwise = type(loss.module) in ELEMENTWISE
 
     def asarray(self, x: npt.NDArray[Any]) -> torch.Tensor:
         return to_tensor(x, self.model.device)
@@ -52,6 +50,6 @@ class Trainer:
 
     def _suspicious(self, output: torch.Tensor, target: torch.Tensor) -> bool:
         """What torch would do with no more than a warning: broadcast, convert, divide by zero. All else it refuses."""
-        if target.is_floating_point() and target.dtype != output.dtype:
+        if target.dtype != output.dtype and (self._elementwise or target.is_floating_point()):
             return True
         return (self._elementwise and target.shape != output.shape) or not output.numel()

@@ -18,14 +18,14 @@ from handgrad.judge.verdict import Verdict
 AnyArray = npt.NDArray[Any]
 
 
-def first_part(model: Any, rule: layers.Rule, x: AnyArray, upstream: Ball | None) -> str:
+def first_part(model: Any, x: AnyArray, upstream: Ball | None) -> str:
     """The first layer, in the order of computation, that is wrong when run alone.
 
     Empty for a model that does not keep the contract, a plain `torch.nn.Module`: it cannot be run on arrays.
     """
     if not hasattr(model, "backward"):
         return ""
-    replay = _Replay(model, Format.of(x.dtype))
+    rule, replay = layers.read_model(model), _Replay(model, Format.of(x.dtype))
     output = replay.forward(rule, x)
     if not replay.found and upstream is not None and output.shape == upstream.shape:
         replay.backward(rule, upstream.mid.astype(x.dtype))
@@ -47,9 +47,11 @@ class _Replay:
             for layer in rule.layers:
                 x = self.forward(layer, x)
             return x
-        reference = rule.forward(self.format.exact(x), self.parameters)
         self.copies[rule.name] = own = self._copy(rule.name)
         value = np.asarray(own.forward(x))
+        if isinstance(rule, layers.Leaf):
+            rule.follow(structure.unwrap(own))
+        reference = rule.forward(self.format.exact(x), self.parameters)
         self._hold(f"{_label(rule)}, forward", value, reference)
         return _next(value, reference, x)
 

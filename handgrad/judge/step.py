@@ -15,6 +15,7 @@ import numpy.typing as npt
 from handgrad.contract import Array
 from handgrad.judge import layers, locate, losses, optimizers, structure
 from handgrad.judge.ball import Ball, Float64, Format
+from handgrad.judge.optimizers import lbfgs
 from handgrad.judge.patterns import Evidence, recognise
 from handgrad.judge.verdict import Explain, Verdict
 
@@ -81,7 +82,7 @@ class StepJudge:
         net.backward(self.loss.backward())
         net.check_gradients(verdict, gradients)
         if verdict.failures:
-            verdict.parts_at(locate.first_part(self.model, self.rule, net.x, net.upstream))
+            verdict.parts_at(locate.first_part(self.model, net.x, net.upstream))
         _check_step(verdict, self.optimizer, before.optimizer, self.names)
         held = set(self.names)
         for name in now.keys() - held:
@@ -129,21 +130,31 @@ def judge_backward(
 @quiet
 def judge_loss(
     loss: Any,
-    input: AnyArray,
-    target: AnyArray,
+    *arrays: Any,
     value: Any = None,
     grad: Any = None,
     grad_output: Any = None,
     side: str = "",
 ) -> Verdict:
-    """The value of `loss` and its gradient; computed through the contract unless given."""
+    """The value of `loss` for its arrays (input and target, or three) and its gradient or tuple of gradients.
+
+    Value and gradients are computed through the contract unless given.
+    """
     verdict = Verdict(side or structure.side_of(loss))
-    rule = losses.read_loss(loss)
+    rule = losses.read(loss)
     if value is None or grad is None:
-        value = loss.forward(input, target)
+        value = loss.forward(*arrays)
         grad = loss.backward(grad_output)
-    net = _Net(_NOTHING, {}, input, {})
-    ball = net.loss(rule, net.forward(), target)
+    net = _Net(_NOTHING, {}, arrays[0], {})
+    if isinstance(rule, losses.PairLoss):
+        f = net.format
+        given = [np.asarray(a, f.dtype) for a in arrays]
+        ball = rule.forward(*(f.exact(a) if i in rule.PLACES else a for i, a in enumerate(given)))
+        verdict.check("loss", value, ball, net.explain("loss"))
+        for name, g, reference in zip(rule.NAMES, grad, rule.backward(grad_output), strict=True):
+            verdict.check(f"gradient of the loss by {name}", g, reference, net.explain(name))
+        return verdict
+    ball = net.loss(rule, net.forward(), arrays[1])
     verdict.check("loss", value, ball, net.explain("loss"))
     verdict.check("gradient of the loss", grad, rule.backward(grad_output), net.explain("gradient of the loss"))
     return verdict
@@ -191,10 +202,17 @@ def snapshot(optimizer: Any) -> OptimizerSnapshot:
     return OptimizerSnapshot(
         [structure.copy(p.data) for p in _parameters(optimizer)],
         {
-            int(index): {name: structure.copy(a) for name, a in entry.items() if a is not None}
+            int(index): {name: _copied(a) for name, a in entry.items() if a is not None}
             for index, entry in state["state"].items()
         },
         [dict(group) for group in state["param_groups"]],
+    )
+
+
+def _copied(value: Any) -> Any:
+    """LBFGS keeps lists of arrays."""
+    return (
+        [_copied(entry) for entry in value if entry is not None] if isinstance(value, list) else structure.copy(value)
     )
 
 
@@ -202,6 +220,9 @@ def snapshot(optimizer: Any) -> OptimizerSnapshot:
 def judge_optimizer(optimizer: Any, before: OptimizerSnapshot, side: str = "") -> Verdict:
     """The optimizer's last step: new parameters and new state from `before` and the gradients it was given."""
     verdict = Verdict(side or structure.side_of(optimizer))
+    if _optimizer_kind(optimizer) == "LBFGS":
+        _check_lbfgs(verdict, optimizer, before)
+        return verdict
     _check_step(verdict, optimizer, before, [f"parameter {i}" for i in range(len(before.parameters))])
     return verdict
 
@@ -287,11 +308,15 @@ class _Net:
 
 def _locate(verdict: Verdict, model: Any, net: _Net) -> None:
     if verdict.failures:
-        verdict.parts_at(locate.first_part(model, net.rule, net.x, getattr(net, "upstream", None)))
+        verdict.parts_at(locate.first_part(model, net.x, getattr(net, "upstream", None)))
 
 
-def _optimizer_rule(optimizer: Any) -> Callable[..., tuple[Ball, optimizers.State]]:
-    kind = structure.class_name(getattr(optimizer, "optimizer", optimizer))
+def _optimizer_kind(optimizer: Any) -> str:
+    return structure.class_name(getattr(optimizer, "optimizer", optimizer))
+
+
+def _optimizer_rule(optimizer: Any) -> optimizers.Rule:
+    kind = _optimizer_kind(optimizer)
     if kind not in optimizers.RULES:
         raise structure.unknown("optimizer", kind, optimizers.RULES)
     return optimizers.RULES[kind]
@@ -353,16 +378,73 @@ def _check_step(verdict: Verdict, optimizer: Any, before: OptimizerSnapshot, nam
                 shapes = f"gradient {g.shape}, before {p.shape}, after {now.parameters[i].shape}"
                 verdict.refuse(names[i], f"shapes differ: {shapes}", "broadcast")
             else:
-                at = float(state["step"]) if "step" in state else None
-                key = (number, p.dtype, at, tuple(sorted(state)))
+                at = tuple(float(state[name]) for name in optimizers.SINGLE_NUMBERS if name in state)
+                alone = i if rule in optimizers.WHOLE else None
+                key = (number, p.dtype, at, tuple(sorted(state)), alone)
                 lots.setdefault(key, _Lot(group)).members.append(i)
     for lot in lots.values():
-        _check_lot(verdict, rule, lot, before, now, gradients, names)
+        check = _check_whole if rule in optimizers.WHOLE else _check_lot
+        check(verdict, rule, lot, before, now, gradients, names)
+
+
+def _check_whole(
+    verdict: Verdict,
+    rule: optimizers.Rule,
+    lot: _Lot,
+    before: OptimizerSnapshot,
+    now: OptimizerSnapshot,
+    gradients: list[AnyArray | None],
+    names: list[str],
+) -> None:
+    """As `_check_lot` for one parameter, in its own shape."""
+    (i,) = lot.members
+    f = Format.of(before.parameters[i].dtype)
+    start = (
+        f.exact(before.parameters[i]),
+        f.exact(np.asarray(gradients[i])),
+        {name: f.exact(a) for name, a in before.state.get(i, {}).items()},
+    )
+    new, state = rule(lot.group, *start)
+
+    def explain(v: Float64, reference: Ball) -> str:
+        return _explain_step(rule, lot.group, v, reference, start)
+
+    verdict.check(f"new {names[i]}", now.parameters[i], new, explain)
+    for name, ball in state.items():
+        value = now.state.get(i, {}).get(name)
+        if value is None:
+            verdict.refuse(f"{name} of {names[i]}", "it is missing from the optimizer's state after the step")
+        else:
+            _check_entry(verdict, f"{name} of {names[i]}", name, value, ball)
+
+
+def _check_entry(verdict: Verdict, title: str, name: str, value: AnyArray, ball: Ball) -> None:
+    if name == "step":
+        verdict.check(title, float(np.asarray(value)), ball, _count)
+    else:
+        verdict.check(title, value, ball)
+
+
+def _check_lbfgs(verdict: Verdict, optimizer: Any, before: OptimizerSnapshot) -> None:
+    """The last iteration of a step: history, direction, and where it was the only one, the move."""
+    now = snapshot(optimizer)
+    f = Format.of(before.parameters[0].dtype)
+    state, old = now.state.get(0, {}), before.state.get(0, {})
+    made = int(state.get("n_iter", 0)) - int(old.get("n_iter", 0))
+    flat = [np.concatenate([p.ravel() for p in shot.parameters]) for shot in (before, now)]
+    if not made:
+        verdict.check("parameters, which were optimal", flat[1], f.exact(flat[0]), _stay)
+        return
+    values = {**state, **{f"ro[{i}]": ro for i, ro in enumerate(state["ro"])}}
+    for name, ball in lbfgs.last_direction(f, state).items():
+        verdict.check(name, values[name], ball)
+    if made == 1:
+        verdict.check("new parameters", flat[1], lbfgs.move(f, flat[0], state))
 
 
 def _check_lot(
     verdict: Verdict,
-    rule: Callable[..., tuple[Ball, optimizers.State]],
+    rule: optimizers.Rule,
     lot: _Lot,
     before: OptimizerSnapshot,
     now: OptimizerSnapshot,
@@ -385,9 +467,9 @@ def _check_lot(
         absent = [names[i] for i, a in zip(members, values, strict=True) if a is None]
         if absent:
             verdict.refuse(f"{name} of {absent[0]}", "it is missing from the optimizer's state after the step")
-        elif name == "step":
+        elif name in optimizers.SINGLE_NUMBERS:
             for i, a in zip(members, values, strict=True):
-                verdict.check(f"step of {names[i]}", float(np.asarray(a)), ball, _count)
+                _check_entry(verdict, f"{name} of {names[i]}", name, np.asarray(a), ball)
         else:
             _check_flat(verdict, members, names, f"{name} of {{}}", ball, values, None)
 
@@ -422,7 +504,7 @@ def _check_flat(
 
 
 def _explain_step(
-    rule: Callable[..., tuple[Ball, optimizers.State]],
+    rule: optimizers.Rule,
     group: Mapping[str, Any],
     v: Float64,
     reference: Ball,
@@ -462,6 +544,9 @@ _OPTION_BUGS: tuple[tuple[str, Callable[[dict[str, Any]], dict[str, Any] | None]
     ("dampening is ignored", _without("dampening")),
     ("nesterov the other way", _flip("nesterov")),
     ("amsgrad the other way", _flip("amsgrad")),
+    ("centered the other way", _flip("centered")),
+    ("lr_decay is ignored", _without("lr_decay")),
+    ("momentum_decay is ignored", _without("momentum_decay")),
     ("decoupled_weight_decay the other way", _flip("decoupled_weight_decay")),
     ("weight_decay has the opposite sign", _times("weight_decay", -1.0)),
     ("the step is 2 × too long", _times("lr", 2.0)),
@@ -478,8 +563,8 @@ def _flat(arrays: list[AnyArray]) -> AnyArray:
 
 
 def _gather(f: Format, name: str, states: list[dict[str, AnyArray]]) -> Ball:
-    return f.exact(states[0][name] if name == "step" else _flat([state[name] for state in states]))
+    return f.exact(states[0][name] if name in optimizers.SINGLE_NUMBERS else _flat([state[name] for state in states]))
 
 
 def _part(state: optimizers.State, part: slice) -> optimizers.State:
-    return {name: ball if name == "step" else ball[part] for name, ball in state.items()}
+    return {name: ball if name in optimizers.SINGLE_NUMBERS else ball[part] for name, ball in state.items()}
