@@ -6,14 +6,17 @@ READY  := $(VENV)/.ready
 NAME   ?= digits
 ARGS   ?=
 WORKERS ?= 2
+N       ?= 100000
 
-.PHONY: help compare bench test lint format picture clean
+.PHONY: help compare bench test alarms mutants lint format picture clean
 
 help:
 	@echo 'make compare   train both sides on real data, judge every step, write runs/$(NAME)/report.html'
 	@echo '               (NAME=moons for another experiment, ARGS="--epochs 5" for options)'
 	@echo 'make bench     time a training step of both sides'
 	@echo 'make test      lint, types and every test'
+	@echo 'make alarms    judge $(N) random correct nets in each dtype: no verdict may be "wrong" (N=1000 for fewer)'
+	@echo 'make mutants   change the code of both sides in every small way and see that a test notices (minutes)'
 	@echo 'make lint      ruff and mypy alone'
 	@echo 'make format    let ruff rewrite the layout'
 	@echo 'make clean     remove .venv and what the tools left behind'
@@ -36,6 +39,13 @@ lint: $(READY)
 
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+alarms: $(READY)
+	$(BIN)/python -m parity_tests.alarms $(N) --dtype float32 --workers $(WORKERS)
+	$(BIN)/python -m parity_tests.alarms $(N) --dtype float64 --workers $(WORKERS)
+
+mutants: $(READY)
+	$(BIN)/python -m parity_tests.mutants $(WORKERS)
 
 format: $(READY)
 	$(BIN)/ruff format

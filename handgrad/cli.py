@@ -173,6 +173,34 @@ def bench_command(
     return run_benchmark(folder / RESULT)
 
 
+@app.command("check")
+def check_command(
+    target: Annotated[
+        str, typer.Argument(metavar="FILE:NAME", help="mine.py:MyLayer, mine.py:Dense(3, 4), mine.py:f,df")
+    ],
+    like: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The same by someone else, as torch.nn.SiLU.")
+    ] = None,
+    shape: Annotated[str | None, typer.Option(metavar="N,N", help="Of the drawn input, as in 4,3.")] = None,
+    dtype: Annotated[str | None, typer.Option(metavar="NAME", help=f"{' or '.join(DTYPES)}.")] = None,
+    seed: Annotated[str, typer.Option(metavar="N", help="Of the drawn inputs.")] = "0",
+    json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> int:
+    """Check the gradient of your own layer, loss, function or model against every oracle that applies.
+
+    Exit code 0: it agrees. 1: it is wrong; the text says where and probably why. 2: bad input, or nothing can be told.
+    """
+    from handgrad.check import CheckError, check_file
+
+    kind = None if dtype is None else _parsed("dtype", dtype)
+    try:
+        found = check_file(target, like, shape, kind, _parsed("seed", seed))
+    except CheckError as error:
+        raise BadInputError(str(error)) from error
+    print(found.to_json() if json else found.render())
+    return found.exit_code
+
+
 def experiment_named(name: str) -> "Experiment":
     """The experiment of that name. BadInputError names the nearest."""
     from handgrad.experiments import EXPERIMENTS

@@ -18,4 +18,8 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
 )
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=500)
+# For mutation runs: whether a mutant is seen matters, not how small the example is that shows it.
+settings.register_profile(
+    "mutants", settings.get_profile("ci"), max_examples=5, phases=(Phase.explicit, Phase.generate)
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

@@ -98,6 +98,13 @@ OPS: dict[str, Op] = {
         ),
         3,
     ),
+    "two layers": Op(
+        lambda side, dtype: side.Sequential(
+            side.Linear(3, 3, dtype=dtype, rng=10), side.Linear(3, 3, dtype=dtype, rng=11)
+        ),
+        3,
+    ),
+    "Parallel(Tanh)": Op(lambda side, dtype: side.Parallel(side.Tanh())),
     "Parallel(ReLU, Tanh)": Op(lambda side, dtype: side.Parallel(side.ReLU(), side.Tanh())),
     "relu + tanh mix": Op(
         lambda side, dtype: side.Sequential(

@@ -1,6 +1,8 @@
 """Initial values: gains exactly, ranges and scales of the distributions statistically, refusals."""
 
+import inspect
 import math
+import re
 
 import numpy as np
 import pytest
@@ -33,6 +35,7 @@ DISTRIBUTIONS = {
     "kaiming uniform": (lambda w, rng: init.kaiming_uniform_(w, rng=rng), math.sqrt(6 / 200), None),
     "kaiming uniform, nn.Linear's": (lambda w, rng: init.kaiming_uniform_(w, math.sqrt(5), rng=rng), 200**-0.5, None),
     "kaiming normal": (lambda w, rng: init.kaiming_normal_(w, nonlinearity="relu", rng=rng), None, math.sqrt(2 / 200)),
+    "kaiming normal, steep": (lambda w, rng: init.kaiming_normal_(w, 1.0, rng=rng), None, math.sqrt(1 / 200)),
     "kaiming normal fan_out": (
         lambda w, rng: init.kaiming_normal_(w, mode="fan_out", nonlinearity="tanh", rng=rng),
         None,
@@ -60,6 +63,25 @@ def test_distribution(name, dtype):
     assert abs(w.std() - std) < 6 * std * math.sqrt((kurtosis - 1) / (4 * N))
 
 
+DRAWN = ["uniform_", "normal_", "xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_"]
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_defaults_are_torchs_and_a_seed_repeats(name):
+    theirs = inspect.signature(getattr(torch.nn.init, name)).parameters
+    defaults = {n: p.default for n, p in theirs.items() if n not in {"tensor", "generator"}}
+    drawn = [np.zeros((4, 3)) for _ in range(3)]
+    for array, seed, options in zip(drawn, (5, 5, 6), ({}, defaults, defaults), strict=True):
+        getattr(init, name)(array, **options, rng=seed)
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert (drawn[0] != drawn[2]).all()
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (5, 3, 2), (5, 3, 2, 7)])
+def test_fans_are_torchs(shape):
+    assert init.fans(shape) == torch.nn.init._calculate_fan_in_and_fan_out(torch.empty(shape))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_linear_is_drawn_as_torch_draws_it(dtype):
     """Both U(−1/√in, 1/√in), weights first, one generator for all; float32 is the rounded float64 draw."""
@@ -80,16 +102,35 @@ def test_constants():
     assert (array == -2.5).all()
 
 
+W = np.zeros((2, 2))
+FLOATS = "must be float32 or float64; got int64 (convert with .astype)"
+FANS = "init: fan in and fan out need a tensor of at least 2 axes, (out, in); got shape (3,)"
+NONLINEARITIES = "linear, sigmoid, tanh, relu, leaky_relu, selu"
+
+
 @pytest.mark.parametrize(
-    ("call", "error", "words"),
+    ("call", "error", "message"),
     [
-        (lambda: init.xavier_uniform_(np.zeros(3)), ValueError, "at least 2 axes"),
-        (lambda: init.calculate_gain("rleu"), ValueError, "did you mean 'relu'"),
-        (lambda: init.kaiming_uniform_(np.zeros((2, 2)), mode="fan"), ValueError, "fan_in, fan_out"),
-        (lambda: init.normal_(np.zeros(3), std=-1), ValueError, "std must be >= 0"),
-        (lambda: init.zeros_(np.zeros(3, int)), TypeError, "float32 or float64"),
+        (lambda: init.xavier_uniform_(np.zeros(3)), ValueError, FANS),
+        (
+            lambda: init.calculate_gain("rleu"),
+            ValueError,
+            f"calculate_gain: nonlinearity must be one of {NONLINEARITIES}; got 'rleu' (did you mean 'relu'?)",
+        ),
+        (
+            lambda: init.calculate_gain("leaky_relu", "steep"),
+            TypeError,
+            "calculate_gain: param must be a number; got 'steep'",
+        ),
+        (
+            lambda: init.kaiming_uniform_(W, mode="out"),
+            ValueError,
+            "kaiming: mode must be one of fan_in, fan_out; got 'out' (did you mean 'fan_out'?)",
+        ),
+        (lambda: init.normal_(W, std=-1), ValueError, "normal_: std must be >= 0; got -1"),
+        (lambda: init.zeros_(np.zeros(3, int)), TypeError, f"init: tensor {FLOATS}"),
     ],
 )
-def test_refusals(call, error, words):
-    with pytest.raises(error, match=words):
+def test_refusals(call, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
         call()

@@ -92,6 +92,7 @@ from scratch.schedulers import (
     SequentialLR,
     StepLR,
 )
+from scratch.second_order import hessian_vector_product
 from scratch.trainer import Trainer
 
 __all__ = [
@@ -179,5 +180,6 @@ __all__ = [
     "Trainer",
     "clip_grad_norm_",
     "clip_grad_value_",
+    "hessian_vector_product",
     "init",
 ]

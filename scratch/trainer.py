@@ -5,21 +5,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scratch import checks
+from scratch import checks, optimizer_checks
 from scratch.losses import Loss, PairLoss
 from scratch.module import Module
-from scratch.optim import Optimizer
+from scratch.optim import LBFGS, Optimizer
 
 
 class Trainer:
     """The five steps: zero_grad, forward, loss, backward, optimizer step.
 
-    Raises ValueError for a loss with `reduction="none"`, as a step descends one number, and for a `PairLoss`.
+    Raises ValueError for a loss with `reduction="none"`, as a step descends one number, for a `PairLoss`, and for
+    LBFGS, which evaluates the model several times a step.
     """
 
     def __init__(self, model: Module, loss: Loss, optimizer: Optimizer) -> None:
         checks.one_input("Trainer", loss.name, isinstance(loss, PairLoss))
         checks.choice("Trainer", "loss.reduction", loss.reduction, ("mean", "sum", "batchmean"))
+        optimizer_checks.one_evaluation("Trainer", optimizer.name, isinstance(optimizer, LBFGS))
         self.model, self.loss, self.optimizer = model, loss, optimizer
 
     def asarray(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -29,6 +29,7 @@ from torch_impl.model import Model, on
 from torch_impl.modules import ACTIVATIONS, Rng
 from torch_impl.optimizer import Optimizer
 from torch_impl.parameter import Device, Parameter, torch_dtype
+from torch_impl.second_order import hessian_vector_product
 from torch_impl.trainer import Trainer
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Trainer",
     "clip_grad_norm_",
     "clip_grad_value_",
+    "hessian_vector_product",
 ]
 
 
@@ -82,7 +84,7 @@ def _layer(kind: type[nn.Module]) -> Callable[..., Model]:
         module = kind(*args, **options).to(torch_dtype(kind.__name__, dtype))
         if rng is not None:
             modules.draw(module, rng)
-        return Model(on(module, device, torch_dtype(kind.__name__, dtype)))
+        return Model(on(module, device))
 
     return make
 

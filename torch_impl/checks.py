@@ -376,6 +376,20 @@ def state_dict(
     owner: str, expected: Mapping[str, tuple[Shape, DType]], given: Mapping[str, Any], what: str = "parameter"
 ) -> None:
     """A state dict has exactly the expected names, shapes and dtypes; all that is wrong is said at once."""
+    if wrong := misfits(expected, given):
+        raise ValueError(f"{owner}: state dict does not fit, no {what} was changed: {wrong}")
+
+
+def vector(owner: str, expected: Mapping[str, tuple[Shape, DType]], given: Any) -> None:
+    """A direction in parameter space: under every parameter's name an array of its shape and dtype."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{owner}: vector must be a dict of arrays by parameter name; got {type(given).__name__}")
+    if wrong := misfits(expected, given):
+        raise ValueError(f"{owner}: vector does not fit the parameters: {wrong}")
+
+
+def misfits(expected: Mapping[str, tuple[Shape, DType]], given: Mapping[str, Any]) -> str:
+    """What is wrong with named arrays, all at once; empty if nothing is."""
     wrong = [f"missing {name}" for name in expected if name not in given]
     wrong += [f"unexpected {name}" for name in given if name not in expected]
     for name, (shape, dtype) in expected.items():
@@ -389,8 +403,7 @@ def state_dict(
             wrong.append(f"{name} has shape {array.shape}, expected {shape}{transposed}")
         elif array.dtype != dtype:
             wrong.append(f"{name} is {array.dtype}, expected {dtype} (convert with .astype)")
-    if wrong:
-        raise ValueError(f"{owner}: state dict does not fit, no {what} was changed: {'; '.join(wrong)}")
+    return "; ".join(wrong)
 
 
 def layer_sizes(owner: str, sizes: object) -> None:
@@ -455,3 +468,11 @@ def distinct(owner: str, objects: Iterable[object], what: str) -> None:
         raise ValueError(f"{owner}: got no {what}")
     if len({id(entry) for entry in listed}) != len(listed):
         raise ValueError(f"{owner}: the same {what} was given twice")
+
+
+def supported(owner: str, given: object, known: Iterable[type]) -> None:
+    """`given` must be exactly of one of these classes: what a subclass computes is not known."""
+    kinds = list(known)
+    if type(given) not in kinds:
+        names = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise TypeError(f"{owner} is not written for {type(given).__name__}; it knows {names}")

@@ -34,10 +34,10 @@ class MLP(Model):
         compile: bool | str = False,
     ) -> None:
         checks.layer_sizes("MLP", sizes)
-        checks.float_dtype("MLP", dtype)
+        wanted = torch_dtype("MLP", dtype)
         checks.choice("MLP", "activation", activation, ACTIVATIONS)
         if output_activation is not None:
             checks.choice("MLP", "output_activation", output_activation, ACTIVATIONS)
-        module = modules.MLP(sizes, activation, output_activation, bias).to(torch_dtype("MLP", dtype))
+        module = modules.MLP(sizes, activation, output_activation, bias).to(wanted)
         modules.draw(module, rng)
-        super().__init__(on(module, device, torch_dtype("MLP", dtype)), compile)
+        super().__init__(on(module, device), compile)

@@ -166,9 +166,9 @@ def explain(module: nn.Module, input: torch.Tensor) -> None:
             hook.remove()
 
 
-def on(module: nn.Module, device: Device, dtype: torch.dtype) -> nn.Module:
-    """`module` on a device and in a dtype. ValueError where the device is not there."""
+def on(module: nn.Module, device: Device) -> nn.Module:
+    """`module` on a device. ValueError where the device is not there."""
     try:
-        return module.to(device, dtype)
+        return module.to(device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device={str(device)!r} is not available: {str(error).splitlines()[0]}") from error

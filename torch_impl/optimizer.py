@@ -69,10 +69,7 @@ class Optimizer:
             for number, entries in state["state"].items()
         }
         # Options that only torch has (foreach, fused) are kept where the given groups do not name them.
-        groups = [
-            {**{name: value for name, value in group.items() if name != "params"}, **given}
-            for group, given in zip(self.param_groups, state["param_groups"], strict=True)
-        ]
+        groups = [{**group, **given} for group, given in zip(self.param_groups, state["param_groups"], strict=True)]
         self.optimizer.load_state_dict({"state": tensors, "param_groups": groups})
         # torch casts all state but `step` to the parameter's dtype: what it computes in float32 is set back to float32.
         for entries in self.optimizer.state.values():

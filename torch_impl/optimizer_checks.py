@@ -145,6 +145,14 @@ def closure(owner: str, given: Any) -> None:
         raise TypeError(f"{owner}: step needs a closure that sets the gradients and returns the loss; got {given!r}")
 
 
+def one_evaluation(owner: str, optimizer: str, several: bool) -> None:
+    """A training step evaluates the model once."""
+    if several:
+        raise ValueError(
+            f"{owner} evaluates the model once a step and {optimizer} several times: call its step(closure)"
+        )
+
+
 def parameter_shapes(owner: str, shapes: Iterable[Shape]) -> None:
     """Muon takes matrices, and Adafactor the root mean square of a parameter: neither of nothing."""
     for shape in shapes:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy.typing as npt
 import torch
 
-from torch_impl import checks
+from torch_impl import checks, optimizer_checks
 from torch_impl.loss import ELEMENTWISE, Loss, PairLoss
 from torch_impl.model import Model
 from torch_impl.optimizer import Optimizer
@@ -16,12 +16,15 @@ class Trainer:
     """The five steps on native tensors: zero_grad, forward, loss, backward, optimizer step.
 
     `asarray` carries data to the model's device once; `step` also takes NumPy arrays and then carries them itself.
-    Raises ValueError for a loss with `reduction="none"`, as a step descends one number, and for a `PairLoss`.
+    Raises ValueError for a loss with `reduction="none"`, as a step descends one number, for a `PairLoss`, and for
+    LBFGS, which evaluates the model several times a step.
     """
 
     def __init__(self, model: Model, loss: Loss, optimizer: Optimizer) -> None:
         checks.one_input("Trainer", loss.name, isinstance(loss, PairLoss))
         checks.choice("Trainer", "loss.reduction", loss.reduction, ("mean", "sum", "batchmean"))
+        several = isinstance(optimizer.optimizer, torch.optim.LBFGS)
+        optimizer_checks.one_evaluation("Trainer", optimizer.name, several)
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self._elementwise = type(loss.module) in ELEMENTWISE
 

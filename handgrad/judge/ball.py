@@ -208,8 +208,8 @@ def settle(format: Format, mid: Any, rad: Any, top: Any, poison: Any = None) -> 
 
     `poison` (default `mid`) is NaN exactly where an operand was NaN; there the centre is NaN and the claim is certain.
     """
-    decided = top <= format.max
-    if np.all(decided):
+    decided = np.asarray(top <= format.max)
+    if decided.all():
         return Ball(np.asarray(mid), np.asarray(rad), format)
     nan = np.isnan(mid if poison is None else poison)
     mid = np.where(nan, np.nan, np.where(decided, mid, 0.0))

@@ -26,9 +26,12 @@ def first_part(model: Any, x: AnyArray, upstream: Ball | None) -> str:
     if not hasattr(model, "backward"):
         return ""
     rule, replay = layers.read_model(model), _Replay(model, Format.of(x.dtype))
-    output = replay.forward(rule, x)
-    if not replay.found and upstream is not None and output.shape == upstream.shape:
-        replay.backward(rule, upstream.mid.astype(x.dtype))
+    try:
+        output = replay.forward(rule, x)
+        if not replay.found and upstream is not None and output.shape == upstream.shape:
+            replay.backward(rule, upstream.mid.astype(x.dtype))
+    except Exception as error:  # a wrong layer may raise anything
+        return replay.found or f"a layer alone raises {type(error).__name__}: {error}"
     return replay.found or "no layer alone: a cache, an accumulation, the loss, or the way the layers are chained"
 
 

@@ -5,8 +5,9 @@ and what the side computed must lie inside. Both sides can then train freely; ev
 The optimizer is judged from the gradients that the side itself computed, so that one mistake is reported once.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,16 @@ from handgrad.judge import layers, locate, losses, optimizers, structure
 from handgrad.judge.ball import Ball, Float64, Format
 from handgrad.judge.optimizers import lbfgs
 from handgrad.judge.patterns import Evidence, recognise
+from handgrad.judge.reproduce import (
+    CannotWriteError,
+    Script,
+    Spelling,
+    loss_line,
+    model_lines,
+    optimizer_lines,
+    package,
+    reproduce,
+)
 from handgrad.judge.verdict import Explain, Verdict
 
 AnyArray = npt.NDArray[Any]
@@ -55,7 +66,7 @@ class StepJudge:
     """
 
     def __init__(self, model: Any, loss: Any, optimizer: Any) -> None:
-        self.model, self.optimizer = model, optimizer
+        self.model, self.given_loss, self.optimizer = model, loss, optimizer
         self.rule, self.loss = layers.read_model(model), losses.read_loss(loss)
         _optimizer_rule(optimizer)
         self.side = structure.side_of(model)
@@ -88,17 +99,79 @@ class StepJudge:
         for name in now.keys() - held:
             ball = net.format.exact(before.parameters[name])
             verdict.check(f"{name}, which the optimizer does not have", now[name].data, ball, _stay)
+        reproduce(verdict, self._scripts(before, x, y))
         return verdict
+
+    def _scripts(self, before: Snapshot, x: AnyArray, y: AnyArray) -> Iterator[Script]:
+        """The step alone; and as the second of two, for what goes wrong because there was one before."""
+        name, order = package(self.model), list(before.parameters)
+
+        def members(numbers: list[int]) -> str:
+            own = [self.names[i] for i in numbers]
+            if strangers := [held for held in own if held not in before.parameters]:
+                raise CannotWriteError(f"the model does not have {strangers[0]}")
+            return "model.parameters()" if own == order else _items("parameters", own)
+
+        def write(spell: Spelling, repeat: bool) -> list[str]:
+            start = before.optimizer
+            return [
+                *model_lines(self.model, before.parameters, spell),
+                loss_line(self.given_loss, spell),
+                *["parameters = dict(model.named_parameters())"] * (self.names != order),
+                *optimizer_lines(self.optimizer, start.groups, start.state, members, spell),
+                f"trainer = {name}.Trainer(model, loss, optimizer)",
+                f"x, y = {spell(x)}, {spell(y)}",
+                *["trainer.step(x, y)"] * repeat,
+                "judge = StepJudge(model, loss, optimizer)",
+                "before = judge.before()",
+                "verdict = judge.after(before, x, y, trainer.step(x, y))",
+            ]
+
+        for drawn in (False, True):
+            yield Script(name, "StepJudge", partial(write, repeat=False), drawn)
+            yield Script(name, "StepJudge", partial(write, repeat=True), drawn, "the step is made twice")
+
+
+def _items(name: str, keys: Iterable[Any]) -> str:
+    """[name[key], …] as text."""
+    return f"[{', '.join(f'{name}[{key!r}]' for key in keys)}]"
+
+
+def _scripts(
+    package_: str, judge: str, write: Callable[[Spelling], list[str]], values: Mapping[str, Any]
+) -> list[Script]:
+    """A judgement by `judge`: of values computed anew, of those that the caller gave, or of other numbers."""
+
+    def call(spell: Spelling, given: Mapping[str, Any]) -> list[str]:
+        *lines, arguments = write(spell)
+        more = "".join(f", {name}={_spelled(spell, value)}" for name, value in given.items())
+        return [*lines, f"verdict = {judge}({arguments}{more})"]
+
+    given = {name: value for name, value in values.items() if value is not None}
+    anew, literal = partial(call, given={}), partial(call, given=given)
+    scripts = [Script(package_, judge, anew), Script(package_, judge, anew, drawn=True)]
+    return [scripts[0], Script(package_, judge, literal), scripts[1]] if given else scripts
+
+
+def _spelled(spell: Spelling, value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(map(spell, value))})"
+    return spell.mapping(value) if isinstance(value, Mapping) else spell(value)
 
 
 @quiet
 def judge_forward(model: Any, x: AnyArray, output: Any = None, side: str = "") -> Verdict:
     """The output of `model` for `x`; computed through the contract unless given."""
     verdict = Verdict(side or structure.side_of(model))
-    net = _Net.of(model, x)
+    net, given = _Net.of(model, x), {"output": output}
     output = model.forward(x) if output is None else output
     verdict.check("output", output, net.forward(), net.explain("output"))
     _locate(verdict, model, net)
+
+    def write(spell: Spelling) -> list[str]:
+        return [*model_lines(model, net.parameters, spell), f"x = {spell(x)}", "model, x"]
+
+    reproduce(verdict, _scripts(package(model), "judge_forward", write, given))
     return verdict
 
 
@@ -113,8 +186,9 @@ def judge_backward(
 ) -> Verdict:
     """The gradients of `model` at `x` for an upstream gradient; computed through the contract unless given."""
     verdict = Verdict(side or structure.side_of(model))
-    net = _Net.of(model, x)
+    net, given = _Net.of(model, x), {"grad_input": grad_input, "gradients": gradients}
     if grad_input is None or gradients is None:
+        given = {}
         model.zero_grad()
         model.forward(x)
         grad_input = model.backward(grad_output)
@@ -124,6 +198,12 @@ def judge_backward(
     verdict.check("gradient of the input", grad_input, net.grad_input, net.explain("gradient of the input"))
     net.check_gradients(verdict, gradients)
     _locate(verdict, model, net)
+
+    def write(spell: Spelling) -> list[str]:
+        own = [*model_lines(model, net.parameters, spell), f"x, grad_output = {spell(x)}, {spell(grad_output)}"]
+        return [*own, "model, x, grad_output"]
+
+    reproduce(verdict, _scripts(package(model), "judge_backward", write, given))
     return verdict
 
 
@@ -142,21 +222,29 @@ def judge_loss(
     """
     verdict = Verdict(side or structure.side_of(loss))
     rule = losses.read(loss)
+    given: dict[str, Any] = {"value": value, "grad": grad}
     if value is None or grad is None:
+        given = {}
         value = loss.forward(*arrays)
         grad = loss.backward(grad_output)
     net = _Net(_NOTHING, {}, arrays[0], {})
     if isinstance(rule, losses.PairLoss):
         f = net.format
-        given = [np.asarray(a, f.dtype) for a in arrays]
-        ball = rule.forward(*(f.exact(a) if i in rule.PLACES else a for i, a in enumerate(given)))
+        cast = [np.asarray(a, f.dtype) for a in arrays]
+        ball = rule.forward(*(f.exact(a) if i in rule.PLACES else a for i, a in enumerate(cast)))
         verdict.check("loss", value, ball, net.explain("loss"))
         for name, g, reference in zip(rule.NAMES, grad, rule.backward(grad_output), strict=True):
             verdict.check(f"gradient of the loss by {name}", g, reference, net.explain(name))
-        return verdict
-    ball = net.loss(rule, net.forward(), arrays[1])
-    verdict.check("loss", value, ball, net.explain("loss"))
-    verdict.check("gradient of the loss", grad, rule.backward(grad_output), net.explain("gradient of the loss"))
+    else:
+        ball = net.loss(rule, net.forward(), arrays[1])
+        verdict.check("loss", value, ball, net.explain("loss"))
+        verdict.check("gradient of the loss", grad, rule.backward(grad_output), net.explain("gradient of the loss"))
+
+    def write(spell: Spelling) -> list[str]:
+        own = [loss_line(loss, spell), f"arrays = [{', '.join(spell(a) for a in arrays)}]"]
+        return [*own, f"loss, *arrays, grad_output={spell(grad_output)}"]
+
+    reproduce(verdict, _scripts(package(loss), "judge_loss", write, given))
     return verdict
 
 
@@ -178,8 +266,9 @@ def judge_net(
     """
     verdict = Verdict(side or structure.side_of(model))
     rule = losses.read_loss(loss)
-    net = _Net.of(model, x)
+    net, given = _Net.of(model, x), {"output": output, "value": value, "grad_input": grad_input, "gradients": gradients}
     if output is None:
+        given = {"gradients": gradients}
         model.zero_grad()
         output = model.forward(x)
         value = loss.forward(output, y)
@@ -193,6 +282,12 @@ def judge_net(
     net.check_gradients(verdict, gradients)
     verdict.check("gradient of the input", grad_input, net.grad_input, net.explain("gradient of the input"))
     _locate(verdict, model, net)
+
+    def write(spell: Spelling) -> list[str]:
+        own = [*model_lines(model, net.parameters, spell), loss_line(loss, spell)]
+        return [*own, f"x, y = {spell(x)}, {spell(y)}", "model, loss, x, y"]
+
+    reproduce(verdict, _scripts(package(model), "judge_net", write, given))
     return verdict
 
 
@@ -224,6 +319,28 @@ def judge_optimizer(optimizer: Any, before: OptimizerSnapshot, side: str = "") -
         _check_lbfgs(verdict, optimizer, before)
         return verdict
     _check_step(verdict, optimizer, before, [f"parameter {i}" for i in range(len(before.parameters))])
+    name, everyone = package(optimizer), list(range(len(before.parameters)))
+
+    def write(spell: Spelling) -> list[str]:
+        own = [f"{name}.Parameter({spell(a)})" for a in before.parameters]
+        places = [f"parameters[{i}].grad" for i in everyone]
+        gradients = [spell(None if p.grad is None else structure.array(p.grad)) for p in _parameters(optimizer)]
+        return [
+            f"parameters = [{', '.join(own)}]",
+            *optimizer_lines(
+                optimizer,
+                before.groups,
+                before.state,
+                lambda numbers: "parameters" if numbers == everyone else _items("parameters", numbers),
+                spell,
+            ),
+            f"{', '.join(places)} = {', '.join(gradients)}",
+            "before = snapshot(optimizer)",
+            "optimizer.step()",
+            "verdict = judge_optimizer(optimizer, before)",
+        ]
+
+    reproduce(verdict, [Script(name, "judge_optimizer, snapshot", write, drawn) for drawn in (False, True)])
     return verdict
 
 

@@ -33,9 +33,11 @@ class Failure:
     pattern: str = "unknown"
     first: str = ""  # the first layer where the side and the reference part
     step: int | None = None
+    reproduction: str = ""  # lines of Python that fail on the same tensor; empty if there are none
+    note: str = ""  # how the reproduction was made, or why there is none
 
-    def render(self) -> str:
-        """The failure in at most 25 lines."""
+    def render(self, reproduction: bool = True) -> str:
+        """The failure in at most 25 lines, the last of them its reproduction unless that is not wanted."""
         at = "" if self.step is None else f", step {self.step}"
         lines = [f"{self.side}: {self.tensor} is wrong{at}"]
         rows: list[tuple[str, str]] = []
@@ -52,7 +54,10 @@ class Failure:
         rows.append(("pattern", self.pattern))
         if self.first:
             rows.append(("parts at", self.first))
-        return "\n".join([*lines, *(f"  {name:<10} {text}" for name, text in rows)])
+        code = self.reproduction.splitlines() if reproduction else []
+        if self.note:
+            rows.append(("reproduce", self.note if code or not self.reproduction else "as above"))
+        return "\n".join([*lines, *(f"  {name:<10} {text}" for name, text in rows), *code])
 
 
 @dataclass
@@ -72,7 +77,12 @@ class Verdict:
     def render(self) -> str:
         if self.held:
             return f"{self.side}: {self.numbers} numbers held, {self.skipped} skipped, worst {self.worst:.2g} radii"
-        return "\n\n".join(failure.render() for failure in self.failures)
+        shown: set[str] = set()
+        texts = []
+        for failure in self.failures:
+            texts.append(failure.render(reproduction=failure.reproduction not in shown))
+            shown.add(failure.reproduction)
+        return "\n\n".join(texts)
 
     def refuse(self, tensor: str, problem: str, pattern: str = "unknown") -> None:
         """Record a tensor that is wrong as a whole."""

@@ -24,8 +24,12 @@ class Weighted(Loss):
     def read(cls, module: Any) -> Self:
         return cls(module.reduction, optional(module.weight))
 
-    def weigh(self, terms: Ball) -> Ball:
-        return terms if self.weight is None else terms * terms.format.exact(self.weight)
+    def weigh(self, terms: Ball, others: Any = 0.0) -> Ball:
+        """w · term. A program may multiply by w first: what underflows then is off by η times the `others` to come."""
+        if self.weight is None:
+            return terms
+        weighed = terms * terms.format.exact(self.weight)
+        return Ball(weighed.mid, weighed.rad + 2 * terms.format.eta * others, terms.format)
 
 
 class BCELoss(Weighted):
@@ -46,7 +50,7 @@ class BCELoss(Weighted):
         log_q = _between(np.log1p(-p.mid), np.log1p(-high), np.log1p(-low), self.FLOOR, LOG * f.u, f.u, f)
         log_p, log_q = undecided(log_p, np.isinf(p.rad)), undecided(log_q, np.isinf(p.rad))
         one = f.exact(np.ones(()))
-        return self.weigh(-(t * log_p + (one - t) * log_q))
+        return self.weigh(-(t * log_p + (one - t) * log_q), (1 + np.abs(t.mid)) * (1 + log_p.reach + log_q.reach))
 
     def derivative(self) -> Ball:
         """w (p − t) / max(p (1 − p), 1e-12), the constant as it is or, as PyTorch has it in every dtype, in float32.
@@ -108,7 +112,7 @@ class BCEWithLogitsLoss(Weighted):
         size = (z.reach + s) * factors
         rad = move + f.u * (8 * size + (EXP + LOG) * s * factors) + (f.tau + 4 * f.eta) * factors + t.rad
         poison = z.mid + t.mid + q
-        return self.weigh(settle(f, mid, rad, size + rad, poison))
+        return self.weigh(settle(f, mid, rad, size + rad, poison), 1 + size)
 
     def derivative(self) -> Ball:
         """w ((q t + 1 − t) σ(z) − q t). Written (1 − t) σ(z) − q t σ(−z) it costs 4u |q t| more."""

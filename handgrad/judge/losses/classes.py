@@ -42,7 +42,8 @@ class CrossEntropyLoss(Loss):
     def forward(self, input: Ball, target: npt.NDArray[Any]) -> Ball:
         """Per row, C products and their sum: r = Σ|Q| ρ + γ_{C+k} Σ|Q| (|log p| + ρ), k roundings in Q.
 
-        Over the rows one addition more each, and a division by D.
+        Over the rows one addition more each, and a division by D. With tiny weights or probabilities a product in Q may
+        underflow, is off by η and then multiplied by the other factors, log p among them: `_underflow`.
         """
         if not input.shape:
             raise ValueError("cross entropy needs class scores, not a single number")
@@ -53,13 +54,14 @@ class CrossEntropyLoss(Loss):
         self.quantities(target)
         self.log_p, self.p = (self.z, self.z) if self.log_input else log_softmax(self.z)
         f, Q, log_p = self.z.format, self.Q, self.log_p
-        touched = Q != 0
+        touched = self.touched
         size = np.where(touched, np.abs(Q) * log_p.reach, 0.0)
         p = np.where(touched, np.abs(Q) * log_p.rad, 0.0).sum(-1) * WIDEN
         mid = -np.where(touched, Q * log_p.mid, 0.0).sum(-1)
         terms = int(touched.sum(-1).max(initial=0))
         size = size.sum(-1)
-        rad = p + f.gamma(terms + self.roundings) * size + 2 * f.eta * (touched.sum(-1) + size)
+        under = np.where(touched, self._underflow(1 + log_p.reach), 0.0).sum(-1)
+        rad = p + f.gamma(terms + self.roundings) * size + under
         # A program may mask an ignored row or multiply it by 0: with a NaN in it the two differ.
         poison = np.where(touched, log_p.mid, 0.0).sum(-1)
         lost = (np.isnan(log_p.mid) | np.isinf(log_p.rad)).any(-1) & ~np.isnan(poison)
@@ -69,17 +71,22 @@ class CrossEntropyLoss(Loss):
         rows = settle(f, mid, np.where(lost, np.inf, rad), np.maximum(size + rad, plain), poison)
         if self.reduction == "none":
             return rows.reshape(*self.rows_shape)
-        total = rows.sum(terms=int(np.count_nonzero(Q)))
+        total = rows.sum(terms=int(np.count_nonzero(touched)))
         total = settle(f, total.mid, total.rad, np.maximum(total.reach, plain.sum()))
         if self.reduction == "sum":
             return total
         if self.divisor.mid == 0:
             nan = total.mid == 0 and total.rad == 0
             return Ball(np.asarray(np.nan if nan else 0.0), np.asarray(0.0 if nan else np.inf), f)
-        return total / self.divisor
+        mean = total / self.divisor
+        return Ball(mean.mid, mean.rad + under.sum(), f)  # a program may divide every Q by D
 
     def quantities(self, target: npt.NDArray[Any]) -> None:
-        """`Q` (rows, C), `divisor`, and `roundings`: how many a program may have made in an entry of Q."""
+        """`Q` (rows, C), `divisor`, and `roundings`: how many a program may have made in an entry of Q.
+
+        And of Q's factors, `factors`, what their products are at most, and `touched`, where none of them is 0: Q itself
+        may be 0 there, because the reference underflows as well.
+        """
         f, C, rows = self.z.format, self.classes, self.z.shape[0]
         w = np.ones(C) if self.weight is None else self.weight.astype(np.float64)
         e = self.label_smoothing
@@ -89,7 +96,10 @@ class CrossEntropyLoss(Loss):
             if target.shape != (shape := (*self.rows_shape[:1], C, *self.rows_shape[1:])):
                 raise ValueError(f"probability targets have shape {shape}, not {target.shape}")
             T = np.moveaxis(target.astype(np.float64), self.axis, -1).reshape(rows, C)
-            self.Q = w * (T * (1 - e) + e / C)
+            wanted = T * (1 - e) + e / C
+            self.Q = w * wanted
+            self.factors = (1 + np.abs(w)) * (1 + np.abs(T))
+            self.touched = (w != 0) & ((wanted != 0) | (T != 0))
             self.divisor = f.exact(np.asarray(float(rows)))
             self.ignored = np.zeros(rows, dtype=bool)
             return
@@ -104,6 +114,8 @@ class CrossEntropyLoss(Loss):
         self.Q = np.tile(w * (e / C), (rows, 1)) if e else np.zeros((rows, C))
         self.Q[np.arange(rows), t] += (1 - e) * w[t]
         self.Q *= keep[:, None]
+        self.factors = np.tile(1 + np.abs(w), (rows, 1))
+        self.touched = (w != 0) & (keep[:, None] != 0) & ((e > 0) | (np.arange(C) == t[:, None]))
         if self.weight is None:
             self.divisor = f.exact(np.asarray(keep.sum()))
         else:
@@ -127,17 +139,24 @@ class CrossEntropyLoss(Loss):
             + f.gamma(self.roundings + 2) * np.abs(Q)
             + relative * size
         )
-        rad = inner * np.abs(scale.mid) * WIDEN + self._underflow(upstream, scale, size)
+        # S, a sum, has every entry's underflow.
+        under = self._underflow(self._others(upstream, scale))
+        rad = inner * np.abs(scale.mid) * WIDEN + under + under.sum(-1, keepdims=True)
         return self._unmoved(self._masked(mid * scale.mid, rad, upstream, scale, size))
 
     def _masked(self, mid: Float64, rad: Float64, upstream: Upstream, scale: Ball, size: Float64) -> Ball:
-        """The gradient as (rows, C): exactly 0 in ignored rows, undecided where a row or the scale is."""
+        """The gradient as (rows, C): exactly 0 in ignored rows, undecided where a row or the scale is.
+
+        The scale is undecided where 1/D may overflow, and a program that multiplies by it has ∞ · 0 in an ignored row:
+        nothing is claimed there either. But D = 0, where every row is ignored, leaves nothing to multiply by.
+        """
         f, lost = self.z.format, self.row_lost[:, None]
         rad = np.where(lost | np.isinf(scale.rad), np.inf, rad)
         # A program may divide by D last: the product before it must not overflow.
         top = (1 + np.abs(scale.mid) + _largest(upstream)) * size + rad
         ball = settle(f, np.where(lost, 0.0, mid), rad, top)
-        quiet = self.ignored[:, None] & ~lost
+        certain = np.isfinite(scale.rad) | (self.divisor.mid == 0)
+        quiet = self.ignored[:, None] & ~lost & certain
         return Ball(np.where(quiet, 0.0, ball.mid), np.where(quiet, 0.0, ball.rad), f)
 
     def _row_scale(self, upstream: Upstream) -> Ball:
@@ -150,9 +169,19 @@ class CrossEntropyLoss(Loss):
             g = g / self.divisor
         return Ball(np.full((rows, 1), g.mid), np.full((rows, 1), g.rad), f)
 
-    def _underflow(self, upstream: Upstream, scale: Ball, size: Float64) -> Float64:
-        """A partial product that underflows is off by η, and so is the rest times any product of the other factors."""
-        return np.asarray(2 * self.z.format.eta * (1 + size) * (1 + np.abs(scale.mid)) * (1 + _largest(upstream)))
+    def _underflow(self, others: Any) -> Float64:
+        """Of at most four products each is off by η when it underflows, and then multiplied by the factors to come.
+
+        Any product of them is at most that of 1 + |factor| over all: those of Q, and `others`.
+        """
+        return np.asarray(4 * self.z.format.eta * self.factors * others)
+
+    def _others(self, upstream: Upstream, scale: Ball) -> Float64:
+        """The factors of the gradient beside Q and p: g, 1/D and g/D."""
+        inverse = 0.0
+        if self.reduction == "mean" and self.divisor.mid != 0:
+            inverse = 1 / abs(float(self.divisor.mid))
+        return np.asarray((1 + np.abs(scale.mid)) * (1 + _largest(upstream)) * (1 + inverse))
 
     def _unmoved(self, rows: Ball) -> Ball:
         return rows.reshape(*self.rows_shape, self.classes).moveaxis(-1, self.axis)
@@ -169,7 +198,7 @@ class NLLLoss(CrossEntropyLoss):
         size = np.abs(Q)
         mid = np.where(Q == 0, 0.0, -Q * scale.mid)
         rad = size * scale.rad * WIDEN + f.gamma(self.roundings + 2) * np.abs(mid)
-        rad = rad + (Q != 0) * self._underflow(upstream, scale, size)
+        rad = rad + np.where(self.touched, self._underflow(self._others(upstream, scale)), 0.0)
         self.row_lost = np.zeros_like(self.row_lost)  # the gradient does not depend on the input
         return self._unmoved(self._masked(mid, rad, upstream, scale, size))
 

@@ -80,10 +80,14 @@ def shrunk(p: Ball, share: float) -> Ball:
 
 
 def running_mean(beta: float, m: Ball, d: Ball) -> Ball:
-    """βm + (1 − β)d, or m + (1 − β)(d − m), PyTorch's lerp: 3u (1 − β)(|m| + |d|) and 2η apart."""
+    """βm + (1 − β)d, or m + (1 − β)(d − m), PyTorch's lerp: 3u (1 − β)(|m| + |d|) and 2η apart.
+
+    Nothing is claimed where d − m may overflow.
+    """
     f = m.format
+    spread = (m.reach + d.reach) * (1 + f.u)
     mean = f.constant(beta) * m + f.constant(1 - beta, roundings=1) * d
-    return wider(mean, 3 * f.u * (1 - beta) * (m.reach + d.reach) + 2 * f.eta)
+    return wider(mean, 3 * f.u * (1 - beta) * spread + 2 * f.eta, spread)
 
 
 def running_square(beta: float, v: Ball, d: Ball) -> Ball:
@@ -124,6 +128,7 @@ def non_negative(b: Ball) -> Ball:
     return Ball(mid, np.maximum(high - mid, mid - low), b.format)
 
 
-def wider(b: Ball, extra: Any) -> Ball:
+def wider(b: Ball, extra: Any, top: Any = 0.0) -> Ball:
+    """More radius; `top` is the largest magnitude on another way to the same number."""
     rad = b.rad + extra
-    return settle(b.format, b.mid, rad, np.abs(b.mid) + rad)
+    return settle(b.format, b.mid, rad, np.maximum(np.abs(b.mid) + rad, top))

@@ -31,7 +31,7 @@ def adam(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
 
     Beyond ball arithmetic, the radius makes room for other ways to write the same:
 
-    - m + (1 − β₁)(d − m), PyTorch's lerp: 3u (1 − β₁)(|m| + |d|), and η;
+    - m + (1 − β₁)(d − m), PyTorch's lerp: 3u (1 − β₁)(|m| + |d|), and η; nothing is claimed where d − m may overflow;
     - (1 − β₂) d · d instead of d²: (1 − β₂) d may underflow, η|d|;
     - p − ηλp instead of (1 − ηλ) p: 3u |ηλp|, and 2η;
     - (η m) / s or η (m / s) or η ((m / (1 − β₁ᵗ)) / s): 3u of the update, and where an intermediate underflows,

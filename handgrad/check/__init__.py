@@ -1,0 +1,13 @@
+"""For users' own gradients: every oracle that applies, and what they say of each other.
+
+- `check_gradients(op, inputs=None, reference=None)` answers with a `GradientCheck`.
+- `assert_parity(op, reference, inputs=None)` is the same as an assertion, for tests.
+- `check_file("mine.py:MyLayer", like="torch.nn.SiLU")` is what the command line calls.
+"""
+
+from handgrad.check.files import check_file
+from handgrad.check.gradients import assert_parity, check_gradients
+from handgrad.check.report import GradientCheck
+from handgrad.check.subject import CheckError
+
+__all__ = ["CheckError", "GradientCheck", "assert_parity", "check_file", "check_gradients"]

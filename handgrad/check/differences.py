@@ -1,0 +1,163 @@
+"""Derivatives from function values alone, each with an estimate of its own error, and the kinks on the way.
+
+For one direction e and output k let f_k(t) be the output at x + t e. At steps h_i = h_0 / 2^i
+
+    D_i = (f(h_i) − f(−h_i)) / 2h_i = f′ + c_2 h_i² + c_4 h_i⁴ + …       (central difference)
+    F_i = (f(h_i) − f(0)) / h_i     = f′₊ + b_1 h_i + b_2 h_i² + …       (from above; B_i from below)
+
+and Richardson's tableau T_{i,m} = (q^m T_{i,m−1} − T_{i−1,m−1}) / (q^m − 1), with q = 4 for D and q = 2 for F and B,
+removes one power of h in each column (Ridders, *Advances in Engineering Software* 4 (1982) 75).
+
+**How sure.** Truncation: T_{i,m} is better than T_{i,m−1} and T_{i−1,m−1}, so the larger distance to these two bounds
+its error as soon as the expansion converges. Rounding: if every value of f is off by at most ν, D_i is off by ν/h_i and
+F_i by 2ν/h_i; a column multiplies that by at most (q^m + 1)/(q^m − 1), all columns together by less than 2 for q = 4
+and less than 8.3 for q = 2. The entry with the smallest sum of both is the answer, and that sum is its uncertainty.
+
+**Where the expansion does not converge** both bounds mean nothing, so it is looked at first. Towards smaller h, |D_i −
+D_{i−1}| must fall (by 4 in the limit; by 2 is asked) and so must the second difference |F_i − B_i| (by 2 in the limit;
+by 4/3 is asked), or both be lost in the rounding. Only the finest steps that all do so are used, at least three of
+them. Where fewer do, either F and B converge each for itself, to different limits: a kink, of which the limits are
+known; or nothing is claimed.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from handgrad.judge.ball import Float64
+
+Flags = npt.NDArray[np.bool_]
+
+LEVELS = 12
+SPANS = (-4, -15)  # log2 of the first step of each attempt, in units of max(1, |x|); the second looks closer
+COLUMNS = 5  # of the tableau, the first one included
+FEWEST = 3  # steps on which convergence can be seen
+
+# γ_m = (m!)² / (2m)!: the variance of an m-th difference of independent errors, inverted.
+NOISE_ORDERS = {m: math.factorial(m) ** 2 / math.factorial(2 * m) for m in (5, 6, 7, 8)}
+NOISE_FACTOR = 4  # Moré and Wild find their estimate to be right within a factor of 4
+NOISE_STEP = 2.0**-16
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """∂f_k/∂t per direction (rows) and output (columns): `value` ± `error`, or at a kink `low` and `high`."""
+
+    value: Float64
+    error: Float64  # inf where nothing is claimed
+    kink: Flags
+    low: Float64
+    high: Float64
+    ends: Float64  # the error of both at a kink
+
+
+def slopes(f: Callable[[int, float], tuple[float, Float64]], at: Float64, scale: Float64, noise: Float64) -> Slopes:
+    """Slopes of f along len(scale) directions.
+
+    `f(j, t)` gives the step really taken (in the working format) and the outputs (K,) after a step t along direction j;
+    `at` are the outputs (K,) at 0, `noise` a bound (K,) on their error, `scale` the unit of the steps.
+    """
+    answer = _attempt(f, at, np.arange(len(scale)), scale, noise, SPANS[0])
+    which = np.flatnonzero(~np.isfinite(answer.error).all(axis=1))
+    if which.size:
+        closer = _attempt(f, at, which, scale, noise, SPANS[1])
+        new = np.isfinite(closer.error) | (closer.kink & ~answer.kink[which])
+        new &= ~np.isfinite(answer.error[which])
+        for name in ("value", "error", "kink", "low", "high", "ends"):
+            old = getattr(answer, name)
+            old[which] = np.where(new, getattr(closer, name), old[which])
+    return answer
+
+
+def _attempt(
+    f: Callable[[int, float], tuple[float, Float64]],
+    at: Float64,
+    which: npt.NDArray[np.intp],
+    scale: Float64,
+    noise: Float64,
+    start: int,
+) -> Slopes:
+    up, down = np.empty((2, len(which), LEVELS, at.size))
+    ahead, behind = np.empty((2, len(which), LEVELS, 1))
+    for row, j in enumerate(which):
+        for level in range(LEVELS):
+            h = scale[j] * 2.0 ** (start - level)
+            ahead[row, level], up[row, level] = f(int(j), h)
+            behind[row, level], down[row, level] = f(int(j), -h)
+    central, forward, backward = (up - down) / (ahead - behind), (up - at) / ahead, (down - at) / behind
+    unit = noise / (ahead - behind) * 2
+    gap = forward - backward
+    clean = _falls(np.abs(np.diff(central, axis=1)), 0.5, 3 * unit[:, 1:]) & _falls(np.abs(gap), 0.75, 6 * unit)[:, 1:]
+    value, error = _tableau(central, clean, 4.0, 2 * unit)
+    error = error + _jump(gap) / 2
+    above, error_above = _tableau(
+        forward, _falls(np.abs(np.diff(forward, axis=1)), 0.75, 6 * unit[:, 1:]), 2.0, 16.6 * unit
+    )
+    below, error_below = _tableau(
+        backward, _falls(np.abs(np.diff(backward, axis=1)), 0.75, 6 * unit[:, 1:]), 2.0, 16.6 * unit
+    )
+    sides = np.isfinite(error_above) & np.isfinite(error_below) & ~np.isfinite(error)
+    kink = sides & (np.abs(above - below) > error_above + error_below)
+    # The two sides meet: a smooth place after all, known less well.
+    meet = sides & ~kink
+    value = np.where(meet, (above + below) / 2, value)
+    error = np.where(meet, np.abs(above - below) / 2 + error_above + error_below, error)
+    # At a kink the error is that of its two limits.
+    sides_error = np.where(kink, error_above + error_below, np.inf)
+    return Slopes(value, error, kink, np.minimum(below, above), np.maximum(below, above), sides_error)
+
+
+def _jump(gap: Float64) -> Float64:
+    """What is left of |f′₊ − f′₋| as h → 0: a kink that hides in the noise would put the slope off by half of it.
+
+    F_i − B_i = h f″ + h³ f⁗/12 + …: two columns of Richardson's tableau for odd powers,
+    and the smallest that any step shows.
+    """
+    once = 2 * gap[:, 1:] - gap[:, :-1]
+    twice = np.abs(8 * once[:, 1:] - once[:, :-1]) / 7
+    return np.asarray(np.fmin.reduce(twice, axis=1))
+
+
+def _falls(size: Float64, factor: float, noise: Float64) -> Flags:
+    """For every level whether the sequence falls from it to the end; the first level of a falling run counts in."""
+    ok = size[:, 1:] <= factor * size[:, :-1] + noise[:, 1:]
+    run = np.flip(np.logical_and.accumulate(np.flip(ok, axis=1), axis=1), axis=1)
+    return np.concatenate([run[:, :1] & np.isfinite(size[:, :1]), run], axis=1)
+
+
+def _tableau(column: Float64, clean: Flags, q: float, noise: Float64) -> tuple[Float64, Float64]:
+    """The best entry of Richardson's tableau on the clean levels, and its uncertainty; inf where fewer than three are.
+
+    `clean` is about the differences of neighbouring levels: one entry less than there are levels.
+    """
+    used = np.concatenate([clean[:, :1], clean], axis=1) & np.isfinite(column)
+    column = np.where(used, column, np.nan)
+    best = np.full((column.shape[0], column.shape[2]), np.inf)
+    value = np.full(best.shape, np.nan)
+    enough = used.sum(axis=1) >= FEWEST
+    for m in range(1, COLUMNS):
+        new = (q**m * column[:, 1:] - column[:, :-1]) / (q**m - 1)
+        error = np.fmax(np.abs(new - column[:, 1:]), np.abs(new - column[:, :-1])) + noise[:, m:]
+        for level in range(error.shape[1]):
+            e = np.where(enough & np.isfinite(new[:, level]), error[:, level], np.inf)
+            better = e < best
+            best, value = np.where(better, e, best), np.where(better, new[:, level], value)
+        column = new
+    return value, best
+
+
+def noise(along: Callable[[float], Float64], at: Float64, unit: float) -> Float64:
+    """How far the outputs may be off by rounding, from high differences along one direction, at least 2u|f|.
+
+    m-th differences of a smooth function at spacing δ are of size δ^m; what is left at m ≥ 5 is noise: σ² = γ_m · mean
+    (Δ^m f)² (Moré and Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33 (2011) 1292).
+    """
+    table = np.stack([along((i - 4) * NOISE_STEP) for i in range(9)])
+    measured = np.zeros(at.shape)
+    for m, gamma in NOISE_ORDERS.items():
+        differences = np.diff(table, n=m, axis=0)
+        measured = np.fmax(measured, np.sqrt(gamma * np.mean(differences**2, axis=0)))
+    return NOISE_FACTOR * measured + 2 * unit * np.abs(at)

@@ -1,0 +1,573 @@
+"""`check_gradients` and `assert_parity`: a user's own gradient against every oracle that applies."""
+
+import contextlib
+import math
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handgrad.check import decide, draw, oracles
+from handgrad.check.decide import Flags, Judged
+from handgrad.check.oracles import AUTOGRAD, CENTRAL, CERTIFIED, COMPLEX, HAND, TAYLOR, Match, Point, Reading
+from handgrad.check.report import PASTE, VALUES, Finding, GradientCheck, Row, written
+from handgrad.check.subject import Array, Case, CheckError, Layer, Subject, Values, cast, instance, one_line, read
+from handgrad.judge.ball import Ball, Float64, Format
+from handgrad.judge.patterns import Evidence, recognise
+
+MANY = 4096  # numbers of a pattern's evidence: beyond, recognising is not worth its time
+
+
+def assert_parity(op: Any, reference: Any, inputs: Any = None, **options: Any) -> None:
+    """Raise AssertionError unless `op` has the outputs of `reference` and the right gradient, in float64 and float32.
+
+    Arguments as in `check_gradients`. The message says which number is wrong, where, probably why, and how to see it
+    again.
+    """
+    __tracebackhide__ = True
+    found = check_gradients(op, inputs, reference, **options)
+    if not found:
+        raise AssertionError(found.render())
+
+
+def check_gradients(
+    op: Any,
+    inputs: Any = None,
+    reference: Any = None,
+    *,
+    shape: tuple[int, ...] | None = None,
+    dtype: npt.DTypeLike | None = None,
+    seed: int = 0,
+) -> GradientCheck:
+    """Is the gradient that `op` computes right?
+
+    Args:
+        op: a layer (`forward(x)`, `backward(grad_output)`), a loss (`forward(input, target)`, `backward()`), a pair
+            (function, gradient), a `torch.nn.Module` or a `torch.autograd.Function`; an object, or a class that needs
+            no arguments.
+        inputs: an array, a tuple with one array per argument, or a list of either for several cases; None: drawn.
+        reference: the same function by someone else: anything that `op` may be, or a function of tensors.
+        shape: of the drawn input; None: found by trying.
+        dtype: "float64" judges there alone; "float32" judges in float64 first and holds float32 against that. None:
+            float32, unless parameters or inputs are float64.
+        seed: of the drawn inputs and upstream gradients.
+
+    Returns:
+        A `GradientCheck`: true if the gradients agree; `.render()` is a text of at most 25 lines.
+
+    Raises:
+        CheckError: (a ValueError) what was given cannot be checked.
+
+    >>> import numpy as np
+    >>> bool(check_gradients((np.sin, lambda x: np.cos(x)), np.linspace(-1, 1, 5)))
+    True
+    """
+    if dtype is not None and np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise CheckError(f"dtype must be float32 or float64; got {dtype}")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(np.errstate(all="ignore"))
+        if "torch" in sys.modules:
+            from handgrad.check.torch_subject import one_thread
+
+            stack.enter_context(one_thread())
+        return _Check(op, inputs, reference, shape, dtype, seed).run()
+
+
+class _Check:
+    """One check: the subject, its reference, and the answer as it grows."""
+
+    def __init__(
+        self,
+        op: Any,
+        inputs: Any,
+        reference: Any,
+        shape: tuple[int, ...] | None,
+        dtype: npt.DTypeLike | None,
+        seed: int,
+    ) -> None:
+        self.subject, self.inputs, self.shape, self.seed = read(op), inputs, shape, seed
+        self.reference = None if reference is None else self._reference(reference)
+        self.answer = GradientCheck(self.subject.name, self.subject.kind, op=_expression(op, "op"))
+        self.answer.reference = "" if reference is None else _expression(reference, "reference")
+        self.cases = list(self._cases())
+        if isinstance(self.subject, Layer) and not self.subject.parameters and self._probe():
+            self.cases = list(self._cases())
+        self.single = self._wants_single(dtype)
+        self.readings: list[dict[str, Reading]] = []
+        self.kinks: list[dict[str, Flags]] = []
+        self.judged: list[Judged] = []
+        self.taylor: list[oracles.Taylor] = []
+
+    def run(self) -> GradientCheck:
+        for case in self.cases:
+            self._case(case)
+        answer = self.answer
+        answer.numbers = sum(j.value.size for j in self.judged)
+        answer.kinks = int(sum(j.kink.sum() for j in self.judged))
+        answer.unsure = int(sum(j.unsure.sum() for j in self.judged))
+        self._remark_kinks()
+        answer.table = self._table() if self.readings else []
+        if answer.findings:
+            answer.status = "wrong"
+            answer.again = self._again(answer.findings[0].case)
+        elif not self.judged or any(self._never_sure(name) for name in {j.name for j in self.judged}):
+            answer.status = "cannot tell"
+        answer.remarks = list(dict.fromkeys(answer.remarks))
+        return answer
+
+    # --- what is checked ----------------------------------------------------------------------------------------------
+
+    def _reference(self, reference: Any) -> Subject:
+        own = getattr(self.subject.source, "__dict__", {})
+        return read(instance(reference, own) if _is_class(reference) else reference, "reference")
+
+    def _cases(self) -> Iterator[Case]:
+        if self.inputs is not None:
+            return draw.given(self.subject, self.inputs)
+        like = "" if self.reference is None else self.reference.name
+        return draw.cases(self.subject, self.shape, self.seed, like)
+
+    def _probe(self) -> Values:
+        subject, case = self.subject, self.cases[0]
+        assert isinstance(subject, Layer)
+        output = subject.forward(case, case.values)
+        found: Values = self._ask(lambda: subject.probe(case, np.ones(np.shape(output))), "backward")
+        return found
+
+    def _wants_single(self, dtype: npt.DTypeLike | None) -> bool:
+        if dtype is not None:
+            return np.dtype(dtype) == np.float32
+        held = [a.dtype for a in self.subject.parameters.values()]
+        if not held and self.inputs is not None:
+            entry = self.inputs[0] if isinstance(self.inputs, list) else self.inputs
+            first = entry[0] if isinstance(entry, tuple) else entry
+            held = [np.dtype(str(getattr(first, "dtype", "float64")).removeprefix("torch."))]
+        return not held or held[0] == np.float32
+
+    def _ask(self, call: Callable[[], Any], what: str) -> Any:
+        """Run the user's code; what it raises becomes one line."""
+        try:
+            return call()
+        except CheckError:
+            raise
+        except Exception as error:
+            raise CheckError(f"{self.subject.name}: {what} failed: {one_line(error)}") from error
+
+    # --- one case -----------------------------------------------------------------------------------------------------
+
+    def _case(self, case: Case) -> None:
+        answer, subject = self.answer, self.subject
+        p: Point = self._ask(lambda: oracles.point(subject, case, draw.upstream, self.seed), "forward")
+        if not np.isfinite(p.output).all():
+            answer.remarks.append(f'inputs "{case.draw}" are not judged: an output is not finite')
+            return
+        if not p.repeatable:
+            answer.remarks.append(f'inputs "{case.draw}" are not judged: forward is random, two calls differ')
+            return
+        if p.dtype == np.float32:
+            answer.remarks.append("the code computes in float32 even when given float64, and is judged as that")
+        answer.draws.append(case.draw)
+        hand: Reading = self._ask(lambda: oracles.program(HAND, p, p.backward, p.unit), "backward")
+        self._repeat(p, hand)
+        if p.dtype == np.float64 and any(g.dtype == np.float32 for g in hand.values.values()):
+            answer.remarks.append(
+                "float64 inputs give float32 gradients: a silent cast; judged to the precision of float32"
+            )
+        names = [name for name in p.names if name in hand.values or name in subject.parameters]
+        if not names:
+            self._find(Finding("the gradient", case, "backward returned nothing", pattern="no gradient was computed"))
+            return
+        if not answer.draws[1:]:
+            answer.remarks += subject.behaviour(case, p.upstream.astype(p.dtype))
+        central = oracles.central(p, names)
+        if central.sampled:
+            answer.remarks.append(
+                f"of more than {oracles.ENTRIES} numbers a sample is differenced, and directions through all"
+            )
+        autograd, match = self._autograd(p)
+        readings = {HAND: hand, AUTOGRAD: autograd, COMPLEX: oracles.complex_step(p, names), CENTRAL: central.reading}
+        readings[CERTIFIED] = self._certified(p, match, p.output, p.dtype)
+        self._analytic(readings, central)
+        others = {oracle: reading for oracle, reading in readings.items() if oracle != HAND and reading.applies}
+        found = [
+            decide.judge(p, name, hand, others | {AUTOGRAD: autograd, CERTIFIED: readings[CERTIFIED]}, central)
+            for name in names
+        ]
+        self.readings.append(readings)
+        self.kinks.append({j.name: central.kinks[j.name] & ~j.wrong for j in found})
+        self.judged += found
+        wrong = [j for j in found if j.wrong.any() or j.problem or j.direction]
+        for j in wrong:
+            self._find(self._explain(j, found))
+        if not wrong and isinstance(subject, Layer):
+            self._stale(p, hand)
+        if not any(k.any() for k in central.kinks.values()):
+            floats = {
+                n: np.asarray(g, np.float64) for n, g in hand.values.items() if np.shape(g) == case.values[n].shape
+            }
+            if (t := oracles.taylor(p, floats)) is not None:
+                self.taylor.append(t)
+        if self.single and not wrong and p.dtype == np.float64:
+            self._single(p, hand, central, match)
+
+    def _find(self, finding: Finding) -> None:
+        self.answer.findings.append(finding)
+
+    def _repeat(self, p: Point, hand: Reading) -> None:
+        """Backward from the same state twice: bit for bit the same, or a note."""
+        again = p.backward(p.case.values)
+        for name, g in hand.values.items():
+            if not np.array_equal(g, np.asarray(again.get(name)), equal_nan=True):
+                gap = np.abs(np.asarray(again[name], np.float64) - np.asarray(g, np.float64)).max()
+                self.answer.remarks.append(
+                    f"backward is not repeatable: two calls give {name} gradients {gap:.2g} apart"
+                )
+
+    def _stale(self, p: Point, hand: Reading) -> None:
+        """A layer that was used before gives the same gradient as a new one."""
+        assert isinstance(self.subject, Layer)
+        values = {n: cast(a, p.dtype) for n, a in p.case.values.items()}
+        try:
+            again = self.subject.backward_again(p.case, values, p.upstream.astype(p.dtype))
+        except Exception:
+            return  # other inputs were out of its domain
+        for name, g in hand.values.items():
+            other = np.asarray(np.nan if again.get(name) is None else again[name], np.float64)
+            g = np.asarray(g, np.float64)
+            wrong = ~(np.abs(other - g) <= 2 * hand.radii[name]) & np.isfinite(g)
+            if np.any(wrong):
+                tensor, text = f"the gradient of {name}", "stale: it depends on an earlier call with other inputs"
+                other = np.broadcast_to(other, g.shape)
+                by = ("the same layer, new",)
+                self._find(_finding(tensor, p.case, other, g, hand.radii[name], wrong, by, text))
+
+    def _autograd(self, p: Point) -> tuple[Reading, Match | None]:
+        """The reference's gradient, if its outputs are the op's; else a finding."""
+        reference = self.reference
+        if reference is None:
+            return Reading(AUTOGRAD, "no reference was given"), None
+        first: tuple[Match, Array] | None = None
+        for match in oracles.matches(self.subject, reference, p.case):
+            case = match.case(p.case)
+            try:
+                output = np.asarray(reference.forward(case, case.values), np.float64)
+            except Exception as error:
+                raise CheckError(f"the reference {reference.name} failed: {one_line(error)}") from error
+            first = first or (match, output)
+            if self._same_output(p, output):
+
+                def run(values: Values, case: Case = case, match: Match = match) -> dict[str, Any]:
+                    moved = match.case(Case(case.draw, p.case.arguments, values, p.case.constants))
+                    return match.back(reference.backward(moved, moved.values, p.upstream))
+
+                return oracles.program(AUTOGRAD, p, run, oracles.DOUBLE), match
+        assert first is not None
+        self._find(self._other_output(p, first[1]))
+        return Reading(AUTOGRAD, f"its outputs are not those of {self.subject.name}"), None
+
+    def _room(self, p: Point) -> Float64:
+        """How far two right programs' outputs may be apart: noise, condition, 8u of 1 or of the largest."""
+        moved = oracles.shaken(p, p.unit)
+        change = np.nan_to_num(np.abs(p.forward(moved) - p.output.ravel()))
+        top = oracles.ROUNDINGS * p.unit * p.size
+        return np.asarray((2 * change + 2 * p.noise + top).reshape(p.output.shape))
+
+    def _same_output(self, p: Point, output: Array) -> bool:
+        return output.shape == p.output.shape and bool((np.abs(output - p.output) <= self._room(p)).all())
+
+    def _other_output(self, p: Point, output: Array) -> Finding:
+        assert self.reference is not None
+        tensor, by = "the output", (f"the reference {self.reference.name}",)
+        if output.shape != p.output.shape:
+            problem = f"its shape is {p.output.shape}, the reference's is {output.shape}"
+            return Finding(tensor, p.case, problem, by=by, pattern="another function, or another reduction")
+        room = self._room(p)
+        wrong = ~(np.abs(output - p.output) <= room)
+        reference = Ball(output, room, Format.of(np.float64))
+        pattern = recognise(p.output, reference, Evidence("output", self._counts(p)))
+        return _finding(tensor, p.case, p.output, output, room, wrong, by, pattern)
+
+    def _certified(self, p: Point, match: Match | None, output: Array, dtype: npt.DTypeLike) -> Reading:
+        """By the op's own class, or by the reference's."""
+        if p.unit == oracles.SINGLE:
+            dtype = np.float32
+        own = oracles.certified(p, self.subject.source, output, dtype, oracles.identity(p.case))
+        if own.applies or self.reference is None or match is None:
+            return own
+        return oracles.certified(p, self.reference.source, output, dtype, match)
+
+    def _analytic(self, readings: dict[str, Reading], central: oracles.Differenced) -> None:
+        """The complex step is only as good as the code is analytic: where it leaves the difference, it does not apply.
+
+        At a kink it takes one side by chance, and claims nothing.
+        """
+        step = readings[COMPLEX]
+        for name in step.values:
+            step.radii[name] = np.where(central.kinks[name], np.inf, step.radii[name])
+        if step.applies and decide.same(step, central.reading, central.kinks) is False:
+            why = "the code is not analytic (abs, a comparison, a cast): it leaves the difference"
+            readings[COMPLEX] = Reading(COMPLEX, why)
+
+    def _single(self, p: Point, hand: Reading, central: oracles.Differenced, match: Match | None) -> None:
+        try:
+            given = {n: cast(a, np.float32) for n, a in p.case.values.items()}
+            output = np.asarray(self.subject.forward(p.case, given))
+        except Exception as error:
+            self.answer.remarks.append(f"float32 is not judged: forward refuses it: {one_line(error)}")
+            return
+        if not np.isfinite(output).all():
+            self.answer.remarks.append("float32 is not judged: an output is not finite there")
+            return
+        certified = (
+            self._certified(p, match, output, np.float32)
+            if output.dtype == np.float32
+            else Reading(CERTIFIED, "not float32")
+        )
+        for j in self._ask(lambda: decide.single(p, hand, central, certified), "backward in float32"):
+            if j.unsure.any():
+                text = (
+                    f"{int(j.unsure.sum())} numbers of {j.name}: float32 is farther from float64 than rounding explains"
+                )
+                self.answer.remarks.append(f"{text}, and differences in float32 cannot say who is right")
+            if j.wrong.any() or j.problem:
+                text = "right in float64, wrong in float32: a cast, or a formula that cancels"
+                self._find(
+                    _finding(
+                        f"the float32 gradient of {j.name}",
+                        p.case,
+                        j.value,
+                        j.expected,
+                        j.radius,
+                        j.wrong,
+                        tuple(j.by),
+                        text,
+                        j.problem,
+                    )
+                )
+        if output.dtype != np.float32:
+            self.answer.remarks.append(f"float32 inputs give {output.dtype} outputs: a silent cast")
+
+    # --- explaining ---------------------------------------------------------------------------------------------------
+
+    def _explain(self, j: Judged, beside: list[Judged]) -> Finding:
+        tensor = f"the gradient of {j.name}"
+        by = tuple(j.by)
+        if j.direction:
+            hand, slope, error = j.direction
+            text = (
+                f"along a random direction it is {hand!r}, not {slope!r} ± {error:.2g}; the sampled numbers are right"
+            )
+            return Finding(tensor, j.point.case, text, by=by, pattern="few numbers of many")
+        pattern = "no gradient was computed" if j.problem == "it is None" else self._pattern(j, beside)
+        low, high = j.limits
+        if pattern in ("unknown", "constant ratio 1") and j.wrong.any():
+            if (low < high)[j.wrong].all():
+                pattern = "outside the limits of a kink, and only there"
+            elif (np.abs(j.value - j.expected) <= oracles.ROUNDINGS * oracles.SINGLE * np.abs(j.expected))[
+                j.wrong
+            ].all():
+                pattern = "right to the precision of float32 only: a cast on the way"
+        if j.beside:
+            pattern = (
+                f"only exactly here; right beside it ({pattern})"
+                if pattern != "unknown"
+                else "only exactly here; right beside it"
+            )
+        found = _finding(tensor, j.point.case, j.value, j.expected, j.radius, j.wrong, by, pattern, j.problem)
+        if found.problem or not low[found.index] < high[found.index]:
+            return found
+        return replace(found, limits=(float(low[found.index]), float(high[found.index])))
+
+    def _pattern(self, j: Judged, beside: list[Judged]) -> str:
+        if j.value.size > MANY or (not j.problem and not np.isfinite(j.expected[j.wrong]).any()):
+            return "unknown"
+        f = Format.of(np.float64)
+        slack = 4 * np.nanmax(np.where(np.isfinite(j.radius), j.radius, 0), initial=0.0)
+
+        def ball(mid: Array, rad: Array | float = slack) -> Ball:
+            mid = np.asarray(mid, np.float64)
+            rad = np.where(np.isfinite(mid), np.broadcast_to(np.asarray(rad, np.float64), mid.shape), np.inf)
+            return Ball(np.where(np.isfinite(mid), mid, 0.0), rad, f)
+
+        others = {o.name: ball(o.expected) for o in beside if o.name in self.subject.parameters}
+        evidence = Evidence(
+            j.name,
+            self._counts(j.point),
+            others if j.name in others else {},
+            None,
+            j.point.case.values[j.name] if j.name in self.subject.parameters else None,
+            lambda: ((text, ball(mid)) for text, mid in known_bugs(j) if _speaks(mid, j)),
+        )
+        return recognise(j.value, ball(j.expected, j.radius), evidence)
+
+    def _counts(self, p: Point) -> dict[str, int]:
+        first = p.case.values.get(p.case.arguments[0], p.output)
+        counts = {"N": first.shape[0] if first.ndim > 1 else 1}
+        counts["outputs"] = p.output.shape[-1] if p.output.shape else first.shape[-1] if first.shape else 1
+        counts["N·outputs"] = p.output.size if p.output.shape else first.size
+        return counts
+
+    def _again(self, case: Case) -> str:
+        """The inputs, written out unless they are large, and options that draw them again."""
+        arrays = [a for n in case.arguments if (a := case.values.get(n, case.constants.get(n))) is not None]
+        if all(a.size <= PASTE for a in arrays):
+            return written(arrays[0]) if len(arrays) == 1 else f"({', '.join(map(written, arrays))})"
+        if self.inputs is not None:
+            return "inputs"
+        return f"shape={self.shape}, seed={self.seed}"
+
+    def _remark_kinks(self) -> None:
+        for j in self.judged:
+            at = np.argwhere(j.kink)
+            if not len(at) or j.wrong.any():
+                continue
+            index = tuple(int(i) for i in at[0])
+            place = f"at a kink, {j.name}{list(index)} ({len(at)} such)"
+            low, high = (float(limit[index]) for limit in j.limits)
+            mine = float(j.value[index])
+            text = f"{place}: yours is {mine:.6g}, the one-sided limits are {low:.6g} … {high:.6g}"
+            if j.convention is not None and np.isfinite(j.convention[index]):
+                text += f"; PyTorch's convention is {float(j.convention[index]):.6g}"
+            self.answer.remarks.append(text)
+            return
+
+    # --- the table ----------------------------------------------------------------------------------------------------
+
+    def _never_sure(self, name: str) -> bool:
+        mine = [j for j in self.judged if j.name == name]
+        return not any((~j.unsure).any() or not j.value.size for j in mine)
+
+    def _table(self) -> list[Row]:
+        rows = []
+        for oracle in VALUES:
+            mine = [r[oracle] for r in self.readings]
+            applying = [r for r in mine if r.applies]
+            if not applying:
+                rows.append(Row(oracle, mine[0].why))
+                continue
+            row = Row(oracle, sure=max((_sure(r) for r in applying), default=math.inf))
+            for other in VALUES:
+                votes = [
+                    decide.same(r[oracle], r[other], k)
+                    for r, k in zip(self.readings, self.kinks, strict=True)
+                    if r[oracle].applies and r[other].applies
+                ]
+                row.agrees[other] = False if False in votes else True if True in votes else None
+            rows.append(row)
+        for j in self.judged:
+            for oracle in j.by if j.wrong.any() else ():
+                rows[VALUES.index(HAND)].agrees[oracle] = rows[VALUES.index(oracle)].agrees[HAND] = False
+        return [*rows, self._taylor_row()]
+
+    def _taylor_row(self) -> Row:
+        if not self.taylor:
+            return Row(TAYLOR, "no case is smooth and finite")
+        falling = [t for t in self.taylor if not t.exact]
+        worst = min(falling, key=lambda t: t.slope, default=None)
+        if worst is None:
+            return Row(
+                TAYLOR, sure=max(t.sight for t in self.taylor), text="no remainder: linear along the direction; agrees"
+            )
+        said = "agrees" if worst.slope > 1.5 else "differs"
+        sight = max(t.sight for t in falling) if said == "agrees" else worst.sight
+        return Row(TAYLOR, sure=sight, text=f"slope {worst.slope:.2f}, 2 if right and 1 if wrong: {said}")
+
+
+def _is_class(reference: Any) -> bool:
+    return isinstance(reference, type) and not hasattr(reference, "apply")
+
+
+def _expression(given: Any, otherwise: str) -> str:
+    """How to write what was given: a class or a function by its name, an object by a placeholder."""
+    if isinstance(given, tuple):
+        return f"({', '.join(_expression(part, otherwise) for part in given)})"
+    return str(getattr(given, "__name__", otherwise))
+
+
+def _sure(reading: Reading) -> float:
+    """The median radius relative to the largest number of the gradient, the worst variable's."""
+    worst = 0.0
+    for name, radius in reading.radii.items():
+        finite = radius[np.isfinite(radius)]
+        top = float(np.nanmax(np.abs(np.asarray(reading.values[name], np.float64)), initial=0.0))
+        if finite.size and top > 0:
+            worst = max(worst, float(np.median(finite)) / top)
+    return worst
+
+
+def _finding(
+    tensor: str,
+    case: Case,
+    value: Array,
+    expected: Array,
+    radius: Array,
+    wrong: Flags,
+    by: tuple[str, ...],
+    pattern: str,
+    problem: str = "",
+) -> Finding:
+    """The worst number of a tensor: NaN first, then the largest distance in radii."""
+    if problem or not wrong.any():
+        return Finding(tensor, case, problem, by=by, pattern=pattern)
+    gap = np.abs(value - expected)
+    room = np.where(np.isfinite(radius), radius, 0.0)
+    rank = np.where(wrong, np.where(np.isnan(gap), np.inf, gap / np.maximum(room, np.finfo(float).tiny)), -1.0)
+    index = tuple(int(i) for i in np.unravel_index(int(np.argmax(rank)), np.shape(value)))
+    return Finding(
+        tensor,
+        case,
+        "",
+        index,
+        value.shape,
+        float(value[index]),
+        float(expected[index]),
+        float(radius[index]),
+        by,
+        int(wrong.sum()),
+        value.size,
+        pattern,
+    )
+
+
+def _speaks(mid: Array, j: Judged) -> bool:
+    """Whether a known bug says anything about the numbers that are wrong."""
+    return np.shape(mid) != np.shape(j.wrong) or bool(np.isfinite(mid)[j.wrong].all())
+
+
+def known_bugs(j: Judged) -> Iterator[tuple[str, Array]]:
+    """What known mistakes would make of this gradient."""
+    p, x, y, u = j.point, j.point.case.values[j.name], j.point.output, j.point.upstream
+    g = j.expected
+    if u.shape == x.shape:
+        yield "missing derivative: it is the upstream gradient itself", u
+    if u.shape != () and j.jacobian is not None:
+        yield "the upstream gradient is ignored", j.jacobian.sum(1).reshape(x.shape)
+    if y.shape == x.shape:
+        first = u * np.where(x == 0, np.nan, y / x)
+        yield "product rule: x·h(x) was differentiated as h(x); the term x·h′(x) is missing", first
+        yield "product rule: x·h(x) was differentiated as x·h′(x); the term h(x) is missing", g - first
+        at_output = _slope_at(p, {**p.case.values, j.name: y}, j.name)
+        yield "the derivative is taken at the output instead of the input", at_output
+        yield "σ′ = y(1 − y) was given the input instead of the output", u * x * (1 - x)
+        yield "tanh′ = 1 − y² was given the input instead of the output", u * (1 - x * x)
+    if x.ndim == 1 and u.ndim == 2 and u.shape[1] == x.size:
+        yield "missing bias sum: the first sample's row only", u[0]
+        yield "missing bias sum: the last sample's row only", u[-1]
+    for name, weight in p.case.values.items():
+        if weight.ndim == 2 and name != j.name and u.ndim == 2:
+            for turned in (weight, weight.T):
+                if u.shape[1] == turned.shape[0] and (u.shape[0], turned.shape[1]) == x.shape:
+                    yield f"{name} is transposed in it", u @ turned
+    if y.shape == x.shape and j.jacobian is not None:
+        diagonal = np.diagonal(j.jacobian).reshape(x.shape)
+        yield "only the diagonal of the Jacobian: ∂y_i/∂x_j for i ≠ j is missing", u * diagonal
+
+
+def _slope_at(p: Point, values: Values, name: str) -> Array:
+    """The op's own derivative at another place."""
+    case = replace(p.case, values=values)
+    output = np.asarray(p.subject.forward(case, values), np.float64)
+    return oracles.central(replace(p, case=case, output=output), [name]).reading.values[name]

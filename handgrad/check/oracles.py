@@ -1,0 +1,409 @@
+"""The oracles: what each says the gradient is, and how sure it is of every number.
+
+All answer the same question: with outputs f_k and an upstream gradient u, what is g_j = Σ_k u_k ∂f_k/∂x_j? A `Reading`
+gives value ± radius for every entry of every variable, radius ∞ where the oracle claims nothing.
+
+| oracle | radius |
+|---|---|
+| central difference | Σ_k |u_k| ε_kj with ε from Richardson's tableau: truncation and rounding, see `differences` |
+| complex step | truncation h² ~ 1e-200: only rounding, measured as below |
+| hand backward, autograd | only rounding, measured as below |
+| certified bounds | the radius of the judge's ball |
+| Taylor remainder | no numbers: φ(x + t d) − φ(x) − t⟨g, d⟩ falls as t² for a right g, as t for a wrong one |
+
+**Rounding of a program that computes a gradient.** A backward stable program returns the gradient of inputs that are
+off by a few roundings. So the program is run again with every input moved by 8u of itself, u the unit roundoff, and the
+largest change seen is what rounding may do: the condition of the gradient. To that come 8u |g| for the last operations,
+and 8u · max|u_k| · s, s = max(1, max|f|, max|x|), for derivatives formed by cancellation from the output, the input or
+numbers around 1, as 1 − y² is: for these the rounding is absolute. For the same reason outputs are taken to be off by
+at least 2u s.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handgrad.check import differences
+from handgrad.check.subject import Array, Case, CheckError, Subject, Values, cast, one_line
+from handgrad.judge import layers, losses, structure
+from handgrad.judge.ball import Ball, Float64, Format
+
+HAND, AUTOGRAD, COMPLEX = "hand backward", "autograd", "complex step"
+CENTRAL, TAYLOR, CERTIFIED = "central difference", "Taylor remainder", "certified bounds"
+SINGLE, DOUBLE = 2.0**-24, 2.0**-53
+ROUNDINGS = 8  # of the inputs, and of the last operations; a library function is within 4 ulp, that is 8u
+ENTRIES = 600  # numbers per case that are differenced one by one;
+SAMPLE = 120  # of larger ops only so many, and directions through all
+DIRECTIONS = 4
+STEP = 1e-100  # of the complex step
+
+
+@dataclass
+class Reading:
+    """What one oracle says. If it does not apply, `why` says why not."""
+
+    oracle: str
+    why: str = ""
+    values: Values = field(default_factory=dict)
+    radii: Values = field(default_factory=dict)
+
+    @property
+    def applies(self) -> bool:
+        return not self.why
+
+
+@dataclass
+class Point:
+    """One case with what all oracles share: outputs, their noise, the upstream gradient, and the working format."""
+
+    subject: Subject
+    case: Case
+    upstream: Float64
+    output: Float64
+    noise: Float64
+    unit: float
+    dtype: np.dtype[Any]  # what the code computes in when it is given float64
+    rng: np.random.Generator
+    repeatable: bool
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.case.values)
+
+    @property
+    def size(self) -> float:
+        """How large the numbers inside may be: 1, or as the largest argument or output."""
+        given = [self.case.values[name] for name in self.case.arguments if name in self.case.values]
+        return max(float(np.abs(a).max(initial=1.0)) for a in (*given, self.output))
+
+    def forward(self, values: Values) -> Float64:
+        """The outputs, flat; NaN where the op refuses the values: a step has led out of its domain."""
+        given = {name: cast(a, self.dtype) for name, a in values.items()}
+        try:
+            return np.asarray(self.subject.forward(self.case, given), np.float64).reshape(self.output.size)
+        except Exception:
+            return np.full(self.output.size, np.nan)
+
+    def backward(self, values: Values) -> dict[str, Any]:
+        """The hand-written gradients."""
+        given = {name: cast(a, self.dtype) for name, a in values.items()}
+        return self.subject.backward(self.case, given, self.upstream.astype(self.dtype))
+
+
+def point(
+    subject: Subject, case: Case, upstream: Callable[[np.random.Generator, tuple[int, ...]], Array], seed: int
+) -> Point:
+    """Run the op once at the case. Raises what the op raises; whether the outputs are finite is the caller's to ask."""
+    rng = np.random.default_rng([seed, 1])
+    dtype = _working(subject, case)
+    output = np.asarray(subject.forward(case, {n: cast(a, dtype) for n, a in case.values.items()}))
+    u = SINGLE if dtype == np.float32 else DOUBLE
+    again = np.asarray(subject.forward(case, {n: cast(a, dtype) for n, a in case.values.items()}))
+    same = np.array_equal(output, again, equal_nan=True)
+    above = np.asarray(upstream(rng, output.shape), np.float64)
+    p = Point(subject, case, above, output.astype(np.float64), np.zeros(output.size), u, dtype, rng, same)
+    d = {name: rng.choice([-1.0, 1.0], a.shape) for name, a in case.values.items()}
+    # Beside the case, and at two places, because a kink would be taken for noise; as far as the op's domain allows.
+    measured: list[Float64] = []
+    for shift in (2.0**-6, -(2.0**-6), 2.0**-10, 0.0):
+        beside = {name: a + shift * rng.normal(size=a.shape) for name, a in case.values.items()}
+
+        def along(t: float, beside: Values = beside) -> Float64:
+            return p.forward({n: beside[n] + t * d[n] for n in d})
+
+        if np.isfinite(along(-4 * differences.NOISE_STEP) + along(4 * differences.NOISE_STEP)).all():
+            measured.append(differences.noise(along, p.output.ravel(), u))
+        if len(measured) == 2:
+            break
+    # What rounds in long steps, as 1 + erf(x) does far from 0, shows no noise between two of them.
+    p.noise = np.maximum(np.min(measured, axis=0) if measured else 0.0, np.full(output.size, 2 * u * p.size))
+    return p
+
+
+def _working(subject: Subject, case: Case) -> np.dtype[Any]:
+    """float64, or float32 where the code refuses float64, answers in float32, or rounds its inputs to it."""
+    single, double = np.dtype(np.float32), np.dtype(np.float64)
+    try:
+        output = np.asarray(subject.forward(case, case.values))
+    except (TypeError, RuntimeError, ValueError):
+        subject.forward(case, {name: cast(a, single) for name, a in case.values.items()})
+        return single
+    if output.dtype != double:
+        return single
+    fine = {name: a * (1 + 2.0**-30) for name, a in case.values.items()}
+    rounded = {name: cast(cast(a, single), double) for name, a in fine.items()}
+    try:
+        blind = np.array_equal(np.asarray(subject.forward(case, fine)), np.asarray(subject.forward(case, rounded)))
+        far = np.asarray(subject.forward(case, {n: a * 0.875 for n, a in case.values.items()}))
+    except Exception:
+        return double  # the steps lead out of the op's domain: it looks at its inputs closely enough
+    return single if blind and not np.array_equal(output, far) else double
+
+
+def program(oracle: str, p: Point, run: Callable[[Values], dict[str, Any]], u: float) -> Reading:
+    """A program's own gradient: the hand-written backward, or autograd's, and how far rounding may have moved it."""
+    reading = Reading(oracle)
+    at = {name: np.asarray(g) for name, g in run(p.case.values).items() if g is not None}
+    moved = neighbours(p, run, u, 2)
+    top = ROUNDINGS * np.abs(p.upstream).max(initial=0.0) * p.size
+    for name, g in at.items():
+        g64, unit = np.asarray(g, np.float64), SINGLE if g.dtype == np.float32 else u
+        change = np.zeros(g64.shape)
+        for other in moved:
+            beside = np.asarray(np.nan if other.get(name) is None else other[name], np.float64)
+            if beside.shape == g64.shape:
+                change = np.fmax(change, np.abs(beside - g64))
+        reading.values[name] = g
+        reading.radii[name] = change + unit * (ROUNDINGS * np.abs(g64) + top)
+    return reading
+
+
+def neighbours(p: Point, run: Callable[[Values], dict[str, Any]], unit: float, count: int) -> list[dict[str, Any]]:
+    """The gradients at shaken values; fewer where those are out of the op's domain."""
+    found = []
+    for _ in range(count):
+        with contextlib.suppress(Exception):
+            found.append(run(shaken(p, unit)))
+    return found
+
+
+def shaken(p: Point, unit: float) -> Values:
+    """The case's values, each moved by 8u of itself."""
+    return {n: a * (1 + ROUNDINGS * unit * p.rng.choice([-1.0, 1.0], a.shape)) for n, a in p.case.values.items()}
+
+
+@dataclass
+class Differenced:
+    """The central difference's reading, and what else was seen: kinks, and the slopes along directions through all."""
+
+    reading: Reading
+    kinks: dict[str, npt.NDArray[np.bool_]]
+    low: Values  # between these two the subgradients lie
+    high: Values
+    ends: Values  # and the error of these limits
+    terms: Values  # Σ_k |u_k| |∂f_k/∂x_j|
+    jacobian: Values  # ∂f_k/∂x_j itself, (entries, outputs), of variables that were not sampled
+    directions: list[tuple[str, Array, float, float]]  # variable, direction, slope and radius
+    sampled: bool
+
+
+def central(p: Point, names: list[str]) -> Differenced:
+    """Differences along every entry, or a sample of them and random directions through all."""
+    found = Differenced(Reading(CENTRAL), {}, {}, {}, {}, {}, {}, [], False)
+    u = np.abs(p.upstream).ravel()
+    share = max(SAMPLE // max(len(names), 1), 1)
+    total = sum(p.case.values[name].size for name in names)
+    for name in names:
+        x = p.case.values[name]
+        chosen = np.arange(x.size)
+        if total > ENTRIES and x.size > share:
+            found.sampled = True
+            chosen = np.sort(p.rng.choice(x.size, share, replace=False))
+            _directions(p, name, found)
+        flat = x.ravel()
+        scale = 2.0 ** np.ceil(np.log2(np.maximum(np.abs(flat[chosen]), 1.0)))
+
+        def along(row: int, t: float, name: str = name, chosen: npt.NDArray[Any] = chosen) -> tuple[float, Float64]:
+            moved = p.case.values[name].astype(p.dtype)
+            before = moved.flat[chosen[row]]
+            moved.flat[chosen[row]] = before + p.dtype.type(t)
+            step = float(moved.flat[chosen[row]]) - float(before)
+            return step, p.forward({**p.case.values, name: moved})
+
+        s = differences.slopes(along, p.output.ravel(), scale, p.noise)
+        signed = p.upstream.ravel()
+        low, high = signed * s.low, signed * s.high
+        smooth = np.isfinite(s.error)
+        middle = signed * s.value
+        ends = [
+            np.where(smooth, middle, np.where(s.kink, f(low, high), np.nan)).sum(1) for f in (np.minimum, np.maximum)
+        ]
+        error = (u * np.where(s.kink, s.ends, s.error)).sum(1)
+        kinked = s.kink.any(1) & np.isfinite(error)
+        put = _put(x, chosen)
+        found.kinks[name] = put(kinked, False).astype(bool)
+        found.low[name], found.high[name] = put(ends[0], np.nan), put(ends[1], np.nan)
+        found.ends[name] = put(error, np.inf)
+        found.reading.values[name] = put(np.where(kinked, np.nan, ends[0]), np.nan)
+        found.reading.radii[name] = put(np.where(kinked, np.inf, error), np.inf)
+        found.terms[name] = put((u * np.abs(np.where(smooth, s.value, 0.0))).sum(1), np.nan)
+        if chosen.size == x.size:
+            found.jacobian[name] = s.value
+    return found
+
+
+def _put(like: Array, chosen: npt.NDArray[Any]) -> Callable[[Array, Any], Array]:
+    def put(values: Array, rest: Any) -> Array:
+        whole = np.full(like.size, rest, dtype=np.float64)
+        whole[chosen] = values
+        return whole.reshape(like.shape)
+
+    return put
+
+
+def _directions(p: Point, name: str, found: Differenced) -> None:
+    x = p.case.values[name]
+    ways = [p.rng.choice([-1.0, 1.0], x.shape) for _ in range(DIRECTIONS)]
+
+    def along(row: int, t: float) -> tuple[float, Float64]:
+        return t, p.forward({**p.case.values, name: x + t * ways[row]})
+
+    s = differences.slopes(along, p.output.ravel(), np.ones(DIRECTIONS), p.noise)
+    for row, way in enumerate(ways):
+        error = float((np.abs(p.upstream).ravel() * s.error[row]).sum())
+        found.directions.append((name, way, float((p.upstream.ravel() * s.value[row]).sum()), error))
+
+
+def complex_step(p: Point, names: list[str]) -> Reading:
+    """g_j = Σ u_k Im f_k(x + i h e_j) / h, for code that computes with complex numbers and is analytic."""
+    reading = Reading(COMPLEX)
+    if p.dtype == np.float32:
+        return Reading(COMPLEX, "the code rounds to float32")
+    if sum(p.case.values[name].size for name in names) > ENTRIES:
+        return Reading(COMPLEX, f"more than {ENTRIES} numbers")
+    moved = shaken(p, p.unit)
+    top = ROUNDINGS * p.unit * np.abs(p.upstream).max(initial=0.0) * p.size
+    try:
+        for name in names:
+            at, beside = (_complex_gradient(p, name, values) for values in (p.case.values, moved))
+            reading.values[name] = at
+            reading.radii[name] = np.abs(at - beside) + ROUNDINGS * p.unit * np.abs(at) + top
+    except _NotComplexError as error:
+        return Reading(COMPLEX, str(error))
+    except Exception as error:
+        return Reading(COMPLEX, f"the code takes no complex numbers: {one_line(error)}")
+    return reading
+
+
+class _NotComplexError(Exception):
+    pass
+
+
+def _complex_gradient(p: Point, name: str, values: Values) -> Float64:
+    given = {n: a.astype(np.complex128) for n, a in values.items()}
+    gradient = np.zeros(values[name].shape)
+    for index in np.ndindex(*gradient.shape):
+        given[name][index] += 1j * STEP
+        output = np.asarray(p.subject.forward(p.case, given))
+        given[name][index] = values[name][index]
+        if output.dtype.kind != "c":
+            raise _NotComplexError("the code drops the imaginary part")
+        gradient[index] = float((p.upstream.ravel() * output.ravel().imag).sum()) / STEP
+    return gradient
+
+
+@dataclass(frozen=True)
+class Taylor:
+    """The order with which the remainder falls, and from which relative error on it would not."""
+
+    slope: float
+    exact: bool  # the remainder is rounding: the op is linear along the direction
+    sight: float
+
+
+def taylor(p: Point, gradients: Values) -> Taylor | None:
+    """The slope of log |φ(x + t d) − φ(x) − t⟨g, d⟩| over log t at the two smallest t above the rounding."""
+    u = p.upstream.ravel()
+    d = {name: p.rng.normal(size=g.shape) for name, g in gradients.items()}
+    rate = float(sum((d[name] * g).sum() for name, g in gradients.items()))
+    if not np.isfinite(rate):
+        return None
+    size = sum(float((np.abs(d[name] * g)).sum()) for name, g in gradients.items()) or 1.0
+    # The steps are rounded too: by u |x|, which the gradient carries to the output.
+    steps = sum(float((np.abs(p.case.values[name] * g)).sum()) for name, g in gradients.items())
+    floor = 2 * float((np.abs(u) * p.noise).sum()) + 2 * p.unit * (size + steps)
+    points: list[tuple[float, float]] = []
+    for k in range(2, 44):
+        t = 2.0**-k
+        moved = {**p.case.values, **{name: p.case.values[name] + t * d[name] for name in d}}
+        remainder = abs(float((u * (p.forward(moved) - p.output.ravel())).sum()) - t * rate)
+        if np.isfinite(remainder):
+            points.append((t, remainder))
+    above = [(t, r) for t, r in points if r > 8 * floor]
+    if len(above) < 2:
+        return Taylor(2.0, True, 8 * floor / (0.25 * size)) if points else None
+    (t0, r0), (t1, r1) = above[-2:]
+    return Taylor(float(np.log2(r0 / r1) / np.log2(t0 / t1)), False, r1 / (t1 * size))
+
+
+def certified(p: Point, source: Any, output: Array, dtype: npt.DTypeLike, match: "Match") -> Reading:
+    """The judge's balls, where it has a rule for the class of `source` and the op's outputs are that class's."""
+    f, loss = Format.of(dtype), p.subject.loss
+    kind = structure.class_name(structure.unwrap(source))
+    case = match.case(p.case)
+    values = {name: cast(a, f.dtype) for name, a in case.values.items()}
+    first, upstream = case.arguments[0], p.upstream.astype(f.dtype)
+    gradients: dict[str, Ball] = {}
+    try:
+        if loss:
+            rule: Any = losses.read_loss(source)
+            reference = rule.forward(f.exact(values[first]), np.asarray(case.call(values)[1]))
+        else:
+            rule = layers.read_model(source)
+            reference = rule.forward(f.exact(values[first]), values)
+    except TypeError:
+        return Reading(CERTIFIED, f"the judge has no rule for {kind}")
+    except Exception as error:
+        return Reading(CERTIFIED, f"the rule of {kind} does not fit: {one_line(error)}")
+    out = np.asarray(output, np.float64)
+    if out.shape != reference.shape or not (np.abs(out - reference.mid) <= reference.rad).all():
+        return Reading(CERTIFIED, f"the outputs are not those of {kind}")
+    if loss:
+        gradients[first] = rule.backward(None if out.shape == () else upstream)
+    else:
+        gradients[first] = rule.backward(f.exact(upstream), gradients)
+    mid = match.back({name: ball.mid for name, ball in gradients.items()})
+    return Reading(CERTIFIED, "", mid, match.back({name: ball.rad for name, ball in gradients.items()}))
+
+
+@dataclass(frozen=True)
+class Match:
+    """Which value of the op is which of the reference: (name there, transposed) for each name here."""
+
+    arguments: tuple[str, ...]
+    names: dict[str, tuple[str, bool]]
+
+    def case(self, case: Case) -> Case:
+        values = {
+            there: case.values[here].T if turned else case.values[here] for here, (there, turned) in self.names.items()
+        }
+        renamed = dict(zip(case.arguments, self.arguments, strict=True))
+        return Case(case.draw, self.arguments, values, {renamed[name]: a for name, a in case.constants.items()})
+
+    def back(self, gradients: dict[str, Any]) -> dict[str, Any]:
+        found = {here: gradients.get(there) for here, (there, _) in self.names.items()}
+        return {here: g.T if self.names[here][1] else g for here, g in found.items() if g is not None}
+
+
+def matches(subject: Subject, reference: Subject, case: Case) -> Iterator[Match]:
+    """The ways in which the reference's values can be the op's: by name, else in order; turned where only that fits."""
+    arguments = reference.arguments or subject.arguments
+    if len(subject.arguments) != len(arguments):
+        ours, theirs = ", ".join(subject.arguments), ", ".join(arguments)
+        raise CheckError(f"{subject.name} takes ({ours}), but the reference {reference.name} takes ({theirs})")
+    pairs = [(a, b) for a, b in zip(subject.arguments, arguments, strict=True) if a in case.values]
+    here, there = list(subject.parameters), list(reference.parameters)
+    if len(here) != len(there):
+        ours, theirs = ", ".join(here), ", ".join(there)
+        raise CheckError(f"{subject.name} has parameters ({ours}), but the reference {reference.name} has ({theirs})")
+    order = [(name, name) for name in here] if set(here) == set(there) else list(zip(here, there, strict=True))
+    shapes = {name: a.shape for name, a in subject.parameters.items()}
+    for turn in (False, True):
+        names = {a: (b, False) for a, b in pairs}
+        for a, b in order:
+            wanted = reference.parameters[b].shape
+            turned = len(wanted) == 2 and (turn or shapes[a] != wanted)
+            if (shapes[a][::-1] if turned else shapes[a]) != wanted:
+                if turn:
+                    return
+                raise CheckError(f"{a} of {subject.name} has shape {shapes[a]}, but {b} of {reference.name} {wanted}")
+            names[a] = (b, turned)
+        yield Match(arguments, names)
+
+
+def identity(case: Case) -> Match:
+    return Match(case.arguments, {name: (name, False) for name in case.values})

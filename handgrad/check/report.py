@@ -1,0 +1,207 @@
+"""The answer: what agrees, what does not, and how to see it again."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from handgrad.check.oracles import AUTOGRAD, CENTRAL, CERTIFIED, COMPLEX, HAND, TAYLOR
+from handgrad.check.subject import Case
+
+VALUES = (HAND, AUTOGRAD, COMPLEX, CENTRAL, CERTIFIED)
+HEADINGS = {HAND: "hand", AUTOGRAD: "auto", COMPLEX: "complex", CENTRAL: "central", CERTIFIED: "certif."}
+EXIT = {"agree": 0, "wrong": 1, "cannot tell": 2}
+WIDTH = 120
+LINES = 25
+PASTE = 24  # numbers of an array that are written out
+
+
+@dataclass
+class Row:
+    """One oracle in the table: whether it applies, how sure it is, and with whom it agrees."""
+
+    oracle: str
+    why: str = ""
+    sure: float = np.inf  # the radius of its worst number, relative to the largest of the gradient
+    agrees: dict[str, bool | None] = field(default_factory=dict)
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One wrong tensor: its worst number."""
+
+    tensor: str
+    case: Case
+    problem: str = ""
+    index: tuple[int, ...] = ()
+    shape: tuple[int, ...] = ()
+    value: float = np.nan
+    expected: float = np.nan
+    radius: float = np.nan
+    by: tuple[str, ...] = ()
+    wrong: int = 0
+    numbers: int = 0
+    pattern: str = "unknown"
+    limits: tuple[float, float] | None = None  # at a kink
+
+    def lines(self) -> list[str]:
+        rows = [("problem", self.problem)] if self.problem else []
+        if not self.problem or self.wrong:
+            place = f"{list(self.index)} of shape {self.shape}" if self.shape else "a single number"
+            numbers = f"{self.wrong} of {self.numbers} numbers are wrong"
+            rows += [
+                ("index", f'{place}, inputs "{self.case.draw}"; {numbers}'),
+                ("yours", repr(self.value)),
+                ("should be", self._expectation()),
+            ]
+        rows.append(("pattern", self.pattern))
+        return [f"  {name:<10} {text}" for name, text in rows]
+
+    def _expectation(self) -> str:
+        if self.limits is not None:
+            return f"between {self.limits[0]!r} and {self.limits[1]!r}, the limits from both sides of a kink"
+        return f"{self.expected!r} ± {self.radius:.2g} (says {', '.join(self.by)})"
+
+
+@dataclass
+class GradientCheck:
+    """What `check_gradients` found. True if the gradients agree; `status` is "agree", "wrong" or "cannot tell"."""
+
+    name: str
+    kind: str
+    status: str = "agree"
+    table: list[Row] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    numbers: int = 0
+    kinks: int = 0
+    unsure: int = 0
+    draws: list[str] = field(default_factory=list)
+    again: str = ""  # the inputs, and options, of the first finding as they can be pasted
+    imports: list[str] = field(default_factory=list)  # lines to paste before
+    op: str = "op"
+    reference: str = ""
+
+    def __bool__(self) -> bool:
+        return self.status == "agree"
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT[self.status]
+
+    def render(self) -> str:
+        """At most 25 lines."""
+        lines = [self._title()]
+        for finding in self.findings[:1]:
+            lines += finding.lines()
+        if rest := [f.tensor for f in self.findings[1:] if f.tensor != self.findings[0].tensor]:
+            lines.append(f"  {'also wrong':<10} {', '.join(dict.fromkeys(rest))}")
+        table = self._table()
+        tail = ["  see it again:", *(f"    {line}" for line in self._command())] if self.again else []
+        room = LINES - len(lines) - len(table) - len(tail)
+        remarks = [f"  note       {text}" for text in self.remarks]
+        if len(remarks) > room:
+            remarks = [*remarks[: room - 1], f"  note       and {len(remarks) - room + 1} more"]
+        return "\n".join(
+            line if len(line) <= 4 * WIDTH else f"{line[: 4 * WIDTH]} …" for line in lines + remarks + table + tail
+        )
+
+    __str__ = render
+
+    def _command(self) -> list[str]:
+        reference = f", reference={self.reference}" if self.reference else ""
+        imports = ["import numpy as np", "from handgrad import check_gradients", *self.imports]
+        return ["; ".join(imports), f"print(check_gradients({self.op}, {self.again}{reference}))"]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain data, for JSON."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "status": self.status,
+            "numbers": self.numbers,
+            "kinks": self.kinks,
+            "cannot_tell": self.unsure,
+            "inputs": self.draws,
+            "oracles": [
+                {
+                    "oracle": row.oracle,
+                    "applies": not row.why,
+                    "why_not": row.why,
+                    "relative_uncertainty": _finite(row.sure),
+                    "agrees_with": row.agrees,
+                    "result": row.text,
+                }
+                for row in self.table
+            ],
+            "findings": [
+                {
+                    "tensor": f.tensor,
+                    "inputs": f.case.draw,
+                    "problem": f.problem,
+                    "index": list(f.index),
+                    "value": _finite(f.value),
+                    "expected": _finite(f.expected),
+                    "radius": _finite(f.radius),
+                    "wrong": f.wrong,
+                    "numbers": f.numbers,
+                    "oracles": list(f.by),
+                    "pattern": f.pattern,
+                }
+                for f in self.findings
+            ],
+            "notes": self.remarks,
+        }
+
+    def to_json(self) -> str:
+        return json.dumps(self.as_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+
+    def _title(self) -> str:
+        head = f"{self.name} ({self.kind})"
+        if self.findings:
+            return f"{head}: WRONG, {self.findings[0].tensor}"
+        counts = f"{self.numbers:,} numbers" + (f", {self.kinks} at kinks" if self.kinks else "")
+        counts += f", {self.unsure} cannot be told" if self.unsure else ""
+        if self.status == "agree":
+            return f"{head}: the gradients agree ({counts})"
+        return f"{head}: CANNOT TELL ({counts})"
+
+    def _table(self) -> list[str]:
+        if not self.table:
+            return []
+        names = [row.oracle for row in self.table if row.oracle in VALUES and not row.why]
+        head = "".join(f"{HEADINGS[name]:>9}" for name in names)
+        lines = [f"  {'oracle':<19}{'sure to':>9}{head}"]
+        for row in self.table:
+            if row.why:
+                lines.append(f"  {row.oracle:<19} does not apply: {_short(row.why)}")
+            elif row.oracle == TAYLOR:
+                lines.append(f"  {row.oracle:<19}{row.sure:>9.0e}  {row.text}")
+            else:
+                cells = "".join(f"{_cell(row, name):>9}" for name in names)
+                sure = f"{row.sure:>9.0e}" if np.isfinite(row.sure) else f"{'—':>9}"
+                lines.append(f"  {row.oracle:<19}{sure}{cells}")
+        return lines
+
+
+def _cell(row: Row, name: str) -> str:
+    if row.oracle == name:
+        return "·"
+    return {True: "=", False: "≠", None: "?"}[row.agrees.get(name)]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 90 else f"{text[:89]}…"
+
+
+def _finite(x: float) -> float | None:
+    return float(x) if np.isfinite(x) else None
+
+
+def written(array: Any) -> str:
+    """An array as it can be pasted into Python."""
+    a = np.asarray(array)
+    text = " ".join(repr(a.tolist()).split())
+    return f"np.array({text})" if a.dtype.kind in "iu" or a.dtype == np.float64 else f"np.array({text}, np.{a.dtype})"
