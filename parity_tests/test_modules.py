@@ -442,3 +442,8 @@ def test_what_is_compiled(monkeypatch):
     made = [torch_impl.MLP([3, 2], compile=compile) for compile in (True, "eager")]
     made.append(torch_impl.Model(torch.nn.Linear(3, 2), compile="eager"))
     assert calls == list(zip([model.module for model in made], ["inductor", "eager", "eager"], strict=True))
+
+
+def test_a_model_is_compiled_only_on_request():
+    module = torch.nn.ReLU()
+    assert torch_impl.Model(module).call is module
