@@ -3,6 +3,7 @@
 These are structural protocols. `scratch` and `torch_impl` do not import them; they satisfy them by shape, and the type
 checker proves it at the foot of `handgrad/sides.py`. NumPy arrays cross the boundary: float32 or float64, rows of shape
 `(batch, features)` or one unbatched sample of shape `(features,)`. Integer class targets have shape `(batch,)` or `()`.
+A model that begins with a table of vectors (Embedding) takes whole numbers instead, and its input's gradient is zeros.
 
 What holds beyond the signatures, on both sides:
 
@@ -57,6 +58,18 @@ class Model(Protocol):
     def eval(self) -> Self: ...
 
 
+class PairModel(Protocol):
+    """A layer of two inputs, as Bilinear is; it stands alone, and a `Trainer` does not take it.
+
+    What `Model` has besides forward and backward it has as well.
+    """
+
+    def forward(self, input1: Array, input2: Array, /) -> Array: ...
+    def backward(self, grad_output: Array, /) -> tuple[Array, Array]:
+        """The gradients of the last forward call's inputs, in their order."""
+        ...
+
+
 class Loss(Protocol):
     """A loss function: a scalar for `reduction` "mean" and "sum", one value per element or sample for "none"."""
 
@@ -66,6 +79,22 @@ class Loss(Protocol):
 
     def backward(self, grad_output: Any = None, /) -> Array:
         """d loss / d input of the last forward call, times `grad_output` (1 if None; required for "none")."""
+        ...
+
+
+class PairLoss(Protocol):
+    """A loss of three arrays, two of them differentiable, which a `Trainer` does not take.
+
+    They are `(input1, input2, target)` for a loss of pairs (CosineEmbeddingLoss, MarginRankingLoss), and
+    `(input, target, var)` for GaussianNLLLoss, whose variance is an output of the model too.
+    """
+
+    def forward(self, first: Array, second: Array, third: Any, /) -> Any:
+        """The loss, as in `Loss`."""
+        ...
+
+    def backward(self, grad_output: Any = None, /) -> tuple[Array, Array]:
+        """The gradients of the last forward call's two differentiable arrays, in their order, times `grad_output`."""
         ...
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 import scratch
 import torch_impl
-from handgrad.contract import Loss, Model, Optimizer, Trainer
+from handgrad.contract import Loss, Model, Optimizer, PairLoss, PairModel, Trainer
 from handgrad.experiments import Data, Experiment
 
 SIDES: dict[str, ModuleType] = {"scratch": scratch, "torch": torch_impl}
@@ -59,6 +59,14 @@ if TYPE_CHECKING:
         model: scratch.Module, loss: scratch.Loss, optimizer: scratch.Optimizer, trainer: scratch.Trainer
     ) -> tuple[Model, Loss, Optimizer, Trainer]:
         return model, loss, optimizer, trainer
+
+    def _pairs_keep_the_contract(ours: scratch.PairLoss, theirs: torch_impl.PairLoss) -> tuple[PairLoss, PairLoss]:
+        return ours, theirs
+
+    def _two_inputs_keep_the_contract(
+        ours: scratch.Bilinear, theirs: torch_impl.PairModel
+    ) -> tuple[PairModel, PairModel]:
+        return ours, theirs
 
     def _torch_keeps_the_contract(
         model: torch_impl.Model, loss: torch_impl.Loss, optimizer: torch_impl.Optimizer, trainer: torch_impl.Trainer

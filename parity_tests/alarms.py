@@ -39,7 +39,7 @@ from handgrad.judge import (
     snapshot,
 )
 from parity_tests.strategies import LAYOUTS, MODERATE, STYLES
-from parity_tests.tables import OPS, SIDES
+from parity_tests.tables import OPS, OPTIMIZERS, SIDES
 
 Array = npt.NDArray[Any]
 Build = Callable[[Any], Any]
@@ -279,15 +279,23 @@ def lone_loss(case: Case) -> Iterator[Verdict]:
         value = np.asarray(criterion.forward(x, target))
         if grad_output is None:
             grad_output = case.array(value.shape, UPSTREAMS)
-        yield judge_loss(criterion, x, target, value, criterion.backward(grad_output), grad_output)
+        yield judge_loss(
+            criterion, x, target, value=value, grad=criterion.backward(grad_output), grad_output=grad_output
+        )
 
 
 def lone_optimizer(case: Case) -> Iterator[Verdict]:
-    """Three steps of an optimizer on drawn parameters from drawn gradients."""
+    """Three steps of an optimizer on drawn parameters from drawn gradients, fourteen of RAdam, which rectifies late.
+
+    Half are SGD and Adam with drawn options, half are rows of the tables with drawn rates.
+    """
     kind, options = optimizer(case)
-    shapes = [(3, 4), (5,), (1,)]
+    if case.maybe(0.5):
+        kind, options = OPTIMIZERS[case.pick(list(OPTIMIZERS))]
+        options = {**options, "lr": case.pick([options.get("lr", 1.0), 0.1, 1e-3, 3.0])}
+    shapes = {"Muon": [(3, 4), (5, 1)], "Adafactor": [(3, 4), (5,), (2, 3, 2)]}.get(kind, [(3, 4), (5,), (1,)])
     data = [case.array(shape) for shape in shapes]
-    gradients = [[case.array(shape) for shape in shapes] for _ in range(3)]
+    gradients = [[case.array(shape) for shape in shapes] for _ in range(14 if kind == "RAdam" else 3)]
     for side in SIDES.values():
         parameters = [side.Parameter(a.copy()) for a in data]
         stepper = getattr(side, kind)(parameters, **options)

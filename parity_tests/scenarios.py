@@ -21,15 +21,25 @@ import scratch
 from parity_tests import (
     strategies,
     test_between_calls,
+    test_clip,
     test_contract,
     test_errors,
+    test_errors_layers,
     test_init,
     test_losses,
     test_nets,
+    test_normalization,
     test_ops,
     test_optimizers,
     test_options,
+    test_schedulers,
     test_semantics,
+    test_semantics_activations,
+    test_semantics_layers,
+    test_semantics_losses,
+    test_semantics_optimizers,
+    test_sparse_adam,
+    test_state_dicts,
 )
 from parity_tests.strategies import Draw
 
@@ -52,7 +62,9 @@ class Example:
         batch = self.batch
         if drawn.get("batch") is strategies.filled_batches and batch is None:
             batch = 1
-        if drawn.get("batch") is not strategies.batches and batch == 0:
+        if drawn.get("batch") is strategies.several and batch in (None, 1):
+            batch = 2
+        if drawn.get("batch") not in (strategies.batches, strategies.several) and batch == 0:
             batch = 2
         draw = self.draw
         if drawn.get("draw") is strategies.moderate_draws and draw.style not in strategies.MODERATE:
@@ -68,6 +80,7 @@ class Example:
             "inputs": self.inputs,
             "outputs": self.outputs,
             "weights": self.seed,
+            "shape": self.inputs,
         }
         return {name: known[name] for name in drawn}
 
@@ -91,6 +104,7 @@ _TABLE: list[tuple[str, str, int | None, int, str, tuple[int, ...], int, int]] =
     ("zeros", "contiguous", 2, 4, "normal", (4,), 4, 4),
     ("subnormal", "contiguous", 3, 4, "subnormal", (3,), 4, 4),
     ("subnormal in float64", "contiguous", 3, 4, "normal", (3,), 4, 4),
+    ("kinks", "contiguous", 5, 4, "normal", (3,), 3, 3),
 ]
 
 EXAMPLES = [
@@ -175,6 +189,27 @@ TESTS: dict[str, list[Callable[..., Any]]] = {
         test_ops.test_what_is_not_a_number_goes_the_same_way,
         test_ops.test_infinite_upstream_stays_outside_the_mask,
         test_semantics.test_activation,
+        test_semantics_activations.test_edges,
+        test_semantics_activations.test_prelu_with_channels,
+        test_semantics_activations.test_prelu_channels_are_the_second_axis,
+        test_semantics_activations.test_rrelu_draws_the_same_slopes_on_both_sides,
+        test_semantics_layers.test_forward_and_backward_of_odd_inputs,
+        test_semantics_layers.test_one_seed_drops_the_same_on_both_sides,
+        test_semantics_layers.test_how_often_is_dropped,
+        test_semantics_layers.test_dropout_keeps_the_moments,
+        test_semantics_layers.test_dropout_at_the_edges,
+        test_semantics_layers.test_a_dropped_infinity_is_nan,
+        test_semantics_layers.test_alpha_dropout_by_hand,
+        test_semantics_layers.test_flatten,
+        test_semantics_layers.test_residual_adds_its_input_and_its_upstream,
+        test_semantics_layers.test_rows_that_are_looked_up_again_collect,
+        test_semantics_layers.test_one_row_is_a_copy,
+        test_semantics_layers.test_a_nan_of_the_padding_row_goes_nowhere,
+        test_semantics_layers.test_bilinear_by_hand,
+        test_normalization.test_forward_and_backward,
+        test_normalization.test_running_statistics_of_a_small_batch,
+        test_normalization.test_a_refused_batch_leaves_the_statistics_alone,
+        test_semantics_activations.test_far_out_numbers_stay_finite_without_a_warning,
         test_semantics.test_relu_keeps_the_sign_of_zero_at_every_length,
         test_between_calls.test_no_overflow_on_the_way,
         test_between_calls.test_branches_do_not_share_memory,
@@ -183,9 +218,12 @@ TESTS: dict[str, list[Callable[..., Any]]] = {
     "losses": [
         test_losses.test_value_and_gradient,
         test_semantics.test_loss,
+        test_semantics_losses.test_edge,
+        test_semantics_losses.test_what_a_mean_divides_by,
         test_losses.test_scalar_upstream_multiplies,
         test_losses.test_one_target_for_all_outputs,
         test_losses.test_classes_on_axis_one_of_many,
+        test_losses.test_any_number_of_axes,
         test_losses.test_empty_batch,
         test_losses.test_any_integer_is_a_class_index,
         test_between_calls.test_no_overflow_in_a_loss,
@@ -200,6 +238,22 @@ TESTS: dict[str, list[Callable[..., Any]]] = {
         test_between_calls.test_optimizer_state_is_handed_over_as_copies,
         test_between_calls.test_a_loaded_optimizer_takes_over_the_options,
         test_between_calls.test_a_loaded_optimizer_goes_on_where_the_other_stopped,
+        test_sparse_adam.test_steps,
+        test_sparse_adam.test_by_hand,
+        test_sparse_adam.test_a_row_without_a_lookup_stays_and_one_without_a_gradient_moves_on,
+        test_sparse_adam.test_rows_are_forgotten_with_the_gradient,
+        test_semantics_optimizers.test_lbfgs_steps_are_judged,
+        test_semantics_optimizers.test_lbfgs_sides_stay_together,
+    ],
+    "schedules": [
+        test_schedulers.test_rates_are_equal,
+        test_schedulers.test_sequential_and_plateau,
+        test_state_dicts.test_a_schedule_and_plain_torch_take_each_others_state,
+    ],
+    "clipping": [
+        test_clip.test_norm,
+        test_clip.test_value,
+        test_clip.test_edges,
     ],
     "nets": [
         test_nets.test_whole_net,
@@ -217,14 +271,24 @@ TESTS: dict[str, list[Callable[..., Any]]] = {
         test_between_calls.test_a_kept_gradient_stays,
         test_between_calls.test_backward_follows_the_last_forward_in_eval_mode_too,
         test_between_calls.test_square_weights_go_in_and_out,
+        test_semantics_layers.test_odd_layers_and_plain_torch_take_each_others_state,
+        test_semantics_layers.test_a_table_is_drawn_as_torch_draws_it,
+        test_semantics_layers.test_bilinear_is_drawn_as_torch_draws_it,
         test_init.test_linear_is_drawn_as_torch_draws_it,
         test_init.test_gains_are_torchs,
         test_init.test_leaky_gain_takes_the_slope,
         test_init.test_distribution,
+        test_init.test_truncated_normal,
+        test_init.test_orthogonal,
+        test_init.test_orthogonal_matrices_are_equally_likely,
+        test_init.test_sparse,
+        test_init.test_constants,
         test_options.test_every_option_has_an_effect,
     ],
     "refusals": [
         test_errors.test_one_error_on_both_sides_and_nothing_changes,
+        test_errors_layers.test_one_error_on_both_sides,
+        test_normalization.test_one_error_on_both_sides,
         test_errors.test_class_out_of_range_in_a_step,
         test_errors.test_extra_entries_are_named,
         test_errors.test_one_module_in_two_places_is_refused,

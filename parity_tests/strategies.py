@@ -27,6 +27,11 @@ def _sparse(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return rng.normal(size=shape) * (rng.random(shape) < 0.2)
 
 
+def _kinks(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Where the piecewise activations of the table bend or jump, besides −1, 0 and 1."""
+    return rng.choice([-6.0, -3.0, -0.5, 0.5, 3.0, 6.0], shape)
+
+
 def _scaled(scale: float) -> Callable[[np.random.Generator, tuple[int, ...]], Array]:
     return lambda rng, shape: rng.normal(size=shape) * scale
 
@@ -38,6 +43,7 @@ def _mixed_scales(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 STYLES: dict[str, Callable[[np.random.Generator, tuple[int, ...]], Array]] = {
     "normal": _scaled(1.0),
     "ties": _ties,
+    "kinks": _kinks,
     "signed zeros": _signed_zeros,
     "zeros": lambda rng, shape: np.zeros(shape),
     "sparse": _sparse,
@@ -90,6 +96,7 @@ MODERATE = ["normal", "ties", "signed zeros", "zeros", "sparse", "all positive",
 moderate_draws = st.builds(Draw, st.sampled_from(MODERATE), st.sampled_from(list(LAYOUTS)), seeds)
 draws = st.builds(Draw, st.sampled_from(list(STYLES)), st.sampled_from(list(LAYOUTS)), seeds)
 batches = st.sampled_from([None, 0, 1, 2, 3, 5, 16])  # None: one unbatched sample
+several = st.sampled_from([0, 2, 3, 5, 16])  # what batch statistics can be made of, and nothing
 filled_batches = st.sampled_from([1, 2, 3, 5, 16])
 widths = st.sampled_from([1, 2, 3, 4, 7, 16, 33])
 

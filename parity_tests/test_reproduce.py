@@ -18,9 +18,9 @@ from handgrad.judge import (
     judge_optimizer,
     snapshot,
 )
+from parity_tests.samples import loss_arrays
 from parity_tests.strategies import Draw
 from parity_tests.tables import DTYPES, LOSSES, OPS, OPTIMIZERS, SIDES
-from parity_tests.test_losses import arguments
 
 rng = np.random.default_rng(0)
 
@@ -57,8 +57,8 @@ def wrong_loss(self, grad_output=None):
 
 
 def wrong_cross_entropy(self, grad_output=None):
-    log_p, q, _, u = self._recall(grad_output)
-    return u[..., np.newaxis] * (np.exp(log_p) - q)
+    log_p, q, u = self._recall(grad_output)
+    return (u * (np.exp(log_p) - q)).T
 
 
 def wrong_sgd(self, parameter, gradient, group, state):
@@ -312,13 +312,63 @@ def test_what_the_tables_hold_can_be_written_down(side, dtype):
             model, x = op.build(SIDES[side], dtype), draw.array((2, op.width or 3), dtype)
             verdicts.append(judge_forward(model, x, model.forward(x) + 1))
     for row in LOSSES.values():
-        loss, (x, y) = row.build(SIDES[side], 3, dtype, "sum"), arguments(row, draw, 2, 3, (), dtype)
-        verdicts.append(judge_loss(loss, x, y, loss.forward(x, y), loss.backward() + 1))
+        loss, arrays = row.build(SIDES[side], 3, dtype, "sum"), loss_arrays(row, draw, 2, 3, (), dtype)
+        value, gradient = loss.forward(*arrays), loss.backward()
+        wrong = (gradient[0] + 1, gradient[1]) if isinstance(gradient, tuple) else gradient + 1
+        verdicts.append(judge_loss(loss, *arrays, value=value, grad=wrong))
     assert len(verdicts) == len(OPS) - 1 + len(LOSSES)
     for verdict in verdicts:
         (failure,) = verdict.failures
         (same,) = run(failure.reproduction)[0].failures
         assert same.render() == failure.render()
+
+
+def test_slopes_drawn_inside_a_net_are_written_down():
+    """The output was computed with them: any others would not belong to it."""
+    for side in SIDES.values():
+        model = side.Sequential(side.Linear(2, 3, rng=0), side.Sequential(side.RReLU(rng=1)))
+        x = normal(4, 2, dtype=np.float32)
+        (failure,) = judge_forward(model, x, model.forward(x) + 1).failures
+        (same,) = run(failure.reproduction)[0].failures
+        assert same.render() == failure.render()
+
+
+LBFGS_NOTES = [
+    ({"max_iter": 1}, "paste the lines below into Python"),
+    ({"max_iter": 3}, "no script: a step that evaluates its closure again depends on what that computes"),
+]
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_an_lbfgs_step_can_be_written_down(side, monkeypatch):
+    """One that evaluates its closure once: that of the script returns 0 and leaves the gradients as they are."""
+    parameters = [SIDES[side].Parameter(np.array([1.0, -2.0, 0.5])), SIDES[side].Parameter(np.array([[2.0]]))]
+
+    def closure():
+        for parameter in parameters:
+            parameter.grad = parameter.data**3
+        return float(sum((parameter.data**4).sum() / 4 for parameter in parameters))
+
+    for options, note in LBFGS_NOTES:
+        optimizer = SIDES[side].LBFGS(parameters, lr=0.1, **options)
+        for _ in range(3):
+            optimizer.step(closure)
+        before, step = snapshot(optimizer), type(optimizer).step
+
+        def too_far(self, closure, step=step):
+            step(self, closure)
+            state = self.state_dict()
+            state["state"][0]["d"] += 1
+            self.load_state_dict(state)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(optimizer), "step", too_far)
+            optimizer.step(closure)
+            (*_, failure) = judge_optimizer(optimizer, before).failures
+            assert failure.note.startswith(note)
+            if failure.reproduction:
+                (*_, same) = run(failure.reproduction)[0].failures
+                assert same.render() == failure.render()
 
 
 @pytest.mark.parametrize("side", SIDES)

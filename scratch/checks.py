@@ -32,9 +32,9 @@ def number(owner: str, argument: str, given: Any, low: float = -math.inf, below:
     """`given` must be a real number with low <= given < below; NaN never is."""
     if isinstance(given, bool | str) or not isinstance(given, int | float | np.floating | np.integer):
         raise TypeError(f"{owner}: {argument} must be a number; got {given!r}")
-    if not low <= given < below:
-        upper = "" if below == math.inf else f" and < {below:g}"
-        bound = f" >= {low:g}{upper}" if low > -math.inf else " a finite number"
+    if not (low <= given < below and math.isfinite(given)):
+        ends = [f">= {low:g}"] * (low > -math.inf) + [f"< {below:g}"] * (below < math.inf)
+        bound = f" {' and '.join(ends) or 'a finite number'}"
         raise ValueError(f"{owner}: {argument} must be{bound}; got {given!r}")
 
 
@@ -83,6 +83,23 @@ def axis(owner: str, shape: Shape, dim: int) -> None:
         raise IndexError(f"{owner}: dim={dim} is no axis of an input of shape {shape}")
 
 
+def channels(owner: str, shape: Shape, num_parameters: int) -> None:
+    """One learned slope for all, or one per entry of the input's second axis."""
+    found = shape[1] if len(shape) > 1 else 1
+    if num_parameters not in (1, found):
+        raise ValueError(
+            f"{owner}: num_parameters={num_parameters}, but an input of shape {shape} has channels={found} (its second "
+            "axis, 1 if there is none)"
+        )
+
+
+def halves(owner: str, shape: Shape, dim: int) -> None:
+    """`dim` is an axis of the input and has an even size: it is cut in two."""
+    axis(owner, shape, dim)
+    if shape[dim] % 2:
+        raise ValueError(f"{owner}: the size of dim={dim} must be even to be halved; the input has shape {shape}")
+
+
 def same_branches(owner: str, shapes: list[Shape]) -> None:
     """Outputs that are summed have one shape."""
     if any(shape != shapes[0] for shape in shapes):
@@ -125,7 +142,7 @@ def same_shape(owner: str, shape: Shape, target: Shape) -> None:
 
 def not_empty(owner: str, size: int, reduction: str) -> None:
     """The mean of nothing is 0/0."""
-    if size == 0 and reduction == "mean":
+    if size == 0 and reduction in ("mean", "batchmean"):
         raise ValueError(f'{owner}: the mean over an empty batch is undefined; use reduction="sum" or leave it out')
 
 
@@ -145,7 +162,7 @@ def weight(owner: str, argument: str, given: npt.NDArray[Any] | None, shape: Sha
 def elementwise_loss(
     owner: str, input: npt.NDArray[Any], target: npt.NDArray[Any], reduction: str, **weights: npt.NDArray[Any] | None
 ) -> None:
-    """MSE, L1 and the two binary cross-entropies: float input, target of the same dtype and shape, fitting weights."""
+    """One value per element: float input, target of the same dtype and shape, weights that fit."""
     float_array(owner, "input", input)
     float_array(owner, "target", target, input.dtype)
     same_shape(owner, input.shape, target.shape)
@@ -154,15 +171,19 @@ def elementwise_loss(
     not_empty(owner, input.size, reduction)
 
 
-def probabilities(owner: str, input: npt.NDArray[Any]) -> None:
-    """Binary cross-entropy takes the logarithm of its input and of one minus it."""
-    outside = (input < 0) | (input > 1)
-    if outside.any():
-        index = tuple(int(i) for i in np.argwhere(outside)[0])
-        raise ValueError(
-            f"{owner}: input must be probabilities in [0, 1]; got {input[index]} at index {index} "
-            "(for logits use BCEWithLogitsLoss)"
-        )
+def probabilities(owner: str, **given: npt.NDArray[Any]) -> None:
+    """Binary cross-entropy takes the logarithm of its input and of one minus it, and weighs them by its target.
+
+    NaN is no probability, as in PyTorch.
+    """
+    for argument, array in given.items():
+        outside = ~((array >= 0) & (array <= 1))
+        if outside.any():
+            index = tuple(int(i) for i in np.argwhere(outside)[0])
+            hint = " (for logits use BCEWithLogitsLoss)" if argument == "input" else ""
+            raise ValueError(
+                f"{owner}: {argument} must be probabilities in [0, 1]; got {array[index]} at index {index}{hint}"
+            )
 
 
 def class_loss(
@@ -171,7 +192,7 @@ def class_loss(
     target: npt.NDArray[Any],
     reduction: str,
     weight: npt.NDArray[Any] | None,
-    ignore_index: int,
+    ignore_index: int | None,
     *,
     probability_targets: bool,
 ) -> None:
@@ -196,22 +217,143 @@ def class_loss(
                 f"{owner}: class probabilities must have the input's shape {input.shape}; got {target.shape} "
                 "(class indices must be integers)"
             )
-        if ignore_index >= 0:
+        if ignore_index is not None and ignore_index >= 0:
             raise ValueError(f"{owner}: ignore_index is not supported with class probabilities; got {ignore_index}")
     else:
         class_indices(owner, input.shape, target, classes, ignore_index)
     not_empty(owner, target.size, reduction)
 
 
-def label_smoothing(owner: str, given: Any) -> None:
-    """The share of a label that goes to all classes alike: a number in [0, 1]."""
-    number(owner, "label_smoothing", given, 0.0)
-    if given > 1:
-        raise ValueError(f"{owner}: label_smoothing must be in [0, 1]; got {given!r}")
+def multi_margin_loss(
+    owner: str, input: npt.NDArray[Any], target: npt.NDArray[Any], reduction: str, weight: npt.NDArray[Any] | None
+) -> None:
+    """Scores (C,) or (N, C) and class indices () or (N,)."""
+    rows_of_scores(owner, input)
+    class_loss(owner, input, target, reduction, weight, None, probability_targets=False)
+    filled_batch(owner, target.size, reduction)
 
 
-def class_indices(owner: str, shape: Shape, target: npt.NDArray[Any], classes: int, ignore_index: int) -> None:
-    """Integer targets of the input's shape without its class axis, each in 0..classes-1 or `ignore_index`."""
+def multi_label_margin_loss(owner: str, input: npt.NDArray[Any], target: npt.NDArray[Any], reduction: str) -> None:
+    """Scores (C,) or (N, C) and as many class indices; -1 ends the list of a row."""
+    rows_of_scores(owner, input)
+    if not isinstance(target, np.ndarray):
+        raise TypeError(f"{owner}: target must be a NumPy array; got {type(target).__name__}")
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"{owner}: class indices must be integers; got {target.dtype} (convert with .astype)")
+    if target.shape != input.shape:
+        raise ValueError(
+            f"{owner}: input has shape {input.shape} but target has shape {target.shape}; they must be equal"
+        )
+    outside = (target < -1) | (target >= input.shape[-1])
+    if outside.any():
+        index = tuple(int(i) for i in np.argwhere(outside)[0])
+        raise IndexError(
+            f"{owner}: class indices must be in 0..{input.shape[-1] - 1}, or -1 at the end; "
+            f"got {target[index]} at index {index} of the target"
+        )
+    filled_batch(owner, target.size, reduction)
+
+
+def rows_of_scores(owner: str, input: Any) -> None:
+    """One row of class scores, or a batch of rows; at least one class."""
+    float_array(owner, "input", input)
+    if input.ndim not in (1, 2) or input.shape[-1] == 0:
+        raise ValueError(f"{owner}: input must have shape (C,) or (N, C) with C >= 1; got {input.shape}")
+
+
+def filled_batch(owner: str, size: int, reduction: str) -> None:
+    """The mean of nothing is 0/0; for the margin losses PyTorch returns uninitialised memory for the sum too."""
+    not_empty(owner, size, reduction)
+    if size == 0 and reduction == "sum":
+        raise ValueError(f"{owner}: the sum over an empty batch is undefined in PyTorch; leave the batch out")
+
+
+def has_axes(owner: str, shape: Shape) -> None:
+    """A loss with one value per sample needs an axis to sum over."""
+    if not shape:
+        raise ValueError(f"{owner}: input must have at least one axis, as in (N, C); got shape ()")
+
+
+def pair(owner: str, input1: Any, input2: Any) -> None:
+    """Two inputs of one dtype and shape."""
+    float_array(owner, "input1", input1)
+    float_array(owner, "input2", input2, input1.dtype)
+    if input1.shape != input2.shape:
+        raise ValueError(
+            f"{owner}: input1 has shape {input1.shape} but input2 has shape {input2.shape}; they must be equal"
+        )
+
+
+def cosine_loss(owner: str, input1: Any, input2: Any, target: Any, reduction: str) -> None:
+    """Vectors (D,) with a target (), or rows (N, D) with a target (N,)."""
+    pair(owner, input1, input2)
+    float_array(owner, "target", target, input1.dtype)
+    if input1.ndim not in (1, 2):
+        raise ValueError(f"{owner}: inputs must have shape (D,) or (N, D); got {input1.shape}")
+    if target.shape != input1.shape[:-1]:
+        raise ValueError(
+            f"{owner}: inputs of shape {input1.shape} need a target of shape {input1.shape[:-1]}; got {target.shape}"
+        )
+    not_empty(owner, target.size, reduction)
+
+
+def gaussian_nll_loss(owner: str, input: Any, target: Any, var: Any, reduction: str) -> None:
+    """A variance for every element, for every row, along one axis of length 1, or one for all; never negative."""
+    elementwise_loss(owner, input, target, reduction)
+    if isinstance(var, int | float):
+        number(owner, "var", var, 0.0)
+        return
+    float_array(owner, "var", var, input.dtype)
+    shape = input.shape
+    ones = var.ndim == len(shape) and [v for v, n in zip(var.shape, shape, strict=True) if v != n] == [1]
+    if var.shape not in (shape, shape[:-1], ()) and not ones:
+        raise ValueError(
+            f"{owner}: var must have the input's shape {shape}, that without its last axis, with one axis of length 1, "
+            f"or (); got {var.shape}"
+        )
+    if (var < 0).any():
+        index = tuple(int(i) for i in np.argwhere(var < 0)[0])
+        raise ValueError(f"{owner}: var must be >= 0; got {var[index]} at index {index}")
+
+
+def one_input(owner: str, loss: str, pair: bool) -> None:
+    """A training step has an output and a target to give to its loss."""
+    if pair:
+        raise ValueError(f"{owner}: {loss} takes three arrays, but a step has only an output and a target")
+
+
+# The range of every loss option that is a number; (-inf, inf) stands for any.
+LOSS_RANGES = {
+    "beta": (0.0, math.inf),
+    "delta": (0.0, math.inf),
+    "eps": (0.0, math.inf),
+    "margin": (-math.inf, math.inf),
+    "label_smoothing": (0.0, math.inf),
+}
+
+
+def loss_options(owner: str, **options: Any) -> None:
+    """Types and ranges of a loss's options, apart from its reduction."""
+    for name, given in options.items():
+        if name in LOSS_RANGES:
+            number(owner, name, given, *LOSS_RANGES[name])
+        elif name in ("weight", "pos_weight"):
+            if given is not None:
+                float_array(owner, name, given)
+        elif name == "ignore_index":
+            count(owner, name, given, low=-(2**63))
+        elif name in ("full", "log_input", "log_target") and not isinstance(given, bool):
+            raise TypeError(f"{owner}: {name} must be True or False; got {given!r}")
+        elif name == "p" and (isinstance(given, bool) or given not in (1, 2)):
+            raise ValueError(f"{owner}: p must be 1 or 2; got {given!r}")
+    if options.get("delta") == 0:
+        raise ValueError(f"{owner}: delta must be > 0; got {options['delta']!r}")
+    if (smoothing := options.get("label_smoothing", 0.0)) > 1:
+        raise ValueError(f"{owner}: label_smoothing must be in [0, 1]; got {smoothing!r}")
+
+
+def class_indices(owner: str, shape: Shape, target: npt.NDArray[Any], classes: int, ignore_index: int | None) -> None:
+    """Integer targets of the input's shape without its class axis, each in 0..classes-1 or `ignore_index`, if any."""
     if target.dtype.kind not in "iu":
         raise TypeError(f"{owner}: class indices must be integers; got {target.dtype} (convert with .astype)")
     expected = shape[:1] + shape[2:] if len(shape) > 1 else ()
@@ -224,7 +366,9 @@ def class_indices(owner: str, shape: Shape, target: npt.NDArray[Any], classes: i
     # A negative number read as unsigned is huge: one look at the largest accepts the usual batch.
     if target.view(f"u{target.itemsize}").max(initial=0) < classes:
         return
-    outside = ((target < 0) | (target >= classes)) & (target != ignore_index)
+    outside = (target < 0) | (target >= classes)
+    if ignore_index is not None:
+        outside &= target != ignore_index
     if outside.any():
         index = tuple(int(i) for i in np.argwhere(outside)[0])
         raise IndexError(
@@ -277,33 +421,34 @@ def layer_sizes(owner: str, sizes: object) -> None:
         count(owner, "sizes", size)
 
 
-# The range of every optimizer option; (-inf, inf) stands for any number.
-OPTION_RANGES = {
-    "lr": (0.0, math.inf),
-    "momentum": (0.0, math.inf),
-    "dampening": (-math.inf, math.inf),
-    "weight_decay": (0.0, math.inf),
-    "eps": (0.0, math.inf),
-}
+ACTIVATION_OPTIONS = (
+    *("alpha", "approximate", "beta", "dim", "init", "inplace", "lambd", "lower", "max_val", "max_value"),
+    *("min_val", "min_value", "negative_slope", "num_parameters", "threshold", "upper", "value"),
+)
 
 
-def optimizer_options(owner: str, options: Mapping[str, Any], known: Iterable[str]) -> None:
-    """Ranges of the options of an optimizer or of one of its parameter groups; unknown options are refused."""
+def activation(owner: str, options: Mapping[str, Any]) -> None:
+    """The options of an activation: each on its own, then those that must fit together."""
     for name, given in options.items():
-        choice(owner, "option", name, known)
-        if name in OPTION_RANGES:
-            low, below = OPTION_RANGES[name]
-            number(owner, name, given, low, below)
-        elif name == "betas":
-            if not isinstance(given, tuple | list) or len(given) != 2:
-                raise TypeError(f"{owner}: betas must be two numbers; got {given!r}")
-            for i, beta in enumerate(given):
-                number(owner, f"betas[{i}]", beta, 0.0, 1.0)
-    if options.get("nesterov") and not (options.get("momentum", 0) > 0 and options.get("dampening", 0) == 0):
+        if name == "dim":
+            count(owner, name, given, low=-64)
+        elif name == "num_parameters":
+            count(owner, name, given, low=1)
+        elif name == "approximate":
+            choice(owner, name, given, ("none", "tanh"))
+        elif name in ("inplace", "min_value", "max_value"):  # the caller's input stays as it is; deprecated names
+            if given is not None and given is not False:
+                raise TypeError(f"{owner}: {name} is not supported; got {name}={given!r}")
+        else:
+            number(owner, name, given, 0.0 if (owner, name) == ("Softshrink", "lambd") else -math.inf)
+            if given == 0 and (owner, name) in (("CELU", "alpha"), ("Softplus", "beta")):
+                raise ValueError(f"{owner}: {name} must not be 0, it divides")
+    if "min_val" in options and not options["min_val"] < options["max_val"]:
         raise ValueError(
-            f"{owner}: nesterov needs momentum > 0 and dampening = 0; "
-            f"got momentum={options.get('momentum', 0)}, dampening={options.get('dampening', 0)}"
+            f"{owner}: min_val must be < max_val; got min_val={options['min_val']!r}, max_val={options['max_val']!r}"
         )
+    if "lower" in options and not options["lower"] <= options["upper"]:
+        raise ValueError(f"{owner}: lower must be <= upper; got lower={options['lower']!r}, upper={options['upper']!r}")
 
 
 def parameters(owner: str, given: Iterable[object], kind: type) -> None:
@@ -318,23 +463,6 @@ def gradient(owner: str, given: Any, shape: Shape, dtype: DType) -> None:
     float_array(owner, "gradient", given, dtype)
     if given.shape != shape:
         raise ValueError(f"{owner}: gradient has shape {given.shape}, but its parameter has shape {shape}")
-
-
-def optimizer_state(
-    owner: str, given: Mapping[str, Any], group_sizes: list[int], expected: Mapping[int, tuple[Shape, DType]]
-) -> None:
-    """An optimizer's state dict has the same groups, and arrays of its parameters' shapes and dtypes."""
-    if set(given) != {"state", "param_groups"}:
-        raise ValueError(f"{owner}: a state dict has the entries 'state' and 'param_groups'; got {sorted(given)}")
-    sizes = [len(group["params"]) for group in given["param_groups"]]
-    if sizes != group_sizes:
-        raise ValueError(f"{owner}: state dict has groups of {sizes} parameters, expected {group_sizes}")
-    for index, entries in given["state"].items():
-        if int(index) not in expected:
-            raise ValueError(f"{owner}: state dict has state for parameter {index}, expected 0..{len(expected) - 1}")
-        shape, dtype = expected[int(index)]
-        wanted = {name: ((), np.dtype(np.float32)) if name == "step" else (shape, dtype) for name in entries}
-        state_dict(f"{owner} state of parameter {index}", wanted, entries, "state")
 
 
 def distinct(owner: str, objects: Iterable[object], what: str) -> None:

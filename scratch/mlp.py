@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from scratch import checks
-from scratch.activations import ACTIVATIONS
+from scratch.activations import ACTIVATIONS, named
+from scratch.containers import Sequential
 from scratch.init import Rng
-from scratch.linear import Linear
-from scratch.module import Array, Module, Sequential
+from scratch.layers import Linear
+from scratch.module import Array, Module
 
 
 class MLP(Module):
@@ -42,10 +43,10 @@ class MLP(Module):
         rng = np.random.default_rng(rng)
         modules: list[Module] = []
         for in_features, out_features in pairwise(sizes):
-            modules += [Linear(in_features, out_features, bias, dtype, rng), ACTIVATIONS[activation]()]
+            modules += [Linear(in_features, out_features, bias, dtype, rng), named(activation, dtype, rng)]
         modules.pop()  # no activation after the last layer, unless one is asked for
         if output_activation is not None:
-            modules.append(ACTIVATIONS[output_activation]())
+            modules.append(named(output_activation, dtype, rng))
         self.layers = Sequential(*modules)
 
     def forward(self, x: Array) -> Array:

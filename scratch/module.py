@@ -1,4 +1,4 @@
-"""Parameter, Module and the two ways of putting modules together: in a row (Sequential) and side by side (Parallel)."""
+"""Parameter, Buffer and Module: what every layer is made of."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
@@ -22,6 +22,7 @@ class Parameter:
 
     data: Array
     grad: Array | None
+    rows: Any = None  # of a `RowParameter`
 
     def __init__(self, data: Array) -> None:
         checks.float_array("Parameter", "data", data)
@@ -38,6 +39,44 @@ class Parameter:
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{self.data!r}"
+
+
+class RowParameter(Parameter):
+    """A table of which `rows` knows the rows that the gradient was computed for, as truth values: for SparseAdam.
+
+    They are forgotten with the gradient, and where it is set to zeros.
+    """
+
+    @property
+    def grad(self) -> Array | None:
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Array | None) -> None:
+        if value is None or not value.any():
+            self.rows = np.zeros(len(self.data), bool)
+        self._grad = value
+
+    def accumulate_rows(self, gradient: Array, rows: npt.NDArray[np.bool_]) -> None:
+        rows = self.rows | rows
+        self.accumulate(gradient)
+        self.rows = rows
+
+
+class Buffer:
+    """An array of a module's state that is not trained, such as a running mean. `data` is the live value."""
+
+    data: npt.NDArray[Any]
+
+    def __init__(self, data: npt.NDArray[Any]) -> None:
+        self.data = np.array(data)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    def __repr__(self) -> str:
+        return repr(self.data)
 
 
 class Module:
@@ -97,6 +136,19 @@ class Module:
         for name, child in self.named_children():
             yield from child.named_parameters(f"{prefix}{name}.")
 
+    def named_buffers(self, prefix: str = "") -> Iterator[tuple[str, Buffer]]:
+        """What is kept beside the parameters, in the same order: `("layers.1.running_mean", buffer)` and so on."""
+        return ((name, value) for name, value in self._named_state(prefix) if isinstance(value, Buffer))
+
+    def _named_state(self, prefix: str = "") -> Iterator[tuple[str, Parameter | Buffer]]:
+        """Parameters and buffers in PyTorch's order: this module's parameters, its buffers, then its children's."""
+        for kind in (Parameter, Buffer):
+            for name, value in vars(self).items():
+                if isinstance(value, kind):
+                    yield prefix + name, value
+        for name, child in self.named_children():
+            yield from child._named_state(f"{prefix}{name}.")
+
     def parameters(self) -> Iterator[Parameter]:
         return (parameter for _, parameter in self.named_parameters())
 
@@ -112,16 +164,15 @@ class Module:
             parameter.grad = np.zeros_like(parameter.data) if keep else None
 
     def state_dict(self) -> dict[str, Array]:
-        """All parameters by name, as copies: `(out, in)` weights, PyTorch's names."""
-        return {name: parameter.data.copy() for name, parameter in self.named_parameters()}
+        """All parameters and buffers by name, as copies: `(out, in)` weights, PyTorch's names."""
+        return {name: value.data.copy() for name, value in self._named_state()}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Copy `state` into the parameters. ValueError names every entry that does not fit; then nothing changes."""
-        own = dict(self.named_parameters())
-        expected = {name: (parameter.data.shape, parameter.data.dtype) for name, parameter in own.items()}
-        checks.state_dict(self.name, expected, state)
-        for name, parameter in own.items():
-            parameter.data[...] = state[name]
+        """Copy `state` in. ValueError names every entry that does not fit; then nothing changes."""
+        own = dict(self._named_state())
+        checks.state_dict(self.name, {name: (value.data.shape, value.data.dtype) for name, value in own.items()}, state)
+        for name, value in own.items():
+            value.data[...] = state[name]
 
     def train(self, mode: bool = True) -> Self:
         self.training = mode
@@ -141,88 +192,3 @@ class Module:
         if not children:
             return f"{self.name}({self.extra_repr()})"
         return f"{self.name}(\n  " + "\n  ".join(children) + "\n)"
-
-
-class Sequential(Module):
-    """Modules in a row: y = f_n(…f_2(f_1(x))).
-
-    The chain rule read from right to left: each module turns dL/d(its output) into dL/d(its input), which is
-    dL/d(output) of the one before.
-
-    Raises ValueError if one module object is given twice: it could remember only one of its two calls.
-    """
-
-    def __init__(self, *modules: Module) -> None:
-        self.modules = modules
-        if modules:
-            checks.distinct(self.name, _leaves(self), "module")
-
-    def named_children(self) -> Iterator[tuple[str, Module]]:
-        return ((str(i), module) for i, module in enumerate(self.modules))
-
-    def forward(self, x: Array) -> Array:
-        for module in self.modules:
-            x = module.forward(x)
-        return self._remember(x)
-
-    def backward(self, grad_output: Array) -> Array:
-        self._recall(grad_output)
-        for module in reversed(self.modules):
-            grad_output = module.backward(grad_output)
-        return grad_output
-
-    def backward_parameters(self, grad_output: Array) -> None:
-        self._recall(grad_output)
-        for module in reversed(self.modules[1:]):
-            grad_output = module.backward(grad_output)
-        for module in self.modules[:1]:
-            module.backward_parameters(grad_output)
-
-    def __getitem__(self, index: int) -> Module:
-        return self.modules[index]
-
-    def __len__(self) -> int:
-        return len(self.modules)
-
-
-class Parallel(Module):
-    """Modules side by side, outputs summed: y = Σ_k f_k(x), as in relu(x) + tanh(x).
-
-    Each branch receives the same dL/dy, because ∂y/∂f_k = 1; the input feeds every branch, so its gradient is the sum
-    of the branches' input gradients.
-
-    Raises ValueError for no branch, for one module object given twice, and where the branches' outputs differ in shape.
-    """
-
-    def __init__(self, *branches: Module) -> None:
-        self.branches = branches
-        checks.distinct(self.name, branches, "branch")
-        checks.distinct(self.name, _leaves(self), "module")
-
-    def named_children(self) -> Iterator[tuple[str, Module]]:
-        return ((str(i), branch) for i, branch in enumerate(self.branches))
-
-    def forward(self, x: Array) -> Array:
-        outputs = [branch.forward(x) for branch in self.branches]
-        checks.same_branches(self.name, [output.shape for output in outputs])
-        total = outputs[0].copy()
-        for output in outputs[1:]:
-            total += output
-        return self._remember(total)
-
-    def backward(self, grad_output: Array) -> Array:
-        self._recall(grad_output)
-        gradients = [branch.backward(grad_output) for branch in self.branches]
-        total = gradients[0].copy()
-        for gradient in gradients[1:]:
-            total += gradient
-        return total
-
-
-def _leaves(module: Module) -> Iterator[Module]:
-    """The modules without children: those that remember a forward call."""
-    children = list(module.named_children())
-    if not children:
-        yield module
-    for _, child in children:
-        yield from _leaves(child)

@@ -25,7 +25,8 @@ import numpy as np
 
 from scratch import checks
 from scratch.activations import Identity, LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh, sigmoid
-from scratch.linear import Linear
+from scratch.containers import Parallel, Sequential
+from scratch.layers import Linear
 from scratch.losses import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -35,11 +36,10 @@ from scratch.losses import (
     MSELoss,
     NLLLoss,
     Target,
-    classes_last,
-    classes_second,
 )
+from scratch.losses.classes import classes_first, classes_second
 from scratch.mlp import MLP
-from scratch.module import Array, Module, Parallel, Sequential
+from scratch.module import Array, Module
 
 NAME = "hessian_vector_product"
 
@@ -245,10 +245,9 @@ def bce_with_logits(loss: BCEWithLogitsLoss, r: Array) -> Array:
 
 def cross_entropy(loss: CrossEntropyLoss, r: Array) -> Array:
     """dL/dx = u (p Σ Q − Q) with p = softmax(x), so R{dL/dx} = u Σ Q R{p} = u Σ Q p (R{x} − Σ p R{x})."""
-    log_p, q, ndim, u = loss._recall(None)
-    p, r = np.exp(log_p), classes_last(r)
-    moved = p * (r - (p * r).sum(-1, keepdims=True))
-    return classes_second(np.asarray(u[..., np.newaxis] * q.sum(-1, keepdims=True) * moved), ndim)
+    log_p, q, u = loss._recall(None)
+    p, r = np.exp(log_p), classes_first(r)
+    return classes_second(u * q.sum(0) * p * (r - (p * r).sum(0)))
 
 
 # R{dL/dx} of every loss, from R{x} and what the loss remembers; u weighs each value in the result (see `losses`).

@@ -5,21 +5,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scratch import checks
-from scratch.losses import Loss
+from scratch import checks, optimizer_checks
+from scratch.losses import Loss, PairLoss
 from scratch.module import Module
-from scratch.optim import Optimizer
+from scratch.optim import LBFGS, Optimizer
 
 
 class Trainer:
     """The five steps: zero_grad, forward, loss, backward, optimizer step.
 
-    Raises ValueError for a loss with `reduction="none"`: a step descends one number.
+    Raises ValueError for a loss with `reduction="none"`, as a step descends one number, for a `PairLoss`, and for
+    LBFGS, which evaluates the model several times a step.
     """
 
     def __init__(self, model: Module, loss: Loss, optimizer: Optimizer) -> None:
-        checks.choice("Trainer", "loss.reduction", loss.reduction, ("mean", "sum"))
+        checks.one_input("Trainer", loss.name, isinstance(loss, PairLoss))
+        checks.choice("Trainer", "loss.reduction", loss.reduction, ("mean", "sum", "batchmean"))
+        optimizer_checks.one_evaluation("Trainer", optimizer.name, isinstance(optimizer, LBFGS))
         self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.buffers = [buffer for _, buffer in model.named_buffers()]
 
     def asarray(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return np.asarray(x)
@@ -29,8 +33,14 @@ class Trainer:
 
     def step(self, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> float:
         """Train on one batch and return its loss before the update. Bad input raises and changes nothing."""
-        output = self.model.forward(x)
-        value = self.loss.forward(output, y)
+        kept = [buffer.data.copy() for buffer in self.buffers]
+        try:
+            output = self.model.forward(x)
+            value = self.loss.forward(output, y)
+        except Exception:
+            for buffer, data in zip(self.buffers, kept, strict=True):  # layers before the one that refused have run
+                buffer.data[...] = data
+            raise
         self.optimizer.zero_grad()  # only now: what could be refused has been accepted
         self.model.backward_parameters(self.loss.backward())
         self.optimizer.step()

@@ -1,8 +1,8 @@
 """The PyTorch side: torch.nn and torch.optim themselves, put behind the contract.
 
 NumPy at the boundary, autograd inside. `MLP`, `Trainer` and `Parameter` are spelled as in `scratch`. Every other op,
-loss and optimizer of torch is made on demand by its own name, as a `Model` around `torch.nn.ReLU()`, a `Loss` around
-`torch.nn.MSELoss()`, an `Optimizer` around `torch.optim.SGD(...)`:
+loss, optimizer and schedule of torch is made on demand by its own name, as a `Model` around `torch.nn.ReLU()`, a `Loss`
+around `torch.nn.MSELoss()`, an `Optimizer` around `torch.optim.SGD(...)`:
 
     torch_impl.Linear(2, 3, rng=0)    torch_impl.CrossEntropyLoss(label_smoothing=0.1)    torch_impl.SGD(params, lr=0.1)
 
@@ -10,6 +10,7 @@ Layers and losses take `device` and, besides torch's arguments, `dtype` (layers)
 the initial weights). To put a module of your own behind the contract: `Model(module)`.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -18,24 +19,44 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from torch_impl import checks, modules
+from torch_impl import checks, layer_checks, modules, schedulers
+from torch_impl import loss as losses
 from torch_impl import optimizer as optimizers
-from torch_impl.loss import LOSS_CHECKS, Loss
+from torch_impl.clip import clip_grad_norm_, clip_grad_value_
+from torch_impl.loss import Loss, PairLoss
 from torch_impl.mlp import MLP
-from torch_impl.model import Model, on
+from torch_impl.model import Model, PairModel, on
 from torch_impl.modules import ACTIVATIONS, Rng
 from torch_impl.optimizer import Optimizer
-from torch_impl.parameter import Device, Parameter, to_tensor, torch_dtype
+from torch_impl.parameter import Device, Parameter, torch_dtype
 from torch_impl.second_order import hessian_vector_product
 from torch_impl.trainer import Trainer
 
-__all__ = ["ACTIVATIONS", "MLP", "Loss", "Model", "Optimizer", "Parameter", "Trainer", "hessian_vector_product"]
+__all__ = [
+    "ACTIVATIONS",
+    "MLP",
+    "Loss",
+    "Model",
+    "Optimizer",
+    "PairLoss",
+    "PairModel",
+    "Parameter",
+    "Trainer",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "hessian_vector_product",
+]
+
+
+CHECKED_LAYERS = (
+    *(nn.BatchNorm1d, nn.Bilinear, nn.Embedding, nn.Flatten, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm),
+    *(modules.AlphaDropout, modules.Dropout),
+)
 
 
 def __getattr__(name: str) -> Callable[..., Any]:
-    """The constructor of torch's op, loss or optimizer `name`, behind the contract."""
-    own = {"Parallel": modules.Parallel}
-    kind = own.get(name) or getattr(nn, name, None) or getattr(torch.optim, name, None)
+    """The constructor of torch's op, loss, optimizer or schedule `name`, behind the contract."""
+    kind = modules.OWN.get(name) or getattr(nn, name, None) or getattr(torch.optim, name, None)
     if isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer):
         chosen: type[torch.optim.Optimizer] = kind
 
@@ -43,9 +64,22 @@ def __getattr__(name: str) -> Callable[..., Any]:
             return optimizers.make(chosen, params, **(options if lr is None else {"lr": lr, **options}))
 
         return make_optimizer
+    if schedulers.is_schedule(name):
+        return schedulers.constructor(name)
     if isinstance(kind, type) and issubclass(kind, nn.Module):
-        return _loss(kind) if name.endswith("Loss") else _layer(kind)
+        return _loss(kind) if name.endswith("Loss") or kind in losses.LOSS_CHECKS else _layer(kind)
     raise AttributeError(f"module 'torch_impl' has no attribute {name!r}")
+
+
+def _check_options(kind: type[nn.Module], args: tuple[Any, ...], options: dict[str, Any]) -> None:
+    """Refuse at once, in the words of the hand-written side, what torch refuses when it is called, or not at all."""
+    given = inspect.signature(kind).bind(*args, **options)
+    given.apply_defaults()
+    if kind in CHECKED_LAYERS:
+        layer_checks.layer(kind.__name__, given.arguments)
+        return
+    chosen = {name: value for name, value in given.arguments.items() if name in checks.ACTIVATION_OPTIONS}
+    checks.activation(kind.__name__, chosen)
 
 
 def _layer(kind: type[nn.Module]) -> Callable[..., Model]:
@@ -54,21 +88,18 @@ def _layer(kind: type[nn.Module]) -> Callable[..., Model]:
     ) -> Model:
         if args and all(isinstance(argument, Model) for argument in args):  # a container: its parts are made already
             return Model(kind(*(argument.module for argument in args)))
+        if kind.__module__ == nn.ReLU.__module__ or kind is modules.RReLU or kind in CHECKED_LAYERS:
+            _check_options(kind, args, options)
         module = kind(*args, **options).to(torch_dtype(kind.__name__, dtype))
         if rng is not None:
             modules.draw(module, rng)
-        return Model(on(module, device))
+        return (PairModel if kind is nn.Bilinear else Model)(on(module, device))
 
     return make
 
 
-def _loss(kind: type[nn.Module]) -> Callable[..., Loss]:
-    def make(*args: Any, device: Device = "cpu", **options: Any) -> Loss:
-        values = [to_tensor(a, device) if isinstance(a, np.ndarray) else a for a in args]
-        named = {name: to_tensor(a, device) if isinstance(a, np.ndarray) else a for name, a in options.items()}
-        module = kind(*values, **named)
-        if kind in LOSS_CHECKS:  # torch looks at reduction only when the loss is called
-            checks.choice(kind.__name__, "reduction", module.reduction, ("mean", "sum", "none"))
-        return Loss(module, device)
+def _loss(kind: type[nn.Module]) -> Callable[..., Loss | PairLoss]:
+    def make(*args: Any, device: Device = "cpu", **options: Any) -> Loss | PairLoss:
+        return losses.make(kind, args, device, options)
 
     return make

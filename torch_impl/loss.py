@@ -1,6 +1,7 @@
-"""The adapter that puts any torch loss behind the contract."""
+"""The adapters that put any torch loss behind the contract."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -9,15 +10,17 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from torch_impl import checks
+from torch_impl import checks, modules
 from torch_impl.parameter import Array, Device, numpy_dtype, to_numpy, to_tensor
+
+Check = Callable[..., None]
 
 
 def _numpy(a: Any) -> Any:
     return to_numpy(a) if isinstance(a, torch.Tensor) else a
 
 
-def _elementwise(*weights: str) -> Callable[[Any, Any, Any], None]:
+def _elementwise(*weights: str) -> Check:
     def check(loss: Any, input: Any, target: Any) -> None:
         given = {name: _numpy(getattr(loss, name)) for name in weights}
         checks.elementwise_loss(type(loss).__name__, input, target, loss.reduction, **given)
@@ -27,7 +30,15 @@ def _elementwise(*weights: str) -> Callable[[Any, Any, Any], None]:
 
 def _bce(loss: Any, input: Any, target: Any) -> None:
     _elementwise("weight")(loss, input, target)
-    checks.probabilities("BCELoss", input)
+    checks.probabilities("BCELoss", input=input, target=np.asarray(target))
+
+
+def _by_sample(*weights: str) -> Check:
+    def check(loss: Any, input: Any, target: Any) -> None:
+        _elementwise(*weights)(loss, input, target)
+        checks.has_axes(type(loss).__name__, input.shape)
+
+    return check
 
 
 def _class(loss: Any, input: Any, target: Any, probability_targets: bool) -> None:
@@ -40,47 +51,117 @@ def _class(loss: Any, input: Any, target: Any, probability_targets: bool) -> Non
         loss.ignore_index,
         probability_targets=probability_targets,
     )
-    checks.label_smoothing(type(loss).__name__, getattr(loss, "label_smoothing", 0.0))
 
 
-# What the hand-written side checks in a loss's forward, by the class of the loss.
-LOSS_CHECKS: dict[type[nn.Module], Callable[[Any, Any, Any], None]] = {
+def _multi_margin(loss: Any, input: Any, target: Any) -> None:
+    checks.multi_margin_loss(type(loss).__name__, input, target, loss.reduction, _numpy(loss.weight))
+
+
+def _multi_label_margin(loss: Any, input: Any, target: Any) -> None:
+    checks.multi_label_margin_loss(type(loss).__name__, input, target, loss.reduction)
+
+
+def _ranking(loss: Any, input1: Any, input2: Any, target: Any) -> None:
+    checks.pair(type(loss).__name__, input1, input2)
+    checks.elementwise_loss(type(loss).__name__, input1, target, loss.reduction)
+
+
+def _cosine(loss: Any, input1: Any, input2: Any, target: Any) -> None:
+    checks.cosine_loss(type(loss).__name__, input1, input2, target, loss.reduction)
+
+
+def _gaussian(loss: Any, input: Any, target: Any, var: Any) -> None:
+    checks.gaussian_nll_loss(type(loss).__name__, input, target, var, loss.reduction)
+
+
+# What the hand-written side checks in a loss's forward, by the class of the loss. Torch broadcasts the arguments of the
+# elementwise ones with no more than a warning.
+ELEMENTWISE: dict[type[nn.Module], Check] = {
     nn.MSELoss: _elementwise(),
     nn.L1Loss: _elementwise(),
+    nn.SmoothL1Loss: _elementwise(),
+    nn.HuberLoss: _elementwise(),
+    modules.HalfSquaredError: _by_sample(),
     nn.BCELoss: _bce,
     nn.BCEWithLogitsLoss: _elementwise("weight", "pos_weight"),
+    nn.SoftMarginLoss: _elementwise(),
+    nn.HingeEmbeddingLoss: _elementwise(),
+    nn.MultiLabelSoftMarginLoss: _by_sample("weight"),
+    nn.KLDivLoss: _elementwise(),
+    nn.PoissonNLLLoss: _elementwise(),
+}
+PAIRS: dict[type[nn.Module], Check] = {
+    nn.MarginRankingLoss: _ranking,
+    nn.CosineEmbeddingLoss: _cosine,
+    nn.GaussianNLLLoss: _gaussian,
+}
+LOSS_CHECKS: dict[type[nn.Module], Check] = {
+    **ELEMENTWISE,
+    **PAIRS,
     nn.CrossEntropyLoss: partial(_class, probability_targets=True),
     nn.NLLLoss: partial(_class, probability_targets=False),
+    nn.MultiMarginLoss: _multi_margin,
+    nn.MultiLabelMarginLoss: _multi_label_margin,
 }
 
 
-class Loss:
-    """A torch loss, reachable as `.module`, behind the contract. It computes on `device`.
+class Criterion:
+    """A torch loss, reachable as `.module`, and what both adapters share. It computes on `device`.
 
     Arguments are checked in the words of the hand-written side, so that a shape torch would broadcast is refused here
-    too.
+    too. A module without a `reduction` is taken to return one number.
     """
 
     module: nn.Module
 
     def __init__(self, module: nn.Module, device: Device = "cpu") -> None:
         self.module, self.device = module, torch.device(device)
-        self._memory: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._memory: tuple[list[torch.Tensor], torch.Tensor] | None = None
 
     @property
     def name(self) -> str:
         return type(self.module).__name__
 
-    def check(self, input: npt.NDArray[Any], target: npt.NDArray[Any]) -> None:
+    @property
+    def reduction(self) -> str:
+        return str(getattr(self.module, "reduction", "mean"))
+
+    def check(self, *arrays: Any) -> None:
         """Raise what the hand-written side would raise for these arguments."""
         if type(self.module) in LOSS_CHECKS:
-            LOSS_CHECKS[type(self.module)](self.module, input, target)
+            LOSS_CHECKS[type(self.module)](self.module, *arrays)
+
+    def leaf(self, a: Array) -> torch.Tensor:
+        """`a` as a tensor that autograd differentiates by."""
+        return to_tensor(a, self.device).contiguous().requires_grad_()  # nll_loss2d refuses other strides
+
+    def differentiate(self, grad_output: Any) -> list[Array]:
+        """The gradients of the last forward call's leaves."""
+        checks.not_before_forward(self.name, self._memory)
+        assert self._memory is not None
+        leaves, value = self._memory
+        checks.loss_grad_output(self.name, grad_output, tuple(value.shape), self.reduction)
+        upstream = np.asarray(1 if grad_output is None else grad_output, numpy_dtype(value))
+        gradients = torch.autograd.grad(value, leaves, to_tensor(upstream, self.device), retain_graph=True)
+        return [to_numpy(gradient) for gradient in gradients]
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "module":  # not yet set, while unpickling or copying
+            raise AttributeError(name)
+        return _numpy(getattr(self.module, name))
+
+    def __repr__(self) -> str:
+        return repr(self.module)
+
+
+class Loss(Criterion):
+    """A torch loss of one input and a target, behind the contract."""
 
     def forward(self, input: Array, target: npt.NDArray[Any]) -> Any:
         self.check(input, target)
-        leaf = to_tensor(input, self.device).contiguous().requires_grad_()  # nll_loss2d refuses other strides
+        leaf = self.leaf(input)
         value = self.run(leaf, to_tensor(target, self.device))
-        self._memory = (leaf, value)
+        self._memory = ([leaf], value)
         return to_numpy(value)[()]
 
     def run(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -91,21 +172,53 @@ class Loss:
         return value
 
     def backward(self, grad_output: Any = None) -> Array:
-        checks.not_before_forward(self.name, self._memory)
-        assert self._memory is not None
-        leaf, value = self._memory
-        checks.loss_grad_output(self.name, grad_output, tuple(value.shape), self.reduction)
-        upstream = np.asarray(1 if grad_output is None else grad_output, numpy_dtype(value))
-        (gradient,) = torch.autograd.grad(value, leaf, to_tensor(upstream, self.device), retain_graph=True)
-        return to_numpy(gradient)
+        (gradient,) = self.differentiate(grad_output)
+        return gradient
 
     def __call__(self, input: Array, target: npt.NDArray[Any]) -> Any:
         return self.forward(input, target)
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "module":  # not yet set, while unpickling or copying
-            raise AttributeError(name)
-        return _numpy(getattr(self.module, name))
 
-    def __repr__(self) -> str:
-        return repr(self.module)
+class PairLoss(Criterion):
+    """A torch loss of three arrays, two of them differentiable, behind the contract.
+
+    (input1, input2, target) for the losses of pairs, (input, target, var) for the Gaussian.
+    """
+
+    def forward(self, first: Array, second: Array, third: Any, /) -> Any:
+        self.check(first, second, third)
+        arrays = [first, second, np.asarray(third, first.dtype)]
+        places = (0, 2) if isinstance(self.module, nn.GaussianNLLLoss) else (0, 1)
+        tensors = [self.leaf(a) if i in places else to_tensor(a, self.device) for i, a in enumerate(arrays)]
+        # One target or one variance for all outputs; of a cosine it is one sample's own.
+        cosine = isinstance(self.module, nn.CosineEmbeddingLoss)
+        value = self.module(*(t if t.dim() or cosine else t.expand_as(tensors[0]) for t in tensors))
+        self._memory = ([tensors[i] for i in places], value)
+        return to_numpy(value)[()]
+
+    def backward(self, grad_output: Any = None) -> tuple[Array, Array]:
+        first, second = self.differentiate(grad_output)
+        return first, second
+
+    def __call__(self, first: Array, second: Array, third: Any, /) -> Any:
+        return self.forward(first, second, third)
+
+
+def make(kind: type[nn.Module], args: tuple[Any, ...], device: Device, options: Mapping[str, Any]) -> Loss | PairLoss:
+    """The torch loss `kind` behind the contract, its options checked in the words of the hand-written side.
+
+    `size_average` and `reduce`, which torch deprecates, do not exist here: neither as names nor as positions.
+    """
+    name = kind.__name__
+    known = inspect.signature(kind).parameters.values()
+    signature = inspect.Signature([p for p in known if p.name not in ("size_average", "reduce")])
+    try:
+        given = signature.bind(*args, **options).arguments
+    except TypeError as error:
+        raise TypeError(f"{name}.__init__() {error}") from None
+    if kind in LOSS_CHECKS:  # torch looks at most options only when the loss is called
+        reductions = ("mean", "batchmean", "sum", "none") if kind is nn.KLDivLoss else ("mean", "sum", "none")
+        checks.choice(name, "reduction", given.get("reduction", "mean"), reductions)
+        checks.loss_options(name, **{option: value for option, value in given.items() if option != "reduction"})
+    module = kind(**{name: to_tensor(a, device) if isinstance(a, np.ndarray) else a for name, a in given.items()})
+    return (PairLoss if kind in PAIRS else Loss)(module, device)

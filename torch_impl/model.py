@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from torch_impl import checks
-from torch_impl.parameter import Array, Device, Parameter, numpy_dtype, to_numpy, to_tensor
+from torch_impl import checks, layer_checks
+from torch_impl.parameter import Array, Buffer, Device, Parameter, numpy_dtype, to_numpy, to_tensor
 
 
 class Model:
@@ -23,10 +23,13 @@ class Model:
 
     def __init__(self, module: nn.Module, compile: bool | str = False) -> None:
         self.module = module
-        self.call: Callable[[torch.Tensor], torch.Tensor] = module
+        for layer in module.modules():
+            if isinstance(layer, nn.Embedding) and layer.sparse:
+                setattr(layer.weight, "by_rows", True)  # noqa: B010  # no attribute of tensors; for `Parameter.rows`
+        self.call: Callable[..., torch.Tensor] = module
         if compile:
             self.call = torch.compile(module, backend="inductor" if compile is True else compile)
-        self._memory: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._memory: tuple[tuple[torch.Tensor, ...], torch.Tensor] | None = None
 
     @property
     def name(self) -> str:
@@ -45,35 +48,51 @@ class Model:
 
     @property
     def dtype(self) -> np.dtype[Any] | None:
-        """The parameters' dtype, NumPy's, None for a module without any."""
-        first = next(self.module.parameters(), None)
+        """The dtype of parameters and buffers, NumPy's, None for a module without any."""
+        state = (t for t in (*self.module.parameters(), *self.module.buffers()) if t.is_floating_point())
+        first = next(state, None)
         return None if first is None else numpy_dtype(first)
 
     def forward(self, x: Array) -> Array:
-        checks.float_array(self.first, "input", x, self.dtype)
-        input = to_tensor(x, self.device).requires_grad_()
-        output = self.run(input)
-        self._memory = (input, output)
+        if self.first == "Embedding":
+            layer_checks.index_type(self.first, x)
+        else:
+            checks.float_array(self.first, "input", x, self.dtype)
+        input = to_tensor(x, self.device)
+        kept = [(buffer, buffer.clone()) for buffer in self.module.buffers()]
+        try:
+            output = self.run(input.requires_grad_(input.is_floating_point()))
+        except Exception:
+            for buffer, data in kept:  # batch normalization counts a batch before it refuses it
+                buffer.copy_(data)
+            raise
+        self._memory = ((input,), output)
         return to_numpy(output)
 
-    def run(self, input: torch.Tensor) -> torch.Tensor:
+    def run(self, *inputs: torch.Tensor) -> torch.Tensor:
         """The module's output on tensors. What torch refuses is refused in the words of the hand-written side."""
         try:
-            return self.call(input)
-        except (RuntimeError, IndexError) as error:
-            explain(self.module, input)
+            return self.call(*inputs)
+        except (RuntimeError, IndexError, ValueError) as error:
+            explain(self.module, *inputs)
             raise error
 
     def backward(self, grad_output: Array) -> Array:
+        (gradient,) = self.differentiate(grad_output)
+        return gradient
+
+    def differentiate(self, grad_output: Array) -> list[Array]:
+        """The gradients of the last forward call's inputs; zeros for whole numbers. Those of parameters are added."""
         checks.not_before_forward(self.name, self._memory)
         assert self._memory is not None
-        input, output = self._memory
+        inputs, output = self._memory
         dtype = numpy_dtype(output)
         checks.grad_output(self.name, grad_output, tuple(output.shape), dtype)
-        input.grad = None
+        for input in inputs:
+            input.grad = None
         # The graph is kept, so that backward may be called again, as on the hand-written side.
         torch.autograd.backward(output, to_tensor(grad_output, output.device), retain_graph=True)
-        return np.zeros(tuple(input.shape), dtype) if input.grad is None else to_numpy(input.grad)
+        return [np.zeros(tuple(x.shape), dtype) if x.grad is None else to_numpy(x.grad) for x in inputs]
 
     def __call__(self, x: Array) -> Array:
         return self.forward(x)
@@ -83,6 +102,9 @@ class Model:
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         return ((name, Parameter(tensor)) for name, tensor in self.module.named_parameters())
+
+    def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
+        return ((name, Buffer(tensor)) for name, tensor in self.module.named_buffers())
 
     def parameters(self) -> Iterator[Parameter]:
         return (parameter for _, parameter in self.named_parameters())
@@ -131,31 +153,63 @@ class Model:
         return repr(self.module)
 
 
+class PairModel(Model):
+    """A module of two inputs, as `nn.Bilinear` is, behind the contract."""
+
+    def forward(self, input1: Array, input2: Array) -> Array:  # type: ignore[override]  # two inputs
+        for name, given in (("input1", input1), ("input2", input2)):
+            checks.float_array(self.first, name, given, self.dtype)
+        inputs = tuple(to_tensor(given, self.device).requires_grad_() for given in (input1, input2))
+        output = self.run(*inputs)
+        self._memory = (inputs, output)
+        return to_numpy(output)
+
+    def backward(self, grad_output: Array) -> tuple[Array, Array]:  # type: ignore[override]  # two inputs
+        gradient1, gradient2 = self.differentiate(grad_output)
+        return gradient1, gradient2
+
+    __call__ = forward  # type: ignore[assignment]  # two inputs
+
+
 # What the hand-written side checks in an op's forward, by the class of the op.
-INPUT_CHECKS: dict[type[nn.Module], Callable[[Any, torch.Tensor], None]] = {
+INPUT_CHECKS: dict[type[nn.Module], Callable[..., None]] = {
     nn.Linear: lambda op, x: checks.features("Linear", tuple(x.shape), op.in_features),
     nn.Softmax: lambda op, x: checks.axis("Softmax", tuple(x.shape), op.dim),
     nn.LogSoftmax: lambda op, x: checks.axis("LogSoftmax", tuple(x.shape), op.dim),
+    nn.Softmin: lambda op, x: checks.axis("Softmin", tuple(x.shape), op.dim),
+    nn.PReLU: lambda op, x: checks.channels("PReLU", tuple(x.shape), op.num_parameters),
+    nn.BatchNorm1d: lambda op, x: layer_checks.batch_norm(
+        "BatchNorm1d", tuple(x.shape), op.num_features, op.training or op.running_mean is None
+    ),
+    nn.LayerNorm: lambda op, x: layer_checks.last_axes("LayerNorm", tuple(x.shape), tuple(op.normalized_shape)),
+    nn.RMSNorm: lambda op, x: layer_checks.last_axes("RMSNorm", tuple(x.shape), tuple(op.normalized_shape)),
+    nn.GroupNorm: lambda op, x: layer_checks.group_norm("GroupNorm", tuple(x.shape), op.num_groups, op.num_channels),
+    nn.GLU: lambda op, x: checks.halves("GLU", tuple(x.shape), op.dim),
+    nn.Flatten: lambda op, x: layer_checks.flattened("Flatten", tuple(x.shape), op.start_dim, op.end_dim),
+    nn.Embedding: lambda op, x: layer_checks.indices("Embedding", to_numpy(x), op.num_embeddings),
+    nn.Bilinear: lambda op, x1, x2: layer_checks.two_inputs(
+        "Bilinear", tuple(x1.shape), tuple(x2.shape), op.in1_features, op.in2_features
+    ),
 }
 
 
-def explain(module: nn.Module, input: torch.Tensor) -> None:
+def explain(module: nn.Module, *inputs: torch.Tensor) -> None:
     """Run a call that torch refused once more, checking the input of every op; raise what the check finds, if anything.
 
     The checks cost nothing while calls succeed.
     """
 
     def check(op: nn.Module, arguments: tuple[Any, ...]) -> None:
-        x = arguments[0]
         weight = getattr(op, "weight", None)
         expected = None if weight is None else numpy_dtype(weight)
-        checks.same_dtype(type(op).__name__, "input", numpy_dtype(x), expected)
-        INPUT_CHECKS[type(op)](op, x)
+        if not isinstance(op, nn.Embedding):
+            checks.same_dtype(type(op).__name__, "input", numpy_dtype(arguments[0]), expected)
+        INPUT_CHECKS[type(op)](op, *arguments)
 
     hooks = [op.register_forward_pre_hook(check) for op in module.modules() if type(op) in INPUT_CHECKS]
     try:
         with torch.no_grad():
-            module(input)
+            module(*inputs)
     except RuntimeError as error:
         del error  # torch's own refusal once more: the caller still holds the first
     finally:

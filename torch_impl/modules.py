@@ -6,21 +6,109 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
-from torch_impl import checks
+from torch_impl import checks, layer_checks
+from torch_impl.parameter import numpy_dtype
 
 Rng = np.random.Generator | int | None
+
+
+class RReLU(nn.Module):
+    """`torch.nn.RReLU` whose slopes NumPy draws, one per number and forward call, as the hand-written side does.
+
+    Torch's generator cannot be asked for the same numbers. They stay in `slopes`. After `eval()` it is torch's own.
+    """
+
+    slopes: torch.Tensor | None = None
+
+    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3) -> None:
+        super().__init__()
+        self.lower, self.upper = lower, upper
+        self.rng = np.random.default_rng()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.training:
+            return nn.functional.rrelu(x, self.lower, self.upper)
+        slopes = torch.from_numpy(np.asarray(self.rng.uniform(self.lower, self.upper, tuple(x.shape)))).to(x)
+        self.slopes = slopes
+        return torch.where(x <= 0, slopes * x, x)
+
+    def extra_repr(self) -> str:
+        return f"lower={self.lower}, upper={self.upper}"
+
+
+class Dropout(nn.Module):
+    """`torch.nn.Dropout` whose mask NumPy draws, as the hand-written side does. It stays in `mask`.
+
+    In evaluation, and with p = 0, it is torch's own.
+    """
+
+    mask: torch.Tensor | None = None
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        self.p = p
+        self.rng = np.random.default_rng()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.training or self.p == 0:
+            return nn.functional.dropout(x, self.p, training=False)
+        kept = torch.from_numpy(np.asarray(self.rng.random(tuple(x.shape)) >= self.p)).to(x.device)
+        self.mask = kept
+        return self.apply_mask(x, kept.to(x.dtype))
+
+    def apply_mask(self, x: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """As in torch's own, the mask multiplies."""
+        return x * (noise / (1 - self.p) if self.p < 1 else noise)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+
+class AlphaDropout(Dropout):
+    """`torch.nn.AlphaDropout` whose mask NumPy draws: dropped numbers become −λα of SELU, then all are a y + b."""
+
+    def apply_mask(self, x: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """a = 1/√((1 + pα²)(1 − p)), written as torch's own is."""
+        if self.p == 1:
+            return x * noise
+        alpha = 1.7580993408473766
+        a = 1 / math.sqrt((alpha * alpha * self.p + 1) * (1 - self.p))
+        shift = (noise - 1) * (alpha * a) + alpha * a * self.p
+        return x * (noise * a) + shift
+
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "identity": nn.Identity,
     "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
     "leaky_relu": nn.LeakyReLU,
+    "prelu": nn.PReLU,
+    "rrelu": RReLU,
+    "hardtanh": nn.Hardtanh,
+    "elu": nn.ELU,
+    "celu": nn.CELU,
+    "selu": nn.SELU,
+    "gelu": nn.GELU,
+    "gelu_tanh": partial(nn.GELU, approximate="tanh"),
+    "silu": nn.SiLU,
+    "mish": nn.Mish,
+    "softplus": nn.Softplus,
     "sigmoid": nn.Sigmoid,
     "tanh": nn.Tanh,
+    "logsigmoid": nn.LogSigmoid,
+    "hardsigmoid": nn.Hardsigmoid,
+    "hardswish": nn.Hardswish,
+    "softsign": nn.Softsign,
+    "tanhshrink": nn.Tanhshrink,
+    "hardshrink": nn.Hardshrink,
+    "softshrink": nn.Softshrink,
     "softmax": partial(nn.Softmax, dim=-1),
     "log_softmax": partial(nn.LogSoftmax, dim=-1),
+    "softmin": partial(nn.Softmin, dim=-1),
 }
 """What `MLP` accepts as `activation` and `output_activation`."""
 
@@ -43,6 +131,34 @@ class Parallel(nn.Module):
         return total
 
 
+class Residual(nn.Sequential):
+    """Modules in a row and a way around them, x + f(x). Children are named "0", "1", …"""
+
+    def __init__(self, *modules: nn.Module) -> None:
+        super().__init__(*modules)
+        checks.distinct("Residual", modules, "module")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = super().forward(x)  # type: ignore[no-untyped-call]  # torch does not annotate it
+        kinds = (numpy_dtype(x), tuple(y.shape), numpy_dtype(y))
+        layer_checks.residual("Residual", tuple(x.shape), *kinds)
+        return x + y
+
+
+class HalfSquaredError(nn.Module):
+    """The textbook's ½‖x − t‖², one value per sample: squares are summed over the last axis. Torch has no such loss."""
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        values = (input - target).square().sum(-1) / 2
+        if self.reduction == "none":
+            return values
+        return values.mean() if self.reduction == "mean" else values.sum()
+
+
 class MLP(nn.Module):
     """Linear layers with an activation between each two: the ordinary PyTorch model."""
 
@@ -63,13 +179,33 @@ class MLP(nn.Module):
         return output
 
 
+OWN: dict[str, type[nn.Module]] = {
+    kind.__name__: kind for kind in (AlphaDropout, Dropout, HalfSquaredError, Parallel, RReLU, Residual)
+}
+"""What torch lacks, or cannot be given NumPy's random numbers, by name."""
+
+
 def draw(module: nn.Module, rng: Rng) -> None:
-    """Draw every Linear layer's weights by NumPy, in the order and with the numbers of the hand-written side."""
+    """Draw every layer's weights by NumPy, in the order and with the numbers of the hand-written side.
+
+    RReLU and dropout draw from the same generator when they are called.
+    """
     rng = np.random.default_rng(rng)
     for layer in module.modules():
-        if isinstance(layer, nn.Linear):
-            bound = 1 / math.sqrt(layer.in_features) if layer.in_features else 0.0
+        if isinstance(layer, RReLU | Dropout):
+            layer.rng = rng
+        if isinstance(layer, nn.Linear | nn.Bilinear):
+            features = layer.in_features if isinstance(layer, nn.Linear) else layer.in1_features
+            bound = 1 / math.sqrt(features) if features else 0.0
             for tensor in layer.parameters():
-                values = rng.uniform(-bound, bound, tuple(tensor.shape))
-                with torch.no_grad():
-                    tensor.copy_(torch.from_numpy(values))
+                _fill(tensor, rng.uniform(-bound, bound, tuple(tensor.shape)))
+        if isinstance(layer, nn.Embedding):
+            values = rng.normal(size=tuple(layer.weight.shape))
+            if layer.padding_idx is not None:
+                values[layer.padding_idx] = 0
+            _fill(layer.weight, values)
+
+
+def _fill(tensor: torch.Tensor, values: npt.NDArray[np.float64]) -> None:
+    with torch.no_grad():
+        tensor.copy_(torch.from_numpy(values))

@@ -35,6 +35,25 @@ def to_numpy(a: torch.Tensor) -> npt.NDArray[Any]:
     return copied
 
 
+class Buffer:
+    """A tensor of a module's state that is not trained, whose `data` reads as a NumPy array: live on the CPU."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor = tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.tensor.shape)
+
+    @property
+    def data(self) -> npt.NDArray[Any]:
+        array: npt.NDArray[Any] = self.tensor.detach().cpu().numpy()
+        return array
+
+    def __repr__(self) -> str:
+        return repr(self.tensor)
+
+
 class Parameter:
     """An `nn.Parameter`, reachable as `tensor`, whose `data` and `grad` read as NumPy arrays.
 
@@ -69,11 +88,22 @@ class Parameter:
 
     @property
     def grad(self) -> Array | None:
-        return None if self.tensor.grad is None else to_numpy(self.tensor.grad)
+        gradient = self.tensor.grad
+        return None if gradient is None else to_numpy(gradient.to_dense() if gradient.is_sparse else gradient)
 
     @grad.setter
     def grad(self, value: Array | None) -> None:
         self.tensor.grad = None if value is None else to_tensor(value, self.tensor.device)
+
+    @property
+    def rows(self) -> npt.NDArray[np.bool_] | None:
+        """Of the table of an Embedding(sparse=True) the rows that the gradient is of, else None."""
+        if not getattr(self.tensor, "by_rows", False):
+            return None
+        rows, gradient = np.zeros(len(self.tensor), bool), self.tensor.grad
+        if gradient is not None:
+            rows[to_numpy(gradient.coalesce().indices()[0])] = True
+        return rows
 
     def __repr__(self) -> str:
         return repr(self.tensor)

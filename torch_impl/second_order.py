@@ -28,8 +28,9 @@ def hessian_vector_product(
     checks.vector(NAME, {name: (tuple(w.shape), numpy_dtype(w)) for name, w in own.items()}, vector)
     checks.float_array(model.first, "input", x, model.dtype)
     input = to_tensor(x, model.device)
+    buffers = {name: buffer.clone() for name, buffer in model.module.named_buffers()}  # running statistics stay
     try:
-        output = torch.func.functional_call(model.module, own, (input,))
+        output = torch.func.functional_call(model.module, own | buffers, (input,))
     except (RuntimeError, IndexError) as error:
         explain(model.module, input)
         raise error

@@ -4,28 +4,30 @@ from typing import Any
 
 import numpy.typing as npt
 import torch
-from torch import nn
 
-from torch_impl import checks
-from torch_impl.loss import Loss
+from torch_impl import checks, optimizer_checks
+from torch_impl.loss import ELEMENTWISE, Loss, PairLoss
 from torch_impl.model import Model
 from torch_impl.optimizer import Optimizer
 from torch_impl.parameter import to_numpy, to_tensor
-
-ELEMENTWISE = (nn.MSELoss, nn.L1Loss)  # torch broadcasts these with no more than a warning
 
 
 class Trainer:
     """The five steps on native tensors: zero_grad, forward, loss, backward, optimizer step.
 
     `asarray` carries data to the model's device once; `step` also takes NumPy arrays and then carries them itself.
-    Raises ValueError for a loss with `reduction="none"`: a step descends one number.
+    Raises ValueError for a loss with `reduction="none"`, as a step descends one number, for a `PairLoss`, and for
+    LBFGS, which evaluates the model several times a step.
     """
 
     def __init__(self, model: Model, loss: Loss, optimizer: Optimizer) -> None:
-        checks.choice("Trainer", "loss.reduction", loss.reduction, ("mean", "sum"))
+        checks.one_input("Trainer", loss.name, isinstance(loss, PairLoss))
+        checks.choice("Trainer", "loss.reduction", loss.reduction, ("mean", "sum", "batchmean"))
+        several = isinstance(optimizer.optimizer, torch.optim.LBFGS)
+        optimizer_checks.one_evaluation("Trainer", optimizer.name, several)
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self._elementwise = isinstance(loss.module, ELEMENTWISE)
+        self.buffers = list(model.module.buffers())
+        self._elementwise = type(loss.module) in ELEMENTWISE
 
     def asarray(self, x: npt.NDArray[Any]) -> torch.Tensor:
         return to_tensor(x, self.model.device)
@@ -37,21 +39,31 @@ class Trainer:
         """Train on one batch and return its loss before the update. Bad input raises and changes nothing."""
         input = x if isinstance(x, torch.Tensor) else self.asarray(x)
         target = y if isinstance(y, torch.Tensor) else self.asarray(y)
-        output = self.model.run(input)
-        if self._suspicious(output, target):
-            self.loss.check(to_numpy(output), to_numpy(target))
+        kept = [buffer.clone() for buffer in self.buffers]
         try:
-            value = self.loss.run(output, target)
-        except (RuntimeError, IndexError, ValueError):
-            self.loss.check(to_numpy(output), to_numpy(target))
+            value = self.evaluate(input, target)
+        except Exception:
+            for buffer, data in zip(self.buffers, kept, strict=True):  # layers before the one that refused have run
+                buffer.copy_(data)
             raise
         self.optimizer.zero_grad()  # only now: what could be refused has been accepted
         value.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
         self.optimizer.step()
         return value.item()
 
+    def evaluate(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """The loss. What torch refuses is refused in the words of the hand-written side."""
+        output = self.model.run(input)
+        if self._suspicious(output, target):
+            self.loss.check(to_numpy(output), to_numpy(target))
+        try:
+            return self.loss.run(output, target)
+        except (RuntimeError, IndexError, ValueError):
+            self.loss.check(to_numpy(output), to_numpy(target))
+            raise
+
     def _suspicious(self, output: torch.Tensor, target: torch.Tensor) -> bool:
         """What torch would do with no more than a warning: broadcast, convert, divide by zero. All else it refuses."""
-        if target.is_floating_point() and target.dtype != output.dtype:
+        if target.dtype != output.dtype and (self._elementwise or target.is_floating_point()):
             return True
         return (self._elementwise and target.shape != output.shape) or not output.numel()

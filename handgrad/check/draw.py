@@ -49,7 +49,13 @@ STYLES: dict[str, Callable[[Rng, Shape], Array]] = {
 LOSSES = (
     ("bcewithlogits", "any", "probability"),
     ("bce|binary_?cross", "probability", "probability"),
-    ("cross_?entropy|nll", "any", "class"),
+    ("multi_?label_?margin", "any", "labels"),
+    ("multi_?label_?soft", "any", "probability"),
+    ("soft_?margin|hinge|ranking", "any", "sign"),
+    ("cosine", "any", "row sign"),
+    ("gaussian", "positive", "rows"),
+    ("poisson", "any", "rows"),
+    ("cross_?entropy|nll|multi_?margin", "any", "class"),
     ("", "any", "rows"),
     ("", "any", "class"),
     ("", "probability", "rows"),
@@ -136,11 +142,20 @@ def _shapes(subject: Subject) -> Iterator[Shape]:
 def _arguments(
     subject: Subject, rng: Rng, shape: Shape, make: Callable[[Rng, Shape], Array], domain: str, target: str
 ) -> list[Array]:
-    first = DOMAINS[domain](make(rng, shape))
+    first, rest = DOMAINS[domain](make(rng, shape)), subject.arguments[1:]
+    constant = targets(subject)
+    return [
+        first,
+        *(TARGETS[target](rng, shape) if name in constant else DOMAINS[domain](make(rng, shape)) for name in rest),
+    ]
+
+
+def targets(subject: Subject) -> tuple[str, ...]:
+    """The arguments of a loss that are constants: the second of two; of more, the one that is called target."""
     if not subject.loss:
-        rest = [DOMAINS[domain](make(rng, shape)) for _ in subject.arguments[1:]]
-        return [first, *rest]
-    return [first, *(TARGETS[target](rng, shape) for _ in subject.arguments[1:])]
+        return ()
+    rest = subject.arguments[1:]
+    return tuple(name for name in rest if name == "target") or rest
 
 
 def _rows(rng: Rng, shape: Shape) -> Array:
@@ -156,13 +171,15 @@ TARGETS: dict[str, Callable[[Rng, Shape], Array]] = {
     "class": lambda rng, shape: rng.integers(0, shape[1 if len(shape) > 1 else 0], shape[:1] if len(shape) > 1 else ()),
     "probability": lambda rng, shape: rng.integers(0, 129, shape) / 128,
     "rows": _rows,
+    "sign": lambda rng, shape: rng.choice([-1.0, 1.0], shape),
+    "row sign": lambda rng, shape: np.asarray(rng.choice([-1.0, 1.0], shape[:-1])),
+    "labels": lambda rng, shape: rng.integers(-1, shape[-1], shape),
 }
 
 
 def _case(subject: Subject, draw: str, arrays: list[Array]) -> Case:
     named: Mapping[str, Array] = dict(zip(subject.arguments, arrays, strict=True))
-    first = subject.arguments[0]
-    free = {name: a for name, a in named.items() if a.dtype.kind == "f" and (not subject.loss or name == first)}
+    free = {name: a for name, a in named.items() if a.dtype.kind == "f" and name not in targets(subject)}
     if not free:
         raise CheckError(f"{subject.name}: inputs must have floats; got {', '.join(str(a.dtype) for a in arrays)}")
     values = {name: np.array(a, np.float64) for name, a in {**free, **subject.parameters}.items()}

@@ -2,11 +2,12 @@
 
 - `StepJudge` certifies every step of a training run from the side's own state; `Tally` adds its verdicts up.
 - `judge_forward`, `judge_backward`, `judge_loss`, `judge_net` and `judge_optimizer` (with `snapshot`) judge one piece.
-- `judge_hvp` judges a Hessian-vector product.
+- `judge_hvp` judges a Hessian-vector product, `judge_clip` the clipping of gradients by their norm.
 - `Verdict` says what held, `Failure` what did not: side, tensor, index, value, reference, radius and likely pattern.
 """
 
 from handgrad.judge.ball import Ball, Format
+from handgrad.judge.clip import judge_clip
 from handgrad.judge.second_order import judge_hvp
 from handgrad.judge.step import (
     Snapshot,
@@ -29,6 +30,7 @@ __all__ = [
     "Tally",
     "Verdict",
     "judge_backward",
+    "judge_clip",
     "judge_forward",
     "judge_hvp",
     "judge_loss",

@@ -39,9 +39,11 @@ class Spelling:
         self.drawn, self.numbers = drawn, 0
 
     def __call__(self, value: Any) -> str:
-        """The expression for an array, a number or None. Raises `CannotWriteError` for one number too many."""
+        """The expression for an array, a number, None or a list. Raises `CannotWriteError` for one number too many."""
         if value is None or type(value) in (bool, int, float):
             return _named(repr(value))
+        if isinstance(value, list):
+            return f"[{', '.join(map(self, value))}]"
         a = structure.array(value)
         if self.drawn:
             return _draw(a)
@@ -142,18 +144,41 @@ def _run(lines: list[str]) -> tuple[set[str], str]:
 # --- what things are made of -----------------------------------------------------------------------------------------
 
 NAMES = {
+    "CELU": "celu",
+    "ELU": "elu",
+    "GELU": "gelu",
+    "Hardshrink": "hardshrink",
+    "Hardsigmoid": "hardsigmoid",
+    "Hardswish": "hardswish",
+    "Hardtanh": "hardtanh",
     "Identity": "identity",
-    "ReLU": "relu",
     "LeakyReLU": "leaky_relu",
-    "Sigmoid": "sigmoid",
-    "Tanh": "tanh",
-    "Softmax": "softmax",
+    "LogSigmoid": "logsigmoid",
     "LogSoftmax": "log_softmax",
+    "Mish": "mish",
+    "PReLU": "prelu",
+    "RReLU": "rrelu",
+    "ReLU": "relu",
+    "ReLU6": "relu6",
+    "SELU": "selu",
+    "SiLU": "silu",
+    "Sigmoid": "sigmoid",
+    "Softmax": "softmax",
+    "Softmin": "softmin",
+    "Softplus": "softplus",
+    "Softshrink": "softshrink",
+    "Softsign": "softsign",
+    "Tanh": "tanh",
+    "Tanhshrink": "tanhshrink",
 }
 """Activations by the names that `MLP` knows them by."""
 
-LOSS_OPTIONS = {"reduction": "mean", "weight": None, "pos_weight": None, "ignore_index": -100, "label_smoothing": 0.0}
-"""The options of all losses and their defaults."""
+ALONE = {
+    *NAMES,
+    *("AlphaDropout", "BatchNorm1d", "Bilinear", "Dropout", "Embedding", "Flatten", "GLU", "GroupNorm", "LayerNorm"),
+    *("RMSNorm", "Threshold"),
+}
+"""The classes whose options are attributes of the same names."""
 
 
 def package(thing: Any) -> str:
@@ -165,7 +190,7 @@ def model_call(model: Any, name: str) -> str:
     module = structure.unwrap(model)
     kind = structure.class_name(module)
     _known(type(module))
-    if kind in ("Sequential", "Parallel"):
+    if kind in ("Sequential", "Parallel", "Residual"):
         return _call(f"{name}.{kind}", [model_call(child, name) for _, child in structure.children(module)])
     if kind == "MLP":
         return _call(f"{name}.MLP", _mlp_arguments(module))
@@ -173,16 +198,41 @@ def model_call(model: Any, name: str) -> str:
         bias = ["bias=False"] if module.bias is None else []
         sizes = [str(module.in_features), str(module.out_features)]
         return _call(f"{name}.Linear", [*sizes, *bias, f"dtype=np.{structure.array(module.weight.data).dtype}"])
-    if kind not in NAMES:
+    if kind not in ALONE:
         raise CannotWriteError(f"how a {kind} is made is not known")
-    options = [option for option in ("negative_slope", "dim") if hasattr(module, option)]
-    return _call(f"{name}.{kind}", [f"{option}={getattr(module, option)!r}" for option in options])
+    options = [f"{option}={value!r}" for option, value in _options(module).items() if option != "bias"]
+    if "bias" in inspect.signature(type(module)).parameters and module.bias is None:
+        options.append("bias=False")
+    held = [a for which in ("weight", "running_mean") if (a := getattr(module, which, None)) is not None]
+    return _call(f"{name}.{kind}", [*options, *(f"dtype=np.{structure.array(a.data).dtype}" for a in held[:1])])
+
+
+def _options(module: Any) -> dict[str, Any]:
+    """What the constructor was given and is not its default, as far as the module keeps it."""
+    own = {
+        option: (getattr(module, option), p.default)
+        for option, p in inspect.signature(type(module)).parameters.items()
+        if hasattr(module, option) and option not in ("inplace", "rng")
+    }
+    return {
+        option: value
+        for option, (value, default) in own.items()
+        if value is not default and not (np.ndim(value) == 0 and value == default)
+    }
+
+
+def _activation(module: Any) -> str:
+    """The name by which `MLP` makes it."""
+    kind = structure.class_name(module)
+    if kind not in NAMES:
+        raise CannotWriteError(f"how an MLP with {kind} is made is not known")
+    return f"{NAMES[kind]}_tanh" if getattr(module, "approximate", "none") == "tanh" else NAMES[kind]
 
 
 def _mlp_arguments(module: Any) -> list[str]:
     """Sizes, activations, bias and dtype, read from the layers: Linear, activation, Linear, …[, output activation]."""
     layers = [child for _, child in structure.children(module.layers)]
-    linears, activations = layers[::2], [NAMES[structure.class_name(layer)] for layer in layers[1::2]]
+    linears, activations = layers[::2], [_activation(layer) for layer in layers[1::2]]
     sizes = (linears[0].in_features, *(layer.out_features for layer in linears))
     inner = len(linears) - 1
     arguments = [repr(tuple(map(int, sizes)))]
@@ -200,9 +250,23 @@ def model_lines(model: Any, parameters: Mapping[str, AnyArray], spell: Spelling)
     lines = [f"model = {model_call(model, package(model))}"]
     if parameters and spell.drawn:
         draw = "(rng.normal(size=w.shape) / w.shape[-1] ** 0.5).astype(w.dtype)"
-        lines.append(f"model.load_state_dict({{n: {draw} for n, w in model.state_dict().items()}})")
+        entries = f"{draw} if w.ndim and 'running' not in n else w"  # statistics stay as they start
+        lines.append(f"model.load_state_dict({{n: {entries} for n, w in model.state_dict().items()}})")
     elif parameters:
         lines.append(f"model.load_state_dict({spell.mapping(parameters)})")
+    if not structure.unwrap(model).training:
+        lines.append("model.eval()")
+    return [*lines, *_drawn(structure.unwrap(model), "model", package(model), spell)]
+
+
+def _drawn(module: Any, path: str, name: str, spell: Spelling) -> list[str]:
+    """What RReLU and dropout drew in their last forward call, which outputs given as literals belong to."""
+    lines = []
+    for what in ("slopes", "mask"):
+        if (drawn := getattr(module, what, None)) is not None and not spell.drawn:
+            lines.append(f"{path}{'.module' if name == 'torch_impl' else ''}.{what} = {spell(drawn)}")
+    for key, child in structure.children(module):
+        lines += _drawn(child, f'dict({path}.named_children())["{key}"]', name, spell)
     return lines
 
 
@@ -210,11 +274,9 @@ def loss_line(loss: Any, spell: Spelling) -> str:
     module = structure.unwrap(loss)
     kind = structure.class_name(module)
     _known(type(module))
-    given = {option: getattr(module, option) for option in LOSS_OPTIONS if hasattr(module, option)}
     written = [
         f"{option}={repr(value) if isinstance(value, str) else spell(value)}"
-        for option, value in given.items()
-        if value is not LOSS_OPTIONS[option] and not (np.ndim(value) == 0 and value == LOSS_OPTIONS[option])
+        for option, value in _options(module).items()
     ]
     return f"loss = {_call(f'{package(loss)}.{kind}', written)}"
 

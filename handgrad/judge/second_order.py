@@ -18,9 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.judge import layers, losses, structure
+from handgrad.judge import activations, curves, layers, losses, structure
 from handgrad.judge.ball import WIDEN, Ball, Float64, Format, matmul, settle
+from handgrad.judge.losses.binary import BCELoss, BCEWithLogitsLoss
+from handgrad.judge.losses.classes import CrossEntropyLoss, NLLLoss
+from handgrad.judge.losses.regression import L1Loss, MSELoss
 from handgrad.judge.patterns import Evidence, recognise
+from handgrad.judge.rule import Parameters
 from handgrad.judge.softmax import log_softmax_backward, softmax_backward
 from handgrad.judge.step import quiet
 from handgrad.judge.verdict import Explain, Verdict
@@ -94,6 +98,8 @@ def reference_hvp(
     input, y = f.exact(np.asarray(x).astype(f.dtype)), np.asarray(y)
     output, r, back = walk.through(rule, input, _zero(input))
     criterion.forward(output, y.astype(f.dtype) if y.dtype.kind == "f" else y)
+    if type(criterion) not in CURVATURES:
+        raise structure.unknown("second derivative", type(criterion).__name__, _names(CURVATURES))
     curved = CURVATURES[type(criterion)](criterion, r)
     back(criterion.backward(), _zero(output) if without == "loss" else curved)
     return {name: walk.products[name] for name in parameters if name in walk.products}
@@ -106,7 +112,7 @@ Backward = Callable[[Ball, Ball], tuple[Ball, Ball]]
 class _Walk:
     """One R-pass: the parameters, their direction, the products found, and the term that is left out."""
 
-    def __init__(self, parameters: layers.Parameters, vector: Vector, without: str) -> None:
+    def __init__(self, parameters: Parameters, vector: Vector, without: str) -> None:
         self.parameters, self.vector, self.without = parameters, vector, without
         self.products: dict[str, Ball] = {}
 
@@ -121,7 +127,7 @@ class _Walk:
 
             values = layers._stack_sum([value for value, *_ in branches])
             return values, layers._stack_sum([moved for _, moved, _ in branches]), sum_back
-        if isinstance(rule, layers.Sequential):
+        if type(rule) is layers.Sequential:
             backs: list[Backward] = []
             for layer in rule.layers:
                 x, r, back = self.through(layer, x, r)
@@ -136,6 +142,8 @@ class _Walk:
         if isinstance(rule, layers.Linear):
             return self.linear(rule, x, r)
         y = rule.forward(x, self.parameters)
+        if type(rule) not in RULES:
+            raise structure.unknown("second derivative", type(rule).__name__, _names(RULES))
         forward, backward = RULES[type(rule)]
 
         def leaf_back(g: Ball, rg: Ball) -> tuple[Ball, Ball]:
@@ -250,13 +258,13 @@ def _log_softmax_rows(p: Ball, h: Ball, g: Ball, rg: Ball) -> Ball:
 
 Forward = Callable[[Any, Ball], Ball]
 RULES: dict[type[Any], tuple[Forward, Callable[[Any, Ball, Ball, Ball], Ball]]] = {
-    layers.Identity: (_jacobian, _straight),
-    layers.ReLU: (_jacobian, _straight),
-    layers.LeakyReLU: (_jacobian, _straight),
-    layers.Sigmoid: (_jacobian, _curved(lambda y, one: [y, one - y, one - (y + y)])),  # y(1 − y)(1 − 2y)
-    layers.Tanh: (_jacobian, _curved(lambda y, one: [-(y + y), one - y * y])),  # −2y (1 − y²)
-    layers.Softmax: (_jacobian, _softmax),
-    layers.LogSoftmax: (_log_softmax_forward, _log_softmax),
+    activations.Identity: (_jacobian, _straight),
+    activations.ReLU: (_jacobian, _straight),
+    activations.LeakyReLU: (_jacobian, _straight),
+    curves.Sigmoid: (_jacobian, _curved(lambda y, one: [y, one - y, one - (y + y)])),  # y(1 − y)(1 − 2y)
+    curves.Tanh: (_jacobian, _curved(lambda y, one: [-(y + y), one - y * y])),  # −2y (1 − y²)
+    activations.Softmax: (_jacobian, _softmax),
+    activations.LogSoftmax: (_log_softmax_forward, _log_softmax),
 }
 
 
@@ -268,12 +276,12 @@ def _no_curvature(loss: Any, r: Ball) -> Ball:
     return _zero(r)
 
 
-def _mse(loss: losses.MSELoss, r: Ball) -> Ball:
+def _mse(loss: MSELoss, r: Ball) -> Ball:
     """2 R{z} · 1/N: the factor 2 is exact."""
     return product(r + r, _scale(loss))
 
 
-def _bce(loss: losses.BCELoss, r: Ball) -> Ball:
+def _bce(loss: BCELoss, r: Ball) -> Ball:
     """w (t (1 − p)² + (1 − t) p²) / ((p + ε)(1 − p + ε))² · R{p} / N with PyTorch's ε = 1e-12.
 
     The numerator written p² − 2pt + t has terms that cancel: four roundings each of their sizes.
@@ -288,7 +296,7 @@ def _bce(loss: losses.BCELoss, r: Ball) -> Ball:
     return product(numerator, one / (denominator * denominator), r, _scale(loss), _weight(loss, f))
 
 
-def _bce_with_logits(loss: losses.BCEWithLogitsLoss, r: Ball) -> Ball:
+def _bce_with_logits(loss: BCEWithLogitsLoss, r: Ball) -> Ball:
     """w l σ (1 − σ) R{z} / N, l = q t + 1 − t or 1 + (q − 1) t: four roundings of the sizes of its terms."""
     f, t = r.format, loss.t
     one, s = f.exact(np.ones(())), layers.sigmoid(loss.z)
@@ -300,7 +308,7 @@ def _bce_with_logits(loss: losses.BCEWithLogitsLoss, r: Ball) -> Ball:
     return product(l, s, one - s, r, _scale(loss), _weight(loss, f))
 
 
-def _cross_entropy(loss: losses.CrossEntropyLoss, r: Ball) -> Ball:
+def _cross_entropy(loss: CrossEntropyLoss, r: Ball) -> Ball:
     """NLL of a log-softmax with upstream −Q/D, which itself does not move: k roundings in Q, a product and a division.
 
     An ignored row moves nothing: its gradient is 0 wherever it is, unless a number of its own is none, or 1/D may
@@ -320,13 +328,17 @@ def _cross_entropy(loss: losses.CrossEntropyLoss, r: Ball) -> Ball:
 
 
 CURVATURES: dict[type[losses.Loss], Callable[[Any, Ball], Ball]] = {
-    losses.BCELoss: _bce,
-    losses.BCEWithLogitsLoss: _bce_with_logits,
-    losses.CrossEntropyLoss: _cross_entropy,
-    losses.L1Loss: _no_curvature,
-    losses.MSELoss: _mse,
-    losses.NLLLoss: _no_curvature,
+    BCELoss: _bce,
+    BCEWithLogitsLoss: _bce_with_logits,
+    CrossEntropyLoss: _cross_entropy,
+    L1Loss: _no_curvature,
+    MSELoss: _mse,
+    NLLLoss: _no_curvature,
 }
+
+
+def _names(rules: Mapping[type[Any], Any]) -> list[str]:
+    return sorted(rule.__name__ for rule in rules)
 
 
 def product(*factors: Ball) -> Ball:

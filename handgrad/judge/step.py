@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.contract import Array
 from handgrad.judge import layers, locate, losses, optimizers, structure
 from handgrad.judge.ball import Ball, Float64, Format
+from handgrad.judge.optimizers import lbfgs
 from handgrad.judge.patterns import Evidence, recognise
 from handgrad.judge.reproduce import (
     CannotWriteError,
@@ -30,6 +30,8 @@ from handgrad.judge.reproduce import (
 from handgrad.judge.verdict import Explain, Verdict
 
 AnyArray = npt.NDArray[Any]
+Inputs = AnyArray | tuple[AnyArray, ...]
+"""What a model's forward takes: an array, or several."""
 
 quiet = np.errstate(all="ignore")
 """Balls compute with NaN and ∞ on purpose."""
@@ -51,6 +53,7 @@ class Snapshot:
     parameters: dict[str, AnyArray]
     gradients: dict[str, AnyArray]  # those left over from the step before
     optimizer: OptimizerSnapshot
+    buffers: dict[str, AnyArray]
 
 
 class StepJudge:
@@ -77,6 +80,7 @@ class StepJudge:
             {name: structure.copy(p.data) for name, p in parameters.items()},
             {name: structure.copy(p.grad) for name, p in parameters.items() if p.grad is not None},
             snapshot(self.optimizer),
+            _buffers(self.model),
         )
 
     @quiet
@@ -85,14 +89,15 @@ class StepJudge:
         verdict = Verdict(self.side)
         now = dict(structure.named_parameters(self.model))
         gradients = {name: p.grad for name, p in now.items() if _trainable(p)}
-        net = _Net(self.rule, before.parameters, x, before.gradients)
+        net = _Net(self.rule, before.parameters, x, before.gradients, before.buffers)
         output = net.forward()
         ball = net.loss(self.loss, output, y)
         verdict.check("loss", value, ball, net.explain("loss"))
         net.backward(self.loss.backward())
         net.check_gradients(verdict, gradients)
         if verdict.failures:
-            verdict.parts_at(locate.first_part(self.model, self.rule, net.x, net.upstream))
+            verdict.parts_at(locate.first_part(self.model, net.x, net.upstream))
+        net.check_buffers(verdict, self.model)
         _check_step(verdict, self.optimizer, before.optimizer, self.names)
         held = set(self.names)
         for name in now.keys() - held:
@@ -114,7 +119,7 @@ class StepJudge:
         def write(spell: Spelling, repeat: bool) -> list[str]:
             start = before.optimizer
             return [
-                *model_lines(self.model, before.parameters, spell),
+                *model_lines(self.model, {**before.parameters, **before.buffers}, spell),
                 loss_line(self.given_loss, spell),
                 *["parameters = dict(model.named_parameters())"] * (self.names != order),
                 *optimizer_lines(self.optimizer, start.groups, start.state, members, spell),
@@ -153,20 +158,25 @@ def _scripts(
 
 
 def _spelled(spell: Spelling, value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(map(spell, value))})"
     return spell.mapping(value) if isinstance(value, Mapping) else spell(value)
 
 
 @quiet
-def judge_forward(model: Any, x: AnyArray, output: Any = None, side: str = "") -> Verdict:
-    """The output of `model` for `x`; computed through the contract unless given."""
+def judge_forward(model: Any, x: Inputs, output: Any = None, side: str = "") -> Verdict:
+    """The output of `model` for `x`, a pair for one of two inputs; computed through the contract unless given."""
     verdict = Verdict(side or structure.side_of(model))
     net, given = _Net.of(model, x), {"output": output}
-    output = model.forward(x) if output is None else output
+    computed = output is None
+    output = model.forward(*_inputs(x)) if computed else output
     verdict.check("output", output, net.forward(), net.explain("output"))
+    if computed:  # else nobody knows from which state
+        net.check_buffers(verdict, model)
     _locate(verdict, model, net)
 
     def write(spell: Spelling) -> list[str]:
-        return [*model_lines(model, net.parameters, spell), f"x = {spell(x)}", "model, x"]
+        return [*model_lines(model, net.state, spell), f"x = {_spelled(spell, x)}", "model, x"]
 
     reproduce(verdict, _scripts(package(model), "judge_forward", write, given))
     return verdict
@@ -175,7 +185,7 @@ def judge_forward(model: Any, x: AnyArray, output: Any = None, side: str = "") -
 @quiet
 def judge_backward(
     model: Any,
-    x: AnyArray,
+    x: Inputs,
     grad_output: AnyArray,
     grad_input: Any = None,
     gradients: Mapping[str, Any] | None = None,
@@ -187,17 +197,24 @@ def judge_backward(
     if grad_input is None or gradients is None:
         given = {}
         model.zero_grad()
-        model.forward(x)
+        model.forward(*_inputs(x))
         grad_input = model.backward(grad_output)
         gradients = {name: p.grad for name, p in structure.named_parameters(model)}
     net.forward()
     net.backward(net.format.exact(grad_output))
-    verdict.check("gradient of the input", grad_input, net.grad_input, net.explain("gradient of the input"))
+    if isinstance(grad_input, tuple):
+        for i, (gradient, reference) in enumerate(zip(grad_input, net.grad_input, strict=True), 1):
+            verdict.check(f"gradient of input{i}", gradient, reference, net.explain(f"gradient of input{i}"))
+    else:
+        verdict.check("gradient of the input", grad_input, net.grad_input, net.explain("gradient of the input"))
     net.check_gradients(verdict, gradients)
     _locate(verdict, model, net)
 
     def write(spell: Spelling) -> list[str]:
-        own = [*model_lines(model, net.parameters, spell), f"x, grad_output = {spell(x)}, {spell(grad_output)}"]
+        own = [
+            *model_lines(model, net.state, spell),
+            f"x, grad_output = {_spelled(spell, x)}, {spell(grad_output)}",
+        ]
         return [*own, "model, x, grad_output"]
 
     reproduce(verdict, _scripts(package(model), "judge_backward", write, given))
@@ -207,29 +224,40 @@ def judge_backward(
 @quiet
 def judge_loss(
     loss: Any,
-    input: AnyArray,
-    target: AnyArray,
+    *arrays: Any,
     value: Any = None,
     grad: Any = None,
     grad_output: Any = None,
     side: str = "",
 ) -> Verdict:
-    """The value of `loss` and its gradient; computed through the contract unless given."""
+    """The value of `loss` for its arrays (input and target, or three) and its gradient or tuple of gradients.
+
+    Value and gradients are computed through the contract unless given.
+    """
     verdict = Verdict(side or structure.side_of(loss))
-    rule = losses.read_loss(loss)
-    given = {"value": value, "grad": grad}
+    rule = losses.read(loss)
+    given: dict[str, Any] = {"value": value, "grad": grad}
     if value is None or grad is None:
         given = {}
-        value = loss.forward(input, target)
+        value = loss.forward(*arrays)
         grad = loss.backward(grad_output)
-    net = _Net(_NOTHING, {}, input, {})
-    ball = net.loss(rule, net.forward(), target)
-    verdict.check("loss", value, ball, net.explain("loss"))
-    verdict.check("gradient of the loss", grad, rule.backward(grad_output), net.explain("gradient of the loss"))
+    net = _Net(_NOTHING, {}, arrays[0], {})
+    if isinstance(rule, losses.PairLoss):
+        f = net.format
+        cast = [np.asarray(a, f.dtype) for a in arrays]
+        ball = rule.forward(*(f.exact(a) if i in rule.PLACES else a for i, a in enumerate(cast)))
+        verdict.check("loss", value, ball, net.explain("loss"))
+        references = dict(zip(rule.NAMES, rule.backward(grad_output), strict=True))
+        for (name, reference), g in zip(references.items(), grad, strict=True):
+            verdict.check(f"gradient of the loss by {name}", g, reference, net.explain(name, references))
+    else:
+        ball = net.loss(rule, net.forward(), arrays[1])
+        verdict.check("loss", value, ball, net.explain("loss"))
+        verdict.check("gradient of the loss", grad, rule.backward(grad_output), net.explain("gradient of the loss"))
 
     def write(spell: Spelling) -> list[str]:
-        own = [loss_line(loss, spell), f"input, target = {spell(input)}, {spell(target)}"]
-        return [*own, f"loss, input, target, grad_output={spell(grad_output)}"]
+        own = [loss_line(loss, spell), f"arrays = [{', '.join(spell(a) for a in arrays)}]"]
+        return [*own, f"loss, *arrays, grad_output={spell(grad_output)}"]
 
     reproduce(verdict, _scripts(package(loss), "judge_loss", write, given))
     return verdict
@@ -254,7 +282,7 @@ def judge_net(
     verdict = Verdict(side or structure.side_of(model))
     rule = losses.read_loss(loss)
     net, given = _Net.of(model, x), {"output": output, "value": value, "grad_input": grad_input, "gradients": gradients}
-    if output is None:
+    if computed := output is None:
         given = {"gradients": gradients}
         model.zero_grad()
         output = model.forward(x)
@@ -268,10 +296,12 @@ def judge_net(
     net.backward(rule.backward())
     net.check_gradients(verdict, gradients)
     verdict.check("gradient of the input", grad_input, net.grad_input, net.explain("gradient of the input"))
+    if computed:
+        net.check_buffers(verdict, model)
     _locate(verdict, model, net)
 
     def write(spell: Spelling) -> list[str]:
-        own = [*model_lines(model, net.parameters, spell), loss_line(loss, spell)]
+        own = [*model_lines(model, net.state, spell), loss_line(loss, spell)]
         return [*own, f"x, y = {spell(x)}, {spell(y)}", "model, loss, x, y"]
 
     reproduce(verdict, _scripts(package(model), "judge_net", write, given))
@@ -284,41 +314,68 @@ def snapshot(optimizer: Any) -> OptimizerSnapshot:
     return OptimizerSnapshot(
         [structure.copy(p.data) for p in _parameters(optimizer)],
         {
-            int(index): {name: structure.copy(a) for name, a in entry.items() if a is not None}
+            int(index): {name: _copied(a) for name, a in entry.items() if a is not None}
             for index, entry in state["state"].items()
         },
         [dict(group) for group in state["param_groups"]],
     )
 
 
+def _copied(value: Any) -> Any:
+    """LBFGS keeps lists of arrays, and plain numbers."""
+    if isinstance(value, list):
+        return [_copied(entry) for entry in value if entry is not None]
+    return value if isinstance(value, int | float) else structure.copy(value)
+
+
 @quiet
 def judge_optimizer(optimizer: Any, before: OptimizerSnapshot, side: str = "") -> Verdict:
     """The optimizer's last step: new parameters and new state from `before` and the gradients it was given."""
     verdict = Verdict(side or structure.side_of(optimizer))
-    _check_step(verdict, optimizer, before, [f"parameter {i}" for i in range(len(before.parameters))])
+    lbfgs_step = _optimizer_kind(optimizer) == "LBFGS"
+    if lbfgs_step:
+        _check_lbfgs(verdict, optimizer, before)
+    else:
+        _check_step(verdict, optimizer, before, [f"parameter {i}" for i in range(len(before.parameters))])
     name, everyone = package(optimizer), list(range(len(before.parameters)))
+    # LBFGS keeps its last α's, mostly None, for the memory's sake only.
+    state = {i: {entry: a for entry, a in kept.items() if entry != "al"} for i, kept in before.state.items()}
 
     def write(spell: Spelling) -> list[str]:
+        if _optimizer_kind(optimizer) == "SparseAdam":
+            raise CannotWriteError("rows are known to a table that was looked up, not to a parameter alone")
         own = [f"{name}.Parameter({spell(a)})" for a in before.parameters]
         places = [f"parameters[{i}].grad" for i in everyone]
-        gradients = [spell(None if p.grad is None else structure.array(p.grad)) for p in _parameters(optimizer)]
+        gradients = [spell(gradient) for gradient in _gradients(optimizer, before)]
         return [
             f"parameters = [{', '.join(own)}]",
             *optimizer_lines(
                 optimizer,
                 before.groups,
-                before.state,
+                state,
                 lambda numbers: "parameters" if numbers == everyone else _items("parameters", numbers),
                 spell,
             ),
             f"{', '.join(places)} = {', '.join(gradients)}",
             "before = snapshot(optimizer)",
-            "optimizer.step()",
+            f"optimizer.step({'lambda: 0.0' * lbfgs_step})",
             "verdict = judge_optimizer(optimizer, before)",
         ]
 
     reproduce(verdict, [Script(name, "judge_optimizer, snapshot", write, drawn) for drawn in (False, True)])
     return verdict
+
+
+def _gradients(optimizer: Any, before: OptimizerSnapshot) -> list[AnyArray | None]:
+    """The gradients that a step started from, of LBFGS too if it evaluated the closure once: they are in its state."""
+    if _optimizer_kind(optimizer) != "LBFGS":
+        return [None if p.grad is None else structure.array(p.grad) for p in _parameters(optimizer)]
+    state, old = snapshot(optimizer).state[0], before.state.get(0, {})
+    if int(state["func_evals"]) - int(old.get("func_evals", 0)) > 1:
+        raise CannotWriteError("a step that evaluates its closure again depends on what that computes")
+    sizes = np.cumsum([p.size for p in before.parameters])
+    parts = np.split(state["prev_flat_grad"], sizes[:-1])
+    return [part.reshape(p.shape) for part, p in zip(parts, before.parameters, strict=True)]
 
 
 _NOTHING = layers.Sequential("")
@@ -330,24 +387,32 @@ class _Net:
 
     rule: layers.Rule
     parameters: Mapping[str, AnyArray]
-    given: AnyArray
+    given: Inputs
     previous: Mapping[str, AnyArray]
+    buffers: Mapping[str, AnyArray] = field(default_factory=dict)  # as they were before
     references: dict[str, Ball] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        first = next(iter(self.parameters.values()), self.given)
+        batch = _inputs(self.given)[0]
+        first = next(iter(self.parameters.values()), batch)
         self.format = Format.of(first.dtype)
-        # A side casts the batch to its own dtype before it computes.
-        self.x: Array = np.asarray(self.given).astype(self.format.dtype)
-        self.counts = {"N": self.x.shape[0] if self.x.ndim > 1 else 1}
+        # A side casts the batch to its own dtype before it computes. Whole numbers are indices, and stay.
+        cast = tuple(a if a.dtype.kind in "iu" else a.astype(self.format.dtype) for a in _inputs(self.given))
+        self.x: Inputs = cast if isinstance(self.given, tuple) else cast[0]
+        self.counts = {"N": batch.shape[0] if batch.ndim > 1 else 1}
 
     @classmethod
-    def of(cls, model: Any, x: AnyArray) -> "_Net":
+    def of(cls, model: Any, x: Inputs) -> "_Net":
         parameters = {name: structure.array(p.data) for name, p in structure.named_parameters(model)}
-        return cls(layers.read_model(model), parameters, x, {})
+        return cls(layers.read_model(model), parameters, x, {}, _buffers(model))
+
+    @property
+    def state(self) -> dict[str, AnyArray]:
+        return {**self.parameters, **self.buffers}
 
     def forward(self) -> Ball:
-        output = self.rule.forward(self.format.exact(self.x), self.parameters)
+        balls: Any = tuple(map(self.format.exact, _inputs(self.x)))
+        output = self.rule.forward(balls if isinstance(self.x, tuple) else balls[0], self.state)
         self.counts["outputs"] = output.shape[-1] if output.shape else 1
         self.counts["N·outputs"] = output.size
         self.references["output"] = output
@@ -360,20 +425,34 @@ class _Net:
     def backward(self, upstream: Ball) -> None:
         self.upstream = upstream
         self.gradients: dict[str, Ball] = {}
-        self.grad_input = self.rule.backward(upstream, self.gradients)
+        self.grad_input: Any = self.rule.backward(upstream, self.gradients)
 
     def check_gradients(self, verdict: Verdict, gradients: Mapping[str, Any]) -> None:
         for name, ball in self.gradients.items():
             if name in gradients:  # else it is frozen
                 verdict.check(f"gradient of {name}", gradients[name], ball, self.explain(name))
 
-    def explain(self, name: str) -> Explain:
+    def check_buffers(self, verdict: Verdict, model: Any) -> None:
+        """What a forward call updates, and that it leaves the rest alone."""
+        updated = {leaf.parameter(which): ball for leaf in self._leaves() for which, ball in leaf.updated.items()}
+        for name, now in _buffers(model).items():
+            ball = updated.get(name, self.format.exact(self.buffers[name].astype(np.float64)))
+            verdict.check(name, float(now) if now.dtype.kind == "i" else now, ball)
+
+    def _leaves(self) -> Iterator[layers.Leaf]:
+        return (leaf for leaf in self.rule.leaves() if isinstance(leaf, layers.Leaf))
+
+    def explain(self, name: str, beside: Mapping[str, Ball] | None = None) -> Explain:
+        """What to say of the tensor `name`; `beside` it stand other references, for a parameter those of the others."""
+        if beside is None:
+            beside = self.gradients if name in self.parameters else {}
+
         def explain(v: Float64, reference: Ball) -> str:
             previous, parameter = self.previous.get(name), self.parameters.get(name)
             evidence = Evidence(
                 name,
                 self.counts,
-                self.gradients if name in self.parameters else {},
+                beside,
                 None if previous is None else previous.astype(np.float64),
                 None if parameter is None else parameter.astype(np.float64),
                 lambda: self.known_bugs(name),
@@ -400,13 +479,25 @@ class _Net:
         self.rule.backward(self.upstream, {})
 
 
+def _inputs(x: Any) -> tuple[AnyArray, ...]:
+    return tuple(map(np.asarray, x)) if isinstance(x, tuple) else (np.asarray(x),)
+
+
+def _buffers(model: Any) -> dict[str, AnyArray]:
+    return {name: structure.copy(data) for name, data in structure.named_buffers(model)}
+
+
 def _locate(verdict: Verdict, model: Any, net: _Net) -> None:
     if verdict.failures:
-        verdict.parts_at(locate.first_part(model, net.rule, net.x, getattr(net, "upstream", None)))
+        verdict.parts_at(locate.first_part(model, net.x, getattr(net, "upstream", None)))
 
 
-def _optimizer_rule(optimizer: Any) -> Callable[..., tuple[Ball, optimizers.State]]:
-    kind = structure.class_name(getattr(optimizer, "optimizer", optimizer))
+def _optimizer_kind(optimizer: Any) -> str:
+    return structure.class_name(getattr(optimizer, "optimizer", optimizer))
+
+
+def _optimizer_rule(optimizer: Any) -> optimizers.Rule:
+    kind = _optimizer_kind(optimizer)
     if kind not in optimizers.RULES:
         raise structure.unknown("optimizer", kind, optimizers.RULES)
     return optimizers.RULES[kind]
@@ -468,21 +559,85 @@ def _check_step(verdict: Verdict, optimizer: Any, before: OptimizerSnapshot, nam
                 shapes = f"gradient {g.shape}, before {p.shape}, after {now.parameters[i].shape}"
                 verdict.refuse(names[i], f"shapes differ: {shapes}", "broadcast")
             else:
-                at = float(state["step"]) if "step" in state else None
-                key = (number, p.dtype, at, tuple(sorted(state)))
+                at = tuple(float(state[name]) for name in optimizers.SINGLE_NUMBERS if name in state)
+                alone = i if rule in optimizers.WHOLE else None
+                key = (number, p.dtype, at, tuple(sorted(state)), alone)
                 lots.setdefault(key, _Lot(group)).members.append(i)
     for lot in lots.values():
-        _check_lot(verdict, rule, lot, before, now, gradients, names)
+        check = _check_whole if rule in optimizers.WHOLE else _check_lot
+        check(verdict, rule, lot, before, now, gradients, names, optimizer)
 
 
-def _check_lot(
+def _check_whole(
     verdict: Verdict,
-    rule: Callable[..., tuple[Ball, optimizers.State]],
+    rule: optimizers.Rule,
     lot: _Lot,
     before: OptimizerSnapshot,
     now: OptimizerSnapshot,
     gradients: list[AnyArray | None],
     names: list[str],
+    optimizer: Any,
+) -> None:
+    """As `_check_lot` for one parameter, in its own shape."""
+    (i,) = lot.members
+    f = Format.of(before.parameters[i].dtype)
+    start = (
+        f.exact(before.parameters[i]),
+        f.exact(np.asarray(gradients[i])),
+        {name: f.exact(a) for name, a in before.state.get(i, {}).items()},
+    )
+    group = {**lot.group, "rows": getattr(_parameters(optimizer)[i], "rows", None)}
+    new, state = rule(group, *start)
+
+    def explain(v: Float64, reference: Ball) -> str:
+        return _explain_step(rule, group, v, reference, start)
+
+    verdict.check(f"new {names[i]}", now.parameters[i], new, explain)
+    for name, ball in state.items():
+        value = now.state.get(i, {}).get(name)
+        if value is None:
+            verdict.refuse(f"{name} of {names[i]}", "it is missing from the optimizer's state after the step")
+        else:
+            _check_entry(verdict, f"{name} of {names[i]}", name, value, ball)
+
+
+def _check_entry(verdict: Verdict, title: str, name: str, value: AnyArray, ball: Ball) -> None:
+    if name == "step":
+        verdict.check(title, float(np.asarray(value)), ball, _count)
+    else:
+        verdict.check(title, value, ball)
+
+
+def _check_lbfgs(verdict: Verdict, optimizer: Any, before: OptimizerSnapshot) -> None:
+    """The last iteration of a step: history, direction, and where it was the only one, the move."""
+    now = snapshot(optimizer)
+    f = Format.of(before.parameters[0].dtype)
+    state, old = now.state.get(0, {}), before.state.get(0, {})
+    made = int(state.get("n_iter", 0)) - int(old.get("n_iter", 0))
+    flat = [np.concatenate([p.ravel() for p in shot.parameters]) for shot in (before, now)]
+    if not made:
+        verdict.check("parameters, which were optimal", flat[1], f.exact(flat[0]), _stay)
+        return
+    values = {**state, **{f"ro[{i}]": ro for i, ro in enumerate(state["ro"])}}
+    for name, ball in lbfgs.last_direction(f, state).items():
+        verdict.check(name, values[name], ball)
+    if made == 1:
+        flattest, steepest = lbfgs.slopes(f, state)
+        least = -float(before.groups[0]["tolerance_change"])
+        # Where the slope is no steeper than that the step ends without a move; in between either is right.
+        stays = steepest > least or (flattest > least and np.array_equal(flat[0], flat[1]))
+        verdict.check("new parameters", flat[1], f.exact(flat[0]) if stays else lbfgs.move(f, flat[0], state))
+
+
+def _check_lot(
+    verdict: Verdict,
+    rule: optimizers.Rule,
+    lot: _Lot,
+    before: OptimizerSnapshot,
+    now: OptimizerSnapshot,
+    gradients: list[AnyArray | None],
+    names: list[str],
+    optimizer: Any,
 ) -> None:
     members = lot.members
     f = Format.of(before.parameters[members[0]].dtype)
@@ -500,9 +655,9 @@ def _check_lot(
         absent = [names[i] for i, a in zip(members, values, strict=True) if a is None]
         if absent:
             verdict.refuse(f"{name} of {absent[0]}", "it is missing from the optimizer's state after the step")
-        elif name == "step":
+        elif name in optimizers.SINGLE_NUMBERS:
             for i, a in zip(members, values, strict=True):
-                verdict.check(f"step of {names[i]}", float(np.asarray(a)), ball, _count)
+                _check_entry(verdict, f"{name} of {names[i]}", name, np.asarray(a), ball)
         else:
             _check_flat(verdict, members, names, f"{name} of {{}}", ball, values, None)
 
@@ -520,7 +675,7 @@ def _check_flat(
     given = [a for a in values if a is not None]
     same = all(a.dtype == ball.format.dtype for a in given) and sum(a.size for a in given) == ball.size
     trial = Verdict()
-    if same and trial.compare("", _flat(given).astype(np.float64), ball):
+    if same and trial.compare(title.format("all"), _flat(given).astype(np.float64), ball):
         verdict.numbers += trial.numbers
         verdict.skipped += trial.skipped
         verdict.worst = max(verdict.worst, trial.worst)
@@ -537,7 +692,7 @@ def _check_flat(
 
 
 def _explain_step(
-    rule: Callable[..., tuple[Ball, optimizers.State]],
+    rule: optimizers.Rule,
     group: Mapping[str, Any],
     v: Float64,
     reference: Ball,
@@ -573,10 +728,14 @@ _OPTION_BUGS: tuple[tuple[str, Callable[[dict[str, Any]], dict[str, Any] | None]
         lambda group: {**group, "maximize": not group.get("maximize", False)},
     ),
     ("weight_decay is ignored", _without("weight_decay")),
+    # Without its look ahead, Nesterov's first step is the one without momentum: the smaller mistake is named.
+    ("nesterov the other way", _flip("nesterov")),
     ("momentum is ignored", _without("momentum")),
     ("dampening is ignored", _without("dampening")),
-    ("nesterov the other way", _flip("nesterov")),
     ("amsgrad the other way", _flip("amsgrad")),
+    ("centered the other way", _flip("centered")),
+    ("lr_decay is ignored", _without("lr_decay")),
+    ("momentum_decay is ignored", _without("momentum_decay")),
     ("decoupled_weight_decay the other way", _flip("decoupled_weight_decay")),
     ("weight_decay has the opposite sign", _times("weight_decay", -1.0)),
     ("the step is 2 × too long", _times("lr", 2.0)),
@@ -593,8 +752,8 @@ def _flat(arrays: list[AnyArray]) -> AnyArray:
 
 
 def _gather(f: Format, name: str, states: list[dict[str, AnyArray]]) -> Ball:
-    return f.exact(states[0][name] if name == "step" else _flat([state[name] for state in states]))
+    return f.exact(states[0][name] if name in optimizers.SINGLE_NUMBERS else _flat([state[name] for state in states]))
 
 
 def _part(state: optimizers.State, part: slice) -> optimizers.State:
-    return {name: ball if name == "step" else ball[part] for name, ball in state.items()}
+    return {name: ball if name in optimizers.SINGLE_NUMBERS else ball[part] for name, ball in state.items()}

@@ -59,6 +59,12 @@ def named_parameters(model: Any) -> Iterator[tuple[str, Any]]:
         yield ".".join(part for part in name.split(".") if part not in _WRAPPERS), parameter
 
 
+def named_buffers(model: Any) -> Iterator[tuple[str, Any]]:
+    """The model's buffers under the names they have inside every wrapper; of a model that has none, none."""
+    for name, buffer in model.named_buffers() if hasattr(model, "named_buffers") else ():
+        yield ".".join(part for part in name.split(".") if part not in _WRAPPERS), getattr(buffer, "data", buffer)
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> TypeError:
     """The error for a class that the judge has no rule for."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)

@@ -1,6 +1,8 @@
 """What the judge says: numbers counted, numbers skipped, and each failure explained on half a screen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +14,21 @@ from handgrad.judge.ball import Ball, Format
 
 Explain = Callable[[npt.NDArray[np.float64], Ball], str]
 """Names the pattern in a wrong tensor: value and reference in, one sentence out."""
+
+Watch = Callable[[str, npt.NDArray[np.float64], Ball], None]
+"""Sees every tensor that is held against its ball: its name, the numbers, the reference."""
+
+_watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
+
+
+@contextmanager
+def watched(watch: Watch) -> Iterator[None]:
+    """Show every comparison inside of the block to `watch`: to measure errors, not only to bound them."""
+    token = _watch.set(watch)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
 
 
 @dataclass(frozen=True)
@@ -109,6 +126,8 @@ class Verdict:
     def compare(self, tensor: str, v: npt.NDArray[np.float64], reference: Ball, explain: Explain | None = None) -> bool:
         """Hold float64 numbers against their balls, of equal shape; whether they held."""
         self.numbers += v.size
+        if watch := _watch.get():
+            watch(tensor, v, reference)
         with np.errstate(all="ignore"):
             distance = np.abs(v - reference.mid)
             ratio = distance / reference.rad

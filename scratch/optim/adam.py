@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from scratch.module import Array, Parameter
-from scratch.optim.optimizer import Group, Optimizer, State
+from scratch.optim.optimizer import Group, Optimizer, State, pieces
 
 
 class Adam(Optimizer):
@@ -61,12 +61,13 @@ class Adam(Optimizer):
         if group["amsgrad"]:
             state.setdefault("max_exp_avg_sq", np.zeros_like(parameter.data))
         state["step"] += 1
-        t, m, v = state["step"], state["exp_avg"], state["exp_avg_sq"]
-        m *= beta1
-        m += (1 - beta1) * gradient
-        v *= beta2
-        v += (1 - beta2) * gradient * gradient
-        if group["amsgrad"]:
-            v = np.maximum(state["max_exp_avg_sq"], v, out=state["max_exp_avg_sq"])
-        denominator = np.sqrt(v) / math.sqrt(1 - beta2**t) + group["eps"]
-        parameter.data -= lr / (1 - beta1**t) * m / denominator
+        t, largest = state["step"], [state["max_exp_avg_sq"]] if group["amsgrad"] else []
+        for p, g, m, v, *top in pieces(parameter.data, gradient, state["exp_avg"], state["exp_avg_sq"], *largest):
+            m *= beta1
+            m += (1 - beta1) * g
+            v *= beta2
+            v += (1 - beta2) * g * g
+            if top:
+                v = np.maximum(top[0], v, out=top[0])
+            denominator = np.sqrt(v) / math.sqrt(1 - beta2**t) + group["eps"]
+            p -= lr / (1 - beta1**t) * m / denominator

@@ -1,15 +1,18 @@
 """What all optimizers share: parameter groups, per-parameter state, state dicts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from scratch import checks
+from scratch import checks, optimizer_checks
 from scratch.module import Array, Parameter
 
 Group = dict[str, Any]
 State = dict[str, Any]
+PIECE = 2**15
+Closure = Callable[[], Any]
+"""Evaluates the model anew: sets the gradients and returns the loss."""
 
 
 class Optimizer:
@@ -24,7 +27,7 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Parameter] | Iterable[Group], defaults: Group) -> None:
         self.defaults = defaults
-        checks.optimizer_options(self.name, defaults, defaults)
+        optimizer_checks.optimizer_options(self.name, defaults, defaults)
         entries: list[Any] = list(params)
         if not entries or not isinstance(entries[0], dict):
             entries = [{"params": entries}]
@@ -33,10 +36,13 @@ class Optimizer:
             given = entry["params"]
             members = [given] if isinstance(given, Parameter) else list(given)
             options = {name: value for name, value in entry.items() if name != "params"}
-            checks.optimizer_options(self.name, {**defaults, **options}, defaults)
+            optimizer_checks.group_options(self.name, options, defaults)
             checks.parameters(self.name, members, Parameter)
             self.param_groups.append({"params": members, **defaults, **options})
         checks.distinct(self.name, self.parameters(), "parameter")
+        optimizer_checks.by_rows(self.name, [parameter.rows is not None for parameter in self.parameters()])
+        optimizer_checks.one_group(self.name, len(self.param_groups))
+        optimizer_checks.parameter_shapes(self.name, [parameter.shape for parameter in self.parameters()])
         self.state: dict[Parameter, State] = {}
 
     @property
@@ -51,15 +57,23 @@ class Optimizer:
         """One step of one parameter: change `parameter.data` and `state` in place, never `gradient`."""
         raise NotImplementedError(f"{self.name} does not define update")
 
-    def step(self) -> None:
-        """Update every parameter that has a gradient. ValueError or TypeError for a gradient that does not fit."""
-        for parameter in self.parameters():
-            if parameter.grad is not None:
-                checks.gradient(self.name, parameter.grad, parameter.data.shape, parameter.data.dtype)
+    def step(self, closure: Closure | None = None) -> Any:
+        """Update every parameter that has a gradient. Returns the closure's loss, if one is given: it is called first.
+
+        ValueError or TypeError for a gradient that does not fit.
+        """
+        value = None if closure is None else closure()
+        self.check_gradients()
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     self.update(parameter, parameter.grad, group, self.state.setdefault(parameter, {}))
+        return value
+
+    def check_gradients(self) -> None:
+        for parameter in self.parameters():
+            if parameter.grad is not None:
+                checks.gradient(self.name, parameter.grad, parameter.data.shape, parameter.data.dtype)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or with `set_to_none=False` set existing ones to zero."""
@@ -75,7 +89,7 @@ class Optimizer:
         numbers = {parameter: i for i, parameter in enumerate(self.parameters())}
         state = {
             numbers[parameter]: {
-                name: value.copy() if isinstance(value, np.ndarray) else np.asarray(value, np.float32)
+                name: np.asarray(value, np.float32) if name == "step" else _copied(value)
                 for name, value in entries.items()
             }
             for parameter, entries in self.state.items()
@@ -88,16 +102,19 @@ class Optimizer:
         """Take over what `state_dict` gave. ValueError for other groups, shapes or dtypes; then nothing changes."""
         parameters = self.parameters()
         own = [len(group["params"]) for group in self.param_groups]
-        checks.optimizer_state(
+        optimizer_checks.optimizer_state(
             self.name, state, own, {i: (p.data.shape, p.data.dtype) for i, p in enumerate(parameters)}
         )
-        for given in state["param_groups"]:
-            checks.optimizer_options(self.name, {k: v for k, v in given.items() if k in self.defaults}, self.defaults)
-        for group, given in zip(self.param_groups, state["param_groups"], strict=True):
-            group.update({name: given[name] for name in self.defaults if name in given})
+        known = (*self.defaults, *optimizer_checks.SCHEDULED)
+        groups = [{k: v for k, v in given.items() if k in known} for given in state["param_groups"]]
+        for group, new in zip(self.param_groups, groups, strict=True):
+            options = {name: value for name, value in {**group, **new}.items() if name in self.defaults}
+            optimizer_checks.optimizer_options(self.name, options, self.defaults)
+        for group, new in zip(self.param_groups, groups, strict=True):
+            group.update(new)
         self.state = {
             parameters[int(number)]: {
-                name: int(value) if name == "step" else np.array(value) for name, value in entries.items()
+                name: int(value) if name == "step" else _copied(value) for name, value in entries.items()
             }
             for number, entries in state["state"].items()
         }
@@ -108,3 +125,42 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {name}: {value}" for name, value in sorted(group.items()) if name != "params"]
         return "\n".join([*lines, ")"])
+
+
+def direction(parameter: Parameter, gradient: Array, group: Group) -> Array:
+    """What an optimizer descends: −g with `maximize`, and λθ added with `weight_decay` λ (the gradient of ½λ‖θ‖²).
+
+    With `decoupled_weight_decay` θ itself decays instead: θ ← (1 − lr·λ)θ.
+    """
+    if group["maximize"]:
+        gradient = -gradient
+    if not (decay := group["weight_decay"]):
+        return gradient
+    if group.get("decoupled_weight_decay"):
+        parameter.data *= 1 - group["lr"] * decay
+        return gradient
+    decayed: Array = gradient + decay * parameter.data
+    return decayed
+
+
+def pieces(*arrays: Array) -> Iterator[tuple[Array, ...]]:
+    """The same stretch of every array at a time, as flat views, for an update that treats all numbers alike.
+
+    A stretch of 32,768 numbers stays in the cache from the first line of the update to the last: Adam's dozen lines
+    take half the time on a million numbers. Arrays that do not lie alike in memory come whole.
+    """
+    first = arrays[0]
+    alike = all(a.strides == first.strides for a in arrays) and (first.flags.c_contiguous or first.flags.f_contiguous)
+    if first.size <= PIECE or not alike:
+        yield arrays
+        return
+    flat = [a.ravel("K") for a in arrays]
+    for start in range(0, first.size, PIECE):
+        yield tuple(a[start : start + PIECE] for a in flat)
+
+
+def _copied(value: Any) -> Any:
+    """Arrays and lists of them as copies; plain numbers as they are."""
+    if isinstance(value, list):
+        return [_copied(entry) for entry in value]
+    return np.array(value) if isinstance(value, np.ndarray) else value

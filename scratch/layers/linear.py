@@ -67,9 +67,9 @@ class Linear(Module):
         (x,) = self._recall(grad_output)
         rows = math.prod(x.shape[:-1])  # one unbatched sample is a batch of one
         deltas = grad_output.reshape(rows, self.out_features)
-        self.weight.accumulate((x.reshape(rows, self.in_features).T @ deltas).T)  # δᵀx in the weight's memory order
+        self.weight.accumulate(x.reshape(rows, self.in_features).T.dot(deltas).T)  # δᵀx in the weight's memory order
         if self.bias is not None:
-            self.bias.accumulate(np.ones(rows, deltas.dtype) @ deltas)
+            self.bias.accumulate(np.ones(rows, deltas.dtype).dot(deltas))
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

@@ -1,0 +1,88 @@
+"""What a bug is, and how one is planted.
+
+A bug is a change of text in one or more functions of `scratch`: the same few characters that a person would get wrong.
+`planted` compiles the changed text and swaps the function's code object, so every importer of the function sees it, and
+puts the right one back afterwards. A text that no longer stands in the source, or stands there twice, is an error: the
+catalogue cannot fall out of step with the code unnoticed.
+"""
+
+import inspect
+import textwrap
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import scratch
+
+
+@dataclass(frozen=True)
+class Edit:
+    """In the function at `target`, a dotted path inside `scratch`, `old` was written as `new`."""
+
+    target: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Bug:
+    """`why` says how a person comes to write it.
+
+    `kind` names the scenarios to try first (`scenarios.TESTS`), `hint` a part of the name of the one that is made for
+    the bug, `pattern` what the judge's text of the failure must contain. Where it is empty no pattern of the judge
+    fits, or what refuses the bug is a plain assertion.
+    """
+
+    family: str
+    why: str
+    edits: tuple[Edit, ...]
+    kind: str = "ops"
+    hint: str = ""
+    pattern: str = ""
+
+
+def functions_of(bug: Bug) -> dict[str, Any]:
+    """The functions of `scratch` that the bug changes, by their path."""
+    return {edit.target: reduce(getattr, edit.target.split("."), scratch) for edit in bug.edits}
+
+
+@contextmanager
+def planted(bug: Bug) -> Iterator[None]:
+    """While inside, the hand-written side has the bug."""
+    changed: dict[str, list[Edit]] = {}
+    for edit in bug.edits:
+        changed.setdefault(edit.target, []).append(edit)
+    functions = functions_of(bug)
+    wrong = {target: _compiled(functions[target], edits) for target, edits in changed.items()}
+    right = {target: function.__code__ for target, function in functions.items()}
+    try:
+        for target, function in functions.items():
+            function.__code__ = wrong[target]
+        yield
+    finally:
+        for target, function in functions.items():
+            function.__code__ = right[target]
+
+
+def _compiled(function: Any, edits: list[Edit]) -> types.CodeType:
+    """The function's code with the edits made. A ValueError names a text that is not there exactly once."""
+    source = textwrap.dedent(inspect.getsource(function))
+    for edit in edits:
+        if source.count(edit.old) != 1:
+            raise ValueError(f"{edit.target} has {source.count(edit.old)} times, not once: {edit.old!r}")
+        source = source.replace(edit.old, edit.new)
+    # A function in which super() stands takes its class from around it: the new code gets the same free names.
+    free = "".join(f"    {name} = None\n" for name in function.__code__.co_freevars)
+    around = f"def around():\n{free}{textwrap.indent(source, '    ')}" if free else source
+    code = compile(around, f"<{edits[0].target} with a planted bug>", "exec", dont_inherit=True)
+    for _ in range(2 if free else 1):
+        code = next(c for c in code.co_consts if isinstance(c, types.CodeType))
+    return code
+
+
+def edit(target: str, old: str, new: str) -> tuple[Edit, ...]:
+    """The one change that most bugs are."""
+    return (Edit(target, old, new),)

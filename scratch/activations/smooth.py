@@ -1,0 +1,187 @@
+"""Smooth relatives of the rectifier: exponential below zero, or x times something that falls from 1 to 0."""
+
+import math
+
+import numpy as np
+
+from scratch import checks
+from scratch.activations.functions import normal_cdf, normal_density, not_positive, plain, sigmoid, softplus
+from scratch.module import Array, Module
+
+
+class ELU(Module):
+    """y = x for x > 0, α(eˣ − 1) otherwise; f′ = 1 or α eˣ, and α at the kink x = 0.
+
+    eˣ − 1 is `expm1`, which keeps all digits of a small x.
+    Source: D. Clevert, T. Unterthiner, S. Hochreiter, Fast and accurate deep network learning by exponential linear
+    units, ICLR 2016, equation 15.
+    """
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        checks.activation(self.name, {"alpha": alpha})
+        self.alpha = plain(alpha)
+
+    def forward(self, x: Array) -> Array:
+        checks.float_array(self.name, "input", x)
+        return self._remember(np.where(x > 0, x, self.alpha * np.expm1(not_positive(x))), x)
+
+    def backward(self, grad_output: Array) -> Array:
+        (x,) = self._recall(grad_output)
+        return np.where(x > 0, grad_output, self.alpha * np.exp(not_positive(x)) * grad_output)
+
+    def extra_repr(self) -> str:
+        return f"alpha={self.alpha}"
+
+
+class CELU(Module):
+    """y = x for x > 0, α(e^{x/α} − 1) otherwise; f′ = 1 or e^{x/α}: continuous, 1 on both sides of 0.
+
+    Raises ValueError for α = 0, by which x is divided.
+    Source: J. Barron, Continuously differentiable exponential linear units (2017).
+    """
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        checks.activation(self.name, {"alpha": alpha})
+        self.alpha = plain(alpha)
+
+    def forward(self, x: Array) -> Array:
+        checks.float_array(self.name, "input", x)
+        return self._remember(np.where(x > 0, x, self.alpha * np.expm1(not_positive(x) / self.alpha)), x)
+
+    def backward(self, grad_output: Array) -> Array:
+        (x,) = self._recall(grad_output)
+        return np.where(x > 0, grad_output, np.exp(not_positive(x) / self.alpha) * grad_output)
+
+    def extra_repr(self) -> str:
+        return f"alpha={self.alpha}"
+
+
+class SELU(Module):
+    """y = λx for x > 0, λα(eˣ − 1) otherwise: λ times ELU, so f′ = λ or λα eˣ, and λα = 1.758… at the kink x = 0.
+
+    λ and α are such that mean 0 and variance 1 are a fixed point of a layer's map of both.
+    Source: G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter, Self-normalizing neural networks, NeurIPS 2017,
+    equation 14.
+    """
+
+    ALPHA = 1.6732632423543772848170429916717
+    LAMBDA = 1.0507009873554804934193349852946
+
+    def forward(self, x: Array) -> Array:
+        checks.float_array(self.name, "input", x)
+        below = self.LAMBDA * self.ALPHA * np.expm1(not_positive(x))
+        return self._remember(np.where(x > 0, self.LAMBDA * x, below), x)
+
+    def backward(self, grad_output: Array) -> Array:
+        (x,) = self._recall(grad_output)
+        below = self.LAMBDA * self.ALPHA * np.exp(not_positive(x))
+        return np.where(x > 0, self.LAMBDA, below) * grad_output
+
+
+class GELU(Module):
+    """y = x Φ(x), Φ the standard normal distribution function: x times the probability that a normal number is below x.
+
+    With Φ′ = φ(x) = e^{−x²/2}/√(2π) the product rule gives f′ = Φ(x) + x φ(x).
+
+    `approximate="tanh"` replaces Φ by ½(1 + tanh v) with v = √(2/π)(x + 0.044715 x³). That is σ(2v) = 1/(1 + e^{−2v}),
+    in which nothing cancels, and from σ′ = σ(1 − σ) and v′ = √(2/π)(1 + 0.134145 x²)
+
+        f′ = σ(2v) + x σ(2v) σ(−2v) 2v′.
+
+    Raises ValueError for any other `approximate` than "none" and "tanh".
+    Source: D. Hendrycks, K. Gimpel, Gaussian error linear units (2016), section 2.
+    """
+
+    def __init__(self, approximate: str = "none") -> None:
+        checks.activation(self.name, {"approximate": approximate})
+        self.approximate = approximate
+
+    def forward(self, x: Array) -> Array:
+        checks.float_array(self.name, "input", x)
+        cdf = normal_cdf(x) if self.approximate == "none" else sigmoid(self._twice_v(x))
+        return self._remember(x * cdf, x, cdf)
+
+    def _twice_v(self, x: Array) -> Array:
+        near = x.clip(-40, 40)  # there σ(2v) is 0 or 1 already, and x³ far from overflow
+        return np.asarray(near * (1 + 0.044715 * near * near) * (2 * math.sqrt(2 / math.pi)))
+
+    def backward(self, grad_output: Array) -> Array:
+        x, cdf = self._recall(grad_output)
+        if self.approximate == "none":
+            density = normal_density(x)
+        else:
+            near = x.clip(-40, 40)
+            slope = (1 + 0.134145 * near * near) * (2 * math.sqrt(2 / math.pi))
+            density = cdf * sigmoid(-self._twice_v(x)) * slope
+        return np.asarray(grad_output * (cdf + x * density))
+
+    def extra_repr(self) -> str:
+        return f"approximate={self.approximate!r}"
+
+
+class SiLU(Module):
+    """y = x σ(x), also called swish. With σ′ = σ(1 − σ): f′ = σ(x) + x σ(x)(1 − σ(x)) = σ(x)(1 + x σ(−x)).
+
+    Source: S. Elfwing, E. Uchibe, K. Doya, Sigmoid-weighted linear units for neural network function approximation in
+    reinforcement learning, Neural Networks 107 (2018), equation 14 and 15.
+    """
+
+    def forward(self, x: Array) -> Array:
+        checks.float_array(self.name, "input", x)
+        s = sigmoid(x)
+        return self._remember(x * s, x, s)
+
+    def backward(self, grad_output: Array) -> Array:
+        x, s = self._recall(grad_output)
+        return np.asarray(grad_output * (s * (1 + x * sigmoid(-x))))
+
+
+class Mish(Module):
+    """y = x t(x) with t = tanh(log(1 + eˣ)).
+
+    From tanh(log u) = (u² − 1)/(u² + 1) with u = 1 + eˣ, for x ≥ 0 divided by e²ˣ so that nothing overflows:
+
+        t = w(w + 2)/(w(w + 2) + 2),  w = eˣ   (x < 0)        t = (1 + 2w)/(1 + 2w + 2w²),  w = e⁻ˣ   (x ≥ 0)
+
+    The softplus log(1 + eˣ) has the derivative σ(x), tanh′ = 1 − t² = (1 − t)(1 + t), so f′ = t + x σ(x)(1 − t)(1 + t)
+    with 1 − t = 2/(w(w + 2) + 2) or 2w²/(1 + 2w + 2w²).
+    Source: D. Misra, Mish: a self regularized non-monotonic activation function, BMVC 2020, equations 1 and 2.
+    """
+
+    def forward(self, x: Array) -> Array:
+        checks.float_array(self.name, "input", x)
+        w = np.exp(-np.abs(x))
+        numerator = np.where(x < 0, w * (w + 2), 1 + 2 * w)
+        rest = np.where(x < 0, 2, 2 * w * w)
+        t = numerator / (numerator + rest)
+        return self._remember(x * t, x, t, rest / (numerator + rest))
+
+    def backward(self, grad_output: Array) -> Array:
+        x, t, one_minus_t = self._recall(grad_output)
+        return np.asarray(grad_output * (t + x * sigmoid(x) * one_minus_t * (1 + t)))
+
+
+class Softplus(Module):
+    """y = log(1 + e^{βx})/β; f′ = e^{βx}/(1 + e^{βx}) = σ(βx). Where βx > `threshold`, y = x and f′ = 1: there the two
+    differ by e^−threshold/β only.
+
+    Raises ValueError for β = 0, by which the logarithm is divided.
+    Source: C. Dugas et al., Incorporating second-order functional knowledge for better option pricing, NIPS 2000.
+    """
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        checks.activation(self.name, {"beta": beta, "threshold": threshold})
+        self.beta, self.threshold = plain(beta), plain(threshold)
+
+    def forward(self, x: Array) -> Array:
+        checks.float_array(self.name, "input", x)
+        z = np.asarray(self.beta * x)
+        linear = z > self.threshold
+        return self._remember(np.where(linear, x, softplus(z) / self.beta), z, linear)
+
+    def backward(self, grad_output: Array) -> Array:
+        z, linear = self._recall(grad_output)
+        return np.where(linear, grad_output, sigmoid(z) * grad_output)
+
+    def extra_repr(self) -> str:
+        return f"beta={self.beta}, threshold={self.threshold}"

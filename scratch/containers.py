@@ -1,0 +1,114 @@
+"""The ways of putting modules together: in a row (Sequential), around them (Residual), side by side (Parallel)."""
+
+from collections.abc import Iterator
+
+from scratch import checks, layer_checks
+from scratch.module import Array, Module
+
+
+class Sequential(Module):
+    """Modules in a row: y = f_n(…f_2(f_1(x))).
+
+    The chain rule read from right to left: each module turns dL/d(its output) into dL/d(its input), which is
+    dL/d(output) of the one before.
+
+    Raises ValueError if one module object is given twice: it could remember only one of its two calls.
+    """
+
+    def __init__(self, *modules: Module) -> None:
+        self.modules = modules
+        if modules:
+            checks.distinct(self.name, _leaves(self), "module")
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        return ((str(i), module) for i, module in enumerate(self.modules))
+
+    def forward(self, x: Array) -> Array:
+        for module in self.modules:
+            x = module.forward(x)
+        return self._remember(x)
+
+    def backward(self, grad_output: Array) -> Array:
+        self._recall(grad_output)
+        for module in reversed(self.modules):
+            grad_output = module.backward(grad_output)
+        return grad_output
+
+    def backward_parameters(self, grad_output: Array) -> None:
+        self._recall(grad_output)
+        for module in reversed(self.modules[1:]):
+            grad_output = module.backward(grad_output)
+        for module in self.modules[:1]:
+            module.backward_parameters(grad_output)
+
+    def __getitem__(self, index: int) -> Module:
+        return self.modules[index]
+
+    def __len__(self) -> int:
+        return len(self.modules)
+
+
+class Residual(Sequential):
+    """Modules in a row and a way around them: y = x + f(x), where f is the Sequential of the modules.
+
+    x reaches y twice, so dL/dx = g + gᵀ∂f/∂x: however small ∂f/∂x, a deep net's gradient arrives. The parameters see
+    only f, and their gradients are those of f for the same g.
+
+    Raises ValueError for no module and where f's output differs in shape from x.
+    Source: K. He, X. Zhang, S. Ren, J. Sun, Deep residual learning for image recognition, CVPR 2016, section 3.2.
+    """
+
+    def __init__(self, *modules: Module) -> None:
+        super().__init__(*modules)
+        checks.distinct(self.name, modules, "module")
+
+    def forward(self, x: Array) -> Array:
+        y = super().forward(x)
+        layer_checks.residual(self.name, x.shape, x.dtype, y.shape, y.dtype)
+        return self._remember(x + y)
+
+    def backward(self, grad_output: Array) -> Array:
+        return grad_output + super().backward(grad_output)
+
+
+class Parallel(Module):
+    """Modules side by side, outputs summed: y = Σ_k f_k(x), as in relu(x) + tanh(x).
+
+    Each branch receives the same dL/dy, because ∂y/∂f_k = 1; the input feeds every branch, so its gradient is the sum
+    of the branches' input gradients.
+
+    Raises ValueError for no branch, for one module object given twice, and where the branches' outputs differ in shape.
+    """
+
+    def __init__(self, *branches: Module) -> None:
+        self.branches = branches
+        checks.distinct(self.name, branches, "branch")
+        checks.distinct(self.name, _leaves(self), "module")
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        return ((str(i), branch) for i, branch in enumerate(self.branches))
+
+    def forward(self, x: Array) -> Array:
+        outputs = [branch.forward(x) for branch in self.branches]
+        checks.same_branches(self.name, [output.shape for output in outputs])
+        total = outputs[0].copy()
+        for output in outputs[1:]:
+            total += output
+        return self._remember(total)
+
+    def backward(self, grad_output: Array) -> Array:
+        self._recall(grad_output)
+        gradients = [branch.backward(grad_output) for branch in self.branches]
+        total = gradients[0].copy()
+        for gradient in gradients[1:]:
+            total += gradient
+        return total
+
+
+def _leaves(module: Module) -> Iterator[Module]:
+    """The modules without children: those that remember a forward call."""
+    children = list(module.named_children())
+    if not children:
+        yield module
+    for _, child in children:
+        yield from _leaves(child)

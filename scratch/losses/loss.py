@@ -1,0 +1,91 @@
+"""What all losses share: the reduction, and the memory between `forward` and `backward`.
+
+A loss has one value per element (or per sample, for the class losses); `reduction` is "mean", "sum" or "none".
+`backward(grad_output)` returns dL/dx = Σ_k u_k ∂value_k/∂x, where u is 1/n for the mean of n values, 1 for their sum,
+and `grad_output` itself for "none"; for mean and sum a scalar `grad_output` multiplies it. Targets are constants.
+
+A loss of your own is a subclass of `Loss`: `docs/own_loss.md` writes one in ten lines.
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from scratch import checks
+from scratch.module import Array
+
+Target = npt.NDArray[Any]
+
+
+class Criterion:
+    """A reduction, and what `forward` remembers for `backward`. `Loss` and `PairLoss` add the signatures."""
+
+    REDUCTIONS: ClassVar[tuple[str, ...]] = ("mean", "sum", "none")
+
+    reduction: str
+    _memory: tuple[tuple[int, ...], tuple[Any, ...]] | None = None
+
+    def __init__(self, reduction: str = "mean") -> None:
+        checks.choice(self.name, "reduction", reduction, self.REDUCTIONS)
+        self.reduction = reduction
+
+    @property
+    def name(self) -> str:
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        return f"{self.name}()"
+
+    def _reduce(self, values: Array, *memory: Any, total_weight: Any = None) -> Any:
+        """Reduce `values` and remember `memory` for backward. The mean divides by `total_weight`, or their number."""
+        if self.reduction == "none":
+            self._memory = (values.shape, (*memory, values.dtype.type(1)))
+            return values
+        count = values.dtype.type(values.size if total_weight is None else total_weight)
+        if self.reduction == "sum":
+            count = values.dtype.type(1)
+        self._memory = ((), (*memory, count))
+        if count:
+            return values.sum() / count
+        with np.errstate(invalid="ignore"):  # 0/0: every target ignored; NaN, as in PyTorch
+            return values.sum() / count
+
+    def _recall(self, grad_output: Any) -> tuple[Any, ...]:
+        """The remembered values, and last u, the weight of each loss value in the result."""
+        checks.not_before_forward(self.name, self._memory)
+        assert self._memory is not None
+        shape, (*memory, count) = self._memory
+        checks.loss_grad_output(self.name, grad_output, shape, self.reduction)
+        upstream = np.asarray(1 if grad_output is None else grad_output, count.dtype)
+        # Every target ignored: nothing to differentiate, and 1/0 must not reach the sum.
+        return (*memory, upstream / count if count else np.zeros_like(upstream))
+
+
+class Loss(Criterion):
+    """A loss of one input and a target: `backward` returns the gradient of the input."""
+
+    def forward(self, input: Array, target: Target) -> Any:
+        raise NotImplementedError(f"{self.name} does not define forward")
+
+    def backward(self, grad_output: Any = None) -> Array:
+        raise NotImplementedError(f"{self.name} does not define backward")
+
+    def __call__(self, input: Array, target: Target) -> Any:
+        return self.forward(input, target)
+
+
+class PairLoss(Criterion):
+    """A loss of three arrays, two of them differentiable: `backward` returns both gradients, in their order.
+
+    (input1, input2, target) for the losses of pairs, (input, target, var) for the Gaussian.
+    """
+
+    def forward(self, first: Array, second: Array, third: Any, /) -> Any:
+        raise NotImplementedError(f"{self.name} does not define forward")
+
+    def backward(self, grad_output: Any = None) -> tuple[Array, Array]:
+        raise NotImplementedError(f"{self.name} does not define backward")
+
+    def __call__(self, first: Array, second: Array, third: Any, /) -> Any:
+        return self.forward(first, second, third)

@@ -1,0 +1,119 @@
+"""Losses of a difference d = x − t: MSE, half squared error, L1, smooth L1, Huber."""
+
+from typing import Any
+
+import numpy as np
+
+from scratch import checks
+from scratch.losses.loss import Loss, Target
+from scratch.module import Array
+
+
+class MSELoss(Loss):
+    """value = (x − t)², one per element; ∂value/∂x = 2(x − t).
+
+    Torch's mean is over all N·C elements. The textbook ½‖x − t‖² per sample is `HalfSquaredError`.
+    Raises ValueError where input and target differ in shape; a target of shape () serves all.
+    """
+
+    def forward(self, input: Array, target: Target) -> Any:
+        checks.elementwise_loss(self.name, input, target, self.reduction)
+        difference = input - target
+        return self._reduce(difference * difference, difference)
+
+    def backward(self, grad_output: Any = None) -> Array:
+        difference, u = self._recall(grad_output)
+        return np.asarray(2 * u * difference)
+
+
+class HalfSquaredError(Loss):
+    """The textbook's value = ½‖x − t‖² = ½ Σ_c (x_c − t_c)², one per sample; ∂value/∂x = x − t.
+
+    The samples are the rows: their values are summed over the last axis, and the mean is over the samples. Torch has no
+    such loss. For N samples of C outputs each,
+
+        HalfSquaredError("mean") = C/2 · MSELoss("mean"),    HalfSquaredError("sum") = N·C/2 · MSELoss("mean"),
+
+    and so are the gradients: a learning rate η with it is the rate η·C/2 (for the sum η·N·C/2) with `MSELoss()`.
+    For two outputs, as in source 002, the mean of one is the mean of the other.
+    Raises ValueError for an input without axes; else as MSELoss.
+    """
+
+    def forward(self, input: Array, target: Target) -> Any:
+        checks.elementwise_loss(self.name, input, target, self.reduction)
+        checks.has_axes(self.name, input.shape)
+        difference = input - target
+        return self._reduce((difference * difference).sum(-1) / 2, difference)
+
+    def backward(self, grad_output: Any = None) -> Array:
+        difference, u = self._recall(grad_output)
+        return np.asarray(u[..., np.newaxis] * difference)
+
+
+class L1Loss(Loss):
+    """value = |x − t|, one per element; ∂value/∂x = sign(x − t), and 0 at the kink x = t."""
+
+    def forward(self, input: Array, target: Target) -> Any:
+        checks.elementwise_loss(self.name, input, target, self.reduction)
+        difference = input - target
+        return self._reduce(np.abs(difference), difference)
+
+    def backward(self, grad_output: Any = None) -> Array:
+        difference, u = self._recall(grad_output)
+        return np.asarray(u * sign(difference))
+
+
+class SmoothL1Loss(Loss):
+    """value = d²/(2β) where |d| < β, else |d| − β/2, with d = x − t; one per element.
+
+    ∂value/∂x = d/β where |d| < β, else sign(d). Both pieces and their slopes agree at |d| = β, so that the loss has no
+    kink. β = 0 is L1Loss, whose kink at d = 0 has gradient 0. SmoothL1Loss(β) is HuberLoss(β)/β.
+    Source: Girshick, *Fast R-CNN* (2015), eq. 3 (β = 1). Raises ValueError for β < 0; else as MSELoss.
+    """
+
+    def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
+        super().__init__(reduction)
+        checks.loss_options(self.name, beta=beta)
+        self.beta = beta
+
+    def forward(self, input: Array, target: Target) -> Any:
+        checks.elementwise_loss(self.name, input, target, self.reduction)
+        d = input - target
+        size, beta = np.abs(d), self.beta
+        inside = np.minimum(size, beta)  # d²/2β is wanted, and finite, only there
+        square = inside * (inside / beta) / 2 if beta else inside
+        return self._reduce(np.where(size < beta, square, size - beta / 2), d)
+
+    def backward(self, grad_output: Any = None) -> Array:
+        d, u = self._recall(grad_output)
+        return np.asarray(u * (np.clip(d, -self.beta, self.beta) / self.beta if self.beta else sign(d)))
+
+
+class HuberLoss(Loss):
+    """value = d²/2 where |d| ≤ δ, else δ(|d| − δ/2), with d = x − t; one per element.
+
+    ∂value/∂x = d where |d| ≤ δ, else δ sign(d): d, clipped to [−δ, δ]. No kink: both pieces and slopes agree at δ.
+    Source: Huber, *Robust Estimation of a Location Parameter* (1964). Raises ValueError for δ ≤ 0; else as MSELoss.
+    """
+
+    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+        super().__init__(reduction)
+        checks.loss_options(self.name, delta=delta)
+        self.delta = delta
+
+    def forward(self, input: Array, target: Target) -> Any:
+        checks.elementwise_loss(self.name, input, target, self.reduction)
+        d = input - target
+        size, delta = np.abs(d), self.delta
+        inside = np.minimum(size, delta)  # its square is wanted, and finite, only there
+        values = np.where(size < delta, inside * inside / 2, delta * (size - delta / 2))
+        return self._reduce(values, d)
+
+    def backward(self, grad_output: Any = None) -> Array:
+        d, u = self._recall(grad_output)
+        return np.asarray(u * np.clip(d, -self.delta, self.delta))
+
+
+def sign(x: Array) -> Array:
+    """1, 0 or −1, and 0 for NaN, as PyTorch has it: `np.sign` keeps NaN."""
+    return np.subtract(x > 0, x < 0, dtype=x.dtype)
