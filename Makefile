@@ -8,7 +8,7 @@ ARGS   ?=
 WORKERS ?= 2
 N       ?= 100000
 
-.PHONY: help compare bench test alarms mutants lint format picture clean
+.PHONY: help compare bench test alarms mutants dictionary lint format picture clean
 
 help:
 	@echo 'make compare   train both sides on real data, judge every step, write runs/$(NAME)/report.html'
@@ -17,6 +17,7 @@ help:
 	@echo 'make test      lint, types and every test'
 	@echo 'make alarms    judge $(N) random correct nets in each dtype: no verdict may be "wrong" (N=1000 for fewer)'
 	@echo 'make mutants   change the code of both sides in every small way and see that a test notices (minutes)'
+	@echo 'make dictionary  write docs/dictionary/ from docstrings, code and judge (ARGS=--all to measure everything anew)'
 	@echo 'make lint      ruff and mypy alone'
 	@echo 'make format    let ruff rewrite the layout'
 	@echo 'make clean     remove .venv and what the tools left behind'
@@ -46,6 +47,10 @@ alarms: $(READY)
 
 mutants: $(READY)
 	$(BIN)/python -m parity_tests.mutants $(WORKERS)
+
+# Measures and draws what changed; a page that is out of date fails a test.
+dictionary: $(READY)
+	$(BIN)/python -m handgrad.dictionary $(ARGS)
 
 format: $(READY)
 	$(BIN)/ruff format

@@ -1,0 +1,62 @@
+"""`python -m handgrad.dictionary [--all]`: write `docs/dictionary/`."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from handgrad.dictionary import pages
+from handgrad.dictionary.source import Entry, entries, fingerprint
+from handgrad.files import write_text
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        "python -m handgrad.dictionary", description="Write docs/dictionary/. What changed is measured and drawn anew."
+    )
+    parser.add_argument("--all", action="store_true", help="measure and draw every op anew")
+    everything = parser.parse_args().all
+    if not pages.FOLDER.parent.is_dir():
+        parser.error(f"there is no {pages.FOLDER.parent}: the dictionary is written in a checkout of the project")
+    pages.FOLDER.mkdir(exist_ok=True)
+
+    before, measured, failed = pages.load(), {}, []
+    for entry in entries():
+        known = before.get(entry.name)
+        if known is not None and not everything and known["source"] == fingerprint(entry):
+            measured[entry.name] = known
+            continue
+        print(f"measuring {entry.name}", file=sys.stderr)
+        try:
+            measured[entry.name] = _measure_and_draw(entry)
+        except Exception as error:  # whatever an unfinished op does, the others are written
+            failed.append(f"{entry.name}: {type(error).__name__}: {error}")
+    lines = [f"{json.dumps(name)}: {json.dumps(found, ensure_ascii=False)}" for name, found in sorted(measured.items())]
+    write_text(pages.FOLDER / pages.MEASURED, "{\n" + ",\n".join(lines) + "\n}\n")
+    if failed:
+        print("\n".join(["no page was written, as these could not be measured:", *failed]), file=sys.stderr)
+        return 1
+
+    texts = pages.render(measured, pages.drawn())
+    for name, text in texts.items():
+        write_text(pages.FOLDER / name, text)
+    for path in pages.FOLDER.iterdir():  # of ops that are no more
+        if path.suffix in (".md", ".svg") and f"{path.stem}.md" not in texts:
+            path.unlink()
+    print(f"{len(texts)} pages in {pages.FOLDER}")
+    return 0
+
+
+def _measure_and_draw(entry: Entry) -> dict[str, Any]:
+    from handgrad.dictionary.measure import measure  # loads torch
+    from handgrad.dictionary.pictures import picture
+
+    found, svg, path = measure(entry), picture(entry), pages.FOLDER / f"{entry.name}.svg"
+    path.unlink(missing_ok=True)
+    if svg is not None:
+        write_text(path, svg)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
