@@ -5,6 +5,7 @@ imported by the command that needs it.
 """
 
 import difflib
+import inspect
 import math
 import shlex
 import sys
@@ -28,11 +29,28 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130  # exit code: 128 + SIGINT
 REPORT, RESULT = "report.html", "result.json"
-OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
-DEFAULT_LR = 0.001  # PyTorch's, for SGD and for Adam
-ACTIVATIONS = ("identity", "relu", "leaky_relu", "sigmoid", "tanh", "softmax", "log_softmax")
+OPTIMIZERS = {
+    "sgd": "SGD",
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "adamax": "Adamax",
+    "nadam": "NAdam",
+    "radam": "RAdam",
+    "adagrad": "Adagrad",
+    "adadelta": "Adadelta",
+    "rmsprop": "RMSprop",
+    "rprop": "Rprop",
+    "asgd": "ASGD",
+    "adafactor": "Adafactor",
+}
+ACTIVATIONS = (
+    *("identity", "relu", "relu6", "leaky_relu", "prelu", "rrelu", "hardtanh"),
+    *("elu", "celu", "selu", "gelu", "gelu_tanh", "silu", "mish", "softplus"),
+    *("sigmoid", "tanh", "logsigmoid", "hardsigmoid", "hardswish", "softsign", "tanhshrink"),
+    *("hardshrink", "softshrink", "softmax", "log_softmax", "softmin"),
+)
 DTYPES = ("float32", "float64")
-OPTIMIZER_HELP = f"{' or '.join(OPTIMIZERS)}; another than the recipe's starts from PyTorch's defaults."
+OPTIMIZER_HELP = f"One of {', '.join(OPTIMIZERS)}; another than the recipe's starts from PyTorch's defaults."
 REFRESH = 0.1  # seconds between two looks of the live progress
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help=handgrad.__doc__)
@@ -135,6 +153,62 @@ def compare_command(
         return INTERRUPTED
 
 
+@app.command("trace")
+def trace_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An experiment; `handgrad list` shows them.")],
+    step: Annotated[str, typer.Option(metavar="K", help="Which training step, from 1 on.")] = "1",
+    entry: Annotated[
+        str | None, typer.Option(metavar="NAME[I,J]", help="A gradient's entry to write out, as layers.0.weight[2,1].")
+    ] = None,
+    lr: Annotated[str | None, typer.Option(metavar="X", help="Learning rate.")] = None,
+    batch_size: Annotated[str | None, typer.Option(metavar="N", help="Examples per step.")] = None,
+    optimizer: Annotated[str | None, typer.Option(metavar="NAME", help=OPTIMIZER_HELP)] = None,
+    hidden: Annotated[str | None, typer.Option(metavar="N,N", help="Widths of the hidden layers, as in 64,32.")] = None,
+    activation: Annotated[str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(ACTIVATIONS)}.")] = None,
+    seed: Annotated[str | None, typer.Option(metavar="N", help="Of weights, batches and generated data.")] = None,
+    dtype: Annotated[str | None, typer.Option(metavar="NAME", help=f"{' or '.join(DTYPES)}.")] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every number as JSON.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page.")] = None,
+) -> int:
+    """Show one training step in full: every layer's numbers on both sides, how far apart, within which bound.
+
+    Both sides start the step from the same state. Exit code 0: every number of both sides held.
+    """
+    texts = {
+        "lr": lr,
+        "batch_size": batch_size,
+        "optimizer": optimizer,
+        "hidden": hidden,
+        "activation": activation,
+        "seed": seed,
+        "dtype": dtype,
+    }
+    given = {field: _parsed(field, text) for field, text in texts.items() if text is not None}
+    experiment = with_overrides(experiment_named(name), given)
+    number = _whole("--step", step)
+    from handgrad.files import write_text
+    from handgrad.runner import prepare
+    from handgrad.trace import parse_entry, sum_of, trace
+    from handgrad.trace.page import page
+    from handgrad.trace.words import text, to_json
+
+    try:
+        if entry is not None:
+            parse_entry(entry)
+        found = trace(prepare(experiment), number)
+        sum_ = None if entry is None else sum_of(found, entry)
+    except (ValueError, TypeError, MemoryError, RuntimeError) as error:
+        raise BadInputError(str(error)) from error
+    for path, written in ((json, to_json), (html, page)):
+        if path is not None:
+            try:
+                write_text(path, written(found, sum_))
+            except OSError as error:
+                raise BadInputError(f"{path} cannot be written: {error.strerror}") from error
+    print(text(found, sum_))
+    return 0 if found.held else 1
+
+
 @app.command("bench")
 def bench_command(
     out: Annotated[Path | None, typer.Option(help="Folder for the result.", show_default="runs/bench")] = None,
@@ -197,7 +271,10 @@ def with_overrides(experiment: "Experiment", given: dict[str, Any]) -> "Experime
     PyTorch's defaults.
     """
     if given.get("optimizer", experiment.optimizer) != experiment.optimizer:
-        given = {"optimizer_options": {}, "lr": DEFAULT_LR, **given}
+        import scratch
+
+        default = inspect.signature(getattr(scratch, given["optimizer"])).parameters["lr"].default
+        given = {"optimizer_options": {}, "lr": default, **given}
     return replace(experiment, **given)
 
 

@@ -150,6 +150,13 @@ def _batches(prepared: Prepared, shuffles: np.random.Generator) -> Iterator[npt.
         yield piece if order is None else order[piece]
 
 
+def batches(prepared: Prepared) -> Iterator[npt.NDArray[np.intp] | slice]:
+    """The rows of every batch of the run, epoch after epoch."""
+    shuffles = np.random.default_rng([prepared.experiment.seed, 1])
+    for _ in range(prepared.experiment.epochs):
+        yield from _batches(prepared, shuffles)
+
+
 def divergence(ours: list[Parameter], theirs: list[Parameter]) -> float:
     """max |w − w'| / max |w'| over all parameters (max |w| where w' is all zeros); NaN where either holds a NaN."""
     pairs = [(a.data, b.data) for a, b in zip(ours, theirs, strict=True)]

@@ -1,0 +1,45 @@
+"""A trace as a page: the same content as in the terminal, with every small tensor in full and coloured by value."""
+
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from handgrad.trace.entry import Entry
+from handgrad.trace.step import Tensor, Trace
+from handgrad.trace.words import SIDES, measured, shown
+
+ROWS, COLUMNS = 12, 16
+
+
+def page(trace: Trace, entry: Entry | None = None) -> str:
+    """One self-contained HTML file."""
+    environment = Environment(
+        loader=PackageLoader("handgrad.trace", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"cells": _cells, "measured": measured, "cumsum": np.cumsum, "shown": shown}
+    return environment.get_template("page.html.j2").render(trace=trace, entry=entry, sides=SIDES)
+
+
+def _cells(tensor: Tensor, side: str) -> list[list[tuple[str, str]]]:
+    """Text and colour of every number shown: blue below 0, orange above, as strong as it is large in this tensor."""
+    a: Any = np.atleast_2d(getattr(tensor, side))
+    a = a.reshape(-1, a.shape[-1])
+    top = float(np.max(np.abs(a[np.isfinite(a)]), initial=0.0)) or 1.0
+    rows = []
+    for row in a[:ROWS]:
+        rows.append([(f"{v:.5g}", _colour(float(v) / top)) for v in row[:COLUMNS]])
+        if len(row) > COLUMNS:
+            rows[-1].append(("…", ""))
+    return rows + [[("…", "")]] * (len(a) > ROWS)
+
+
+def _colour(share: float) -> str:
+    if not np.isfinite(share):
+        return ""
+    kind = "--below" if share < 0 else "--above"
+    return f"background: color-mix(in srgb, var({kind}) {round(55 * abs(share))}%, transparent)"
