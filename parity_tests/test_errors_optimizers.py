@@ -47,6 +47,10 @@ def infinite(b):
     return [parameter]
 
 
+def sequence(b, optimizer):
+    return b.side.SequentialLR(optimizer, [b.side.StepLR(optimizer, 3)], [])
+
+
 def beyond(b):
     optimizer = make(b, "SGD", lr=0.0)
     schedule = b.side.OneCycleLR(optimizer, 0.0, total_steps=2)
@@ -602,6 +606,11 @@ BAD = {
     ),
     "another optimizer's schedule": (
         lambda b: b.side.SequentialLR(b.optimizer, [b.side.StepLR(make(b, "SGD"), 3)], []),
+        ValueError,
+        "SequentialLR: schedulers[0] has another optimizer",
+    ),
+    "another optimizer's sequence": (
+        lambda b: b.side.SequentialLR(b.optimizer, [sequence(b, make(b, "SGD"))], []),
         ValueError,
         "SequentialLR: schedulers[0] has another optimizer",
     ),

@@ -227,7 +227,7 @@ class OneRate(scratch.LRScheduler):
         return [0.5]
 
 
-# what the state dict of a schedule with one group less breaks in one of two: at the latest when it is used
+# an entry of another number of groups → by how many steps it is refused: at the latest when it is used
 OF_TWO = {
     "CosineAnnealingLR": ("base_lrs", 7),
     "LambdaLR": ("lr_lambdas", 0),
@@ -236,15 +236,16 @@ OF_TWO = {
 }
 
 
+@pytest.mark.parametrize("groups", [1, 3])
 @pytest.mark.parametrize("name", OF_TWO)
-def test_a_state_of_one_group_does_not_fit_two(name):
+def test_a_state_of_other_groups_does_not_fit_two(name, groups):
     entry, steps = OF_TWO[name]
     optimizer = two_groups(scratch, "SGD")
     schedule = built(scratch, name.removesuffix(" of rates"), optimizer)
     state = schedule.state_dict()
 
     def go_on():
-        schedule.load_state_dict({**state, entry: state[entry][:-1]})
+        schedule.load_state_dict({**state, entry: (state[entry] * 2)[:groups]})
         passed(optimizer, schedule, range(steps))
 
     with pytest.raises(ValueError, match=r"^zip\(\) argument 2 is (shorter|longer) than argument 1$"):

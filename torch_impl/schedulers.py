@@ -23,8 +23,6 @@ def constructor(name: str) -> Callable[..., lr_scheduler.LRScheduler]:
         given = inspect.signature(kind).bind(optimizer, *args, **options)
         given.apply_defaults()
         arguments = {key: value for key, value in given.arguments.items() if key != "optimizer"}
-        if "milestones" in arguments:  # which may be an iterator
-            arguments["milestones"] = list(arguments["milestones"])
         optimizer_checks.scheduler(name, optimizer, Optimizer, arguments)
         if arguments.get("last_epoch", -1) != -1:
             optimizer_checks.initial_lr(name, optimizer.param_groups)
