@@ -8,12 +8,13 @@ ARGS   ?=
 WORKERS ?= 2
 N       ?= 100000
 
-.PHONY: help compare bench test alarms mutants dictionary lint format picture clean
+.PHONY: help compare bench performance test alarms mutants dictionary lint format picture clean
 
 help:
 	@echo 'make compare   train both sides on real data, judge every step, write runs/$(NAME)/report.html'
 	@echo '               (NAME=moons for another experiment, ARGS="--epochs 5" for options)'
-	@echo 'make bench     time a training step of both sides'
+	@echo 'make bench     time both sides and their peers, for 15 minutes (ARGS=--quick for one)'
+	@echo 'make performance  write docs/performance.md from benchmarks/results/'
 	@echo 'make test      lint, types and every test'
 	@echo 'make alarms    judge $(N) random correct nets in each dtype: no verdict may be "wrong" (N=1000 for fewer)'
 	@echo 'make mutants   change the code of both sides in every small way and see that a test notices (minutes)'
@@ -31,7 +32,11 @@ compare: $(READY)
 	$(BIN)/handgrad compare $(NAME) $(ARGS)
 
 bench: $(READY)
-	$(BIN)/handgrad bench
+	$(BIN)/handgrad bench $(ARGS)
+
+# The page of the committed results; one that is out of date fails a test.
+performance: $(READY)
+	$(BIN)/python -m benchmarks.page
 
 lint: $(READY)
 	$(BIN)/ruff format --check

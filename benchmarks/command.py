@@ -1,42 +1,39 @@
-"""`handgrad bench`: every net of the table, printed as it is measured, and kept in a file with its samples."""
+"""`handgrad bench compare`: two results as a table and an exit code."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
+import rich.table
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.step import NETS, ParityError, time_step
-from handgrad.environment import environment
-from handgrad.files import write_text
+from benchmarks.compare import compare, differences, regressions
+from benchmarks.questions.words import ratio_text
+from benchmarks.result import BadResultError, load
 
 
-def run_benchmark(path: Path) -> int:
-    """Time all nets, print a table, write `path` after each of them. Returns 1 where the judge refused a side."""
+def run_compare(a: Path, b: Path) -> int:
+    """Print what changed from `a` to `b`. 1 where this project's side became slower, else 0.
+
+    Raises BadResultError for a file that is no result, and for two that have no time in common.
+    """
+    old, new = load(a), load(b)
+    changes = compare(old, new)
+    if not changes:
+        raise BadResultError(f"{a} and {b} have no time in common")
     console = Console(highlight=False)
-    timings = []
-    for net in NETS:
-        with console.status(f"judging and timing {net.name}"):
-            try:
-                timings.append(time_step(net))
-            except ParityError as error:
-                console.print(str(error), markup=False, soft_wrap=True)
-                return 1
-        found = {"environment": environment("cpu", "float32"), "timings": [asdict(timing) for timing in timings]}
-        write_text(path, json.dumps(found, indent=1) + "\n")
-    table = Table(header_style="bold", title="one training step, float32, SGD, one thread")
-    for heading in ("net", "NumPy", "PyTorch", "PyTorch / NumPy", "faster"):
-        table.add_column(heading, justify="left" if heading == "net" else "right", overflow="fold")
-    for t in timings:
-        sure = t.low > 1 or t.high < 1
-        faster = ("NumPy" if t.ratio > 1 else "PyTorch") if sure else "no telling"
-        ratio = f"{t.ratio:.2f} ({t.low:.2f} to {t.high:.2f})"
-        table.add_row(t.net.name, _micro(t.scratch_seconds), _micro(t.torch_seconds), ratio, faster)
-    console.print(table)
-    console.print(f"result  {path}", markup=False, soft_wrap=True)
-    return 0
-
-
-def _micro(seconds: float) -> str:
-    return f"{1e6 * seconds:,.1f} µs"
+    table = rich.table.Table(header_style="bold", title=f"time in {b.name} / time in {a.name}", title_justify="left")
+    for heading in ("question", "case", "who", "ratio", "change"):
+        table.add_column(heading, justify="right" if heading == "ratio" else "left", overflow="fold")
+    real = [change for change in changes if change.verdict in ("slower", "faster")]
+    for change in real:
+        question = change.question + (" (as found)" if change.variant == "as found" else "")
+        table.add_row(question, change.case, change.name, ratio_text(change.ratio), change.verdict)
+    if real:
+        console.print(table)
+    for difference in differences(old, new):
+        console.print(f"differs   {difference}", markup=False, soft_wrap=True)
+    worse = regressions(changes)
+    console.print(
+        f"{len(changes)} times in both; {len(real)} changed for real; NumPy became slower in {len(worse)}",
+        style="bold red" if worse else "bold green",
+    )
+    return 1 if worse else 0

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 import handgrad
@@ -26,6 +26,7 @@ import handgrad
 if TYPE_CHECKING:
     from handgrad.experiments import Experiment
     from handgrad.run import Run
+    from handgrad.seeds import Request
 
 INTERRUPTED = 130  # exit code: 128 + SIGINT
 REPORT, RESULT = "report.html", "result.json"
@@ -99,7 +100,7 @@ def handgrad_command(
 
 @app.command("list")
 def list_command() -> None:
-    """Show the experiments."""
+    """Show the experiments: source (an article's number, see docs/experiments.md), data, what must come out."""
     from handgrad.experiments import EXPERIMENTS
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -107,7 +108,8 @@ def list_command() -> None:
         table.add_column(heading, no_wrap=heading != "what", overflow="fold")
     for experiment in EXPERIMENTS.values():
         expected = str(experiment.expect).replace("accuracy", "acc.")
-        cells = (experiment.name, experiment.title, experiment.source, experiment.size, expected)
+        source = experiment.source.replace("scikit-learn", "sklearn")
+        cells = (experiment.name, experiment.title, source, experiment.size, expected)
         table.add_row(*cells, f"{experiment.seconds:.0f} s")
     Console().print(table)
 
@@ -115,7 +117,18 @@ def list_command() -> None:
 @app.command("compare")
 def compare_command(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="An experiment; `handgrad list` shows them.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="An experiment; `handgrad list` shows them. Your own: mine.py:experiment."),
+    ] = None,
+    csv: Annotated[str | None, typer.Option(metavar="FILE", help="Your own data instead of a NAME.")] = None,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of the CSV file: what to learn.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every experiment, and one page about them.")] = False,
+    seeds: Annotated[str | None, typer.Option(metavar="N", help="Repeat over N seeds from --seed on.")] = None,
+    jobs: Annotated[
+        str | None, typer.Option(metavar="N", help="Processes at once, for --all and --seeds.", show_default="cores")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="With --all: keep the results that are there.")] = False,
     epochs: Annotated[str | None, typer.Option(metavar="N", help="Passes over the training data.")] = None,
     lr: Annotated[str | None, typer.Option(metavar="X", help="Learning rate.")] = None,
     batch_size: Annotated[str | None, typer.Option(metavar="N", help="Examples per step.")] = None,
@@ -131,7 +144,9 @@ def compare_command(
     """Train both sides from the same weights on the same batches, judge every step, and write a report.
 
     Exit code 0: every judged step of both sides held and the experiment's expectation is met. With another recipe
-    (epochs, lr, batch size, optimizer, hidden, activation) the expectation is shown but does not decide.
+    (epochs, lr, batch size, optimizer, hidden, activation) the expectation is shown but does not decide, nor does that
+    of a CSV file. --all runs every experiment and writes runs/index.html; --seeds N repeats a run over seeds: parity
+    must hold in all of them, the expectation in the first.
     """
     texts = {
         "epochs": epochs,
@@ -145,9 +160,26 @@ def compare_command(
         "judge_every": judge_every,
     }
     given = {field: _parsed(field, text) for field, text in texts.items() if text is not None}
-    experiment = with_overrides(experiment_named(name), given)
+    times = 1 if seeds is None else _whole("--seeds", seeds, high=10_000)
+    cores = None if jobs is None else _whole("--jobs", jobs)
+    if resume and not everything:
+        raise BadInputError("--resume belongs to --all")
     try:
-        return compare(experiment, device, out or Path("runs") / experiment.name, context.obj)
+        if everything:
+            of_one = {"NAME": name, "--csv": csv, "--target": target, "--lr": lr, "--batch-size": batch_size}
+            of_one |= {"--optimizer": optimizer, "--hidden": hidden, "--activation": activation}
+            if used := [option for option, value in of_one.items() if value is not None]:
+                raise BadInputError(f"--all runs every experiment with its own recipe; {used[0]} is for a single one")
+            options = [f"--{f.replace('_', '-')}={text}" for f, text in texts.items() if text is not None]
+            options += [f"--device={device}"] * (device != "cpu") + [f"--seeds={times}"] * (seeds is not None)
+            return compare_all(options, out or Path("runs"), cores, resume, context.obj)
+        experiment = with_overrides(_found(name, csv, target), given)
+        from handgrad.seeds import Request
+
+        if experiment.seed + times > 2**32:
+            raise BadInputError(f"--seeds {times} from --seed {experiment.seed} on goes beyond the last, {2**32 - 1}")
+        repeated = None if seeds is None else Repeated(Request(name, csv, target, given, device), times, cores)
+        return compare(experiment, device, out or Path("runs") / experiment.name, context.obj, repeated)
     except KeyboardInterrupt:  # outside the training, which ends by itself and is written
         print("handgrad: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -184,7 +216,7 @@ def trace_command(
         "dtype": dtype,
     }
     given = {field: _parsed(field, text) for field, text in texts.items() if text is not None}
-    experiment = with_overrides(experiment_named(name), given)
+    experiment = with_overrides(_found(name), given)
     number = _whole("--step", step)
     from handgrad.files import write_text
     from handgrad.runner import prepare
@@ -209,24 +241,97 @@ def trace_command(
     return 0 if found.held else 1
 
 
-@app.command("bench")
-def bench_command(
-    out: Annotated[Path | None, typer.Option(help="Folder for the result.", show_default="runs/bench")] = None,
-) -> int:
-    """Time a training step of both sides: one thread, in turn, judged first. Takes about half a minute.
+bench_app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
+app.add_typer(bench_app, name="bench")
 
-    Exit code 1: the judge refused a side, which is then not timed.
+
+@bench_app.callback()
+def bench_command(
+    context: typer.Context,
+    quick: Annotated[bool, typer.Option("--quick", help="A smaller selection: a minute and a half, not 20.")] = False,
+    question: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this; several are named one by one.")
+    ] = None,
+    contender: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this one and NumPy; several one by one.")
+    ] = None,
+    threads: Annotated[str, typer.Option(metavar="N", help="Of every library.")] = "1",
+    out: Annotated[Path | None, typer.Option(help="Folder for result and pictures.", show_default="runs/bench")] = None,
+) -> int | None:
+    """Time training on both sides: judged first, in fresh processes, in turn, with intervals.
+
+    Exit code 1: the judge refused a contender, which is then not timed. `bench compare` holds two results against
+    each other.
     """
+    if context.invoked_subcommand is not None:
+        return None
+    count = _whole("--threads", threads)
+    from benchmarks.contenders import CONTENDERS, OURS
+    from benchmarks.questions import QUESTIONS
+    from benchmarks.run import BenchmarkError, Plan, run_benchmark
+
+    everything = [name for name, one in QUESTIONS.items() if one.in_quick or not quick]
+    questions = tuple(_choice("--question", name, QUESTIONS) for name in question or everything)
+    chosen = tuple(_choice("--contender", name, CONTENDERS) for name in contender or ())
+    plan = Plan(questions, quick, count, (OURS, *chosen) if chosen else ())
     from handgrad.files import output_folder
 
     folder = out or Path("runs") / "bench"
     try:
         output_folder(folder, (RESULT,))
+        return run_benchmark(plan, folder, RESULT, context.obj)
     except OSError as error:
         raise BadInputError(f"--out {folder} cannot be written: {error.strerror} ({error.filename})") from error
-    from benchmarks.command import run_benchmark
+    except BenchmarkError as error:
+        raise BadInputError(str(error)) from error
 
-    return run_benchmark(folder / RESULT)
+
+@bench_app.command("compare")
+def bench_compare_command(
+    before: Annotated[Path, typer.Argument(metavar="A.json", help="A result of `handgrad bench`.")],
+    after: Annotated[Path, typer.Argument(metavar="B.json", help="Another, measured later.")],
+) -> int:
+    """Which times changed from one result to another.
+
+    Exit code 1: NumPy became slower somewhere, for real and not by little.
+    """
+    from benchmarks.command import run_compare
+    from benchmarks.result import BadResultError
+
+    try:
+        return run_compare(before, after)
+    except BadResultError as error:
+        raise BadInputError(str(error)) from error
+
+
+@app.command("doctor")
+def doctor_command(
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="With --json: where to write it.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, printed or written to FILE.")] = False,
+) -> int:
+    """Say what this machine is, how fast it multiplies, and what on it slows either side: five seconds.
+
+    Exit code 0: advice is no error.
+    """
+    if file is not None and not json:
+        raise BadInputError(f"{file} is where --json writes: handgrad doctor --json {file}")
+    from json import dumps
+
+    from handgrad.doctor import diagnose, show
+    from handgrad.files import write_text
+
+    found = diagnose()
+    text = dumps(found.to_json(), indent=1, ensure_ascii=False)
+    if file is not None:
+        try:
+            write_text(file, text + "\n")
+        except OSError as error:
+            raise BadInputError(f"{file} cannot be written: {error.strerror}") from error
+    elif json:
+        print(text)
+    else:
+        show(found, Console(highlight=False))
+    return 0
 
 
 @app.command("check")
@@ -257,11 +362,22 @@ def check_command(
     return found.exit_code
 
 
-def experiment_named(name: str) -> "Experiment":
-    """The experiment of that name. BadInputError names the nearest."""
-    from handgrad.experiments import EXPERIMENTS
+class Repeated(NamedTuple):
+    """A run over several seeds: how to name it in another process, how many, how many at once (None: every core)."""
 
-    return EXPERIMENTS[_choice("experiment", name, EXPERIMENTS)]
+    request: "Request"
+    times: int
+    jobs: int | None
+
+
+def _found(name: str | None, csv: str | None = None, target: str | None = None) -> "Experiment":
+    """The experiment that the command line names. BadInputError for what is not there."""
+    from handgrad.experiments.own import find
+
+    try:
+        return find(name, csv, target)
+    except ValueError as error:
+        raise BadInputError(str(error)) from error
 
 
 def with_overrides(experiment: "Experiment", given: dict[str, Any]) -> "Experiment":
@@ -275,10 +391,51 @@ def with_overrides(experiment: "Experiment", given: dict[str, Any]) -> "Experime
 
         default = inspect.signature(getattr(scratch, given["optimizer"])).parameters["lr"].default
         given = {"optimizer_options": {}, "lr": default, **given}
+    if experiment.model is not None and (own := [f"--{f}" for f in ("hidden", "activation") if f in given]):
+        raise BadInputError(f"{own[0]} cannot change {experiment.name}: it is a net of its own, not an MLP of layers")
     return replace(experiment, **given)
 
 
-def compare(experiment: "Experiment", device: str, out: Path, command: str) -> int:
+def compare_all(options: list[str], out: Path, jobs: int | None, resume: bool, command: str) -> int:
+    """Run every experiment, and write the page about them. Returns the exit code: 1 if any failed."""
+    from handgrad.environment import usable_cores
+    from handgrad.everything import INDEX, TIMES, compare_all
+    from handgrad.experiments import EXPERIMENTS
+    from handgrad.files import output_folder
+    from handgrad.report.index import Outcome, write_index
+
+    try:
+        output_folder(out, (INDEX, TIMES))
+    except OSError as error:
+        raise BadInputError(f"--out {out} cannot be written: {error.strerror} ({error.filename})") from error
+    console, start = Console(highlight=False), time.monotonic()
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} experiments"))
+    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+        task = progress.add_task("all", total=len(EXPERIMENTS))
+
+        def done(outcome: Outcome) -> None:
+            style = "green" if outcome.passed else "bold red"
+            ours, theirs = outcome.values()
+            line = f"{outcome.experiment.name:15} {outcome.verdict:11} {outcome.experiment.expect}: {ours} / {theirs}"
+            progress.console.print(f"{line}  {outcome.error}", style=style, markup=False, soft_wrap=True)
+            progress.advance(task)
+
+        some = list(EXPERIMENTS.values())
+        outcomes, interrupted = compare_all(some, options, out, jobs or usable_cores(), resume, done)
+    seconds = time.monotonic() - start
+    try:
+        write_index(outcomes, out / INDEX, command, seconds, interrupted)
+    except OSError as error:
+        raise BadInputError(f"--out {out} cannot be written: {error.strerror} ({error.filename})") from error
+    passed = sum(outcome.passed for outcome in outcomes)
+    console.print(f"\nindex  {out / INDEX}\n", markup=False, soft_wrap=True)
+    verdict = "INTERRUPTED" if interrupted else "PASSED" if passed == len(outcomes) else "FAILED"
+    style = "bold green" if verdict == "PASSED" else "bold red"
+    console.print(f"{verdict}: {passed} of {len(outcomes)} experiments passed in {seconds:.0f} s", style=style)
+    return INTERRUPTED if interrupted else 0 if passed == len(outcomes) else 1
+
+
+def compare(experiment: "Experiment", device: str, out: Path, command: str, repeated: "Repeated | None" = None) -> int:
     """Run one comparison with everything a terminal shows of it. Returns the exit code."""
     from handgrad.files import output_folder
 
@@ -300,6 +457,8 @@ def compare(experiment: "Experiment", device: str, out: Path, command: str) -> i
 
     with Progress(*COLUMNS, console=console, auto_refresh=False) as progress:
         run = train(prepared, command, _follow(progress, experiment.name, prepared.steps))
+    if repeated is not None and not run.interrupted:
+        _repeat(run, repeated, console)
     try:
         write_result(run, out / RESULT)  # first: it is quick, and a second Ctrl-C would cost the report alone
         with console.status("writing the report"):
@@ -308,6 +467,8 @@ def compare(experiment: "Experiment", device: str, out: Path, command: str) -> i
         raise BadInputError(f"--out {out} cannot be written: {error.strerror} ({error.filename})") from error
 
     console.print(summary_table(run))
+    if run.repeats:
+        console.print(seeds_table(run))
     for name, side in run.sides.items():
         for failure in side.tally.failures[:1]:
             heading = f"\n{SIDE_NAMES[name]}, the first step that failed:"
@@ -317,6 +478,46 @@ def compare(experiment: "Experiment", device: str, out: Path, command: str) -> i
     if run.interrupted:
         return INTERRUPTED
     return 0 if passed(run) else 1
+
+
+def _repeat(run: "Run", repeated: Repeated, console: Console) -> None:
+    """Add the other seeds' outcomes to the run. Ctrl-C marks it as interrupted."""
+    from handgrad.environment import usable_cores
+    from handgrad.seeds import repeats
+
+    first = run.experiment.seed
+    others = range(first + 1, first + repeated.times)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} seeds"))
+    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+        task = progress.add_task("seeds", total=repeated.times, completed=1)
+        try:
+            found = repeats(repeated.request, others, repeated.jobs or usable_cores(), lambda: progress.advance(task))
+        except KeyboardInterrupt:
+            run.interrupted = True
+            return
+        except (ValueError, TypeError, MemoryError, RuntimeError) as error:
+            raise BadInputError(str(error)) from error
+    run.repeats = [run.as_repeat(), *found]
+
+
+def seeds_table(run: "Run") -> Table:
+    """Median and spread over seeds, how many met the expectation, in how many parity held."""
+    from statistics import median
+
+    metric, total = run.experiment.expect.metric, len(run.repeats)
+    table = Table(header_style="bold")
+    table.add_column(f"over {total} seeds")
+    for name in run.sides:
+        table.add_column(SIDE_NAMES[name], justify="right")
+    values = [[r.values[name] for r in run.repeats] for name in run.sides]
+    known = [[v for v in side if v is not None and not math.isnan(v)] for side in values]
+    for label, of in (("median", median), ("smallest", min), ("largest", max)):
+        cells = [_value(metric, of(side)) if side else "" for side in known]
+        table.add_row(f"{label} {metric.replace('_', ' ')}", *cells)
+    table.add_row(str(run.experiment.expect), *(f"{sum(map(run.experiment.expect.met, v))} of {total}" for v in values))
+    held = sum(repeat.parity for repeat in run.repeats)
+    table.add_row("parity held on both", *[f"{held} of {total}"] * len(run.sides))
+    return table
 
 
 SIDE_NAMES = {"scratch": "NumPy", "torch": "PyTorch"}
@@ -385,10 +586,14 @@ def verdict(run: "Run") -> str:
         head = "PASSED" if passed(run) else "FAILED"
     failed = [SIDE_NAMES[name] for name, side in run.sides.items() if not side.tally.held]
     parity = f"parity failed on {' and '.join(failed)}" if failed else "parity held on both sides"
+    if broken := [repeat.seed for repeat in run.repeats[1:] if not repeat.parity]:
+        parity += f", and failed with --seed {broken[0]} ({len(broken)} of {len(run.repeats)} seeds)"
     metric = run.experiment.expect.metric
     reached = " and ".join(f"{_value(metric, measured(run, side))} ({SIDE_NAMES[side]})" for side in run.sides)
     expect = f"expected {run.experiment.expect}, {'met' if expectation_met(run) else 'not met'}: {reached}"
-    if not expectation_decides(run) and not run.interrupted:
+    if not run.experiment.expect.decides:
+        expect += "; a yardstick, does not decide"
+    elif not expectation_decides(run) and not run.interrupted:
         expect += f"; does not decide, the recipe was changed ({', '.join(overrides(run.experiment))})"
     diverged = [i for side in run.sides.values() for i, loss in enumerate(side.losses, 1) if not math.isfinite(loss)]
     blown = f"; the loss is not finite from step {min(diverged):,} on: training diverged" if diverged else ""

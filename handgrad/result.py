@@ -14,25 +14,22 @@ from handgrad.run import Run, SideRun
 
 SCHEMA_VERSION = 1
 
+CODE = ("data", "expect", "model", "own_loss", "original")
+"""The fields of an experiment that are functions, or that stand in the file under a name of their own."""
+
 RECIPE = ("hidden", "activation", "optimizer", "optimizer_options", "lr", "epochs", "batch_size")
 """The fields of an experiment that the command line can change and that its expectation was measured with."""
 
 
 def overrides(experiment: Experiment) -> list[str]:
     """Names of the recipe's fields that differ from the table's. Seed, dtype and device belong to no recipe."""
-    original = EXPERIMENTS.get(experiment.name, experiment)
+    original = experiment.original or EXPERIMENTS.get(experiment.name, experiment)
     return [name for name in RECIPE if getattr(experiment, name) != getattr(original, name)]
 
 
 def measured(run: Run, side: str) -> float | None:
     """What the expectation speaks about, as this side reached it."""
-    record = run.sides[side].final
-    metrics = {
-        "final_loss": record.train_loss,
-        "train_accuracy": record.train_accuracy,
-        "test_accuracy": record.test_accuracy,
-    }
-    return metrics[run.experiment.expect.metric]
+    return run.sides[side].measured(run.experiment.expect.metric)
 
 
 def expectation_met(run: Run) -> bool:
@@ -41,8 +38,9 @@ def expectation_met(run: Run) -> bool:
 
 
 def expectation_decides(run: Run) -> bool:
-    """Whether a missed expectation fails the run: not with another recipe than it was measured for, nor half of one."""
-    return not overrides(run.experiment) and not run.interrupted
+    """Whether a missed expectation fails the run: not with another recipe than it was measured for, nor half of one,
+    nor where the experiment only shows it."""
+    return run.experiment.expect.decides and not overrides(run.experiment) and not run.interrupted
 
 
 def passed(run: Run) -> bool:
@@ -53,7 +51,7 @@ def passed(run: Run) -> bool:
 def result(run: Run) -> dict[str, Any]:
     """The run as plain data. NaN and infinity, which JSON does not have, become None."""
     experiment, data = run.experiment, run.data
-    recipe = {name: value for name, value in vars(experiment).items() if name not in ("data", "expect")}
+    recipe = {name: value for name, value in vars(experiment).items() if name not in CODE}
     whole = {
         "schema_version": SCHEMA_VERSION,
         "handgrad": handgrad.__version__,
@@ -79,6 +77,7 @@ def result(run: Run) -> dict[str, Any]:
             "validation": 0 if data.x_val is None else len(data.x_val),
             "test": 0 if data.x_test is None else len(data.x_test),
         },
+        "repeats": [{"seed": repeat.seed, "parity": repeat.parity, "values": repeat.values} for repeat in run.repeats],
         "sides": {name: _side(run, name, side) for name, side in run.sides.items()},
         "divergence": run.divergence,
         "environment": run.environment,
@@ -101,6 +100,7 @@ def _side(run: Run, name: str, side: SideRun) -> dict[str, Any]:
         "test_loss": final.test_loss,
         "seconds_per_step": side.seconds_per_step if side.seconds else None,
         "seconds_total": math.fsum(side.seconds),
+        "reached": measured(run, name),
         "expectation_met": run.experiment.expect.met(measured(run, name)),
         "parity": {
             "held": tally.held,

@@ -40,10 +40,32 @@ class SideRun:
     def final(self) -> EpochRecord:
         return self.epochs[-1]
 
+    def measured(self, metric: str) -> float | None:
+        """What an expectation with that metric speaks about; None where it does not exist or nothing was measured."""
+        curve = self.curve(metric)
+        return curve[-1] if curve else None
+
+    def curve(self, metric: str) -> list[float | None]:
+        """The same after each epoch."""
+        if metric == "loss_ratio":
+            losses = [record.train_loss for record in self.epochs]
+            return [loss / losses[0] if losses[0] else None for loss in losses]
+        return [getattr(record, {"final_loss": "train_loss"}.get(metric, metric)) for record in self.epochs]
+
     @property
     def seconds_per_step(self) -> float:
         """Median over all steps."""
         return float(np.median(self.seconds))
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """The same experiment from another seed (or, as the first of them, from its own): what became of it."""
+
+    seed: int
+    parity: bool  # every judged step of either side held
+    values: dict[str, float | None]  # side → what the expectation speaks about, at the end
+    curves: dict[str, list[float | None]]  # side → the same after each epoch, epoch 0 being the untrained net
 
 
 @dataclass
@@ -59,8 +81,19 @@ class Run:
     grid: Array | None = None  # (points, 2) float64, row-major over a square lattice; None unless inputs are 2-D
     steps_planned: int = 0
     interrupted: bool = False
+    repeats: list[Repeat] = field(default_factory=list)  # over several seeds, this run's own first; else empty
 
     @property
     def parity(self) -> bool:
-        """Every judged step of either side held."""
-        return all(side.tally.held for side in self.sides.values())
+        """Every judged step of either side held, in this run and in its repeats."""
+        return all(side.tally.held for side in self.sides.values()) and all(repeat.parity for repeat in self.repeats)
+
+    def as_repeat(self) -> Repeat:
+        """What a comparison of seeds keeps of this run."""
+        metric = self.experiment.expect.metric
+        return Repeat(
+            seed=self.experiment.seed,
+            parity=self.parity,
+            values={name: side.measured(metric) for name, side in self.sides.items()},
+            curves={name: side.curve(metric) for name, side in self.sides.items()},
+        )

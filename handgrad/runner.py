@@ -14,11 +14,9 @@ from types import FrameType
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from threadpoolctl import threadpool_limits
 
 from handgrad.contract import Array, Parameter, Target, Trainer
-from handgrad.environment import environment
+from handgrad.environment import environment, one_thread
 from handgrad.experiments import Data, Experiment
 from handgrad.experiments.score import confusion_matrix, predicted_classes, true_classes
 from handgrad.judge import StepJudge
@@ -59,18 +57,40 @@ class Prepared:
 def prepare(experiment: Experiment, device: str = "cpu") -> Prepared:
     """Make the data, check it, and build both sides.
 
-    Raises ValueError for data that is not finite, for a dtype or device that does not exist, and for whatever a side
-    refuses.
+    Raises ValueError for data that is not finite or of another shape than `Data` says, for a dtype or device that does
+    not exist, and for whatever a side or the judge refuses.
     """
     if experiment.dtype not in ("float32", "float64"):
         raise ValueError(f"dtype must be float32 or float64; got {experiment.dtype!r}")
     if device.partition(":")[0] not in DEVICES:
         raise ValueError(f"device must be one of {', '.join(DEVICES)}, or numbered as in cuda:0; got {device!r}")
-    data = experiment.data(experiment.seed)
+    data = experiment.data(experiment.seed).checked()
     cast = {name: _cast(array, experiment.dtype) for name, array in data.arrays().items()}
     for name, array in cast.items():
         refuse_non_finite(name, array)
-    return Prepared(experiment, data, cast, build_pair(experiment, data, device), device)
+    trainers = build_pair(experiment, data, device)
+    _rehearse(experiment, data, cast, trainers)
+    return Prepared(experiment, data, cast, trainers, device)
+
+
+def _rehearse(
+    experiment: Experiment, data: Data, cast: dict[str, Array | Target], trainers: dict[str, Trainer]
+) -> None:
+    """Refuse now what training would refuse later: an op without a rule, a net or a loss that the data do not fit."""
+    metric = experiment.expect.metric
+    if metric.endswith("accuracy") and data.classes is None:
+        raise ValueError(f"{experiment.name} expects a {metric}, and its data have no classes")
+    if metric.startswith("test") and data.x_test is None:
+        raise ValueError(f"{experiment.name} expects a {metric}, and its data hold nothing out")
+    if data.y_train.ndim == 1:
+        for name, target in ((name, array) for name, array in cast.items() if name.startswith("y")):
+            outputs = len(data.classes) if data.classes else int(data.y_train.max()) + 1
+            if target.min() < 0 or target.max() >= outputs:
+                raise ValueError(f"data: {name} must be from 0 to {outputs - 1}; got {target.min()} to {target.max()}")
+    for trainer in trainers.values():
+        StepJudge(trainer.model, trainer.loss, trainer.optimizer)
+        with np.errstate(all="ignore"):
+            trainer.loss.forward(_output(trainer, cast["x_train"][:1]), cast["y_train"][:1])
 
 
 def refuse_non_finite(name: str, array: npt.NDArray[np.generic]) -> None:
@@ -88,7 +108,7 @@ def train(prepared: Prepared, command: str = "", on_step: Callable[[Run], None] 
     The first Ctrl-C ends training after the step in progress, and the run so far is returned with `interrupted` set.
     """
     experiment, data = prepared.experiment, prepared.data
-    with _one_thread(), np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+    with one_thread(), np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         run = Run(
             experiment=experiment,
             data=data,
@@ -219,22 +239,6 @@ def _cast(array: Array | Target, dtype: str) -> Array | Target:
     """Floats in `dtype`; class indices stay integers."""
     with np.errstate(over="ignore"):  # what overflows is refused by name right after
         return array.astype(dtype) if array.dtype.kind == "f" else array
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """BLAS and PyTorch on one thread each.
-
-    Nets of this size gain nothing from more, and where two libraries keep a pool of threads each, the pools fight for
-    the cores: beside other busy processes that made a step of 0.2 ms take 39.
-    """
-    threads = torch.get_num_threads()
-    with threadpool_limits(1):
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ At the foot stands the proof, for the type checker, that both keep `handgrad.con
 """
 
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,15 +35,25 @@ def build(side: str, experiment: Experiment, data: Data, device: str = "cpu") ->
     rng = np.random.default_rng([experiment.seed, 0])  # 0: the stream of the weights, 1: that of the shuffles
     where = {"device": device} if side == "torch" else {}
     sizes, activations = layer_sizes(experiment, data), (experiment.activation, experiment.output_activation)
-    model = package.MLP(sizes, *activations, dtype=dtype, rng=rng, **where)
+    options = {"dtype": dtype, "rng": rng, **where}
+    if experiment.model is None:
+        model = package.MLP(sizes, *activations, **options)
+    else:
+        model = experiment.model(package, sizes, options)
     if experiment.init == "normal":
         shapes = {name: weight.shape for name, weight in model.state_dict().items()}
         model.load_state_dict({name: rng.standard_normal(shape).astype(dtype) for name, shape in shapes.items()})
-    loss = getattr(package, experiment.loss)(**where)
-    optimizer = getattr(package, experiment.optimizer)
+    loss = _op(package, experiment.loss)(**where) if experiment.own_loss is None else experiment.own_loss(side)
+    optimizer = _op(package, experiment.optimizer)
     stepper = optimizer(model.parameters(), lr=experiment.lr, **experiment.optimizer_options)
     trainer: Trainer = package.Trainer(model, loss, stepper)
     return trainer
+
+
+def _op(package: ModuleType, name: str) -> Any:
+    if hasattr(package, name):
+        return getattr(package, name)
+    raise ValueError(f"{package.__name__} has no {name!r}")
 
 
 def build_pair(experiment: Experiment, data: Data, device: str = "cpu") -> dict[str, Trainer]:

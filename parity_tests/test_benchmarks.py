@@ -1,33 +1,162 @@
-"""The benchmark refuses what is wrong, reports what it measured, and its interval is an interval of the median."""
+"""The benchmark: who is timed, what an interval is, what two results say of each other. No test looks at a time."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import scratch
-from benchmarks import command, step
+from benchmarks import machine, page, pictures, statistics
+from benchmarks.contenders import CONTENDERS, EVERYWHERE, OURS, TORCH
+from benchmarks.contenders.hand_written import HandWritten
+from benchmarks.nets import DTYPES, NETS, OPTIMIZERS, Net, Problem
+from benchmarks.parity import ParityError, Reference
+from benchmarks.questions import QUESTIONS, Settings
+from benchmarks.questions.question import case_of
+from benchmarks.result import load, rows_of, seconds_of
+from benchmarks.timing import Budget
+from handgrad.cli import main
 
-TINY = step.Net((2, 3, 2), 4)
+TINY = Net((2, 3, 2), 4)
+BINARY = Net((2, 3, 1), 4)
+SHORT = Budget(block=1e-4, rounds=6, seconds=0.2, fewest=6)
 
 
-def test_a_wrong_side_is_not_timed(monkeypatch):
+class Still:
+    """A probe that is never disturbed."""
+
+    def disturbed(self):
+        return False
+
+
+SETTINGS = Settings(threads=1, quick=True, judge=True, contenders=(), probe=Still())
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Hardly any measuring, and whatever number of threads this process has."""
+    monkeypatch.setattr("benchmarks.questions.question.QUICK", SHORT)
+    monkeypatch.setattr("benchmarks.timing.assert_threads", lambda threads: None)
+    monkeypatch.setattr("benchmarks.timing.cores_used", lambda call: 1.0)
+
+
+def test_the_table_of_nets():
+    assert [net.name for net in NETS] == [
+        "2-5-2, batch 100",
+        "2-8-4-1, batch 32",
+        "64-32-10, batch 32",
+        "784-128-10, batch 32",
+        "784-256-128-10, batch 128",
+        "784-512-512-10, batch 256",
+        "1024-1024-1024-10, batch 512",
+        "784-2048-2048-10, batch 1024",
+    ]
+    assert [net.loss for net in NETS] == ["CrossEntropyLoss", "BCEWithLogitsLoss", *["CrossEntropyLoss"] * 6]
+    # By hand: 2·4·(2·3 + 3·2) forward, the same for dW, and 2·4·3·2 for the one dx.
+    assert TINY.flops == 96 + 96 + 48
+    assert TINY.parameters == 17
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("net", [TINY, BINARY], ids=lambda net: net.loss)
+def test_contenders_hold(net, dtype, optimizer):
+    problem = Problem(net, optimizer, dtype)
+    reference = Reference(problem)
+    for name, contender in CONTENDERS.items():
+        if not contender.absent(problem) and "compile" not in name:
+            contender.prepare(problem)
+            reference.judge(contender)
+
+
+@pytest.mark.parametrize("name", [OURS, TORCH])
+def test_outputs_hold(name):
+    problem = Problem(TINY)
+    CONTENDERS[name].prepare(problem)
+    Reference(problem).judge_forward(CONTENDERS[name])
+
+
+class Wrong(HandWritten):
+    """Its state is what `change` makes of it."""
+
+    def __init__(self, change):
+        super().__init__("wrong")
+        self.change = change
+
+    def state(self):
+        return self.change(super().state())
+
+
+class Forgetful(HandWritten):
+    """Loses the optimizer's state."""
+
+    def step(self):
+        options = self.optimizer.param_groups[0]
+        options = {name: value for name, value in options.items() if name in ("lr", "momentum", "betas", "eps")}
+        self.optimizer = type(self.optimizer)(self.model.parameters(), **options)
+        return scratch.Trainer(self.model, self.loss, self.optimizer).step(self.x, self.y)
+
+
+class OtherLoss(HandWritten):
+    """Returns a loss that is a millionth too large."""
+
+    def step(self):
+        return super().step() * (1 + 1e-6)
+
+
+def one_ulp_matters(state):
+    return {name: w * np.asarray(1 + 1e-6, w.dtype) for name, w in state.items()}
+
+
+WRONG = {
+    "weights a millionth too large": (Wrong(one_ulp_matters), "SGD", "float32"),
+    "a silent cast": (Wrong(lambda s: {n: w.astype(np.float32) for n, w in s.items()}), "SGD", "float64"),
+    "momentum forgotten": (Forgetful("forgetful"), "momentum", "float32"),
+    "moments forgotten": (Forgetful("forgetful"), "Adam", "float64"),
+    "another loss": (OtherLoss("other"), "SGD", "float64"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_contender_is_refused(case):
+    contender, optimizer, dtype = WRONG[case]
+    problem = Problem(TINY, optimizer, dtype)
+    contender.prepare(problem)
+    with pytest.raises(ParityError, match="the judge refused"):
+        Reference(problem).judge(contender)
+
+
+def test_a_wrong_contender_is_not_timed(short, monkeypatch):
     backward = scratch.ReLU.backward
     monkeypatch.setattr(scratch.ReLU, "backward", lambda self, grad_output: 2 * backward(self, grad_output))
-    with pytest.raises(step.ParityError, match="constant ratio 2"):
-        step.time_step(TINY, blocks=2)
+    row = QUESTIONS["step"].measure(case_of(Problem(TINY)), SETTINGS)
+    assert row["refused"] == [OURS]
+    assert "the judge refused NumPy" in row["not_timed"][OURS]
+    assert OURS not in row["seconds"]
+    assert TORCH in row["seconds"]
 
 
-def test_both_sides_are_timed(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(command, "NETS", (TINY,))
-    monkeypatch.setattr(step, "BLOCK_SECONDS", 1e-4)
-    assert command.run_benchmark(tmp_path / "result.json") == 0
-    (timing,) = json.loads((tmp_path / "result.json").read_text())["timings"]
-    ratios = np.array([torch / ours for ours, torch in timing["samples"]])
-    assert len(ratios) == step.BLOCKS
-    assert timing["ratio"] == np.median(ratios)
-    assert timing["low"] <= timing["ratio"] <= timing["high"]
-    assert "2-3-2" in capsys.readouterr().out
+@pytest.mark.parametrize("name", ["step", "floor", "phases", "forward", "scaling", "crossover"])
+def test_a_row_becomes_tables_and_a_picture(name, short):
+    """What was measured is in the table, and the picture's text depends on nothing else."""
+    question = QUESTIONS[name]
+    case = question.cases(True)[0]
+    case = {**case, "sizes": list(TINY.sizes), "batch": 4}
+    settings = Settings(1, True, True, EVERYWHERE, Still())
+    row = {"case": case, **json.loads(json.dumps(question.measure(case, settings)))}
+    assert all(len(process) >= 6 for samples in seconds_of(row).values() for process in samples)
+    tables = question.tables([row])
+    assert all(len(cells) == len(table.headings) for table in tables for cells in table.cells)
+    assert any(cells for table in tables for cells in table.cells)
+    figures = [question.picture([row]) for _ in range(2)]
+    texts = [pictures.svg(figure) for figure in figures if figure]
+    assert texts[0] == texts[1]
 
 
 def test_interval_covers_the_median():
@@ -36,12 +165,200 @@ def test_interval_covers_the_median():
     rng = np.random.default_rng(0)
     inside = 0
     for _ in range(2000):
-        low, high = step.median_interval(rng.exponential(size=40))
+        low, high = statistics.median_interval(rng.exponential(size=40))
         inside += low <= np.log(2) <= high
     assert 0.93 < inside / 2000
 
 
-def test_threads_are_asserted(monkeypatch):
-    monkeypatch.setattr(step.torch, "get_num_threads", lambda: 7)
-    with pytest.raises(RuntimeError, match=r"asked for one thread.*7"):
-        step.assert_one_thread()
+@pytest.mark.parametrize(
+    ("n", "ranks"),
+    [
+        (5, None),
+        (6, (1, 6)),
+        (9, (2, 8)),
+        (20, (6, 15)),
+        (40, (14, 27)),
+    ],  # Conover, table A3 and the sign test's tables
+)
+def test_ranks_of_the_interval(n, ranks):
+    found = statistics.median_interval(np.arange(1.0, n + 1))
+    assert found == (ranks or (0.0, np.inf))
+
+
+def test_dirty_samples_have_no_part_in_an_estimate():
+    clean = [[1.0] * 6 + [-9.0] * 3]
+    assert statistics.time_of(clean) == statistics.Estimate(1, 1, 1)
+    assert statistics.ratio_of(clean, [[2.0] * 9]) == statistics.Estimate(0.5, 0.5, 0.5)
+    assert statistics.time_of([[1.0] * 2 + [-9.0] * 5]) == statistics.Estimate(9, 1, 9, clean=False)
+    assert statistics.time_of([[1.0] * 5]) is None
+    # The interval spans what the processes say.
+    assert statistics.time_of([[1.0] * 6, [2.0] * 6]) == statistics.Estimate(1.5, 1, 2)
+
+
+def test_fits():
+    sizes = np.array([1e3, 1e5, 1e7])
+    overhead, rate = statistics.overhead_and_rate(sizes, 1e-5 + sizes * 1e-10)
+    np.testing.assert_allclose([overhead, rate], [1e-5, 1e-10])
+    slope, intercept = statistics.line([0.0, 1.0, 2.0, 3.0], [1.0, 3.0, 5.0, 7.0])
+    np.testing.assert_allclose([slope.value, slope.low, slope.high, intercept.value], [2, 2, 2, 1])
+
+
+def test_threads_and_kernels_are_asserted(monkeypatch):
+    monkeypatch.setattr(machine.torch, "get_num_threads", lambda: 7)
+    with pytest.raises(machine.NotAsAskedError, match=r"asked for 1 thread, but found .*7"):
+        machine.assert_threads(1)
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Prescott9")
+    with pytest.raises(machine.NotAsAskedError, match="should be unset"):
+        machine.assert_kernels("unset")
+    pool = {"internal_api": "openblas", "filepath": "numpy.libs/x", "architecture": "Haswell"}
+    monkeypatch.setattr(machine, "threadpool_info", lambda: [pool])
+    with pytest.raises(machine.NotAsAskedError, match="Prescott9"):
+        machine.assert_kernels("as found")
+
+
+def test_a_process_gets_the_variables_of_its_variant():
+    given = {"OPENBLAS_CORETYPE": "Haswell", "OPENBLAS_L2_SIZE": "512", "HOME": "x"}
+    unset = machine.process_environment("unset", 1, given)
+    assert not set(machine.KERNEL_VARIABLES) & set(unset)
+    assert (unset["HOME"], unset["OMP_NUM_THREADS"]) == ("x", "1")
+    found = machine.process_environment("as found", 2, given)
+    assert (found["OPENBLAS_CORETYPE"], found["OPENBLAS_NUM_THREADS"]) == ("Haswell", "2")
+
+
+# --- two results ------------------------------------------------------------------------------------------------------
+
+
+def result(numpy, torch=2e-5, **more):
+    rng = np.random.default_rng(0)
+    noise = 1 + 0.004 * rng.standard_normal(15)
+    row = {
+        "case": {"name": "a net"},
+        "seconds": {OURS: [(numpy * noise).tolist()], TORCH: [(torch * noise).tolist()]},
+    }
+    environment = {"numpy": "2", "probe_seconds": 1e-4}
+    return {
+        "format": 1,
+        "machine": "m",
+        "threads": 1,
+        "budget": "b",
+        "environments": {"unset": environment},
+        "questions": {"step": {"unset": [row]}},
+        **more,
+    }
+
+
+PAIRS = {
+    "the same": (result(1e-5), result(1e-5), 0, "0 changed for real"),
+    "NumPy slower": (result(1e-5), result(1.5e-5), 1, "NumPy became slower in 1"),
+    "NumPy faster": (result(1.5e-5), result(1e-5), 0, "1 changed for real"),
+    "another slower": (result(1e-5), result(1e-5, torch=3e-5), 0, "NumPy became slower in 0"),
+    "slower by little": (result(1e-5), result(1.02e-5), 0, "0 changed for real"),
+    "another machine": (result(1e-5), result(1e-5, machine="n"), 0, "machine: m → n"),
+}
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_compare(pair, tmp_path, capsys):
+    before, after, code, words = PAIRS[pair]
+    paths = [tmp_path / "a.json", tmp_path / "b.json"]
+    for path, content in zip(paths, (before, after), strict=True):
+        path.write_text(json.dumps(content))
+    assert main(["bench", "compare", *map(str, paths)]) == code
+    assert words in capsys.readouterr().out
+
+
+BAD = {
+    "missing": (None, "cannot be read"),
+    "text": ("hello", "is not JSON"),
+    "other JSON": ("[1]", "is not a result"),
+    "another format": ('{"format": 99}', "is not a result"),
+    "no questions": ('{"format": 1}', "damaged"),
+    "no time": (json.dumps(result(1e-5)).replace("1e-05", "x"), "JSON|damaged"),
+    "nothing in common": (json.dumps(result(1e-5) | {"questions": {}}), "no time in common"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_compare_refuses(case, tmp_path, capsys):
+    text, words = BAD[case]
+    good, bad = tmp_path / "a.json", tmp_path / "b.json"
+    good.write_text(json.dumps(result(1e-5)))
+    if text is not None:
+        if case == "no time":
+            broken = result(1e-5)
+            broken["questions"]["step"]["unset"][0]["seconds"][OURS] = [["soon"]]
+            text = json.dumps(broken)
+        bad.write_text(text)
+    assert main(["bench", "compare", str(good), str(bad)]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert words in captured.err or "damaged" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--question", "steps"], "did you mean 'step'"),
+        (["--contender", "torches"], "did you mean 'torch'"),
+        (["--threads", "0"], "--threads"),
+        (["--question", "step", "--quick", "--threads", "4096"], "cores can be used"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, words, tmp_path, capsys):
+    assert main(["bench", *arguments, "--out", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert words in error
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_is_not_stale():
+    found = page.results()
+    assert page.page(found, page.WHY.read_text()) == (page.DOCS / "performance.md").read_text()
+    drawn = {f"{stem}-{name}" for stem, result in found.items() for name in result["questions"]}
+    assert {path.stem for path in page.PICTURES.glob("*.svg")} <= drawn
+
+
+def test_committed_results_are_small():
+    for path in page.RESULTS.glob("*.json"):
+        assert path.stat().st_size < 300_000, path
+
+
+def test_the_page_shows_a_result():
+    text = page.page({"m-1": result(1e-5, started="2026-01-02T03:04:05+00:00", questions={})}, "Because.")
+    assert "## m, 2026-01-02, 1 thread" in text
+    assert text.endswith("Because.\n")
+    case = case_of(Problem(TINY))
+    rows = [{"case": case, "seconds": {OURS: [[1e-5] * 6], TORCH: [[3e-5] * 6]}}]
+    shown = result(1e-5, started="2026-01-02", questions={"step": {"unset": rows}})
+    assert "| 2-3-2, batch 4 | 10.0 µs | 3.00 (3.00–3.00) |" in page.page({"m-1": shown}, "")
+
+
+# --- a run ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_interrupted_run_keeps_what_it_has(tmp_path):
+    """Ctrl-C after the first row: exit code 130, a file with that row, no process left behind."""
+    arguments = ["bench", "--quick", "--question", "step", "--contender", OURS, "--out", str(tmp_path)]
+    code = f"import sys; from handgrad.cli import main; sys.exit(main({arguments!r}))"
+    path = tmp_path / "result.json"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, cwd=Path(scratch.__file__).parent.parent,
+    ) as process:  # fmt: skip
+        try:
+            end = time.monotonic() + 60
+            while not path.exists() and time.monotonic() < end:
+                time.sleep(0.02)
+            os.kill(process.pid, signal.SIGINT)
+            _, errors = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert "what was measured is kept" in errors
+    found = load(path)
+    assert not found["complete"]
+    assert len(list(rows_of(found))) >= 1
+    assert not list(tmp_path.glob(".*"))

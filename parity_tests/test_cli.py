@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,9 @@ import handgrad
 import scratch
 import torch_impl
 from handgrad import cli
+from handgrad.everything import kept_results
 from handgrad.experiments import EXPERIMENTS, Expectation
+from handgrad.run import Repeat
 from handgrad.runner import Prepared, prepare
 
 
@@ -50,6 +53,19 @@ BAD = [
     (["compare", "line", "--epoch", "3"], ["--epoch"]),
     (["compare", "line", "--epochs"], ["--epochs"]),
     (["compare", "line", "extra"], ["extra"]),
+    (["compare", "taken:experiment"], ["taken must be a Python file"]),
+    (["compare", "no.py:experiment"], ["no file no.py"]),
+    (["compare", "line", "--csv", "taken"], ["NAME or --csv", "'line'"]),
+    (["compare", "--csv", "no.csv", "--target", "a"], ["no.csv cannot be read"]),
+    (["compare", "--target", "a"], ["--target belongs to --csv"]),
+    (["compare", "line", "--all"], ["--all", "NAME"]),
+    (["compare", "--all", "--lr", "1"], ["--all", "--lr"]),
+    (["compare", "--all", "--out", "taken"], ["--out", "taken"]),
+    (["compare", "line", "--resume"], ["--resume belongs to --all"]),
+    (["compare", "line", "--seeds", "0"], ["--seeds", "from 1 to 10000"]),
+    (["compare", "line", "--jobs", "0"], ["--jobs", ">= 1"]),
+    (["compare", "line", "--seed", "4294967295", "--seeds", "2"], ["--seeds 2", "the last, 4294967295"]),
+    (["compare", "grow-1", "--hidden", "3"], ["--hidden", "grow-1"]),
     (["comparr"], ["comparr"]),
     (["--wrong"], ["--wrong"]),
 ]
@@ -108,7 +124,7 @@ OPTIONS = [
 def test_options_change_the_experiment(options, changes, monkeypatch):
     seen = {}
 
-    def record(experiment, device, out, command):
+    def record(experiment, device, out, command, repeated):
         seen.update(experiment=experiment, device=device, out=str(out), command=command)
         return 0
 
@@ -119,6 +135,80 @@ def test_options_change_the_experiment(options, changes, monkeypatch):
     assert seen["out"] == "runs/xor"
     assert cli.main(["compare", "xor", "--out", "here", "--device", "cuda"]) == 0
     assert (seen["out"], seen["device"]) == ("here", "cuda")
+
+
+def test_repeats_over_seeds_are_printed_and_written(folder, capsys):
+    assert cli.main(["compare", "grow-1", "--seed", "5", "--seeds", "3", "--jobs", "2", "--judge-every", "50"]) == 0
+    out = capsys.readouterr().out
+    for word in ["over 3 seeds", "median final loss", "3 of 3", "PASSED"]:
+        assert word in out
+    content = json.loads((folder / "runs" / "grow-1" / "result.json").read_text())
+    assert [repeat["seed"] for repeat in content["repeats"]] == [5, 6, 7]
+    assert content["repeats"][0]["values"] == {side: content["sides"][side]["reached"] for side in content["sides"]}
+    assert len({repeat["values"]["scratch"] for repeat in content["repeats"]}) == 3
+    page = (folder / "runs" / "grow-1" / "report.html").read_text()
+    assert "Met on both sides by 3 of 3 seeds" in page
+    assert 'id="seeds-' in page
+    # The same seed alone, in a process of its own or not, gives the same numbers.
+    assert cli.main(["compare", "grow-1", "--seed", "6", "--seeds", "1", "--judge-every", "50"]) == 0
+    again = json.loads((folder / "runs" / "grow-1" / "result.json").read_text())
+    assert [repeat["values"] for repeat in again["repeats"]] == [content["repeats"][1]["values"]]
+
+
+def test_a_seed_that_fails_parity_fails_the_run(folder, capsys, monkeypatch):
+    def broken(request, seeds, jobs, on_done):
+        return [Repeat(seed, seed != 2, {"scratch": 0.1, "torch": 0.1}, {"scratch": [], "torch": []}) for seed in seeds]
+
+    monkeypatch.setattr("handgrad.seeds.repeats", broken)
+    monkeypatch.setattr("handgrad.report.page.seeds_picture", lambda run: None)
+    assert cli.main(["compare", "grow-1", "--seeds", "4", "--judge-every", "50"]) == 1
+    out = capsys.readouterr().out
+    assert "parity held on both sides, and failed with --seed 2 (1 of 4 seeds)" in out
+    assert "3 of 4" in out
+
+
+def test_ctrl_c_among_the_seeds_writes_the_first(folder, capsys, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("handgrad.seeds.repeats", interrupt)
+    assert cli.main(["compare", "grow-1", "--seeds", "4", "--judge-every", "50"]) == 130
+    assert json.loads((folder / "runs" / "grow-1" / "result.json").read_text())["interrupted"]
+
+
+def test_all_runs_each_in_a_folder_and_writes_an_index(folder, capsys, monkeypatch):
+    grow_1, grow_2 = EXPERIMENTS["grow-1"], EXPERIMENTS["grow-2"]  # from seed 2 the one unit of grow-2 is dead
+    for name in [name for name in EXPERIMENTS if name != "grow-2"]:
+        monkeypatch.delitem(EXPERIMENTS, name)
+    command = ["compare", "--all", "--seed", "2", "--judge-every", "50", "--out", "all"]
+    assert cli.main(command) == 1
+    assert "FAILED: 0 of 1 experiments passed" in capsys.readouterr().out
+
+    # Resumed, what is there stays, and what is not there is run.
+    written = (folder / "all" / "grow-2" / "result.json").stat().st_mtime_ns
+    monkeypatch.setitem(EXPERIMENTS, "grow-1", grow_1)
+    assert cli.main([*command, "--resume"]) == 1
+    assert "FAILED: 1 of 2 experiments passed" in capsys.readouterr().out
+    assert (folder / "all" / "grow-2" / "result.json").stat().st_mtime_ns == written
+    page = (folder / "all" / "index.html").read_text()
+    for name in ("grow-1", "grow-2"):
+        assert f'href="{name}/report.html"' in page
+        assert (folder / "all" / name / "report.html").exists()
+    for word in ["1 of 2 passed", "passed", "FAILED", "final loss ≤ 0.01", ">25<", "--all --seed 2"]:
+        assert word in page
+
+    # What was made with other options is not kept.
+    for options, kept in ((["--seed=2", "--judge-every=50"], ["grow-2"]), (["--seed=3", "--judge-every=50"], [])):
+        assert list(kept_results([grow_2], options, Path("all"))) == kept
+
+
+def test_all_says_why_an_experiment_gave_nothing(folder, capsys, monkeypatch):
+    for name in [name for name in EXPERIMENTS if name != "grow-1"]:
+        monkeypatch.delitem(EXPERIMENTS, name)
+    monkeypatch.setattr("handgrad.everything._arguments", lambda *_: ["compare", "no-such"])
+    assert cli.main(["compare", "--all"]) == 1
+    assert "handgrad: error: experiment must be one of" in capsys.readouterr().out
+    assert "not run" in (folder / "runs" / "index.html").read_text()
 
 
 def test_another_optimizer_drops_the_first_ones_options():

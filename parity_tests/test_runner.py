@@ -250,7 +250,7 @@ def documented():
 def flattened(value, field=""):
     """Every (field, value) of a result, with the names that docs/result.md uses."""
     if isinstance(value, dict):
-        star = field in ("sides", "experiment.optimizer_options")
+        star = field in ("sides", "repeats[].values", "experiment.optimizer_options")
         for key, entry in value.items():
             yield from flattened(entry, f"{field}.{'*' if star else key}".removeprefix("."))
         return
@@ -289,7 +289,9 @@ def written(changes, bug, path):
             return value
 
         prepared.trainers["scratch"].step = step
-    write_result(train(prepared, command="handgrad compare"), path)
+    run = train(prepared, command="handgrad compare")
+    run.repeats = [run.as_repeat()]
+    write_result(run, path)
 
     def refuse(constant):
         raise AssertionError(f"{constant} is not JSON")

@@ -77,24 +77,72 @@ def circle(seed: int) -> Data:
     return Data(x_train=x, y_train=targets, classes=("outside", "inside"), features=("x0", "x1"))
 
 
-def xor_rule(x: Array) -> Target:
-    """1 where x1·x2 > 0, else 0; `(n, 1)`."""
-    return (x[:, :1] * x[:, 1:] > 0).astype(np.float64)
+def five_features(seed: int) -> Data:
+    """Source 001's 100 points of 5 features, 3 of them informative and 2 redundant; targets `(100, 1)`.
 
-
-def quadrants_rule(x: Array) -> Target:
-    """The quadrant int(2·(atan2(x2, x1)/π + 1)) of each point, counted from the negative x1-axis; `(n,)` int64.
-
-    On the ray x2 = 0, x1 < 0 the angle is exactly π and the formula gives 4. The source clamps its plotting grid to the
-    last class but not its training points; here both are.
+    Nothing is held out. The source fixes `random_state=101`.
     """
-    quadrant = (2 * (np.arctan2(x[:, 1], x[:, 0]) / np.pi + 1)).astype(np.int64)
-    return np.minimum(quadrant, 3)
+    from sklearn.datasets import make_classification
+
+    x, y = make_classification(100, 5, n_informative=3, random_state=101)
+    return Data(
+        x_train=x,
+        y_train=y.astype(np.float64)[:, np.newaxis],
+        classes=("0", "1"),
+        features=tuple(f"x{i}" for i in range(5)),
+    )
 
 
-def prod_rule(x: Array) -> Target:
-    """x1·x2/4, between −1 and 1; `(n, 1)`."""
-    return x[:, :1] * x[:, 1:] / 4
+def twenty_features(seed: int) -> Data:
+    """Source 001's linear function of 20 features with noise 0.01: 200 points, targets `(200, 1)`.
+
+    Both are divided by their largest value (not their largest absolute value), as there. The source's targets have the
+    shape `(200,)`, which its losses spread against outputs `(200, 1)` to 40,000 differences: here the shapes are equal.
+    """
+    from sklearn.datasets import make_regression
+
+    x, y = make_regression(
+        n_samples=200,
+        n_features=20,
+        n_informative=20,
+        n_targets=1,
+        noise=0.01,
+        shuffle=False,
+        random_state=np.random.RandomState(seed),
+    )
+    return Data(x_train=x / x.max(), y_train=(y / y.max())[:, np.newaxis], features=tuple(f"x{i}" for i in range(20)))
+
+
+def binary(rule: Callable[[Array, Array], npt.NDArray[np.bool_]]) -> Callable[[Array], Target]:
+    """Targets `(n, 1)` of a rule of source 003: 1 where it holds of (x1, x2), else 0."""
+    return lambda x: rule(x[:, :1], x[:, 1:]).astype(np.float64)
+
+
+def four_classes(value: Callable[[Array, Array], Array]) -> Callable[[Array], Target]:
+    """Class indices `(n,)` of source 003: the whole part of a number from 0 to 4, and 3 where it is 4 itself.
+
+    The source clamps its plotting grid so, but not its training points; here both are.
+    """
+    return lambda x: np.minimum(value(x[:, 0], x[:, 1]).astype(np.int64), 3)
+
+
+def number(value: Callable[[Array, Array], Array]) -> Callable[[Array], Target]:
+    """Targets `(n, 1)` of a regression of source 003."""
+    return lambda x: value(x[:, :1], x[:, 1:])
+
+
+and_rule = binary(lambda x1, x2: (x1 > 0) & (x2 > 0))
+or_rule = binary(lambda x1, x2: (x1 > 0) | (x2 > 0))
+xor_rule = binary(lambda x1, x2: x1 * x2 > 0)
+stripe_rule = binary(lambda x1, x2: np.abs(x1 - x2) <= 1)
+square_rule = binary(lambda x1, x2: np.abs(x1) + np.abs(x2) <= 1)
+disc_rule = binary(lambda x1, x2: x1**2 + x2**2 <= 1)
+squares_rule = four_classes(lambda x1, x2: np.abs(x1) + np.abs(x2))
+circles_rule = four_classes(lambda x1, x2: (x1**2 + x2**2) / 2)
+quadrants_rule = four_classes(lambda x1, x2: 2 * (np.arctan2(x2, x1) / np.pi + 1))  # from the negative x1-axis on
+prod_rule = number(lambda x1, x2: x1 * x2 / 4)
+sum_squares_rule = number(lambda x1, x2: (x1**2 + x2**2) / 4)
+polynom_rule = number(lambda x1, x2: (x1**2 - 3 * x1 * x2 - x2**2) / 4)
 
 
 def plane(rule: Callable[[Array], Target], classes: tuple[str, ...] | None) -> Callable[[int], Data]:
@@ -105,3 +153,54 @@ def plane(rule: Callable[[Array], Target], classes: tuple[str, ...] | None) -> C
         return Data(x_train=x, y_train=rule(x), classes=classes, features=("x1", "x2"))
 
     return data
+
+
+def point(inputs: tuple[float, ...], targets: tuple[float, ...]) -> Callable[[int], Data]:
+    """The data of source 004: one point and what it shall become."""
+
+    def data(seed: int) -> Data:
+        names = tuple(f"x{i}" for i in range(len(inputs)))
+        return Data(x_train=np.array([inputs]), y_train=np.array([targets]), features=names)
+
+    return data
+
+
+def bundled(name: str) -> Callable[[int], Data]:
+    """Real data inside scikit-learn ("iris", "wine", "breast_cancer", "diabetes"): a quarter held out, standardised.
+
+    The split is fixed, so that results can be compared between seeds; of classes a quarter of each is held out. The
+    target of diabetes, `(n, 1)`, is standardised too: a test loss of 1 is that of always answering the mean.
+    """
+
+    def data(seed: int) -> Data:
+        from sklearn import datasets
+        from sklearn.model_selection import train_test_split
+
+        bunch = getattr(datasets, f"load_{name}")()
+        number = name == "diabetes"
+        target = bunch.target[:, np.newaxis] if number else bunch.target.astype(np.int64)
+        strata = None if number else bunch.target
+        x_train, x_test, y_train, y_test = train_test_split(
+            bunch.data.astype(np.float64), target, test_size=0.25, stratify=strata, random_state=0
+        )
+        if number:
+            y_train, y_test = standardised(y_train, y_test)
+        x_train, x_test = standardised(x_train, x_test)
+        classes = None if number else tuple(map(str, bunch.target_names))
+        return Data(
+            x_train=x_train,
+            y_train=y_train,
+            x_test=x_test,
+            y_test=y_test,
+            classes=classes,
+            features=tuple(map(str, bunch.feature_names)),
+        )
+
+    return data
+
+
+def standardised(train: Array, test: Array) -> tuple[Array, Array]:
+    """Columns moved and scaled to mean 0 and standard deviation 1 of the training rows; a constant column to 0."""
+    mean, deviation = train.mean(axis=0), train.std(axis=0)
+    scale = np.where(deviation > 0, deviation, 1.0)
+    return (train - mean) / scale, (test - mean) / scale

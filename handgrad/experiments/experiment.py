@@ -2,9 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from types import ModuleType
+from typing import Any, Self
 
-from handgrad.contract import Array, Target
+import numpy as np
+
+from handgrad.contract import Array, Loss, Target
+
+METRICS = ("test_accuracy", "train_accuracy", "final_loss", "test_loss", "loss_ratio")
+"""What an expectation can speak about: see `Expectation`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,14 +34,44 @@ class Data:
         named = {name: getattr(self, name) for name in ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")}
         return {name: array for name, array in named.items() if array is not None}
 
+    def checked(self) -> Self:
+        """The data, if it keeps what is said above. Raises ValueError naming the first array that does not."""
+        for split in ("train", "val", "test"):
+            x, y = getattr(self, f"x_{split}"), getattr(self, f"y_{split}")
+            if x is None and y is None and split != "train":
+                continue
+            for name, array in ((f"x_{split}", x), (f"y_{split}", y)):
+                if not isinstance(array, np.ndarray):
+                    raise ValueError(f"data: {name} must be a NumPy array; got {type(array).__name__}")
+            if x.ndim != 2 or x.dtype.kind != "f" or 0 in x.shape:
+                raise ValueError(f"data: x_{split} must be floats (n, features); got {x.dtype} of shape {x.shape}")
+            if y.ndim not in (1, 2) or y.dtype.kind != "if"[y.ndim - 1]:
+                wanted = "class indices (n,) of integers or floats (n, outputs)"
+                raise ValueError(f"data: y_{split} must be {wanted}; got {y.dtype} of shape {y.shape}")
+            if len(x) != len(y):
+                raise ValueError(f"data: x_{split} has {len(x)} rows and y_{split} {len(y)}")
+            if x.shape[1] != self.x_train.shape[1] or y.shape[1:] != self.y_train.shape[1:]:
+                raise ValueError(f"data: the columns of {split} are not those of train")
+        return self
+
 
 @dataclass(frozen=True)
 class Expectation:
-    """A bound that the trained network has to keep: `metric` is at least ("min") or at most ("max") `value`."""
+    """A bound that the trained network has to keep: `metric` is at least ("min") or at most ("max") `value`.
 
-    metric: str  # "test_accuracy", "train_accuracy" or "final_loss" (over the whole training split)
-    bound: str  # "min" or "max"
+    Metrics: `test_accuracy` and `train_accuracy`; `final_loss` over the whole training split, `test_loss` over the
+    held-out one; `loss_ratio`, the final loss as a part of the untrained network's.
+    """
+
+    metric: str
+    bound: str
     value: float
+    decides: bool = True  # whether missing it fails a run; else it is shown
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (("metric", self.metric, METRICS), ("bound", self.bound, ("min", "max"))):
+            if value not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
 
     def met(self, value: float | None) -> bool:
         """Whether a measured value keeps the bound. None and NaN never do."""
@@ -47,27 +83,35 @@ class Expectation:
         return f"{self.metric.replace('_', ' ')} {'≥' if self.bound == 'min' else '≤'} {self.value:g}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """Everything that fixes a run. `hidden` are the widths between the data's features and the loss's outputs."""
+    """Everything that fixes a run. `hidden` are the widths between the data's features and the loss's outputs.
+
+    `model` and `own_loss` are for what a name cannot say: a net that is no MLP, a loss that torch has not. Both are
+    asked once for each side. `model(ops, sizes, options)` builds the net from the ops of a side (`scratch`, or
+    `torch_impl` with the same names), and hands `options` (dtype, rng) on to every layer with weights;
+    `own_loss("scratch")` and `own_loss("torch")` give that side's loss.
+    """
 
     name: str
-    title: str
-    source: str  # number of the article it follows, or "scikit-learn"
+    title: str = ""
+    source: str = "your own"  # number of the article it follows, or "scikit-learn"
     task: str  # "binary" (one output), "multiclass" (one output per class) or "regression"
-    size: str  # of the data: "examples × features", held-out examples included
+    size: str = ""  # of the data: "examples × features", held-out examples included
     data: Callable[[int], Data]  # takes the seed
-    hidden: tuple[int, ...]
-    activation: str
+    hidden: tuple[int, ...] = ()
+    activation: str = "relu"
+    model: Callable[[ModuleType, tuple[int, ...], dict[str, Any]], Any] | None = None
     loss: str  # class name
+    own_loss: Callable[[str], Loss] | None = None
     optimizer: str  # class name
     lr: float
     epochs: int
-    batch_size: int | None  # None: all of the training data in one batch
+    batch_size: int | None = None  # None: all of the training data in one batch
     expect: Expectation
-    printed: str  # what the source printed
-    band: str  # what this recipe gives over seeds, measured
-    seconds: float  # what `handgrad compare` takes on two cores, roughly
+    printed: str = ""  # what the source printed
+    band: str = ""  # what this recipe gives over seeds, measured
+    seconds: float = 0.0  # what `handgrad compare` takes on two cores, roughly
     output_activation: str | None = None
     optimizer_options: dict[str, Any] = field(default_factory=dict)  # beside lr
     shuffle: bool = False  # a new order every epoch; otherwise batches are taken in order
@@ -76,3 +120,12 @@ class Experiment:
     seed: int = 0
     dtype: str = "float32"
     judge_every: int = 1  # judge each side's every n-th step, and always the last
+    original: "Experiment | None" = field(default=None, repr=False, compare=False)  # before the user's overrides
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (
+            ("task", self.task, ("binary", "multiclass", "regression")),
+            ("init", self.init, ("default", "normal")),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")

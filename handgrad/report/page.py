@@ -9,8 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import handgrad
 from handgrad.files import write_text
-from handgrad.report.pictures import curves, maps
-from handgrad.report.words import NONE, SIDES, count, duration, measured, number, plain, written
+from handgrad.report.pictures import curves, maps, seeds_picture
+from handgrad.report.words import NONE, SIDES, count, duration, number, plain, written
 from handgrad.result import overrides
 from handgrad.run import Run, SideRun
 from handgrad.sides import layer_sizes
@@ -58,6 +58,7 @@ def render(run: Run) -> str:
         failures={SIDES[name]: rejected(side) for name, side in run.sides.items() if not side.tally.held},
         curves=curves(run),
         maps=maps(run),
+        seeds=seeds(run),
         confusion=confusion(run),
         claims=claims(run),
         recipe=recipe(run),
@@ -95,13 +96,15 @@ def verdicts(run: Run) -> list[Verdict]:
 def expectation(run: Run) -> Verdict:
     """Whether both sides reached what the experiment promises, for a whole run of the recipe it was measured with."""
     expect = run.experiment.expect
-    values = {SIDES[name]: measured(side, expect.metric) for name, side in run.sides.items()}
+    values = {SIDES[name]: side.measured(expect.metric) for name, side in run.sides.items()}
     seen = "; ".join(f"{name} {number(value, 4)}" for name, value in values.items())
     if run.interrupted:
         return Verdict("note", "Expectation not tested", f"Expected: {expect}, at the end of a whole run.")
     if changed := overrides(run.experiment):
         text = f"Expected of the recipe as it stands: {expect}. Changed here: {', '.join(changed)}. Reached: {seen}."
         return Verdict("note", "Expectation not tested", text)
+    if not expect.decides:
+        return Verdict("note", "Expectation shown, not tested", f"A yardstick: {expect}. Reached: {seen}.")
     if all(map(expect.met, values.values())):
         return Verdict("good", "Expectation met", f"Expected: {expect}. Reached: {seen}.")
     return Verdict("bad", "Expectation not met", f"Expected: {expect}. Reached: {seen}.")
@@ -118,9 +121,9 @@ def side_rows(run: Run) -> list[Row]:
         ("Test accuracy", "test_accuracy", "share of held-out data put in the right class"),
     ]
     rows = [
-        Row(name, hint, [written(metric, measured(side, metric)) for side in sides])
+        Row(name, hint, [written(metric, side.measured(metric)) for side in sides])
         for name, metric, hint in ends
-        if any(measured(side, metric) is not None for side in sides)
+        if any(side.measured(metric) is not None for side in sides)
     ]
     times = [duration(side.seconds_per_step) if side.seconds else NONE for side in sides]
     judged = [count(tally.numbers) for tally in tallies]
@@ -147,7 +150,7 @@ def claims(run: Run) -> list[tuple[str, str]]:
     """What the source printed, what is known over seeds, and what this run gave."""
     experiment = run.experiment
     metric = experiment.expect.metric
-    ours = [(f"This run, {SIDES[name]}", number(measured(side, metric), 4)) for name, side in run.sides.items()]
+    ours = [(f"This run, {SIDES[name]}", number(side.measured(metric), 4)) for name, side in run.sides.items()]
     return [
         (f"Printed by the source ({experiment.source})", experiment.printed or NONE),
         ("Measured over random seeds", experiment.band or NONE),
@@ -177,6 +180,30 @@ def recipe(run: Run) -> list[tuple[str, str]]:
         ("Number format", experiment.dtype),
         ("Steps judged", "every one" if experiment.judge_every == 1 else f"every {experiment.judge_every}th"),
     ]
+
+
+def seeds(run: Run) -> dict[str, Any] | None:
+    """The run over several seeds: the picture, a line for each seed, and how many met the expectation."""
+    if not run.repeats:
+        return None
+    expect = run.experiment.expect
+    rows = [
+        (
+            str(repeat.seed),
+            [number(value, 4) for value in repeat.values.values()],
+            "met" if all(map(expect.met, repeat.values.values())) else "missed",
+            "held" if repeat.parity else "FAILED",
+        )
+        for repeat in run.repeats
+    ]
+    shown = seeds_picture(run)
+    return {
+        "expect": str(expect),
+        "met": sum(met == "met" for _, _, met, _ in rows),
+        "rows": rows,
+        "pictures": [] if shown is None else [shown],
+        "metric": expect.metric.replace("_", " "),
+    }
 
 
 def confusion(run: Run) -> dict[str, Any] | None:

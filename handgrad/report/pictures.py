@@ -83,6 +83,31 @@ def epoch_picture(run: Run) -> Picture:
     return picture("epochs", figure, f"{kind.capitalize()}, epoch by epoch", label, caption)
 
 
+def seeds_picture(run: Run) -> Picture | None:
+    """The metric of the expectation over seeds, epoch by epoch; None without repeats or anything to draw."""
+    metric = run.experiment.expect.metric
+    curves = {
+        side: np.array([repeat.curves[side] for repeat in run.repeats], np.float64).reshape(len(run.repeats), -1)
+        for side in run.sides
+    }
+    if not run.repeats or not all(plots.drawable(values).any() for values in curves.values()):
+        return None
+    name = metric.replace("_", " ").removeprefix("final ")
+    ends = {side: [v for repeat in run.repeats if (v := repeat.values[side]) is not None] for side in run.sides}
+    said = "; ".join(
+        f"{SIDES[side]} median {written(metric, float(np.median(values)))}, "
+        f"from {written(metric, min(values))} to {written(metric, max(values))}"
+        for side, values in ends.items()
+        if values
+    )
+    caption = f"{count(len(run.repeats))} seeds of weights, batches and generated data, {name} after every epoch: "
+    caption += "the line is the median, the band reaches from the worst seed to the best. NumPy's band is filled, "
+    caption += f"PyTorch's has dashed ends. At the end: {said}."
+    label = f"Line chart with bands of the {name} over {count(len(run.repeats))} seeds. At the end: {said}."
+    figure = plots.seed_bands(name, curves, share=metric.endswith("accuracy"))
+    return picture("seeds", figure, f"{name.capitalize()} over {count(len(run.repeats))} seeds", label, caption)
+
+
 def divergence_picture(run: Run) -> Picture:
     values = np.asarray(run.divergence, dtype=np.float64)
     equal = int((values == 0).sum())

@@ -8,7 +8,7 @@ saved alone.
 import io
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from html import escape
 from typing import Any, ParamSpec
@@ -231,6 +231,39 @@ def epoch_curves(
     if use_log:
         _log_axis(axes)
     _finish(figure, axes, columns=len(lines) // 2 or 1)
+    return figure
+
+
+@styled
+def seed_bands(y_label: str, curves: Mapping[str, Array], *, share: bool = False) -> Figure:
+    """For each side the median over seeds and a band from the smallest to the largest, epoch by epoch.
+
+    `curves`: side → (seeds, epochs + 1), of which epoch 0 is the untrained net; NaN where there is no number.
+    """
+    series = [np.where(drawable(values), values, np.nan) for values in curves.values()]
+    use_log = not share and spans_decades([values.ravel() for values in series])
+    figure, axes = _curve_figure("epoch", y_label + (" (log scale)" if use_log else ""))
+    for side, values in zip(curves, series, strict=True):
+        kept = np.isfinite(values).any(axis=0)
+        epochs = np.flatnonzero(kept)
+        low, middle, high = (
+            np.nanmin(values[:, kept], 0),
+            np.nanmedian(values[:, kept], 0),
+            np.nanmax(values[:, kept], 0),
+        )
+        look = SIDE_LINES[side]
+        if side == "scratch":
+            axes.fill_between(epochs, low, high, color=look["color"], alpha=0.16, linewidth=0)
+        else:  # the ends of the other side's band as lines: two bands on top of each other would hide one
+            for end in (low, high):
+                axes.plot(epochs, end, color=look["color"], linewidth=0.9, dashes=(2, 2))
+        axes.plot(epochs, middle, label=f"{SIDES[side]}, median", **look)
+    if share:
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+    if use_log:
+        _log_axis(axes)
+    _finish(figure, axes)
     return figure
 
 

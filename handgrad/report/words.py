@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from handgrad.run import SideRun
-
 SIDES = {"scratch": "NumPy", "torch": "PyTorch"}
 NONE = "–"  # what a table shows where a number does not exist
 
@@ -40,14 +38,6 @@ def plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return NONE if value is None else str(value)
-
-
-def measured(side: SideRun, metric: str) -> float | None:
-    """A number of the last epoch; None where it does not exist or the run was interrupted before an epoch ended."""
-    if not side.epochs:
-        return None
-    value: float | None = getattr(side.final, {"final_loss": "train_loss"}.get(metric, metric))
-    return value
 
 
 def written(metric: str, value: float | None) -> str:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import scratch
 from handgrad.contract import Trainer
 from handgrad.judge import Ball, Format, StepJudge, Verdict
 from handgrad.judge import layers as rules
@@ -136,7 +135,7 @@ def trace(prepared: Prepared, step: int) -> Trace:
         prepared.experiment.name,
         step,
         len(x),
-        f"{prepared.experiment.loss}: {_formula(prepared.experiment.loss)}",
+        f"{prepared.experiment.loss}: {_formula(ours.loss)}",
         Tensor("L", "", scalar[0], scalar[1], value),
         tuple(_layers(prepared, passages, balls, gradients)),
         tuple(
@@ -145,7 +144,7 @@ def trace(prepared: Prepared, step: int) -> Trace:
                 ours.model.named_parameters(), theirs.model.named_parameters(), strict=True
             )
         ),
-        f"{prepared.experiment.optimizer}: {_formula(prepared.experiment.optimizer)}",
+        f"{prepared.experiment.optimizer}: {_formula(ours.optimizer)}",
         verdicts,
         passages["scratch"],
     )
@@ -174,12 +173,12 @@ def _layers(
             tensors.append(Tensor(f"dL/d{key}", full, a.grad, b.grad, gradients[full]))
         if all(p.downstream is not None for p in pair):
             tensors.append(Tensor("dL/dx", "", pair[0].downstream, pair[1].downstream, ball.downstream))
-        yield Layer(name, kind, _formula(kind), tuple(tensors))
+        yield Layer(name, kind, _formula(leaves[0][name]), tuple(tensors))
 
 
-def _formula(kind: str) -> str:
+def _formula(op: Any) -> str:
     """The first sentence of the hand-written op's docstring: it is the formula."""
-    text = getattr(scratch, kind).__doc__ or ""
+    text = type(op).__doc__ or ""
     return text.split("\n\n")[0].strip().replace("\n    ", " ")
 
 

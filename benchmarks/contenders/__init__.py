@@ -1,0 +1,41 @@
+"""Who is timed. A contender is one class with the methods of `Contender`; adding one is a file and a row here.
+
+Each does the same work: a full training step from the same weights on the same batch, and the loss as a Python float,
+so that no library may put the work off.
+"""
+
+from benchmarks.contenders.contender import Contender
+from benchmarks.contenders.hand_written import HandWritten
+from benchmarks.contenders.jax_jit import JaxJit
+from benchmarks.contenders.micrograd_values import Micrograd
+from benchmarks.contenders.sklearn_mlp import SklearnMLP
+from benchmarks.contenders.torch_graph import TorchGraph
+from benchmarks.contenders.torch_step import TorchStep
+from benchmarks.contenders.torch_whole import TorchWhole
+
+__all__ = ["CONTENDERS", "EVERYWHERE", "OURS", "TORCH", "Contender"]
+
+OURS, TORCH = "NumPy", "torch"
+
+CONTENDERS: dict[str, Contender] = {
+    contender.name: contender
+    for contender in (
+        HandWritten(OURS),
+        TorchStep(TORCH),
+        TorchStep("torch fused", fused=True),
+        TorchStep("torch.compile model", compiled=True),
+        TorchWhole("torch.compile step"),
+        TorchStep("torch GPU", device="cuda"),
+        TorchStep("torch GPU fused", device="cuda", fused=True),
+        TorchStep("torch.compile GPU", device="cuda", compiled=True),
+        TorchStep("torch GPU copying", device="cuda", copying=True),
+        TorchGraph("torch GPU graph"),
+        JaxJit("jax.jit"),
+        SklearnMLP("scikit-learn"),
+        Micrograd("micrograd"),
+    )
+}
+"""In the order of the tables."""
+
+EVERYWHERE = (OURS, TORCH, "torch fused")
+"""Those that need no compiling: timed on every net, optimizer and dtype."""

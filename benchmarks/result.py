@@ -1,0 +1,93 @@
+"""The file of a run: what was asked, what it ran on, and every row with all its samples."""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import VARIANTS
+from benchmarks.statistics import Samples
+
+FORMAT = 1
+
+Row = dict[str, Any]
+"""`case`: what was measured, with its `name`; `seconds`: name → samples by process and round. What else there may be:
+`first_call` (seconds of preparing and one step), `calls` in a block, `cores` used, `dirty` of how many `blocks`,
+`not_timed`: name → reason, `refused`: those of them that the judge refused, and facts that only one question has."""
+
+Result = dict[str, Any]
+
+
+class BadResultError(ValueError):
+    """A file that is no result of `handgrad bench`."""
+
+
+def load(path: Path) -> Result:
+    """The result in `path`. Raises BadResultError, whose text names the file and what is wrong with it."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadResultError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise BadResultError(f"{path} is not JSON") from error
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise BadResultError(f"{path} is not a result of handgrad bench in format {FORMAT}")
+    try:
+        for _, _, row in rows_of(found):
+            for samples in seconds_of(row).values():
+                _check(samples)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BadResultError(f"{path} is a damaged result of handgrad bench: {error}") from error
+    return found
+
+
+def _check(samples: Any) -> None:
+    for process in samples:
+        for s in process:
+            if not (isinstance(s, int | float) and 0 < abs(s) < math.inf):
+                raise ValueError(f"{s!r} is no time")
+
+
+def rows_of(result: Result) -> Iterator[tuple[str, str, Row]]:
+    """Question, variant and row of everything that was measured."""
+    for question, variants in result["questions"].items():
+        for variant, rows in variants.items():
+            for row in rows:
+                yield question, variant, row
+
+
+def seconds_of(row: Row) -> dict[str, Samples]:
+    found: dict[str, Samples] = row.get("seconds", {})
+    return found
+
+
+def add(result: Result, question: str, variant: str, row: Row) -> None:
+    """Put a row in; what another process measured of the same case joins its samples."""
+    rows: list[Row] = result["questions"].setdefault(question, {}).setdefault(variant, [])
+    for known in rows:
+        if known["case"]["name"] == row["case"]["name"]:
+            _join(known, row)
+            return
+    rows.append(row)
+
+
+def _join(known: Row, row: Row) -> None:
+    old, new = known.get("seconds", {}), row.get("seconds", {})
+    processes = max((len(samples) for samples in old.values()), default=0)
+    for name in old.keys() | new.keys():  # one that failed in a process has no samples there
+        samples = old.setdefault(name, [])
+        samples += [[]] * (processes - len(samples)) + new.get(name, [[]])
+    for count in ("dirty", "blocks"):
+        known[count] = known.get(count, 0) + row.get(count, 0)
+
+
+def dirty_share(result: Result) -> tuple[int, int]:
+    """Dirty blocks, and all."""
+    rows = [row for _, _, row in rows_of(result)]
+    return sum(row.get("dirty", 0) for row in rows), sum(row.get("blocks", 0) for row in rows)
+
+
+def main_variant(variants: dict[str, list[Row]]) -> str:
+    """The variant that a question is answered with: libraries as they choose for themselves, where that was run."""
+    return next(variant for variant in VARIANTS if variant in variants)

@@ -1,0 +1,233 @@
+"""`handgrad bench`: fresh processes, one after the other; every row shown and kept as soon as it is there."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import rich.table
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+import handgrad
+from benchmarks.machine import KERNEL_VARIABLES, VARIANTS, process_environment
+from benchmarks.pictures import svg
+from benchmarks.questions import QUESTIONS, Case, Question, Table
+from benchmarks.result import FORMAT, Result, add, dirty_share, main_variant, rows_of
+from benchmarks.timing import FULL, PREEMPTED, QUICK
+from handgrad.environment import cpu_model
+from handgrad.files import write_text
+
+INTERRUPTED = 130
+
+
+class BenchmarkError(RuntimeError):
+    """The benchmark could not be run. The message is one line."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure: questions by name, and how."""
+
+    questions: tuple[str, ...]
+    quick: bool = False
+    threads: int = 1
+    contenders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """The work of one process."""
+
+    question: Question
+    variant: str
+    cases: list[Case]
+    first: bool  # of the processes with these cases: the one whose contenders are judged
+
+
+def jobs(plan: Plan) -> list[Job]:
+    """One process per question and variant, more of them in a full run, and where a question wants it one per case.
+
+    The user's own variables are tried only where they set any.
+    """
+    found = []
+    set_by_user = any(name in os.environ for name in KERNEL_VARIABLES)
+    for question in (QUESTIONS[name] for name in plan.questions):
+        cases = question.cases(plan.quick)
+        for variant in VARIANTS if set_by_user else VARIANTS[:1]:
+            own = cases if variant == VARIANTS[0] else [case for case in cases if question.as_found(case)]
+            lots = [[case] for case in own] if question.fresh else [own] if own else []
+            repeats = 1 if plan.quick or variant != VARIANTS[0] else question.processes
+            found += [Job(question, variant, lot, i == 0) for i in range(repeats) for lot in lots]
+    return found
+
+
+def run_benchmark(plan: Plan, folder: Path, name: str, command: str) -> int:
+    """Measure, print tables, write `folder/name` after every row and pictures at the end. Returns the exit code.
+
+    0; 1 where the judge refused a contender, which is then not timed; 130 after Ctrl-C, with what was done.
+    Raises BenchmarkError where a process does not run as it should.
+    """
+    console = Console(highlight=False)
+    result: Result = {
+        "format": FORMAT,
+        "handgrad": handgrad.__version__,
+        "machine": cpu_model(),
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "command": command,
+        "quick": plan.quick,
+        "threads": plan.threads,
+        "budget": str(QUICK if plan.quick else FULL),
+        "complete": False,
+        "environments": {},
+        "questions": {},
+    }
+    path = folder / name
+    interrupted = False
+    try:
+        with tempfile.TemporaryDirectory() as cache:
+            _measure(plan, result, path, console, cache)
+        result["complete"] = True
+        _write(path, result)
+    except KeyboardInterrupt:
+        interrupted = True
+    pictures = show(result, console, folder, Path(name).stem)
+    console.print(f"result    {path}", *pictures, sep="\n", markup=False, soft_wrap=True)
+    if interrupted:
+        print("handgrad: interrupted; what was measured is kept", file=sys.stderr)
+        return INTERRUPTED
+    return 1 if any(row.get("refused") for _, _, row in rows_of(result)) else 0
+
+
+def _measure(plan: Plan, result: Result, path: Path, console: Console, cache: str) -> None:
+    todo = jobs(plan)
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} rows")
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        task = progress.add_task("", total=sum(len(job.cases) for job in todo))
+        for job in todo:
+            what = f"{job.question.name} ({job.variant})"
+            progress.update(task, description=f"{what}: {job.cases[0]['name']}")
+            for number, row in enumerate(_rows(job, plan, result, cache), 1):
+                add(result, job.question.name, job.variant, row)
+                _write(path, result)
+                following = job.cases[min(number, len(job.cases) - 1)]["name"]
+                progress.update(task, advance=1, description=f"{what}: {following}")
+
+
+def _rows(job: Job, plan: Plan, result: Result, cache: str) -> Iterator[dict[str, Any]]:
+    """The rows that a fresh process answers a job with."""
+    variables = process_environment(job.variant, plan.threads, os.environ) | {
+        "TORCHINDUCTOR_CACHE_DIR": cache,  # empty at first: what compiling costs is measured, once
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+    given = {
+        "question": job.question.name,
+        "variant": job.variant,
+        "cases": job.cases,
+        "threads": plan.threads,
+        "quick": plan.quick,
+        "judge": job.first,
+        "contenders": plan.contenders,
+    }
+    with tempfile.TemporaryFile("w+", errors="replace") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            encoding="utf-8",
+            env=variables,
+            start_new_session=True,  # Ctrl-C reaches this process, which then ends that one
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            with suppress(BrokenPipeError), process.stdin:
+                json.dump(given, process.stdin)
+            for line in process.stdout:
+                answer = json.loads(line)
+                if "error" in answer:
+                    raise BenchmarkError(answer["error"])
+                if "row" in answer:
+                    yield answer["row"]
+                else:
+                    result["environments"].setdefault(job.variant, answer["environment"])
+            if process.wait():
+                errors.seek(0)
+                last = next((text.strip() for text in reversed(errors.readlines()) if text.strip()), "no message")
+                raise BenchmarkError(f"the process that measures {job.question.name} failed: {last}")
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def _write(path: Path, result: Result) -> None:
+    write_text(path, json.dumps(result, separators=(",", ":"), ensure_ascii=False) + "\n")
+
+
+def show(result: Result, console: Console, folder: Path, stem: str) -> list[str]:
+    """Print the tables of a result and write its pictures; what was written, a line each."""
+    lines = []
+    for name, variants in result["questions"].items():
+        question = QUESTIONS[name]
+        main = main_variant(variants)
+        for variant, rows in variants.items():
+            where = "" if variant == main else f" ({', '.join(KERNEL_VARIABLES)} as found)"
+            for table in question.tables(rows):
+                console.print(_rich(table, where))
+        console.print(question.reading, style="dim", markup=False)
+        for reason in notes(variants[main]):
+            console.print(f"not timed: {reason}", markup=False, style="dim")
+        if figure := question.picture(variants[main]):
+            path = folder / f"{stem}-{name}.svg"
+            write_text(path, svg(figure))
+            lines.append(f"picture   {path}")
+        console.print()
+    environment: dict[str, Any] = next(iter(result["environments"].values()), {})
+    console.print(about(result, environment), style="dim", markup=False)
+    return lines
+
+
+def about(result: Result, environment: dict[str, Any]) -> str:
+    """What was measured on, and how cleanly."""
+    dirty, blocks = dirty_share(result)
+    threads = result["threads"]
+    text = (
+        f"{result['machine']}, {threads} thread{'s' * (threads != 1)}; {environment.get('numpy_blas', '')}; "
+        f"NumPy {environment.get('numpy')}, PyTorch {environment.get('torch')}. {result['budget']}."
+    )
+    if blocks:
+        text += (
+            f" {dirty} of {blocks} blocks were disturbed and dropped "
+            f"(a fixed probe beside them 25 % slower, or no processor for {100 * PREEMPTED - 100:.0f} % of the time)."
+        )
+    return text
+
+
+def notes(rows: list[dict[str, Any]]) -> list[str]:
+    """Who was not timed and why; each reason once."""
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        for contender, reason in row.get("not_timed", {}).items():
+            names = reasons.setdefault(reason, [])
+            if contender not in names:
+                names.append(contender)
+    return [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
+
+
+def _rich(table: Table, where: str) -> rich.table.Table:
+    shown = rich.table.Table(title=table.title + where, header_style="bold", title_justify="left")
+    for i, heading in enumerate(table.headings):
+        shown.add_column(heading, justify="right" if i else "left", overflow="fold")
+    for cells in table.cells:
+        shown.add_row(*cells)
+    return shown

@@ -1,0 +1,51 @@
+"""A fresh process that measures: a job as JSON on standard input, a row as JSON per line on standard output."""
+
+import json
+import os
+import sys
+from typing import Any
+
+from benchmarks import machine
+
+
+def main() -> None:
+    """Pin, assert, calibrate; then the environment as the first line, and a line for every case of the job."""
+    job = json.load(sys.stdin)
+    # What libraries print goes where errors go; only rows leave on standard output.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def answer(found: dict[str, Any]) -> None:
+        answers.write(json.dumps(found) + "\n")
+        answers.flush()
+
+    try:
+        work(job, answer)
+    except machine.NotAsAskedError as error:
+        answer({"error": str(error)})
+
+
+def work(job: dict[str, Any], answer: Any) -> None:
+    import torch
+
+    from benchmarks.questions import QUESTIONS, Settings
+    from handgrad.environment import environment
+
+    threads = job["threads"]
+    machine.pin(threads)
+    torch.set_num_threads(threads)
+    machine.assert_threads(threads)
+    kernels = machine.assert_kernels(job["variant"])
+    probe = machine.Probe()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    found = environment(device, "float32")
+    del found["dtype"]
+    answer({"environment": {**found, "kernels": kernels, "probe_seconds": float(f"{probe.usual:.4g}")}})
+    settings = Settings(threads, job["quick"], job["judge"], tuple(job["contenders"]), probe)
+    question = QUESTIONS[job["question"]]
+    for case in job["cases"]:
+        answer({"row": {"case": case, **question.measure(case, settings)}})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""`handgrad compare --all`: every experiment in a process of its own, several at once, and one page about them."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from handgrad.experiments import Experiment
+from handgrad.files import write_text
+from handgrad.report.index import Outcome
+
+INDEX, TIMES = "index.html", "times.json"
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def compare_all(
+    experiments: Sequence[Experiment],
+    options: Sequence[str],
+    folder: Path,
+    jobs: int,
+    resume: bool,
+    on_done: Callable[[Outcome], None],
+) -> tuple[list[Outcome], bool]:
+    """The outcome of every experiment in the order given, and whether Ctrl-C ended it early.
+
+    Each runs as `handgrad compare NAME` with `options`, on one thread, and writes into `folder`/NAME. The longest
+    begin first. With `resume`, a result that is there from the same options is kept.
+    """
+    kept = kept_results(experiments, options, folder) if resume else {}
+    for outcome in kept.values():
+        on_done(outcome)
+    todo = sorted((e for e in experiments if e.name not in kept), key=lambda e: -e.seconds)
+    done, interrupted = dict(kept), False
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(_run, experiment, options, folder) for experiment in todo]
+        try:
+            for outcome in _finished(futures):
+                done[outcome.experiment.name] = outcome
+                _remember(folder, done.values())
+                on_done(outcome)
+        except KeyboardInterrupt:  # the processes have it too: each ends after its step and writes what it has
+            interrupted = True
+            for future in futures:
+                future.cancel()
+            with suppress(KeyboardInterrupt):
+                pool.shutdown(wait=True)
+            finished = (f.result() for f in futures if f.done() and not f.cancelled())
+            done |= {outcome.experiment.name: outcome for outcome in finished}
+            _remember(folder, done.values())
+    return [done.get(e.name, Outcome(e, None, 0.0, "interrupted before it began")) for e in experiments], interrupted
+
+
+def kept_results(experiments: Sequence[Experiment], options: Sequence[str], folder: Path) -> dict[str, Outcome]:
+    """The outcomes that stand in `folder` already, whole and from the same options."""
+    seconds, kept = _times(folder), {}
+    for experiment in experiments:
+        result = _result(folder / experiment.name)
+        wanted = _command(experiment, options, folder)
+        if result is not None and not result["interrupted"] and result["command"] == wanted:
+            kept[experiment.name] = Outcome(experiment, result, seconds.get(experiment.name, 0.0))
+    return kept
+
+
+def _finished(futures: Iterable[Any]) -> Iterator[Outcome]:
+    for future in as_completed(futures):
+        yield future.result()
+
+
+def _arguments(experiment: Experiment, options: Sequence[str], folder: Path) -> list[str]:
+    return ["compare", experiment.name, *options, "--jobs", "1", "--out", str(folder / experiment.name)]
+
+
+def _command(experiment: Experiment, options: Sequence[str], folder: Path) -> str:
+    """As the process itself writes it into its result."""
+    return shlex.join(["handgrad", *_arguments(experiment, options, folder)])
+
+
+def _run(experiment: Experiment, options: Sequence[str], folder: Path) -> Outcome:
+    own = folder / experiment.name
+    with suppress(FileNotFoundError):
+        (own / "result.json").unlink()  # an old one must not be taken for this run's
+    start = perf_counter()
+    process = subprocess.run(
+        [sys.executable, "-m", "handgrad", *_arguments(experiment, options, folder)],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=os.environ | dict.fromkeys(THREADS, "1"),
+        check=False,
+    )
+    seconds = perf_counter() - start
+    result = _result(own)
+    error = "" if result is not None else (process.stderr.strip().splitlines() or ["it ended without a result"])[-1]
+    return Outcome(experiment, result, seconds, error)
+
+
+def _result(folder: Path) -> dict[str, Any] | None:
+    """What `result.json` holds, without the long lists; None where there is none that can be read."""
+    try:
+        found: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        return {
+            **{key: found[key] for key in ("passed", "parity", "interrupted", "command", "overrides", "repeats")},
+            "sides": {
+                name: {"reached": side["reached"], "parity": {"numbers": side["parity"]["numbers"]}}
+                for name, side in found["sides"].items()
+            },
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _remember(folder: Path, outcomes: Iterable[Outcome]) -> None:
+    """How long each took: its result does not say what starting and drawing cost."""
+    seconds = {outcome.experiment.name: round(outcome.seconds, 2) for outcome in outcomes}
+    write_text(folder / TIMES, json.dumps(seconds, indent=1) + "\n")
+
+
+def _times(folder: Path) -> Mapping[str, float]:
+    try:
+        found = json.loads((folder / TIMES).read_text(encoding="utf-8"))
+        return {str(name): float(value) for name, value in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}

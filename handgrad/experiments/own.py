@@ -1,0 +1,76 @@
+"""The experiment that a command names: one of the table, one of the user's own in a Python file, or a CSV file."""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from handgrad.experiments.experiment import Data, Experiment
+from handgrad.experiments.table import EXPERIMENTS
+
+
+def find(name: str | None, csv: str | None = None, target: str | None = None) -> Experiment:
+    """The experiment called `name`, or in the file `mine.py:experiment`, or made of a CSV file and its target column.
+
+    Raises ValueError in one line for what is not there or cannot be used.
+    """
+    if csv is not None:
+        from handgrad.experiments.csv_file import read
+
+        if name is not None:
+            raise ValueError(f"give a NAME or --csv, not both; got {name!r} and {csv!r}")
+        return read(Path(csv), target)
+    if target is not None:
+        raise ValueError(f"--target belongs to --csv FILE; got {target!r} alone")
+    if name is None:
+        raise ValueError("give the NAME of an experiment (`handgrad list` shows them), --csv FILE, or --all")
+    if name in EXPERIMENTS:
+        return EXPERIMENTS[name]
+    if ":" in name or name.endswith(".py"):
+        return load(name)
+    near = difflib.get_close_matches(name, EXPERIMENTS, n=1, cutoff=0.4)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    raise ValueError(
+        f"experiment must be one of {', '.join(EXPERIMENTS)}, or your own as in mine.py:experiment; got {name!r}{hint}"
+    )
+
+
+def load(target: str) -> Experiment:
+    """The experiment in a file of the user's own: `mine.py:experiment`. ValueError where there is none."""
+    from handgrad.check.files import run_file
+    from handgrad.check.subject import CheckError
+
+    place, _, name = target.rpartition(":") if ":" in target else (target, "", "")
+    try:
+        module = run_file(place)
+    except CheckError as error:
+        raise ValueError(str(error)) from error
+    there = [key for key, value in vars(module).items() if isinstance(value, Experiment)]
+    found = vars(module).get(name)
+    if not isinstance(found, Experiment):
+        has = f"it has {', '.join(there)}" if there else "it has none"
+        said = f"{name!r} is no Experiment there" if name in vars(module) else f"got {name!r}"
+        raise ValueError(f"{place}: name one of its experiments, as in {place}:experiment; {said}; {has}")
+    guarded: dict[str, Any] = {
+        key: _guarded(key, found.name, function)
+        for key in ("data", "model", "own_loss")
+        if (function := getattr(found, key)) is not None
+    }
+    own = replace(found, **guarded)
+    return replace(own, original=own)
+
+
+def _guarded(what: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The user's function; an error in it is one line that says where it came from."""
+
+    def call(*args: Any) -> Any:
+        try:
+            found = function(*args)
+        except Exception as error:
+            raise ValueError(f"{what} of experiment {name!r} failed: {type(error).__name__}: {error}") from error
+        if what == "data" and not isinstance(found, Data):
+            raise ValueError(f"data of experiment {name!r} must return handgrad.experiments.Data; got {found!r:.60}")
+        return found
+
+    return call
