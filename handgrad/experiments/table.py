@@ -88,7 +88,7 @@ def growing(number: int, title: str, sizes: tuple[int, ...], targets: tuple[floa
         "lr": 0.1,
         "expect": Expectation("final_loss", "max", 0.01),
         "printed": "losses of 100 steps, unseeded",
-        "seconds": 3,
+        "seconds": 5,
     }
     return Experiment(
         name=f"grow-{number}",
@@ -353,7 +353,7 @@ _TABLE = (
     ),
     rule(
         "squares",
-        "int(|x1| + |x2|)",
+        "four classes by |x1| + |x2|",
         "classes",
         FOUR,
         Expectation("train_accuracy", "min", 0.94),
@@ -361,7 +361,7 @@ _TABLE = (
     ),
     rule(
         "circles",
-        "int((x1² + x2²)/2)",
+        "four classes by (x1² + x2²)/2",
         "classes",
         FOUR,
         Expectation("train_accuracy", "min", 0.9),
@@ -399,7 +399,7 @@ _TABLE = (
     ),
     rule(
         "polynom",
-        "(x1² - 3x1·x2 - x2²)/4",
+        "regression on (x1² - 3x1·x2 - x2²)/4",
         "number",
         None,
         Expectation("final_loss", "max", 0.04),
