@@ -24,6 +24,7 @@ from rich.table import Table
 import handgrad
 
 if TYPE_CHECKING:
+    from handgrad.distributed import DistributedRun
     from handgrad.experiments import Experiment
     from handgrad.run import Run
     from handgrad.seeds import Request
@@ -304,6 +305,83 @@ def bench_compare_command(
         raise BadInputError(str(error)) from error
 
 
+@app.command("distributed")
+def distributed_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An experiment; `handgrad list` shows them.")],
+    epochs: Annotated[str | None, typer.Option(metavar="N", help="Passes over the training data.")] = None,
+    lr: Annotated[str | None, typer.Option(metavar="X", help="Learning rate.")] = None,
+    batch_size: Annotated[str | None, typer.Option(metavar="N", help="Examples per step, of all processes.")] = None,
+    optimizer: Annotated[str | None, typer.Option(metavar="NAME", help=OPTIMIZER_HELP)] = None,
+    hidden: Annotated[str | None, typer.Option(metavar="N,N", help="Widths of the hidden layers, as in 64,32.")] = None,
+    activation: Annotated[str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(ACTIVATIONS)}.")] = None,
+    seed: Annotated[str | None, typer.Option(metavar="N", help="Of weights, batches and generated data.")] = None,
+    dtype: Annotated[str | None, typer.Option(metavar="NAME", help=f"{' or '.join(DTYPES)}.")] = None,
+    judge_every: Annotated[str | None, typer.Option(metavar="N", help="Judge every n-th step, and the last.")] = None,
+    device: Annotated[str, typer.Option(help="cpu (gloo) or cuda (nccl), one GPU for each process.")] = "cpu",
+) -> int:
+    """Train PyTorch on several processes, each on its shard of every batch, and judge the averaged gradients.
+
+    Start it as: torchrun --nproc-per-node 2 -m handgrad distributed NAME. Exit code 0, on all ranks: the averaged
+    gradients and the hand-written ones are those of the whole batch, and all ranks hold the same weights bit for bit.
+    """
+    texts = {
+        "epochs": epochs,
+        "lr": lr,
+        "batch_size": batch_size,
+        "optimizer": optimizer,
+        "hidden": hidden,
+        "activation": activation,
+        "seed": seed,
+        "dtype": dtype,
+        "judge_every": judge_every,
+    }
+    from handgrad.distributed import DistributedRun, everyones, joined, refuse_unshardable, train
+    from handgrad.runner import prepare
+
+    try:
+        with joined(device) as ranks:
+            problem, first = "", ranks.rank == 0
+            try:
+                given = {field: _parsed(field, text) for field, text in texts.items() if text is not None}
+                experiment = with_overrides(_found(name), given)
+                prepared = prepare(experiment, ranks.device)
+                refuse_unshardable(prepared, ranks.world)
+            except (BadInputError, ValueError, TypeError, MemoryError, RuntimeError) as error:
+                problem = str(error)
+            # One rank's refusal is everyone's. Rank 0 says it while the others wait: the first exit ends them all.
+            if problems := [text for text in everyones(problem) if text]:
+                code = _refuse(problems[0]) if first else 2
+                everyones(None)
+                return code
+            console = Console(highlight=False)
+            with Progress(*COLUMNS, console=console, auto_refresh=False, disable=not first) as progress:
+                task = progress.add_task(experiment.name, total=prepared.steps, note="")
+
+                def follow(run: DistributedRun) -> None:
+                    progress.update(task, completed=len(run.losses), note=f"loss {run.losses[-1]:.4g}")
+                    progress.refresh()
+
+                run = train(prepared, ranks, follow)
+            if first:
+                console.print(distributed_table(experiment.name, run, ranks.world, ranks.backend))
+                for side, tally in run.tallies.items():
+                    for failure in tally.failures[:1]:
+                        heading = f"\n{SIDE_NAMES[side]}, the first step that failed:"
+                        console.print(heading, failure.render(), sep="\n", markup=False, soft_wrap=True)
+                if run.parted:
+                    console.print(f"\n{run.parted}", markup=False, soft_wrap=True)
+                verdict = "PASSED" if run.held else "FAILED"
+                text = "averaged gradients and weights are those of the whole batch, on every rank"
+                style = "bold green" if run.held else "bold red"
+                console.print(
+                    f"{verdict}: {text if run.held else 'see above'}", style=style, markup=False, soft_wrap=True
+                )
+            everyones(None)  # rank 0 has printed
+            return 0 if run.held else 1
+    except ValueError as error:
+        raise BadInputError(str(error)) from error
+
+
 @app.command("doctor")
 def doctor_command(
     file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="With --json: where to write it.")] = None,
@@ -573,6 +651,29 @@ def summary_table(run: "Run") -> Table:
     for label, cells in rows.items():
         if any(cells):
             table.add_row(label, *cells)
+    return table
+
+
+def distributed_table(name: str, run: "DistributedRun", world: int, backend: str) -> Table:
+    """A distributed run's numbers at the end."""
+    table = Table(header_style="bold")
+    table.add_column(name)
+    table.add_column(f"PyTorch, {world} processes ({backend})", justify="right")
+    table.add_column("NumPy, whole batch", justify="right")
+    tallies, steps = list(run.tallies.values()), len(run.losses)
+    rows = {
+        "loss of the first step": [_number(run.losses[0]), ""],
+        "loss of the last step": [_number(run.losses[-1]), ""],
+        "time per step": [f"{1e6 * run.seconds / steps:,.0f} µs", ""],
+        "weights equal on all ranks": [f"{run.equal:,} of {steps:,} steps", ""],
+        "steps judged": [f"{tally.steps:,} of {steps:,}" for tally in tallies],
+        "numbers judged": [f"{tally.numbers:,}" for tally in tallies],
+        "numbers skipped": [f"{tally.skipped:,}" for tally in tallies],
+        "largest error / bound": [f"{tally.worst:.3g}" for tally in tallies],
+        "gradients": ["[green]held[/]" if tally.held else "[bold red]FAILED[/]" for tally in tallies],
+    }
+    for label, cells in rows.items():
+        table.add_row(label, *cells)
     return table
 
 
