@@ -63,7 +63,8 @@ def _sections(stem: str, result: Result) -> Iterator[str]:
                 if variant != main:
                     kernels = result["environments"].get(variant, {}).get("kernels", "")
                     where += f" ({kernels} kernels)" if kernels else ""
-                yield markdown(table, where)
+                if variant == main or not table.once:
+                    yield markdown(table, where)
         if left_out := notes(variants[main]):
             yield "Not timed: " + "; ".join(left_out) + ".\n"
 

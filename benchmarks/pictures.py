@@ -27,7 +27,8 @@ LOOKS: tuple[dict[str, Any], ...] = (
     {"color": "#999933", "marker": "*"},
     {"color": "#117733", "marker": "h"},
     {"color": "#8e4b9e", "marker": "<"},
-    {"color": "#f0e442", "marker": ">"},
+    {"color": "#000000", "marker": ">"},
+    {"color": "#aa4499", "marker": "p"},
 )
 
 
@@ -53,7 +54,7 @@ def log_axis(axes: Axes, which: str) -> None:
 @styled
 def ratios(labels: Sequence[str], names: Sequence[str], rows: Sequence[Row], over: str, title: str) -> Figure:
     """Every contender's time over that of `over`, a group per row, on a logarithmic axis; a bar is the interval."""
-    figure = Figure(figsize=(9.2, 4.8), layout="constrained")
+    figure = Figure(figsize=(1.6 + 1.3 * max(len(labels), 4), 4.8), layout="constrained")
     axes = figure.add_subplot()
     for i, name in enumerate(names):
         found = [
@@ -116,7 +117,7 @@ def look(name: str) -> dict[str, Any]:
 @styled
 def bars(labels: Sequence[str], series: Mapping[str, Sequence[float]], y_label: str) -> Figure:
     """A group of bars per label, a bar per name, its value written above it."""
-    figure = Figure(figsize=(9.2, 4.2), layout="constrained")
+    figure = Figure(figsize=(1.6 + 1.3 * max(len(labels), 4), 4.2), layout="constrained")
     axes = figure.add_subplot()
     width = 0.8 / len(series)
     for i, (name, values) in enumerate(series.items()):
@@ -152,6 +153,7 @@ def stacks(panels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:
             given = {"color": colour, "hatch": hatch, "edgecolor": "white", "label": phase}
             axes.bar(list(sides), heights, 0.6, list(bottoms.values()), **given)
             bottoms = {side: bottoms[side] + height for side, height in zip(sides, heights, strict=True)}
+        axes.set_ylim(0, 1.05 * max(bottoms.values()))
         axes.set_title(title, fontsize=10.5)
         axes.grid(visible=False, axis="x")
     figure.axes[0].set_ylabel("µs per step")

@@ -63,9 +63,10 @@ def jobs(plan: Plan) -> list[Job]:
         cases = question.cases(plan.quick)
         for variant in VARIANTS if set_by_user else VARIANTS[:1]:
             own = cases if variant == VARIANTS[0] else [case for case in cases if question.as_found(case)]
-            lots = [[case] for case in own] if question.fresh else [own] if own else []
-            repeats = 1 if plan.quick or variant != VARIANTS[0] else question.processes
-            found += [Job(question, variant, lot, i == 0) for i in range(repeats) for lot in lots]
+            for number in range(1 if plan.quick or variant != VARIANTS[0] else question.processes):
+                again = own if number == 0 else [case for case in own if question.repeated(case)]
+                lots = [[case] for case in again] if question.fresh else [again] if again else []
+                found += [Job(question, variant, lot, number == 0) for lot in lots]
     return found
 
 
@@ -183,7 +184,8 @@ def show(result: Result, console: Console, folder: Path, stem: str) -> list[str]
         for variant, rows in variants.items():
             where = "" if variant == main else f" ({', '.join(KERNEL_VARIABLES)} as found)"
             for table in question.tables(rows):
-                console.print(_rich(table, where))
+                if variant == main or not table.once:
+                    console.print(_rich(table, where))
         console.print(question.reading, style="dim", markup=False)
         for reason in notes(variants[main]):
             console.print(f"not timed: {reason}", markup=False, style="dim")

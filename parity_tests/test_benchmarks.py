@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 import scratch
-from benchmarks import machine, page, pictures, statistics
+from benchmarks import machine, page, pictures, run, statistics
 from benchmarks.contenders import CONTENDERS, EVERYWHERE, OURS, TORCH
 from benchmarks.contenders.hand_written import HandWritten
 from benchmarks.nets import DTYPES, NETS, OPTIMIZERS, Net, Problem
 from benchmarks.parity import ParityError, Reference
 from benchmarks.questions import QUESTIONS, Settings
 from benchmarks.questions.question import case_of
-from benchmarks.result import load, rows_of, seconds_of
+from benchmarks.result import add, load, rows_of, seconds_of
 from benchmarks.timing import Budget
 from handgrad.cli import main
 
@@ -223,6 +223,33 @@ def test_a_process_gets_the_variables_of_its_variant():
     assert (unset["HOME"], unset["OMP_NUM_THREADS"]) == ("x", "1")
     found = machine.process_environment("as found", 2, given)
     assert (found["OPENBLAS_CORETYPE"], found["OPENBLAS_NUM_THREADS"]) == ("Haswell", "2")
+
+
+def test_jobs(monkeypatch):
+    """Each row in a first process, judged; some in a second, not judged; the user's variables only where they are."""
+    for name in machine.KERNEL_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    found = run.jobs(run.Plan(("step", "memory")))
+    assert [(job.question.name, len(job.cases), job.first) for job in found] == [
+        ("step", 48, True),
+        ("step", 16, False),
+        *[("memory", 1, True)] * 8,
+    ]
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    found = run.jobs(run.Plan(("step",), quick=True))
+    assert [(job.variant, len(job.cases)) for job in found] == [("unset", 5), ("as found", 4)]
+
+
+def test_processes_join():
+    """A contender that failed in a process has no samples there, and the others stay in step."""
+    case = {"name": "a net"}
+    found = {"questions": {}}
+    for seconds in ({"a": [[1.0] * 6]}, {"a": [[2.0] * 6], "b": [[6.0] * 6]}):
+        add(found, "step", "unset", {"case": case, "seconds": seconds, "dirty": 1, "blocks": 6})
+    (row,) = found["questions"]["step"]["unset"]
+    assert row["seconds"] == {"a": [[1.0] * 6, [2.0] * 6], "b": [[], [6.0] * 6]}
+    assert (row["dirty"], row["blocks"]) == (2, 12)
+    assert statistics.ratio_of(row["seconds"]["b"], row["seconds"]["a"]) == statistics.Estimate(3, 3, 3)
 
 
 # --- two results ------------------------------------------------------------------------------------------------------

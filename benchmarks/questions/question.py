@@ -41,6 +41,7 @@ class Table:
     title: str
     headings: tuple[str, ...]
     cells: list[tuple[str, ...]]
+    once: bool = False  # shown for the main variant only
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Question:
     picture: Callable[[list[Row]], Figure | None]
     as_found: Callable[[Case], bool] = lambda case: False  # which cases are measured with the user's variables too
     fresh: bool = False  # a process for every case
-    processes: int = 2  # in a full run
+    processes: int = 2  # in a full run, of the cases that `repeated` says
+    repeated: Callable[[Case], bool] = lambda case: True
     in_quick: bool = True  # whether a quick run asks it unless told to
 
 
