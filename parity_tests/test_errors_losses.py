@@ -52,8 +52,22 @@ BAD = {
     "p = 3": (made("MultiMarginLoss", p=3), ValueError, ["p must be 1 or 2", "3"]),
     "margin of a ranking": (made("MarginRankingLoss", margin=None), TypeError, ["margin", "None"]),
     "full": (made("GaussianNLLLoss", full=1), TypeError, ["full must be True or False", "1"]),
+    "full as a word": (made("PoissonNLLLoss", full="yes"), TypeError, ["full must be True or False", "'yes'"]),
+    "log_input": (made("PoissonNLLLoss", log_input=1), TypeError, ["log_input must be True or False", "1"]),
     "log_target": (made("KLDivLoss", log_target="yes"), TypeError, ["log_target", "'yes'"]),
     "negative eps": (made("PoissonNLLLoss", eps=-1e-3), ValueError, ["eps must be >= 0", "-0.001"]),
+    "negative eps of a variance": (made("GaussianNLLLoss", eps=-1e-3), ValueError, ["eps must be >= 0", "-0.001"]),
+    "margin of many classes": (made("MultiMarginLoss", margin="1"), TypeError, ["margin", "'1'"]),
+    "margin of an angle": (made("CosineEmbeddingLoss", margin="1"), TypeError, ["margin", "'1'"]),
+    **{
+        f"{name}: {option} as a list": (made(name, **{option: [1.0]}), TypeError, [option, "NumPy array", "list"])
+        for name, option in (
+            ("BCELoss", "weight"),
+            ("BCEWithLogitsLoss", "weight"),
+            ("BCEWithLogitsLoss", "pos_weight"),
+            ("MultiLabelSoftMarginLoss", "weight"),
+        )
+    },
     "weight as a list": (made("MultiMarginLoss", weight=[1.0, 2.0]), TypeError, ["weight", "NumPy array", "list"]),
     "ignore_index": (made("NLLLoss", ignore_index=1.5), TypeError, ["ignore_index", "1.5"]),
     "label smoothing at once": (made("CrossEntropyLoss", label_smoothing=1.5), ValueError, ["[0, 1]", "1.5"]),
@@ -63,6 +77,11 @@ BAD = {
         called("HalfSquaredError", X[0, 0:1].reshape(()), SIGNS[0:1].reshape(())),
         ValueError,
         ["()"],
+    ),
+    "no axis to average over": (
+        called("MultiLabelSoftMarginLoss", X[0, 0:1].reshape(()), SIGNS[0:1].reshape(())),
+        ValueError,
+        ["at least one axis", "()"],
     ),
     "weight that widens": (
         called("MultiLabelSoftMarginLoss", X, ONES, weight=np.ones((2, 5, 3), F32)),
@@ -90,6 +109,11 @@ BAD = {
         ["empty batch", "PyTorch"],
     ),
     "multi-label class": (called("MultiLabelMarginLoss", X, LABELS + 1), IndexError, ["0..2", "-1", "got 3"]),
+    "multi-label class of one row": (
+        called("MultiLabelMarginLoss", X[0], LABELS[0] + 1),
+        IndexError,
+        ["0..2", "-1", "got 3"],
+    ),
     "multi-label, below −1": (called("MultiLabelMarginLoss", X, LABELS - 1), IndexError, ["got -2", "(0, 2)"]),
     "multi-label shape": (called("MultiLabelMarginLoss", X, LABELS[0]), ValueError, ["(5, 3)", "(3,)"]),
     "multi-label floats": (called("MultiLabelMarginLoss", X, ONES), TypeError, ["integers", "float32"]),
@@ -98,6 +122,7 @@ BAD = {
         ValueError,
         ["input1", "(5, 3)", "input2", "(1, 3)"],
     ),
+    "pair of integers": (called("MarginRankingLoss", X.astype(int), X, ONES), TypeError, ["input1", "int64"]),
     "pair of dtypes": (
         called("CosineEmbeddingLoss", X, X.astype(float), SIGNS),
         TypeError,
@@ -105,9 +130,27 @@ BAD = {
     ),
     "ranking target": (called("MarginRankingLoss", X, X, SIGNS), ValueError, ["(5, 3)", "(5,)"]),
     "cosine target": (called("CosineEmbeddingLoss", X, X, ONES), ValueError, ["(5,)", "(5, 3)"]),
+    "cosine target of one pair": (
+        called("CosineEmbeddingLoss", X[0], X[0], SIGNS[:1]),
+        ValueError,
+        ["(3,)", "of shape ()", "(1,)"],
+    ),
+    **{
+        f"{name}: the mean of nothing": (called(name, X[:0], X[:0], third), ValueError, ["empty batch"])
+        for name, third in (
+            ("CosineEmbeddingLoss", SIGNS[:0]),
+            ("MarginRankingLoss", X[:0]),
+            ("GaussianNLLLoss", X[:0]),
+        )
+    },
     "cosine target dtype": (called("CosineEmbeddingLoss", X, X, CLASSES), TypeError, ["target", "float32", "int64"]),
     "cosine axes": (called("CosineEmbeddingLoss", X[None], X[None], ONES[:1]), ValueError, ["(N, D)", "(1, 5, 3)"]),
     "negative variance": (called("GaussianNLLLoss", X, ONES, -ONES), ValueError, ["var must be >= 0", "(0, 0)"]),
+    "negative variance after others": (
+        called("GaussianNLLLoss", X[0], ONES[0], np.array([0.0, 0.5, -1.0], F32)),
+        ValueError,
+        ["-1.0", "(2,)"],
+    ),
     "negative number": (called("GaussianNLLLoss", X, ONES, -0.5), ValueError, ["var must be >= 0", "-0.5"]),
     "variance shape": (called("GaussianNLLLoss", X, ONES, ONES[0]), ValueError, ["var", "(5, 3)", "(3,)"]),
     "variance of two ones": (called("GaussianNLLLoss", X, ONES, ONES[:1, :1]), ValueError, ["var", "(1, 1)"]),

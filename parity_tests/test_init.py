@@ -144,6 +144,55 @@ def test_truncated_normal(case):
         assert distance(drawn, truncated(*case)) < nearness(drawn.size) + 1e-5
 
 
+class Scripted(np.random.Generator):
+    """A generator that draws what is given: `place` in the range that it is asked for (0 and 1 are its ends), and the
+    numbers `even` in turn. `ranges` is what it was asked for."""
+
+    def __new__(cls, place, even):
+        return super().__new__(cls, np.random.PCG64(0))
+
+    def __init__(self, place, even):
+        super().__init__(np.random.PCG64(0))
+        self.place, self.even, self.ranges = place, list(even), []
+
+    def uniform(self, low, high, size):
+        self.ranges.append((low, high))
+        return np.full(size, high if self.place == 1 else low + self.place * (high - low))
+
+    def random(self, size):
+        return np.full(size, self.even.pop(0))
+
+
+@pytest.mark.parametrize("d", [0.0, 0.5, -3.0, 40.0])
+def test_truncated_normal_draws_from_where_it_may_keep(d):
+    """As far as the density relative to its peak is 2⁻⁵³: at t with |d|t + t²/2 = 53 log 2."""
+    a, b = (-INF, INF) if d == 0 else (d, INF) if d > 0 else (-INF, d)
+    rng = Scripted(0, [0.0])
+    init.trunc_normal_(np.zeros(1), 0.0, 1.0, a, b, rng=rng)
+    ((low, high),) = rng.ranges
+    far = [abs(t) for t in (low, high) if t]
+    assert len(far) == 1 + (d == 0)
+    np.testing.assert_allclose([abs(d) * t + t * t / 2 for t in far], 53 * math.log(2), rtol=16 * np.finfo(float).eps)
+
+
+def test_truncated_normal_keeps_a_number_with_the_probability_of_its_density():
+    """Twice a number at t = −2, relative density e⁻², is drawn: with an even number of e⁻², which is not below it, and
+    with the next smaller one."""
+    density = float(np.exp(-2.0))
+    rng = Scripted(0, [density, np.nextafter(density, 0)])
+    np.testing.assert_array_equal(init.trunc_normal_(np.zeros(3), 0.0, 1.0, -2.0, 2.0, rng=rng), [-2.0] * 3)
+    assert rng.even == []
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_truncated_normal_stays_inside_where_rounding_leaves(place):
+    """peak + std·((bound − peak)/std) is one place beyond the bound for these numbers."""
+    std, bound = 0.7, 1.7
+    low, high = (-bound, 1.0) if place == 0 else (-1.0, bound)
+    drawn = init.trunc_normal_(np.zeros(1), 0.0, std, low, high, rng=Scripted(place, [0.0]))
+    assert drawn.item() == (low if place == 0 else high)
+
+
 def test_truncated_to_one_value():
     assert (init.trunc_normal_(np.zeros(5), 0.0, 1.0, 1.5, 1.5) == 1.5).all()
 
@@ -162,6 +211,8 @@ def test_orthogonal(shape, gain, dtype):
     q = weight.data.reshape(shape[0], -1).astype(np.float64)
     q = q if q.shape[0] >= q.shape[1] else q.T
     m, n = q.shape
+    factored = np.random.default_rng(3).normal(size=(m, n))
+    assert (np.diagonal(q.T @ factored) / gain > 0).all()  # R of QR
     u = 2.0**-53
     bound = (2 * math.sqrt(n) * 6 * m * n + m) * u + 4 * float(np.finfo(dtype).eps) / 2
     assert abs(q.T @ q / gain**2 - np.eye(n)).max() <= bound * 1.01
@@ -262,6 +313,7 @@ def test_constants(shape, dtype):
         assert getattr(init, name)(array, *arguments) is array
         theirs = getattr(torch.nn.init, name)(torch.full(shape, 7.0), *arguments)
         np.testing.assert_array_equal(array, theirs.numpy())
+    assert (init.constant_(array, -np.finfo(dtype).max) == np.finfo(dtype).min).all()
     assert np.isposinf(init.constant_(array, INF)).all()
     assert np.isnan(init.constant_(array, math.nan)).all()
 
@@ -304,11 +356,19 @@ REFUSED = [
         "kaiming_uniform_: mode must be one of fan_in, fan_out; got 'out' (did you mean 'fan_out'?)",
     ),
     ("normal_", (W, 0.0, -1), ValueError, "normal_: std must be >= 0; got -1"),
+    (
+        "kaiming_normal_",
+        (W, 0, 2),
+        (ValueError, AttributeError),
+        "kaiming_normal_: mode must be one of fan_in, fan_out; got 2",
+    ),
     ("normal_", (W, "0"), TypeError, "normal_: mean must be a number; got '0'"),
+    ("trunc_normal_", (W, "0"), TypeError, "trunc_normal_: mean must be a number; got '0'"),
     ("xavier_normal_", (W, -1.0), ValueError, "xavier_normal_: gain must be >= 0; got -1.0"),
     ("xavier_uniform_", (W, -1.0), ValueError, "xavier_uniform_: gain must be >= 0; got -1.0"),
     ("uniform_", (W, 1.0, 0.5), ValueError, "uniform_: a must be <= b; got a=1.0, b=0.5"),
     ("uniform_", (W, -INF, 0.5), ValueError, "uniform_: a must be a finite number; got -inf"),
+    ("uniform_", (W, 0.5, INF), ValueError, "uniform_: b must be a finite number; got inf"),
     ("trunc_normal_", (W, 0.0, 1.0, 2, 1), ValueError, "trunc_normal_: a must be <= b; got a=2, b=1"),
     ("trunc_normal_", (W, 0.0, 0), (ValueError, ZeroDivisionError), "trunc_normal_: std must be > 0; got 0"),
     ("sparse_", (W, 0.5, -0.1), ValueError, "sparse_: std must be >= 0; got -0.1"),

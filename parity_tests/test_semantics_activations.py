@@ -57,6 +57,7 @@ EDGES = {
         [0.5, 0.5, 0.5],
     ),
     "elu at the kink": (activation("ELU", 2.0), [0.0, -0.0], [0.0, -0.0], [2.0, 2.0]),
+    "elu that rises to the left": (activation("ELU", -2.0), [0.0, -0.0], [0.0, -0.0], [-2.0, -2.0]),
     "elu far out": (activation("ELU", 2.0), [-INF, -1e4, 1e4], [-2.0, -2.0, 1e4], [0.0, 0.0, 1.0]),
     "celu at the kink": (activation("CELU", 2.0), [0.0, -0.0], [0.0, -0.0], [1.0, 1.0]),
     "celu far out": (activation("CELU", 2.0), [-INF, -1e4, INF], [-2.0, -2.0, INF], [0.0, 0.0, 1.0]),
@@ -202,6 +203,15 @@ def test_rrelu_draws_the_same_slopes_on_both_sides(dtype):
         near(model.forward(x), x * dtype(0.3))
 
 
+def test_one_seed_fixes_the_slopes_at_the_output_too():
+    x = -np.ones((5, 3), np.float32)
+    outputs = [
+        side.MLP([3, 2], output_activation="rrelu", rng=4).forward(x) for _ in range(2) for side in SIDES.values()
+    ]
+    for output in outputs[1:]:
+        np.testing.assert_allclose(output, outputs[0], rtol=8 * np.finfo(np.float32).eps)
+
+
 def test_rrelu_trains_alike_on_both_sides_and_every_step_is_judged():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(6, 3)), rng.integers(0, 2, 6)
@@ -238,6 +248,35 @@ def test_torchs_own_rrelu_in_training_cannot_be_judged():
 
 
 # --- what the hand-written side promises by itself --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("a", [0.7, 1.0, 3.3, 9.1, 20.7, 35.9])
+def test_the_tail_that_the_normal_cdf_is_fitted_to(a):
+    """R(a)√2π = 1/(a + 1/(a + 2/(a + 3/(a + …)))), of which 2000 terms are enough for a ≥ 0.7 (Laplace 1805).
+
+    Sums and quotients of positive numbers: nothing cancels on this side, and e^{z²} keeps its digits on the other.
+    """
+    fraction = a
+    for k in range(2000, 0, -1):
+        fraction = a + k / fraction
+    np.testing.assert_array_max_ulp(functions._scaled_tail(a), 1 / (fraction * math.sqrt(2 * math.pi)), 4)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_normal_cdf_uses_the_series_of_its_dtype(dtype):
+    """23 terms for float64, 11 for float32, computed once."""
+    functions._tail_terms.cache_clear()
+    normal_cdf(np.ones(3, dtype))
+    assert len(functions._tail_terms(np.dtype(dtype))) == {np.float32: 11, np.float64: 23}[dtype]
+    assert functions._tail_terms.cache_info().misses == 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_not_positive(dtype):
+    x = np.array([-3.0, -0.0, 0.0, 0.5, 1e30, NAN, -INF, INF], dtype)
+    cut = functions.not_positive(x)
+    np.testing.assert_array_equal(cut, np.array([-3.0, -0.0, 0.0, 0.0, 0.0, NAN, -INF, 0.0], dtype), strict=True)
+    assert np.signbit(cut[1])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

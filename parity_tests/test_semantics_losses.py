@@ -15,6 +15,7 @@ UNIT = 1 / np.sqrt((1 + EPSILON) * (1 + EPSILON))  # 1/√(ab) of two unit vecto
 EDGES = {
     "l1 of NaN": ("L1Loss", {}, [[NAN], [0.0]], [NAN], [0.0]),
     "smooth_l1 at ±β": ("SmoothL1Loss", {"beta": 0.5}, [[0.5, -0.5, 0.0], [0.0] * 3], [0.25, 0.25, 0], [1, -1, 0]),
+    "smooth_l1 without options": ("SmoothL1Loss", {}, [[0.5, 1.5], [0.0] * 2], [0.125, 1], [0.5, 1]),
     "smooth_l1 inside": ("SmoothL1Loss", {"beta": 0.5}, [[0.25], [0.0]], [0.0625], [0.5]),
     "smooth_l1 far out": (
         "SmoothL1Loss",
@@ -26,6 +27,7 @@ EDGES = {
     "smooth_l1 of NaN": ("SmoothL1Loss", {}, [[NAN], [0.0]], [NAN], [NAN]),
     "smooth_l1 with β = 0": ("SmoothL1Loss", {"beta": 0.0}, [[0.0, 3.0, NAN], [0.0] * 3], [0, 3, NAN], [0, 1, 0]),
     "huber at ±δ": ("HuberLoss", {"delta": 0.5}, [[0.5, -0.5, 0.0], [0.0] * 3], [0.125, 0.125, 0], [0.5, -0.5, 0]),
+    "huber without options": ("HuberLoss", {}, [[0.5, 1.5], [0.0] * 2], [0.125, 1], [0.5, 1]),
     "huber far out": ("HuberLoss", {"delta": 2.0}, [[1e4, INF, -INF], [0.0] * 3], [19998, INF, INF], [2, 2, -2]),
     "huber of NaN": ("HuberLoss", {}, [[NAN], [0.0]], [NAN], [NAN]),
     "half squared error": ("HalfSquaredError", {}, [[[3.0, 4.0], [0.0, NAN]], [[0.0, 0.0]] * 2], [12.5, NAN], None),
@@ -103,6 +105,7 @@ EDGES = {
     "multilabel_margin, one twice": ("MultiLabelMarginLoss", {}, [[0.0, 0.0], [1, 1]], 1, [1, -1]),
     "multilabel_margin, none": ("MultiLabelMarginLoss", {}, [[0.0, 5.0], [-1, 0]], 0, [0, 0]),
     "multilabel_margin drops NaN": ("MultiLabelMarginLoss", {}, [[NAN, 0.0], [1, -1]], 0, [0, 0]),
+    "multilabel_margin of one class": ("MultiLabelMarginLoss", {}, [[3.0], [-1]], 0, [0]),
     "multilabel_soft_margin far out": (
         "MultiLabelSoftMarginLoss",
         {},
@@ -131,6 +134,13 @@ EDGES = {
     "poisson_nll far out": ("PoissonNLLLoss", {}, [[1e4, INF], [1.0, 1.0]], [INF, NAN], [INF, INF]),
     "poisson_nll, rate": ("PoissonNLLLoss", {"log_input": False, "eps": 0.0}, [[1.0, 4.0], [0.0, 0.0]], [1, 4], [1, 1]),
     "poisson_nll, rate 0": ("PoissonNLLLoss", {"log_input": False, "eps": 0.0}, [[0.0], [1.0]], [INF], [-INF]),
+    "poisson_nll, rate 0 and torch's ε": (
+        "PoissonNLLLoss",
+        {"log_input": False},
+        [[0.0], [1.0]],
+        [-np.log(1e-8)],
+        None,
+    ),
     "poisson_nll, negative rate": ("PoissonNLLLoss", {"log_input": False, "eps": 0.0}, [[-1.0], [1.0]], [NAN], [2]),
     "poisson_nll, full up to 1": ("PoissonNLLLoss", {"full": True}, [[0.0, 0.0, 0.0], [0.0, 1.0, -3.0]], [1] * 3, None),
     "margin_ranking at the kink": (
@@ -238,6 +248,14 @@ EDGES = {
         [[1, 3]],
         [[-4]],
     ),
+    "gaussian_nll, one target and one variance for all": (
+        "GaussianNLLLoss",
+        {},
+        [[[1.0, 3.0]], 0.0, 1.0],
+        [[0.5, 4.5]],
+        [[1, 3]],
+        -4,
+    ),
     "gaussian_nll, one for each column": (
         "GaussianNLLLoss",
         {},
@@ -334,14 +352,34 @@ def test_no_warning_on_ordinary_values():
     scratch.GaussianNLLLoss().forward(x, sign, np.zeros_like(x))
 
 
+QUIET = {
+    "kl_div, target 0",
+    "kl_div, probability 0",
+    "kl_div, negative target",
+    "poisson_nll, rate 0",
+    "poisson_nll, negative rate",
+    "multilabel_soft_margin at inf",
+}
+
+
+@pytest.mark.parametrize("case", sorted(QUIET))
+def test_no_warning_where_an_edge_is_expected(case):
+    """log 0, 0·∞ and ∞ − ∞ that the losses between distributions meet by design: every warning is an error here."""
+    name, options, arrays, *_ = EDGES[case]
+    loss = getattr(scratch, name)(reduction="none", **options)
+    loss.backward(np.ones_like(loss.forward(*map(np.asarray, arrays))))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("side", SIDES)
-def test_one_number_is_a_variance_too(side):
+def test_one_number_is_a_variance_too(side, dtype):
     """As an array without axes, which it is taken for: its gradient is one number, summed over all that it serves."""
-    x, t = np.array([[1.0, 3.0]]), np.zeros((1, 2))
+    x, t = np.array([[1.0, 3.0]], dtype), np.zeros((1, 2), dtype)
     results = []
-    for var in (2.0, np.array(2.0)):
+    for var in (2.0, np.array(2.0, dtype)):
         loss = SIDES[side].GaussianNLLLoss()
         results.append((loss.forward(x, t, var), *loss.backward()))
     for number, array in zip(*results, strict=True):
         np.testing.assert_array_equal(number, array)
+        assert number.dtype == dtype
     assert results[0][2] == (0.5 / 2 - 1 / 8 + 0.5 / 2 - 9 / 8) / 2

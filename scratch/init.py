@@ -175,7 +175,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, rng: Rng = None) -> Tensor:
         rows, columns = len(data), data.size // len(data)
         normal = np.random.default_rng(rng).normal(size=(max(rows, columns), min(rows, columns)))
         q, r = np.linalg.qr(normal)
-        q *= np.where(np.diagonal(r) < 0, -gain, gain)
+        q *= np.copysign(1, np.diagonal(r)) * gain
         data[...] = (q if rows >= columns else q.T).reshape(data.shape)
     return tensor
 

@@ -20,25 +20,19 @@ def _numpy(a: Any) -> Any:
     return to_numpy(a) if isinstance(a, torch.Tensor) else a
 
 
-def _elementwise(*weights: str) -> Check:
-    def check(loss: Any, input: Any, target: Any) -> None:
-        given = {name: _numpy(getattr(loss, name)) for name in weights}
-        checks.elementwise_loss(type(loss).__name__, input, target, loss.reduction, **given)
-
-    return check
+def _elementwise(loss: Any, input: Any, target: Any, weights: tuple[str, ...] = ()) -> None:
+    given = {name: _numpy(getattr(loss, name)) for name in weights}
+    checks.elementwise_loss(type(loss).__name__, input, target, loss.reduction, **given)
 
 
 def _bce(loss: Any, input: Any, target: Any) -> None:
-    _elementwise("weight")(loss, input, target)
+    _elementwise(loss, input, target, ("weight",))
     checks.probabilities("BCELoss", input=input, target=np.asarray(target))
 
 
-def _by_sample(*weights: str) -> Check:
-    def check(loss: Any, input: Any, target: Any) -> None:
-        _elementwise(*weights)(loss, input, target)
-        checks.has_axes(type(loss).__name__, input.shape)
-
-    return check
+def _by_sample(loss: Any, input: Any, target: Any, weights: tuple[str, ...] = ()) -> None:
+    _elementwise(loss, input, target, weights)
+    checks.has_axes(type(loss).__name__, input.shape)
 
 
 def _class(loss: Any, input: Any, target: Any, probability_targets: bool) -> None:
@@ -77,18 +71,18 @@ def _gaussian(loss: Any, input: Any, target: Any, var: Any) -> None:
 # What the hand-written side checks in a loss's forward, by the class of the loss. Torch broadcasts the arguments of the
 # elementwise ones with no more than a warning.
 ELEMENTWISE: dict[type[nn.Module], Check] = {
-    nn.MSELoss: _elementwise(),
-    nn.L1Loss: _elementwise(),
-    nn.SmoothL1Loss: _elementwise(),
-    nn.HuberLoss: _elementwise(),
-    modules.HalfSquaredError: _by_sample(),
+    nn.MSELoss: _elementwise,
+    nn.L1Loss: _elementwise,
+    nn.SmoothL1Loss: _elementwise,
+    nn.HuberLoss: _elementwise,
+    modules.HalfSquaredError: _by_sample,
     nn.BCELoss: _bce,
-    nn.BCEWithLogitsLoss: _elementwise("weight", "pos_weight"),
-    nn.SoftMarginLoss: _elementwise(),
-    nn.HingeEmbeddingLoss: _elementwise(),
-    nn.MultiLabelSoftMarginLoss: _by_sample("weight"),
-    nn.KLDivLoss: _elementwise(),
-    nn.PoissonNLLLoss: _elementwise(),
+    nn.BCEWithLogitsLoss: partial(_elementwise, weights=("weight", "pos_weight")),
+    nn.SoftMarginLoss: _elementwise,
+    nn.HingeEmbeddingLoss: _elementwise,
+    nn.MultiLabelSoftMarginLoss: partial(_by_sample, weights=("weight",)),
+    nn.KLDivLoss: _elementwise,
+    nn.PoissonNLLLoss: _elementwise,
 }
 PAIRS: dict[type[nn.Module], Check] = {
     nn.MarginRankingLoss: _ranking,
@@ -189,7 +183,7 @@ class PairLoss(Criterion):
         self.check(first, second, third)
         arrays = [first, second, np.asarray(third, first.dtype)]
         places = (0, 2) if isinstance(self.module, nn.GaussianNLLLoss) else (0, 1)
-        tensors = [self.leaf(a) if i in places else to_tensor(a, self.device) for i, a in enumerate(arrays)]
+        tensors = [self.leaf(a) for a in arrays]
         # One target or one variance for all outputs; of a cosine it is one sample's own.
         cosine = isinstance(self.module, nn.CosineEmbeddingLoss)
         value = self.module(*(t if t.dim() or cosine else t.expand_as(tensors[0]) for t in tensors))

@@ -76,7 +76,7 @@ INIT: dict[str, Bug] = {
     "orthogonal without the signs of R": Bug(
         "init",
         "orthogonal, but not every matrix as likely as any other",
-        edit("init.orthogonal_", "np.where(np.diagonal(r) < 0, -gain, gain)", "gain"),
+        edit("init.orthogonal_", "np.copysign(1, np.diagonal(r)) * gain", "gain"),
         "contract",
         hint="test_orthogonal",
     ),

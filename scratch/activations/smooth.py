@@ -10,7 +10,7 @@ from scratch.module import Array, Module
 
 
 class ELU(Module):
-    """y = x for x > 0, α(eˣ − 1) otherwise; f′ = 1 or α eˣ, and α at the kink x = 0.
+    """y = x for x ≥ 0, α(eˣ − 1) below; f′ = 1 or α eˣ, and α at the kink x = 0.
 
     eˣ − 1 is `expm1`, which keeps all digits of a small x.
     Source: D. Clevert, T. Unterthiner, S. Hochreiter, Fast and accurate deep network learning by exponential linear
@@ -23,7 +23,7 @@ class ELU(Module):
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
-        return self._remember(np.where(x > 0, x, self.alpha * np.expm1(not_positive(x))), x)
+        return self._remember(np.where(x >= 0, x, self.alpha * np.expm1(not_positive(x))), x)
 
     def backward(self, grad_output: Array) -> Array:
         (x,) = self._recall(grad_output)
@@ -50,7 +50,7 @@ class CELU(Module):
 
     def backward(self, grad_output: Array) -> Array:
         (x,) = self._recall(grad_output)
-        return np.where(x > 0, grad_output, np.exp(not_positive(x) / self.alpha) * grad_output)
+        return np.asarray(np.exp(not_positive(x) / self.alpha) * grad_output)
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}"

@@ -134,7 +134,7 @@ class MultiMarginLoss(Loss):
         u = np.broadcast_to(u / z.shape[-1], target.shape)[..., np.newaxis]
         if self.weight is not None:
             u = u * self.weight[target][..., np.newaxis]
-        gradient = np.asarray(u * ((z > 0) if self.p == 1 else 2 * z), z.dtype)
+        gradient: Array = u * ((z > 0) if self.p == 1 else 2 * z)
         np.put_along_axis(gradient, target[..., np.newaxis], -gradient.sum(-1, keepdims=True), -1)
         return gradient
 
