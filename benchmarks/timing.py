@@ -36,7 +36,7 @@ class Budget:
 
 
 QUICK = Budget(block=0.005, rounds=12, seconds=1)
-FULL = Budget(block=0.01, rounds=20, seconds=5)
+FULL = Budget(block=0.01, rounds=20, seconds=4)
 
 
 Work = Callable[[], Any]

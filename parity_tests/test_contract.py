@@ -67,7 +67,7 @@ def test_what_an_import_loads(code, unloaded):
 
 
 def test_refusals_are_one_text():
-    for name in ("checks.py", "layer_checks.py", "optimizer_checks.py"):
+    for name in ("checks.py", "layer_checks.py", "loss_checks.py", "optimizer_checks.py"):
         assert (ROOT / "scratch" / name).read_bytes() == (ROOT / "torch_impl" / name).read_bytes()
 
 

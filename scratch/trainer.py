@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scratch import checks, optimizer_checks
+from scratch import checks, loss_checks, optimizer_checks
 from scratch.losses import Loss, PairLoss
 from scratch.module import Module
 from scratch.optim import LBFGS, Optimizer
@@ -19,7 +19,7 @@ class Trainer:
     """
 
     def __init__(self, model: Module, loss: Loss, optimizer: Optimizer) -> None:
-        checks.one_input("Trainer", loss.name, isinstance(loss, PairLoss))
+        loss_checks.one_input("Trainer", loss.name, isinstance(loss, PairLoss))
         checks.choice("Trainer", "loss.reduction", loss.reduction, ("mean", "sum", "batchmean"))
         optimizer_checks.one_evaluation("Trainer", optimizer.name, isinstance(optimizer, LBFGS))
         self.model, self.loss, self.optimizer = model, loss, optimizer

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from torch_impl import checks, modules
+from torch_impl import checks, loss_checks, modules
 from torch_impl.parameter import Array, Device, numpy_dtype, to_numpy, to_tensor
 
 Check = Callable[..., None]
@@ -22,21 +22,21 @@ def _numpy(a: Any) -> Any:
 
 def _elementwise(loss: Any, input: Any, target: Any, weights: tuple[str, ...] = ()) -> None:
     given = {name: _numpy(getattr(loss, name)) for name in weights}
-    checks.elementwise_loss(type(loss).__name__, input, target, loss.reduction, **given)
+    loss_checks.elementwise_loss(type(loss).__name__, input, target, loss.reduction, **given)
 
 
 def _bce(loss: Any, input: Any, target: Any) -> None:
     _elementwise(loss, input, target, ("weight",))
-    checks.probabilities("BCELoss", input=input, target=np.asarray(target))
+    loss_checks.probabilities("BCELoss", input=input, target=np.asarray(target))
 
 
 def _by_sample(loss: Any, input: Any, target: Any, weights: tuple[str, ...] = ()) -> None:
     _elementwise(loss, input, target, weights)
-    checks.has_axes(type(loss).__name__, input.shape)
+    loss_checks.has_axes(type(loss).__name__, input.shape)
 
 
 def _class(loss: Any, input: Any, target: Any, probability_targets: bool) -> None:
-    checks.class_loss(
+    loss_checks.class_loss(
         type(loss).__name__,
         input,
         target,
@@ -48,24 +48,24 @@ def _class(loss: Any, input: Any, target: Any, probability_targets: bool) -> Non
 
 
 def _multi_margin(loss: Any, input: Any, target: Any) -> None:
-    checks.multi_margin_loss(type(loss).__name__, input, target, loss.reduction, _numpy(loss.weight))
+    loss_checks.multi_margin_loss(type(loss).__name__, input, target, loss.reduction, _numpy(loss.weight))
 
 
 def _multi_label_margin(loss: Any, input: Any, target: Any) -> None:
-    checks.multi_label_margin_loss(type(loss).__name__, input, target, loss.reduction)
+    loss_checks.multi_label_margin_loss(type(loss).__name__, input, target, loss.reduction)
 
 
 def _ranking(loss: Any, input1: Any, input2: Any, target: Any) -> None:
-    checks.pair(type(loss).__name__, input1, input2)
-    checks.elementwise_loss(type(loss).__name__, input1, target, loss.reduction)
+    loss_checks.pair(type(loss).__name__, input1, input2)
+    loss_checks.elementwise_loss(type(loss).__name__, input1, target, loss.reduction)
 
 
 def _cosine(loss: Any, input1: Any, input2: Any, target: Any) -> None:
-    checks.cosine_loss(type(loss).__name__, input1, input2, target, loss.reduction)
+    loss_checks.cosine_loss(type(loss).__name__, input1, input2, target, loss.reduction)
 
 
 def _gaussian(loss: Any, input: Any, target: Any, var: Any) -> None:
-    checks.gaussian_nll_loss(type(loss).__name__, input, target, var, loss.reduction)
+    loss_checks.gaussian_nll_loss(type(loss).__name__, input, target, var, loss.reduction)
 
 
 # What the hand-written side checks in a loss's forward, by the class of the loss. Torch broadcasts the arguments of the
@@ -134,7 +134,7 @@ class Criterion:
         checks.not_before_forward(self.name, self._memory)
         assert self._memory is not None
         leaves, value = self._memory
-        checks.loss_grad_output(self.name, grad_output, tuple(value.shape), self.reduction)
+        loss_checks.loss_grad_output(self.name, grad_output, tuple(value.shape), self.reduction)
         upstream = np.asarray(1 if grad_output is None else grad_output, numpy_dtype(value))
         gradients = torch.autograd.grad(value, leaves, to_tensor(upstream, self.device), retain_graph=True)
         return [to_numpy(gradient) for gradient in gradients]
@@ -213,6 +213,6 @@ def make(kind: type[nn.Module], args: tuple[Any, ...], device: Device, options: 
     if kind in LOSS_CHECKS:  # torch looks at most options only when the loss is called
         reductions = ("mean", "batchmean", "sum", "none") if kind is nn.KLDivLoss else ("mean", "sum", "none")
         checks.choice(name, "reduction", given.get("reduction", "mean"), reductions)
-        checks.loss_options(name, **{option: value for option, value in given.items() if option != "reduction"})
+        loss_checks.loss_options(name, **{option: value for option, value in given.items() if option != "reduction"})
     module = kind(**{name: to_tensor(a, device) if isinstance(a, np.ndarray) else a for name, a in given.items()})
     return (PairLoss if kind in PAIRS else Loss)(module, device)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy.typing as npt
 import torch
 
-from torch_impl import checks, optimizer_checks
+from torch_impl import checks, loss_checks, optimizer_checks
 from torch_impl.loss import ELEMENTWISE, Loss, PairLoss
 from torch_impl.model import Model
 from torch_impl.optimizer import Optimizer
@@ -21,7 +21,7 @@ class Trainer:
     """
 
     def __init__(self, model: Model, loss: Loss, optimizer: Optimizer) -> None:
-        checks.one_input("Trainer", loss.name, isinstance(loss, PairLoss))
+        loss_checks.one_input("Trainer", loss.name, isinstance(loss, PairLoss))
         checks.choice("Trainer", "loss.reduction", loss.reduction, ("mean", "sum", "batchmean"))
         several = isinstance(optimizer.optimizer, torch.optim.LBFGS)
         optimizer_checks.one_evaluation("Trainer", optimizer.name, several)

@@ -25,7 +25,7 @@ class MeanQuarticError(scratch.Loss):
     """
 
     def forward(self, input: Array, target: Target) -> Any:
-        scratch.checks.elementwise_loss(self.name, input, target, self.reduction)
+        scratch.loss_checks.elementwise_loss(self.name, input, target, self.reduction)
         difference = input - target
         squares = difference * difference
         return self._reduce(squares * squares, difference)
@@ -39,7 +39,7 @@ class TorchMeanQuarticError(torch.nn.Module):
     """The same with autograd's derivative, and the same refusal."""
 
     def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        torch_impl.checks.same_shape("MeanQuarticError", tuple(input.shape), tuple(target.shape))
+        torch_impl.loss_checks.same_shape("MeanQuarticError", tuple(input.shape), tuple(target.shape))
         return ((input - target) ** 4).mean()
 
 

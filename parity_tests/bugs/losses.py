@@ -84,7 +84,7 @@ LOSSES: dict[str, Bug] = {
     "mse: shapes broadcast": Bug(
         "broadcast",
         "(N, 1) against (N,)",
-        edit("MSELoss.forward", "checks.elementwise_loss(self.name, input, target, self.reduction)", "pass"),
+        edit("MSELoss.forward", "loss_checks.elementwise_loss(self.name, input, target, self.reduction)", "pass"),
         "refusals",
         hint="(N, 1) against (N,)",
     ),

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from scratch import checks
+from scratch import loss_checks
 from scratch.activations import sigmoid
 from scratch.losses.loss import Loss, Target
 from scratch.module import Array
@@ -25,12 +25,12 @@ class BCELoss(Loss):
 
     def __init__(self, weight: Array | None = None, reduction: str = "mean") -> None:
         super().__init__(reduction)
-        checks.loss_options(self.name, weight=weight)
+        loss_checks.loss_options(self.name, weight=weight)
         self.weight = weight
 
     def forward(self, input: Array, target: Target) -> Any:
-        checks.elementwise_loss(self.name, input, target, self.reduction, weight=self.weight)
-        checks.probabilities(self.name, input=input, target=np.asarray(target))
+        loss_checks.elementwise_loss(self.name, input, target, self.reduction, weight=self.weight)
+        loss_checks.probabilities(self.name, input=input, target=np.asarray(target))
         with np.errstate(divide="ignore"):  # log 0 = −inf is what the clamp is for
             log_p, log_q = np.maximum(np.log(input), -100), np.maximum(np.log1p(-input), -100)
         values = (target - 1) * log_q - target * log_p
@@ -57,11 +57,11 @@ class BCEWithLogitsLoss(Loss):
 
     def __init__(self, weight: Array | None = None, reduction: str = "mean", pos_weight: Array | None = None) -> None:
         super().__init__(reduction)
-        checks.loss_options(self.name, weight=weight, pos_weight=pos_weight)
+        loss_checks.loss_options(self.name, weight=weight, pos_weight=pos_weight)
         self.weight, self.pos_weight = weight, pos_weight
 
     def forward(self, input: Array, target: Target) -> Any:
-        checks.elementwise_loss(
+        loss_checks.elementwise_loss(
             self.name, input, target, self.reduction, weight=self.weight, pos_weight=self.pos_weight
         )
         softplus = np.log1p(np.exp(-np.abs(input))) + np.maximum(-input, 0)
@@ -92,7 +92,7 @@ class SoftMarginLoss(Loss):
     """
 
     def forward(self, input: Array, target: Target) -> Any:
-        checks.elementwise_loss(self.name, input, target, self.reduction)
+        loss_checks.elementwise_loss(self.name, input, target, self.reduction)
         return self._reduce(softplus(-target * input), input, target)
 
     def backward(self, grad_output: Any = None) -> Array:
@@ -109,11 +109,11 @@ class HingeEmbeddingLoss(Loss):
 
     def __init__(self, margin: float = 1.0, reduction: str = "mean") -> None:
         super().__init__(reduction)
-        checks.loss_options(self.name, margin=margin)
+        loss_checks.loss_options(self.name, margin=margin)
         self.margin = margin
 
     def forward(self, input: Array, target: Target) -> Any:
-        checks.elementwise_loss(self.name, input, target, self.reduction)
+        loss_checks.elementwise_loss(self.name, input, target, self.reduction)
         apart = self.margin - input
         values = np.where(target != -1, input, 0) + np.where(target != 1, np.maximum(apart, 0), 0)
         return self._reduce(values, apart, target)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from scratch import checks
+from scratch import loss_checks
 from scratch.activations import log_softmax, sigmoid
 from scratch.losses.binary import softplus
 from scratch.losses.loss import Loss, Target
@@ -16,7 +16,7 @@ class ClassLoss(Loss):
 
     def __init__(self, weight: Array | None, ignore_index: int, reduction: str) -> None:
         super().__init__(reduction)
-        checks.loss_options(self.name, weight=weight, ignore_index=ignore_index)
+        loss_checks.loss_options(self.name, weight=weight, ignore_index=ignore_index)
         self.weight, self.ignore_index = weight, ignore_index
 
     def _weighted_one_hot(self, target: Target, scores: Array) -> Array:
@@ -50,11 +50,11 @@ class CrossEntropyLoss(ClassLoss):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(weight, ignore_index, reduction)
-        checks.loss_options(self.name, label_smoothing=label_smoothing)
+        loss_checks.loss_options(self.name, label_smoothing=label_smoothing)
         self.label_smoothing = label_smoothing
 
     def forward(self, input: Array, target: Target) -> Any:
-        checks.class_loss(
+        loss_checks.class_loss(
             self.name, input, target, self.reduction, self.weight, self.ignore_index, probability_targets=True
         )
         log_p = log_softmax(classes_first(input), 0)
@@ -88,7 +88,7 @@ class NLLLoss(ClassLoss):
         super().__init__(weight, ignore_index, reduction)
 
     def forward(self, input: Array, target: Target) -> Any:
-        checks.class_loss(
+        loss_checks.class_loss(
             self.name, input, target, self.reduction, self.weight, self.ignore_index, probability_targets=False
         )
         scores = classes_first(input)
@@ -117,11 +117,11 @@ class MultiMarginLoss(Loss):
 
     def __init__(self, p: int = 1, margin: float = 1.0, weight: Array | None = None, reduction: str = "mean") -> None:
         super().__init__(reduction)
-        checks.loss_options(self.name, p=p, margin=margin, weight=weight)
+        loss_checks.loss_options(self.name, p=p, margin=margin, weight=weight)
         self.p, self.margin, self.weight = p, margin, weight
 
     def forward(self, input: Array, target: Target) -> Any:
-        checks.multi_margin_loss(self.name, input, target, self.reduction, self.weight)
+        loss_checks.multi_margin_loss(self.name, input, target, self.reduction, self.weight)
         z = self.margin - np.take_along_axis(input, target[..., np.newaxis], -1) + input
         z = np.where((z > 0) & (target[..., np.newaxis] != np.arange(z.shape[-1])), z, 0)
         terms = z if self.p == 1 else z * z
@@ -153,7 +153,7 @@ class MultiLabelMarginLoss(Loss):
     """
 
     def forward(self, input: Array, target: Target) -> Any:
-        checks.multi_label_margin_loss(self.name, input, target, self.reduction)
+        loss_checks.multi_label_margin_loss(self.name, input, target, self.reduction)
         classes = np.arange(input.shape[-1])
         right = np.logical_and.accumulate(target >= 0, axis=-1)  # what follows the first −1 is no target
         named = right[..., np.newaxis] & (target[..., np.newaxis] == classes)  # (…, j, class)
@@ -173,19 +173,21 @@ class MultiLabelSoftMarginLoss(Loss):
 
     One value per sample: the classes are the last axis. −log σ(x) = softplus(−x), and softplus′ = σ, so
 
-        ∂value/∂x_c = (w_c/C) ((1 − t_c) σ(x_c) − t_c σ(−x_c)) = (w_c/C) (σ(x_c) − t_c).
+        ∂value/∂x_c = (w_c/C) ((1 − t_c) σ(x_c) − t_c σ(−x_c)).
+
+    That is (w_c/C) (σ(x_c) − t_c), where a large x_c and t_c = 1 would lose every digit of σ(−x_c) = 1 − σ(x_c).
 
     `weight` broadcasts to the input; the mean divides by the number of samples.
     """
 
     def __init__(self, weight: Array | None = None, reduction: str = "mean") -> None:
         super().__init__(reduction)
-        checks.loss_options(self.name, weight=weight)
+        loss_checks.loss_options(self.name, weight=weight)
         self.weight = weight
 
     def forward(self, input: Array, target: Target) -> Any:
-        checks.elementwise_loss(self.name, input, target, self.reduction, weight=self.weight)
-        checks.has_axes(self.name, input.shape)
+        loss_checks.elementwise_loss(self.name, input, target, self.reduction, weight=self.weight)
+        loss_checks.has_axes(self.name, input.shape)
         with np.errstate(invalid="ignore"):  # 0·∞ at an infinite logit: NaN, as in PyTorch
             terms = target * softplus(-input) + (1 - target) * softplus(input)
         if self.weight is not None:
@@ -194,7 +196,8 @@ class MultiLabelSoftMarginLoss(Loss):
 
     def backward(self, grad_output: Any = None) -> Array:
         x, target, u = self._recall(grad_output)
-        gradient = u[..., np.newaxis] / max(x.shape[-1], 1) * (sigmoid(x) - target)
+        derivative = (1 - target) * sigmoid(x) - target * sigmoid(-x)
+        gradient = u[..., np.newaxis] / max(x.shape[-1], 1) * derivative
         return np.asarray(gradient if self.weight is None else gradient * self.weight)
 
 

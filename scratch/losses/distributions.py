@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from scratch import checks
+from scratch import loss_checks
 from scratch.losses.loss import Loss, PairLoss, Target
 from scratch.module import Array
 
@@ -23,11 +23,11 @@ class KLDivLoss(Loss):
 
     def __init__(self, reduction: str = "mean", log_target: bool = False) -> None:
         super().__init__(reduction)
-        checks.loss_options(self.name, log_target=log_target)
+        loss_checks.loss_options(self.name, log_target=log_target)
         self.log_target = log_target
 
     def forward(self, input: Array, target: Target) -> Any:
-        checks.elementwise_loss(self.name, input, target, self.reduction)
+        loss_checks.elementwise_loss(self.name, input, target, self.reduction)
         rows = (input.shape or (1,))[0] if self.reduction == "batchmean" else None
         if self.log_target:
             share = np.exp(target)
@@ -51,11 +51,11 @@ class PoissonNLLLoss(Loss):
 
     def __init__(self, log_input: bool = True, full: bool = False, eps: float = 1e-8, reduction: str = "mean") -> None:
         super().__init__(reduction)
-        checks.loss_options(self.name, log_input=log_input, full=full, eps=eps)
+        loss_checks.loss_options(self.name, log_input=log_input, full=full, eps=eps)
         self.log_input, self.full, self.eps = log_input, full, eps
 
     def forward(self, input: Array, target: Target) -> Any:
-        checks.elementwise_loss(self.name, input, target, self.reduction)
+        loss_checks.elementwise_loss(self.name, input, target, self.reduction)
         rate = np.exp(input) if self.log_input else input
         with np.errstate(divide="ignore", invalid="ignore"):  # the logarithm of a rate ≤ 0: ∞ or NaN, as in PyTorch
             values = rate - target * (input if self.log_input else np.log(input + self.eps))
@@ -89,11 +89,11 @@ class GaussianNLLLoss(PairLoss):
 
     def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
         super().__init__(reduction)
-        checks.loss_options(self.name, full=full, eps=eps)
+        loss_checks.loss_options(self.name, full=full, eps=eps)
         self.full, self.eps = full, eps
 
     def forward(self, input: Array, target: Target, var: Array | float, /) -> Any:
-        checks.gaussian_nll_loss(self.name, input, target, var, self.reduction)
+        loss_checks.gaussian_nll_loss(self.name, input, target, var, self.reduction)
         var = np.asarray(var, input.dtype)
         v = np.maximum(var, self.eps)
         if var.ndim and var.ndim == input.ndim - 1:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from scratch import checks
+from scratch import checks, loss_checks
 from scratch.module import Array
 
 Target = npt.NDArray[Any]
@@ -56,7 +56,7 @@ class Criterion:
         checks.not_before_forward(self.name, self._memory)
         assert self._memory is not None
         shape, (*memory, count) = self._memory
-        checks.loss_grad_output(self.name, grad_output, shape, self.reduction)
+        loss_checks.loss_grad_output(self.name, grad_output, shape, self.reduction)
         upstream = np.asarray(1 if grad_output is None else grad_output, count.dtype)
         # Every target ignored: nothing to differentiate, and 1/0 must not reach the sum.
         return (*memory, upstream / count if count else np.zeros_like(upstream))

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from scratch import checks
+from scratch import loss_checks
 from scratch.losses.loss import PairLoss, Target
 from scratch.module import Array
 
@@ -22,12 +22,12 @@ class MarginRankingLoss(PairLoss):
 
     def __init__(self, margin: float = 0.0, reduction: str = "mean") -> None:
         super().__init__(reduction)
-        checks.loss_options(self.name, margin=margin)
+        loss_checks.loss_options(self.name, margin=margin)
         self.margin = margin
 
     def forward(self, input1: Array, input2: Array, target: Target, /) -> Any:
-        checks.pair(self.name, input1, input2)
-        checks.elementwise_loss(self.name, input1, target, self.reduction)
+        loss_checks.pair(self.name, input1, input2)
+        loss_checks.elementwise_loss(self.name, input1, target, self.reduction)
         z = -target * (input1 - input2) + self.margin
         return self._reduce(np.maximum(z, 0), z, target)
 
@@ -51,11 +51,11 @@ class CosineEmbeddingLoss(PairLoss):
 
     def __init__(self, margin: float = 0.0, reduction: str = "mean") -> None:
         super().__init__(reduction)
-        checks.loss_options(self.name, margin=margin)
+        loss_checks.loss_options(self.name, margin=margin)
         self.margin = margin
 
     def forward(self, input1: Array, input2: Array, target: Target, /) -> Any:
-        checks.cosine_loss(self.name, input1, input2, target, self.reduction)
+        loss_checks.cosine_loss(self.name, input1, input2, target, self.reduction)
         a, b = ((x * x).sum(-1) + EPSILON for x in (input1, input2))
         length = np.sqrt(a * b)
         cos = (input1 * input2).sum(-1) / length

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from scratch import checks
+from scratch import loss_checks
 from scratch.losses.loss import Loss, Target
 from scratch.module import Array
 
@@ -17,7 +17,7 @@ class MSELoss(Loss):
     """
 
     def forward(self, input: Array, target: Target) -> Any:
-        checks.elementwise_loss(self.name, input, target, self.reduction)
+        loss_checks.elementwise_loss(self.name, input, target, self.reduction)
         difference = input - target
         return self._reduce(difference * difference, difference)
 
@@ -40,8 +40,8 @@ class HalfSquaredError(Loss):
     """
 
     def forward(self, input: Array, target: Target) -> Any:
-        checks.elementwise_loss(self.name, input, target, self.reduction)
-        checks.has_axes(self.name, input.shape)
+        loss_checks.elementwise_loss(self.name, input, target, self.reduction)
+        loss_checks.has_axes(self.name, input.shape)
         difference = input - target
         return self._reduce((difference * difference).sum(-1) / 2, difference)
 
@@ -54,7 +54,7 @@ class L1Loss(Loss):
     """value = |x − t|, one per element; ∂value/∂x = sign(x − t), and 0 at the kink x = t."""
 
     def forward(self, input: Array, target: Target) -> Any:
-        checks.elementwise_loss(self.name, input, target, self.reduction)
+        loss_checks.elementwise_loss(self.name, input, target, self.reduction)
         difference = input - target
         return self._reduce(np.abs(difference), difference)
 
@@ -73,11 +73,11 @@ class SmoothL1Loss(Loss):
 
     def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction)
-        checks.loss_options(self.name, beta=beta)
+        loss_checks.loss_options(self.name, beta=beta)
         self.beta = beta
 
     def forward(self, input: Array, target: Target) -> Any:
-        checks.elementwise_loss(self.name, input, target, self.reduction)
+        loss_checks.elementwise_loss(self.name, input, target, self.reduction)
         d = input - target
         size, beta = np.abs(d), self.beta
         inside = np.minimum(size, beta)  # d²/2β is wanted, and finite, only there
@@ -98,11 +98,11 @@ class HuberLoss(Loss):
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction)
-        checks.loss_options(self.name, delta=delta)
+        loss_checks.loss_options(self.name, delta=delta)
         self.delta = delta
 
     def forward(self, input: Array, target: Target) -> Any:
-        checks.elementwise_loss(self.name, input, target, self.reduction)
+        loss_checks.elementwise_loss(self.name, input, target, self.reduction)
         d = input - target
         size, delta = np.abs(d), self.delta
         inside = np.minimum(size, delta)  # its square is wanted, and finite, only there

@@ -1,0 +1,269 @@
+"""Refusals of losses: of their options when they are made, of input and target when they are called.
+
+This file stands in `scratch/` and in `torch_impl/`, byte for byte the same, as `checks.py` does.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .checks import DType, Shape, count, float_array, number, same_dtype
+
+
+def loss_grad_output(owner: str, given: Any, shape: Shape, reduction: str) -> None:
+    """The upstream gradient of a loss: one value per loss value; None stands for 1 where there is only one."""
+    if given is None:
+        if reduction == "none":
+            raise ValueError(f'{owner}: with reduction="none" backward() needs grad_output of shape {shape}')
+    elif np.shape(given) != shape:
+        raise ValueError(f"{owner}: grad_output has shape {np.shape(given)}, but the loss has shape {shape}")
+
+
+def same_shape(owner: str, shape: Shape, target: Shape) -> None:
+    """Input and target of an elementwise loss have one shape: NumPy and PyTorch would broadcast, and train on nonsense.
+
+    A target without axes is allowed: one value for all outputs.
+    """
+    if target in (shape, ()):
+        return
+    same_size = math.prod(shape) == math.prod(target)
+    fix = f"; use target.reshape{shape}" if same_size else ""
+    raise ValueError(f"{owner}: input has shape {shape} but target has shape {target}; they must be equal{fix}")
+
+
+def not_empty(owner: str, size: int, reduction: str) -> None:
+    """The mean of nothing is 0/0."""
+    if size == 0 and reduction in ("mean", "batchmean"):
+        raise ValueError(f'{owner}: the mean over an empty batch is undefined; use reduction="sum" or leave it out')
+
+
+def weight(owner: str, argument: str, given: npt.NDArray[Any] | None, shape: Shape, dtype: DType) -> None:
+    """A weight broadcasts to the input's shape and never widens it."""
+    if given is None:
+        return
+    float_array(owner, argument, given, dtype)
+    try:
+        fits = np.broadcast_shapes(given.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"{owner}: {argument} of shape {given.shape} does not broadcast to the input's {shape}")
+
+
+def elementwise_loss(
+    owner: str, input: npt.NDArray[Any], target: npt.NDArray[Any], reduction: str, **weights: npt.NDArray[Any] | None
+) -> None:
+    """One value per element: float input, target of the same dtype and shape, weights that fit."""
+    float_array(owner, "input", input)
+    float_array(owner, "target", target, input.dtype)
+    same_shape(owner, input.shape, target.shape)
+    for name, given in weights.items():
+        weight(owner, name, given, input.shape, input.dtype)
+    not_empty(owner, input.size, reduction)
+
+
+def probabilities(owner: str, **given: npt.NDArray[Any]) -> None:
+    """Binary cross-entropy takes the logarithm of its input and of one minus it, and weighs them by its target.
+
+    NaN is no probability, as in PyTorch.
+    """
+    for argument, array in given.items():
+        outside = ~((array >= 0) & (array <= 1))
+        if outside.any():
+            index = tuple(int(i) for i in np.argwhere(outside)[0])
+            hint = " (for logits use BCEWithLogitsLoss)" if argument == "input" else ""
+            raise ValueError(
+                f"{owner}: {argument} must be probabilities in [0, 1]; got {array[index]} at index {index}{hint}"
+            )
+
+
+def class_loss(
+    owner: str,
+    input: npt.NDArray[Any],
+    target: npt.NDArray[Any],
+    reduction: str,
+    weight: npt.NDArray[Any] | None,
+    ignore_index: int | None,
+    *,
+    probability_targets: bool,
+) -> None:
+    """Cross-entropy and NLL: scores (C,), (N, C) or (N, C, d1, ...); class indices () / (N,) / (N, d1, ...).
+
+    Where `probability_targets` is allowed, a float target of the input's shape is taken as class probabilities.
+    """
+    float_array(owner, "input", input)
+    if not isinstance(target, np.ndarray):
+        raise TypeError(f"{owner}: target must be a NumPy array; got {type(target).__name__}")
+    if input.ndim == 0:
+        raise ValueError(f"{owner}: input must have a class axis, as in (C,) or (N, C, ...); got shape ()")
+    classes = input.shape[min(1, input.ndim - 1)]
+    if weight is not None:
+        float_array(owner, "weight", weight, input.dtype)
+        if weight.shape != (classes,):
+            raise ValueError(f"{owner}: weight must have shape ({classes},), one per class; got {weight.shape}")
+    if target.dtype.kind == "f" and probability_targets:
+        same_dtype(owner, "target", target.dtype, input.dtype)
+        if target.shape != input.shape:
+            raise ValueError(
+                f"{owner}: class probabilities must have the input's shape {input.shape}; got {target.shape} "
+                "(class indices must be integers)"
+            )
+        if ignore_index is not None and ignore_index >= 0:
+            raise ValueError(f"{owner}: ignore_index is not supported with class probabilities; got {ignore_index}")
+    else:
+        class_indices(owner, input.shape, target, classes, ignore_index)
+    not_empty(owner, target.size, reduction)
+
+
+def multi_margin_loss(
+    owner: str, input: npt.NDArray[Any], target: npt.NDArray[Any], reduction: str, weight: npt.NDArray[Any] | None
+) -> None:
+    """Scores (C,) or (N, C) and class indices () or (N,)."""
+    rows_of_scores(owner, input)
+    class_loss(owner, input, target, reduction, weight, None, probability_targets=False)
+    filled_batch(owner, target.size, reduction)
+
+
+def multi_label_margin_loss(owner: str, input: npt.NDArray[Any], target: npt.NDArray[Any], reduction: str) -> None:
+    """Scores (C,) or (N, C) and as many class indices; -1 ends the list of a row."""
+    rows_of_scores(owner, input)
+    if not isinstance(target, np.ndarray):
+        raise TypeError(f"{owner}: target must be a NumPy array; got {type(target).__name__}")
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"{owner}: class indices must be integers; got {target.dtype} (convert with .astype)")
+    if target.shape != input.shape:
+        raise ValueError(
+            f"{owner}: input has shape {input.shape} but target has shape {target.shape}; they must be equal"
+        )
+    outside = (target < -1) | (target >= input.shape[-1])
+    if outside.any():
+        index = tuple(int(i) for i in np.argwhere(outside)[0])
+        raise IndexError(
+            f"{owner}: class indices must be in 0..{input.shape[-1] - 1}, or -1 at the end; "
+            f"got {target[index]} at index {index} of the target"
+        )
+    filled_batch(owner, target.size, reduction)
+
+
+def rows_of_scores(owner: str, input: Any) -> None:
+    """One row of class scores, or a batch of rows; at least one class."""
+    float_array(owner, "input", input)
+    if input.ndim not in (1, 2) or input.shape[-1] == 0:
+        raise ValueError(f"{owner}: input must have shape (C,) or (N, C) with C >= 1; got {input.shape}")
+
+
+def filled_batch(owner: str, size: int, reduction: str) -> None:
+    """The mean of nothing is 0/0; for the margin losses PyTorch returns uninitialised memory for the sum too."""
+    not_empty(owner, size, reduction)
+    if size == 0 and reduction == "sum":
+        raise ValueError(f"{owner}: the sum over an empty batch is undefined in PyTorch; leave the batch out")
+
+
+def has_axes(owner: str, shape: Shape) -> None:
+    """A loss with one value per sample needs an axis to sum over."""
+    if not shape:
+        raise ValueError(f"{owner}: input must have at least one axis, as in (N, C); got shape ()")
+
+
+def pair(owner: str, input1: Any, input2: Any) -> None:
+    """Two inputs of one dtype and shape."""
+    float_array(owner, "input1", input1)
+    float_array(owner, "input2", input2, input1.dtype)
+    if input1.shape != input2.shape:
+        raise ValueError(
+            f"{owner}: input1 has shape {input1.shape} but input2 has shape {input2.shape}; they must be equal"
+        )
+
+
+def cosine_loss(owner: str, input1: Any, input2: Any, target: Any, reduction: str) -> None:
+    """Vectors (D,) with a target (), or rows (N, D) with a target (N,)."""
+    pair(owner, input1, input2)
+    float_array(owner, "target", target, input1.dtype)
+    if input1.ndim not in (1, 2):
+        raise ValueError(f"{owner}: inputs must have shape (D,) or (N, D); got {input1.shape}")
+    if target.shape != input1.shape[:-1]:
+        raise ValueError(
+            f"{owner}: inputs of shape {input1.shape} need a target of shape {input1.shape[:-1]}; got {target.shape}"
+        )
+    not_empty(owner, target.size, reduction)
+
+
+def gaussian_nll_loss(owner: str, input: Any, target: Any, var: Any, reduction: str) -> None:
+    """A variance for every element, for every row, along one axis of length 1, or one for all; never negative."""
+    elementwise_loss(owner, input, target, reduction)
+    if isinstance(var, int | float):
+        number(owner, "var", var, 0.0)
+        return
+    float_array(owner, "var", var, input.dtype)
+    shape = input.shape
+    ones = var.ndim == len(shape) and [v for v, n in zip(var.shape, shape, strict=True) if v != n] == [1]
+    if var.shape not in (shape, shape[:-1], ()) and not ones:
+        raise ValueError(
+            f"{owner}: var must have the input's shape {shape}, that without its last axis, with one axis of length 1, "
+            f"or (); got {var.shape}"
+        )
+    if (var < 0).any():
+        index = tuple(int(i) for i in np.argwhere(var < 0)[0])
+        raise ValueError(f"{owner}: var must be >= 0; got {var[index]} at index {index}")
+
+
+def one_input(owner: str, loss: str, pair: bool) -> None:
+    """A training step has an output and a target to give to its loss."""
+    if pair:
+        raise ValueError(f"{owner}: {loss} takes three arrays, but a step has only an output and a target")
+
+
+# The range of every loss option that is a number; (-inf, inf) stands for any.
+LOSS_RANGES = {
+    "beta": (0.0, math.inf),
+    "delta": (0.0, math.inf),
+    "eps": (0.0, math.inf),
+    "margin": (-math.inf, math.inf),
+    "label_smoothing": (0.0, math.inf),
+}
+
+
+def loss_options(owner: str, **options: Any) -> None:
+    """Types and ranges of a loss's options, apart from its reduction."""
+    for name, given in options.items():
+        if name in LOSS_RANGES:
+            number(owner, name, given, *LOSS_RANGES[name])
+        elif name in ("weight", "pos_weight"):
+            if given is not None:
+                float_array(owner, name, given)
+        elif name == "ignore_index":
+            count(owner, name, given, low=-(2**63))
+        elif name in ("full", "log_input", "log_target") and not isinstance(given, bool):
+            raise TypeError(f"{owner}: {name} must be True or False; got {given!r}")
+        elif name == "p" and (isinstance(given, bool) or given not in (1, 2)):
+            raise ValueError(f"{owner}: p must be 1 or 2; got {given!r}")
+    if options.get("delta") == 0:
+        raise ValueError(f"{owner}: delta must be > 0; got {options['delta']!r}")
+    if (smoothing := options.get("label_smoothing", 0.0)) > 1:
+        raise ValueError(f"{owner}: label_smoothing must be in [0, 1]; got {smoothing!r}")
+
+
+def class_indices(owner: str, shape: Shape, target: npt.NDArray[Any], classes: int, ignore_index: int | None) -> None:
+    """Integer targets of the input's shape without its class axis, each in 0..classes-1 or `ignore_index`, if any."""
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"{owner}: class indices must be integers; got {target.dtype} (convert with .astype)")
+    expected = shape[:1] + shape[2:] if len(shape) > 1 else ()
+    if target.shape != expected:
+        same_size = math.prod(target.shape) == math.prod(expected)
+        fix = f"; use target.reshape{expected}" if same_size else ""
+        raise ValueError(
+            f"{owner}: input of shape {shape} needs class indices of shape {expected}; got shape {target.shape}{fix}"
+        )
+    # A negative number read as unsigned is huge: one look at the largest accepts the usual batch.
+    if target.view(f"u{target.itemsize}").max(initial=0) < classes:
+        return
+    outside = (target < 0) | (target >= classes)
+    if ignore_index is not None:
+        outside &= target != ignore_index
+    if outside.any():
+        index = tuple(int(i) for i in np.argwhere(outside)[0])
+        raise IndexError(
+            f"{owner}: class indices must be in 0..{classes - 1}; got {target[index]} at index {index} of the target"
+        )
