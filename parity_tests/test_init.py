@@ -212,9 +212,11 @@ def test_orthogonal(shape, gain, dtype):
     q = q if q.shape[0] >= q.shape[1] else q.T
     m, n = q.shape
     factored = np.random.default_rng(3).normal(size=(m, n))
-    assert (np.diagonal(q.T @ factored) / gain > 0).all()  # R of QR
+    r = q.T @ factored / gain
     u = 2.0**-53
     bound = (2 * math.sqrt(n) * 6 * m * n + m) * u + 4 * float(np.finfo(dtype).eps) / 2
+    assert (np.diagonal(r) > 0).all()
+    assert abs(np.tril(r, -1)).max(initial=0) <= bound * np.linalg.norm(factored)
     assert abs(q.T @ q / gain**2 - np.eye(n)).max() <= bound * 1.01
 
 

@@ -119,6 +119,13 @@ def test_objects_are_called_as_torch_calls_them(side):
     assert loss(model(X), Y) == loss.forward(model(X), Y)
 
 
+@pytest.mark.parametrize("side", SIDES)
+def test_a_buffer_prints_its_numbers(side):
+    (buffer, *_) = [buffer for _, buffer in SIDES[side].BatchNorm1d(2).named_buffers()]
+    assert buffer.shape == (2,)
+    assert repr(buffer) == "array([0., 0.], dtype=float32)"
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("side", SIDES)
 def test_parameter(side, dtype):
@@ -211,6 +218,12 @@ def test_a_module_of_ones_own_may_come_first():
         (lambda: scratch.Module().backward(X), "Module does not define backward"),
         (lambda: scratch.Loss().forward(X, X), "Loss does not define forward"),
         (lambda: scratch.Loss().backward(), "Loss does not define backward"),
+        (lambda: scratch.PairLoss().forward(X, X, X), "PairLoss does not define forward"),
+        (lambda: scratch.PairLoss().backward(), "PairLoss does not define backward"),
+        (
+            lambda: scratch.LRScheduler(scratch.SGD([scratch.Parameter(X)], lr=0.1)).step(),
+            "LRScheduler does not define get_lr",
+        ),
         (
             lambda: scratch.Optimizer([p := scratch.Parameter(X)], {}).update(p, X, {}, {}),
             "Optimizer does not define update",

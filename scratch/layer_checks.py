@@ -24,12 +24,6 @@ def truth(owner: str, argument: str, given: Any) -> None:
         raise TypeError(f"{owner}: {argument} must be True or False; got {given!r}")
 
 
-def absent(owner: str, argument: str, given: Any) -> None:
-    """An option of PyTorch's that neither side has: at its default it does nothing and is no offence."""
-    if given not in (None, False) and (argument, given) != ("norm_type", 2.0):
-        raise TypeError(f"{owner}: {argument} is not supported; got {argument}={given!r}")
-
-
 def shape_of(owner: str, argument: str, given: Any) -> None:
     """A whole number, or a tuple or list of at least one, each >= 1."""
     sizes = given if isinstance(given, tuple | list) else (given,)
@@ -68,7 +62,6 @@ LAYER_OPTIONS: dict[str, Callable[[str, str, Any], None]] = {
     "embedding_dim": count,
     "scale_grad_by_freq": truth,
     "sparse": truth,
-    **dict.fromkeys(("max_norm", "norm_type", "_weight", "_freeze"), absent),
 }
 
 

@@ -71,9 +71,17 @@ def __getattr__(name: str) -> Callable[..., Any]:
     raise AttributeError(f"module 'torch_impl' has no attribute {name!r}")
 
 
+ABSENT = {"max_norm", "norm_type", "_weight", "_freeze"}
+"""Options of torch's layers that the hand-written side does not have; at its default one does nothing."""
+
+
 def _check_options(kind: type[nn.Module], args: tuple[Any, ...], options: dict[str, Any]) -> None:
     """Refuse at once, in the words of the hand-written side, what torch refuses when it is called, or not at all."""
-    given = inspect.signature(kind).bind(*args, **options)
+    signature = inspect.signature(kind)
+    given = signature.bind(*args, **options)
+    for name in sorted(ABSENT.intersection(given.arguments)):
+        if (value := given.arguments[name]) != signature.parameters[name].default:
+            raise TypeError(f"{kind.__name__}: {name} is not supported; got {name}={value!r}")
     given.apply_defaults()
     if kind in CHECKED_LAYERS:
         layer_checks.layer(kind.__name__, given.arguments)

@@ -51,7 +51,7 @@ class Buffer:
         return array
 
     def __repr__(self) -> str:
-        return repr(self.tensor)
+        return repr(self.data)
 
 
 class Parameter:
