@@ -7,6 +7,7 @@ imported by the command that needs it.
 import difflib
 import inspect
 import math
+import os
 import shlex
 import sys
 import time
@@ -24,7 +25,9 @@ from rich.table import Table
 import handgrad
 
 if TYPE_CHECKING:
+    from handgrad.distributed import DistributedRun
     from handgrad.experiments import Experiment
+    from handgrad.ranks import Ranks
     from handgrad.run import Run
     from handgrad.seeds import Request
 
@@ -82,8 +85,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _refuse(message: str) -> int:
-    print("handgrad: error:", " ".join(message.split()), file=sys.stderr)
+    _say(f"error: {' '.join(message.split())}")
     return 2
+
+
+def _say(line: str) -> None:
+    """One line on standard error; under torchrun, from one process."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        print("handgrad:", line, file=sys.stderr)
+        return
+    from handgrad.ranks import one_voice
+
+    with one_voice() as first:
+        if first:
+            print("handgrad:", line, file=sys.stderr, flush=True)
 
 
 @app.callback(invoke_without_command=True)
@@ -301,6 +316,57 @@ def bench_compare_command(
     try:
         return run_compare(before, after)
     except BadResultError as error:
+        raise BadInputError(str(error)) from error
+
+
+@app.command("distributed")
+def distributed_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An experiment; `handgrad list` shows them.")],
+    epochs: Annotated[str | None, typer.Option(metavar="N", help="Passes over the training data.")] = None,
+    lr: Annotated[str | None, typer.Option(metavar="X", help="Learning rate.")] = None,
+    batch_size: Annotated[str | None, typer.Option(metavar="N", help="Examples per step, of all processes.")] = None,
+    optimizer: Annotated[str | None, typer.Option(metavar="NAME", help=OPTIMIZER_HELP)] = None,
+    hidden: Annotated[str | None, typer.Option(metavar="N,N", help="Widths of the hidden layers, as in 64,32.")] = None,
+    activation: Annotated[str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(ACTIVATIONS)}.")] = None,
+    seed: Annotated[str | None, typer.Option(metavar="N", help="Of weights, batches and generated data.")] = None,
+    dtype: Annotated[str | None, typer.Option(metavar="NAME", help=f"{' or '.join(DTYPES)}.")] = None,
+    judge_every: Annotated[str | None, typer.Option(metavar="N", help="Judge every n-th step, and the last.")] = None,
+    device: Annotated[str, typer.Option(help="cpu (gloo) or cuda (nccl), one GPU for each process.")] = "cpu",
+) -> int:
+    """Train PyTorch on several processes, each on its shard of every batch, and judge the averaged gradients.
+
+    Start it as: torchrun --nproc-per-node 2 -m handgrad distributed NAME (docs/distributed.md). Exit code 0, on all
+    processes: the averaged gradients and the hand-written ones are those of the whole batch, and all processes hold
+    the same weights bit for bit.
+    """
+    texts = {
+        "epochs": epochs,
+        "lr": lr,
+        "batch_size": batch_size,
+        "optimizer": optimizer,
+        "hidden": hidden,
+        "activation": activation,
+        "seed": seed,
+        "dtype": dtype,
+        "judge_every": judge_every,
+    }
+    given = {field: _parsed(field, text) for field, text in texts.items() if text is not None}
+    experiment = with_overrides(_found(name), given)
+    from handgrad.ranks import joined
+
+    try:
+        with joined(device) as ranks:
+            # What goes wrong from here on is said before the others notice that this process has left them.
+            try:
+                return distributed(experiment, ranks)
+            except BadInputError as error:
+                return _refuse(str(error))
+            except Exception as error:
+                return _refuse(f"rank {ranks.rank} of {ranks.world}: {type(error).__name__}: {error}")
+    except KeyboardInterrupt:  # outside the training, which ends by itself
+        _say("interrupted")
+        return INTERRUPTED
+    except ValueError as error:
         raise BadInputError(str(error)) from error
 
 
@@ -573,6 +639,74 @@ def summary_table(run: "Run") -> Table:
     for label, cells in rows.items():
         if any(cells):
             table.add_row(label, *cells)
+    return table
+
+
+def distributed(experiment: "Experiment", ranks: "Ranks") -> int:
+    """This process's part of one distributed run; rank 0 shows everything. Returns the exit code."""
+    from handgrad.distributed import refuse_unshardable, train
+    from handgrad.ranks import everyones
+    from handgrad.runner import prepare
+
+    try:
+        prepared = prepare(experiment, ranks.device)
+        refuse_unshardable(prepared, ranks.world)
+    except (ValueError, TypeError, MemoryError, RuntimeError) as error:
+        raise BadInputError(str(error)) from error
+    first, console = ranks.rank == 0, Console(highlight=False)
+    with Progress(*COLUMNS, console=console, auto_refresh=False, disable=not first) as progress:
+        task, shown = progress.add_task(experiment.name, total=prepared.steps, note=""), 0.0
+
+        def follow(run: "DistributedRun") -> None:
+            nonlocal shown
+            done, now = len(run.losses), time.monotonic()
+            if now - shown >= REFRESH or done == prepared.steps:
+                shown = now
+                progress.update(task, completed=done, note=f"loss {run.losses[-1]:.4g}")
+                progress.refresh()
+
+        run = train(prepared, ranks, follow)
+    if first:
+        console.print(distributed_table(experiment.name, run, ranks))
+        for side, tally in run.tallies.items():
+            for failure in tally.failures[:1]:
+                heading = f"\n{SIDE_NAMES[side]}, the first step that failed:"
+                console.print(heading, failure.render(), sep="\n", markup=False, soft_wrap=True)
+        if run.parted:
+            console.print(f"\n{run.parted}", markup=False, soft_wrap=True)
+        head = "PASSED" if run.held else "FAILED"
+        if run.interrupted:
+            head = f"INTERRUPTED after {len(run.losses):,} of {prepared.steps:,} steps"
+        text = "averaged gradients and weights are those of the whole batch, on every process"
+        style = "bold green" if head == "PASSED" else "bold red"
+        console.print(f"{head}: {text if run.held else 'see above'}", style=style, markup=False, soft_wrap=True)
+    everyones(None)  # torchrun ends all processes at the first exit code that is not 0: rank 0 has printed by now
+    return INTERRUPTED if run.interrupted else 0 if run.held else 1
+
+
+def distributed_table(name: str, run: "DistributedRun", ranks: "Ranks") -> Table:
+    """A distributed run's numbers at the end."""
+    table = Table(header_style="bold")
+    table.add_column(name)
+    processes = f"{ranks.world} process{'es' * (ranks.world != 1)}"
+    table.add_column(f"PyTorch, {processes}", justify="right")
+    table.add_column("NumPy, whole batch", justify="right")
+    tallies, steps = list(run.tallies.values()), len(run.losses)
+    rows = {
+        "loss of the first step": [_number(run.losses[0])],
+        "loss of the last step": [_number(run.losses[-1])],
+        "time per step": [f"{1e6 * run.seconds / steps:,.0f} µs"],
+        "averaged through": [ranks.backend],
+        "weights equal on all ranks": [f"{run.equal:,} of {steps:,} steps"],
+        "gradients apart / largest": [f"{run.apart:.1e}"],
+        "steps judged": [f"{tally.steps:,} of {steps:,}" for tally in tallies],
+        "numbers judged": [f"{tally.numbers:,}" for tally in tallies],
+        "numbers skipped": [f"{tally.skipped:,}" for tally in tallies],
+        "largest error / bound": [f"{tally.worst:.3g}" for tally in tallies],
+        "gradients": ["[green]held[/]" if tally.held else "[bold red]FAILED[/]" for tally in tallies],
+    }
+    for label, cells in rows.items():
+        table.add_row(label, *cells)
     return table
 
 

@@ -118,7 +118,7 @@ def train(prepared: Prepared, command: str = "", on_step: Callable[[Run], None] 
             steps_planned=prepared.steps,
         )
         _record_epoch(run, prepared, epoch=0)
-        with _interruptible() as stop:
+        with interruptible() as stop:
             _train(run, prepared, stop, on_step)
         _finish(run, prepared)
     return run
@@ -242,7 +242,7 @@ def _cast(array: Array | Target, dtype: str) -> Array | Target:
 
 
 @contextmanager
-def _interruptible() -> Iterator[threading.Event]:
+def interruptible() -> Iterator[threading.Event]:
     """An event which the first Ctrl-C sets, so that no step is cut in half; a later one interrupts as always.
 
     What comes within PATIENCE seconds counts as one: wrappers such as `timeout` signal the process and then its group.

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,12 @@ from benchmarks.contenders import CONTENDERS, EVERYWHERE, OURS, TORCH
 from benchmarks.contenders.hand_written import HandWritten
 from benchmarks.nets import DTYPES, NETS, OPTIMIZERS, Net, Problem
 from benchmarks.parity import ParityError, Reference
-from benchmarks.questions import QUESTIONS, Settings
+from benchmarks.questions import QUESTIONS, Settings, processes
 from benchmarks.questions.question import case_of
 from benchmarks.result import add, load, rows_of, seconds_of
 from benchmarks.timing import Budget
 from handgrad.cli import main
+from handgrad.environment import usable_cores
 
 TINY = Net((2, 3, 2), 4)
 BINARY = Net((2, 3, 1), 4)
@@ -142,7 +144,13 @@ def test_a_wrong_contender_is_not_timed(short, monkeypatch):
     assert TORCH in row["seconds"]
 
 
-@pytest.mark.parametrize("name", ["step", "floor", "phases", "forward", "scaling", "crossover"])
+TWO_CORES = pytest.mark.skipif(usable_cores() < 2, reason="a core for each of two processes")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["step", "floor", "phases", "forward", "scaling", "crossover", pytest.param("processes", marks=TWO_CORES)],
+)
 def test_a_row_becomes_tables_and_a_picture(name, short):
     """What was measured is in the table, and the picture's text depends on nothing else."""
     question = QUESTIONS[name]
@@ -157,6 +165,27 @@ def test_a_row_becomes_tables_and_a_picture(name, short):
     figures = [question.picture([row]) for _ in range(2)]
     texts = [pictures.svg(figure) for figure in figures if figure]
     assert texts[0] == texts[1]
+
+
+def test_processes_that_are_not_timed(monkeypatch):
+    """Too few cores, a refusal by the judge, another contender asked for; and a failure in its own words."""
+    case = QUESTIONS["processes"].cases(True)[0]
+    row = processes.measure(case, replace(SETTINGS, threads=4096))
+    assert "2 × 4096 cores are needed" in row["not_timed"][processes.ALL]
+    assert processes.tables([{"case": case, **row}])[0].cells[0][2:] == ("—", "—", "—")
+    assert processes.picture([{"case": case, **row}]) is None
+    assert processes.measure(case, replace(SETTINGS, contenders=("scikit-learn",)))["not_timed"] == {}
+    monkeypatch.setattr(processes, "usable", lambda: [0, 1])
+    monkeypatch.setattr(processes, "ranks", lambda job: {"refusal": "the gradient is wrong"})
+    row = processes.measure(case, SETTINGS)
+    assert row["refused"] == [processes.ALL]
+    assert "the gradient is wrong" in row["not_timed"][processes.ALL]
+    monkeypatch.undo()
+    error = "Traceback\n  raise\nValueError: no such net\nChildFailedError:\n"
+    answer = subprocess.CompletedProcess([], 1, stderr=error)
+    monkeypatch.setattr(processes.subprocess, "run", lambda *_, **__: answer)
+    with pytest.raises(machine.NotAsAskedError, match="2 processes did not train: ValueError: no such net"):
+        processes.ranks({"threads": 1})
 
 
 def test_interval_covers_the_median():

@@ -8,6 +8,7 @@ from benchmarks.questions.gpu import GPU
 from benchmarks.questions.lines import LINES
 from benchmarks.questions.memory import MEMORY
 from benchmarks.questions.phases import PHASES_QUESTION
+from benchmarks.questions.processes import PROCESSES
 from benchmarks.questions.question import Case, Question, Settings, Table
 from benchmarks.questions.scaling import SCALING
 from benchmarks.questions.step import STEP
@@ -19,7 +20,7 @@ QUESTIONS: dict[str, Question] = {
     question.name: question
     for question in (
         *(STEP, FLOOR, PHASES_QUESTION, LINES, WAYS_QUESTION, FORWARD, LATENCY),
-        *(SCALING, CROSSOVER, MEMORY, ACCURACY, GPU),
+        *(SCALING, CROSSOVER, MEMORY, ACCURACY, PROCESSES, GPU),
     )
 }
 """In the order of the page."""

@@ -3,12 +3,14 @@
 - `StepJudge` certifies every step of a training run from the side's own state; `Tally` adds its verdicts up.
 - `judge_forward`, `judge_backward`, `judge_loss`, `judge_net` and `judge_optimizer` (with `snapshot`) judge one piece.
 - `judge_hvp` judges a Hessian-vector product, `judge_clip` the clipping of gradients by their norm.
+- `judge_shards` judges gradients that several processes have averaged.
 - `Verdict` says what held, `Failure` what did not: side, tensor, index, value, reference, radius and likely pattern.
 """
 
 from handgrad.judge.ball import Ball, Format
 from handgrad.judge.clip import judge_clip
 from handgrad.judge.second_order import judge_hvp
+from handgrad.judge.shards import judge_shards
 from handgrad.judge.step import (
     Snapshot,
     StepJudge,
@@ -36,5 +38,6 @@ __all__ = [
     "judge_loss",
     "judge_net",
     "judge_optimizer",
+    "judge_shards",
     "snapshot",
 ]

@@ -189,18 +189,18 @@ class Ball:
         rad = p * WIDEN + self.format.gamma(max(n - 1, 0)) * magnitude
         return settle(self.format, np.asarray(self.mid.sum(axis)), rad, magnitude + rad)
 
-    def mean(self) -> "Ball":
+    def mean(self, axis: int | None = None) -> "Ball":
         """Σ a_i / n, or Σ a_i · (1/n), or Σ (a_i / n): two roundings beyond the sum's, η for each small summand.
 
         The mean of nothing is NaN.
         """
-        f, n = self.format, self.size
+        f, n = self.format, self.size if axis is None else self.shape[axis]
         if n == 0:
             return Ball(np.asarray(np.nan), np.asarray(0.0), f)
-        p = np.asarray(self.rad.sum())
-        magnitude = np.asarray(np.abs(self.mid).sum()) + p
+        p = np.asarray(self.rad.sum(axis))
+        magnitude = np.asarray(np.abs(self.mid).sum(axis)) + p
         rad = (p * WIDEN + f.gamma(n + 1) * magnitude) / n + n * f.eta
-        return settle(f, np.asarray(self.mid.sum() / n), rad, magnitude + rad)
+        return settle(f, np.asarray(self.mid.sum(axis) / n), rad, magnitude + rad)
 
 
 def settle(format: Format, mid: Any, rad: Any, top: Any, poison: Any = None) -> Ball:

@@ -1,0 +1,210 @@
+"""Training on several processes with torch.distributed: every rank on its shard of each batch, gradients averaged.
+
+    torchrun --nproc-per-node 2 -m handgrad distributed digits
+
+`DistributedDataParallel` averages. On rank 0 the judge holds the average against the gradient of the whole batch, and
+so the hand-written side's; all ranks must hold the same weights, bit for bit.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.nn.parallel import DistributedDataParallel
+
+import torch_impl
+from handgrad.contract import Array, Target
+from handgrad.environment import one_thread
+from handgrad.judge import Tally, Verdict, judge_net, judge_optimizer, judge_shards, snapshot
+from handgrad.ranks import Ranks, everyones
+from handgrad.runner import Prepared, batches, interruptible
+
+WHOLE_BATCH = ("Dropout", "AlphaDropout", "RReLU")
+"""Layers that draw: every rank would draw for itself."""
+
+
+@dataclass
+class DistributedRun:
+    """What rank 0 saw; `losses`, `equal`, `parted`, `interrupted` and `held` are the same on every rank."""
+
+    losses: list[float] = field(default_factory=list)  # of the whole batch, before each update
+    tallies: dict[str, Tally] = field(default_factory=lambda: {"torch": Tally(), "scratch": Tally()})
+    apart: float = 0.0  # largest max |averaged − hand-written| / max |hand-written| of a judged step
+    equal: int = 0  # steps after which all ranks held the same weights
+    parted: str = ""  # where they did not, the first time
+    seconds: float = 0.0  # of the steps alone
+    interrupted: bool = False
+    held: bool = True
+
+
+class Report(NamedTuple):
+    """What a rank tells all others after a step."""
+
+    value: float  # the loss of its rows
+    weights: dict[str, str]  # digests by name
+    stop: bool  # whether it was interrupted
+
+
+def refuse_unshardable(prepared: Prepared, world: int) -> None:
+    """ValueError for what cannot be split over `world` processes: too small a batch, a layer that needs all of it."""
+    rows = len(prepared.data.x_train)
+    last = rows % prepared.batch_size
+    smallest = last if last and not prepared.experiment.drop_last else prepared.batch_size
+    if smallest < world:
+        which = "the last batch of an epoch" if smallest == last else "a batch"
+        raise ValueError(
+            f"{which} has {smallest} row{'s' * (smallest != 1)}, fewer than the {world} processes; change --batch-size"
+        )
+    for layer in _torch_trainer(prepared).model.module.modules():
+        name = type(layer).__name__
+        if name in WHOLE_BATCH:
+            raise ValueError(f"{name} draws at random, on every rank for itself; distributed training refuses it")
+        if next(layer.buffers(recurse=False), None) is not None:
+            raise ValueError(f"{name} keeps statistics of the whole batch; distributed training refuses it")
+
+
+def shards(rows: int, world: int) -> list[slice]:
+    """Consecutive rows for every rank, as even as can be: the first ranks have one more."""
+    small, more = divmod(rows, world)
+    starts = [rank * small + min(rank, more) for rank in range(world + 1)]
+    return [slice(start, end) for start, end in pairwise(starts)]
+
+
+def factor(reduction: str, sizes: Sequence[int], rank: int) -> float:
+    """What the rank's loss is multiplied by, so that the mean over ranks is the gradient of the whole batch."""
+    return float(len(sizes)) if reduction == "sum" else len(sizes) * sizes[rank] / sum(sizes)
+
+
+@contextmanager
+def spread(trainer: torch_impl.Trainer, ranks: Ranks) -> Iterator[None]:
+    """Inside, the model's backward pass averages the gradients over all ranks, and all start from rank 0's weights."""
+    model, kept = trainer.model, trainer.model.call
+    model.call = DistributedDataParallel(model.module, device_ids=[ranks.device] if "cuda" in ranks.device else None)
+    try:
+        yield
+    finally:
+        model.call = kept
+
+
+def step(trainer: torch_impl.Trainer, x: torch.Tensor, y: torch.Tensor, factor: float) -> float:
+    """One step on this rank's rows. Returns their loss, without the factor."""
+    value = trainer.evaluate(x, y)
+    trainer.optimizer.zero_grad()
+    torch.autograd.backward(value * factor if factor != 1 else value)
+    trainer.optimizer.step()
+    return value.item()
+
+
+def train(prepared: Prepared, ranks: Ranks, on_step: Callable[[DistributedRun], None] | None = None) -> DistributedRun:
+    """Train the torch side on all ranks, judging on rank 0; called by every rank, with the same recipe.
+
+    Weights are compared after every step, gradients and the optimizer's step where the recipe says so (`judge_every`),
+    and there the hand-written side computes the whole batch's gradient from the same weights. Ctrl-C on any rank ends
+    training on all of them after the same step.
+    """
+    run, trainer = DistributedRun(), _torch_trainer(prepared)
+    refuse_unshardable(prepared, ranks.world)
+    steps, every = prepared.steps, prepared.experiment.judge_every
+    quiet = np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
+    with one_thread(), quiet, interruptible() as stop:
+        _compare(run, Report(0.0, _digests(trainer), False), "before the first step")
+        with spread(trainer, ranks):
+            for number, rows in enumerate(batches(prepared), 1):
+                x, y = prepared.cast["x_train"][rows], prepared.cast["y_train"][rows]
+                pieces = [(x[piece], y[piece]) for piece in shards(len(x), ranks.world)]
+                judged = ranks.rank == 0 and ((number - 1) % every == 0 or number == steps)
+                before = (trainer.model.state_dict(), snapshot(trainer.optimizer)) if judged else None
+                reports = _step(run, trainer, ranks, pieces, stop.is_set)
+                if before is not None:
+                    _judge(run, prepared, before, pieces, [report.value for report in reports])
+                if on_step is not None and ranks.rank == 0:
+                    on_step(run)
+                if any(report.stop for report in reports):
+                    run.interrupted = number < steps
+                    break
+        run.held = all(everyones(not run.parted and all(tally.held for tally in run.tallies.values())))
+    return run
+
+
+def _step(
+    run: DistributedRun,
+    trainer: torch_impl.Trainer,
+    ranks: Ranks,
+    pieces: Sequence[tuple[Array, Target]],
+    stopped: Callable[[], bool],
+) -> list[Report]:
+    """One timed step of this rank on its piece of the batch; what all ranks say of theirs."""
+    sizes, summed = [len(x) for x, _ in pieces], trainer.loss.reduction == "sum"
+    x, y = (trainer.asarray(array) for array in pieces[ranks.rank])
+    start = time.perf_counter()
+    value = step(trainer, x, y, factor(trainer.loss.reduction, sizes, ranks.rank))
+    run.seconds += time.perf_counter() - start
+    reports = _compare(run, Report(value, _digests(trainer), stopped()), f"after step {len(run.losses) + 1}")
+    run.equal += not run.parted
+    values = np.asarray([report.value for report in reports])
+    run.losses.append(float(values.sum() if summed else values @ sizes / sum(sizes)))
+    return reports
+
+
+def _digests(trainer: torch_impl.Trainer) -> dict[str, str]:
+    return {name: hashlib.sha256(a.tobytes()).hexdigest() for name, a in trainer.model.state_dict().items()}
+
+
+def _compare(run: DistributedRun, own: Report, when: str) -> list[Report]:
+    """Every rank's report; where one holds other weights than rank 0, the run says so."""
+    reports: list[Report] = everyones(own)
+    first = reports[0].weights
+    others = [
+        (rank, name) for rank, found in enumerate(reports) for name in first if found.weights[name] != first[name]
+    ]
+    if others and not run.parted:
+        run.parted = f"{when} rank {others[0][0]} holds another {others[0][1]} than rank 0"
+    return reports
+
+
+def _judge(
+    run: DistributedRun,
+    prepared: Prepared,
+    before: tuple[dict[str, Array], Any],
+    pieces: Sequence[tuple[Array, Target]],
+    values: Sequence[float],
+) -> None:
+    """Judge the averaged gradients and the step made of them; and the hand-written gradients of the whole batch."""
+    theirs, ours, number = _torch_trainer(prepared), prepared.trainers["scratch"], len(run.losses)
+    state, start = before
+    gradients = {name: p.grad for name, p in theirs.model.named_parameters() if p.tensor.requires_grad}
+    verdict = judge_shards(theirs.model, theirs.loss, state, pieces, values, gradients)
+    _add(verdict, judge_optimizer(theirs.optimizer, start))
+    run.tallies["torch"].add(number, verdict)
+    ours.model.load_state_dict(state)
+    x, y = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
+    run.tallies["scratch"].add(number, judge_net(ours.model, ours.loss, x, y))
+    whole = {name: p.grad for name, p in ours.model.named_parameters()}
+    run.apart = max(run.apart, _distance(gradients, whole))
+
+
+def _distance(gradients: dict[str, Array | None], others: dict[str, Array | None]) -> float:
+    """max |g − g′| / max |g′| over all entries of all tensors; 0 where there is none."""
+    pairs = [(a, b) for name, a in gradients.items() if a is not None and (b := others[name]) is not None]
+    gap = max((float(np.abs(a - b).max(initial=0)) for a, b in pairs), default=0.0)
+    size = max((float(np.abs(b).max(initial=0)) for _, b in pairs), default=0.0)
+    return gap / (size or 1)
+
+
+def _add(verdict: Verdict, other: Verdict) -> None:
+    verdict.numbers += other.numbers
+    verdict.skipped += other.skipped
+    verdict.worst = max(verdict.worst, other.worst)
+    verdict.failures += other.failures
+
+
+def _torch_trainer(prepared: Prepared) -> torch_impl.Trainer:
+    trainer = prepared.trainers["torch"]
+    assert isinstance(trainer, torch_impl.Trainer)
+    return trainer

@@ -1,0 +1,181 @@
+"""Runs in two processes that `torchrun` started: correct sharded training, planted bugs, and the command itself.
+
+`python -m torch.distributed.run --nproc-per-node=2 sharded.py FOLDER` writes what each rank saw to FOLDER/RANK.json.
+The processes join for the cases and once more for every command: nothing of one group may be left for the next.
+"""
+
+import contextlib
+import io
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from handgrad import cli, distributed
+from handgrad.experiments import Data, Expectation, Experiment
+from handgrad.ranks import Ranks, joined
+from handgrad.runner import prepare
+from handgrad.sides import SIDES
+
+
+@dataclass(frozen=True)
+class Case:
+    """A run of two steps: the recipe, what rank 1 (or every rank) does wrong, and words that the refusal must hold."""
+
+    recipe: dict[str, Any] = field(default_factory=dict)
+    bug: dict[str, Any] = field(default_factory=dict)  # name in `handgrad.distributed` → what stands there instead
+    everywhere: bool = False  # whether all ranks have the bug, or rank 1 alone
+    words: tuple[str, ...] = ()  # none: it must hold
+
+
+def ten_rows(seed: int) -> Data:
+    rng = np.random.default_rng(seed)
+    return Data(rng.standard_normal((10, 4)), np.arange(10) % 3, classes=("a", "b", "c"))
+
+
+def loss(*args: Any, **options: Any) -> Any:
+    return lambda side: SIDES[side].CrossEntropyLoss(*args, **options)
+
+
+@contextlib.contextmanager
+def summed(trainer: Any, ranks: Any) -> Iterator[None]:
+    """Averages nothing: adds."""
+
+    def hook(state: Any, bucket: dist.GradBucket) -> torch.futures.Future[torch.Tensor]:
+        return dist.all_reduce(bucket.buffer(), async_op=True).get_future().then(lambda future: future.value()[0])
+
+    with spread(trainer, ranks):
+        trainer.model.call.register_comm_hook(None, hook)
+        yield
+
+
+def skipping(trainer: Any, x: Any, y: Any, factor: float) -> float:
+    """The backward pass, but no update."""
+    kept = trainer.optimizer
+    trainer.optimizer = mock.Mock()
+    kept.zero_grad()
+    value = step(trainer, x, y, factor)
+    trainer.optimizer = kept
+    return value
+
+
+def other_rows(trainer: Any, x: Any, y: Any, factor: float) -> float:
+    return step(trainer, x.flip(0) + 1, y, factor)
+
+
+@contextlib.contextmanager
+def other_weights(trainer: Any, ranks: Any) -> Iterator[None]:
+    with spread(trainer, ranks):
+        next(trainer.model.module.parameters()).data[0, 0] += 1e-7
+        yield
+
+
+spread, step = distributed.spread, distributed.step
+UNEQUAL = {"batch_size": 5}
+CASES: dict[str, Case] = {
+    "equal shards": Case(),
+    "unequal shards": Case(UNEQUAL),
+    "unequal shards, float64": Case({**UNEQUAL, "dtype": "float64", "optimizer": "Adam", "lr": 0.01}),
+    "a last batch of two rows": Case({"batch_size": 4, "epochs": 1}),
+    "a sum": Case({**UNEQUAL, "own_loss": loss(reduction="sum"), "lr": 0.01}),
+    "tanh, in any order": Case({**UNEQUAL, "activation": "tanh", "shuffle": True, "hidden": (8, 8)}),
+    "the sum of the gradients": Case({}, {"spread": summed}, True, ("averaged gradient", "constant ratio 2")),
+    "nothing is averaged": Case(
+        {}, {"spread": lambda *_: contextlib.nullcontext()}, True, ("averaged gradient", "that of rank 0 alone")
+    ),
+    "unequal shards without factors": Case(UNEQUAL, {"factor": lambda *_: 1.0}, True, ("averaged gradient",)),
+    "factors the wrong way": Case(UNEQUAL, {"factor": lambda r, s, i: s[1 - i] * 2 / sum(s)}, True, ("averaged",)),
+    "a sum taken for a mean": Case(
+        {"own_loss": loss(reduction="sum"), "lr": 0.01}, {"factor": lambda *_: 1.0}, True, ("averaged", "ratio 1/2")
+    ),
+    "a rank counts for nothing": Case({}, {"factor": lambda *_: 0.0}, False, ("averaged gradient",)),
+    "a rank skips its update": Case({}, {"step": skipping}, False, ("after step 1 rank 1 holds another",)),
+    "a rank has other rows": Case({}, {"step": other_rows}, False, ("loss of rank 1",)),
+    "a rank starts from other weights": Case({}, {"spread": other_weights}, False, ("rank 1 holds another",)),
+    "a loss that looks at the whole batch": Case(
+        {"own_loss": loss(weight=np.array([1, 5, 25], np.float32))}, {}, False, ("more than one row",)
+    ),
+}
+
+
+def broken(trainer: Any, x: Any, y: Any, factor: float) -> float:
+    raise FloatingPointError("the disk is full")
+
+
+def interrupted(trainer: Any, x: Any, y: Any, factor: float) -> float:
+    os.kill(os.getpid(), signal.SIGINT)
+    return step(trainer, x, y, factor)
+
+
+@dataclass(frozen=True)
+class Command:
+    """Arguments of `handgrad distributed`, its exit code, words that are said once, and what rank 1 does instead."""
+
+    arguments: str
+    code: int
+    words: tuple[str, ...]
+    bug: dict[str, Any] = field(default_factory=dict)
+
+
+COMMANDS: dict[str, Command] = {
+    "passes": Command("iris --epochs 1", 0, ("2 processes", "gloo", "held", "PASSED", "7 of 7 steps")),
+    "too small a batch": Command("iris --batch-size 1", 2, ("1 row,", "2 processes", "--batch-size")),
+    "no such experiment": Command("iri", 2, ("'iri'", "did you mean 'iris'")),
+    "a bad option": Command("iris --lr x", 2, ("--lr", "'x'")),
+    "a bad device": Command("iris --device tpu", 2, ("device must be cpu or cuda", "'tpu'")),
+    "another usage": Command("iris --nonsense", 2, ("--nonsense",)),
+    "a rank fails": Command("iris", 2, ("rank 1 of 2", "FloatingPointError: the disk is full"), {"step": broken}),
+    "after a failure": Command("iris --epochs 1", 0, ("PASSED",)),
+    "a rank is wrong": Command("iris --epochs 1", 1, ("FAILED", "after step 1 rank 1 holds"), {"step": skipping}),
+    "interrupted": Command("iris", 130, ("INTERRUPTED after 1 of",), {"step": interrupted}),
+}
+
+
+def run(case: Case, ranks: Ranks) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "data": ten_rows,
+        "task": "multiclass",
+        "hidden": (6,),
+        "loss": "CrossEntropyLoss",
+        "optimizer": "SGD",
+        "optimizer_options": {},
+        "lr": 0.1,
+        "epochs": 2,
+        "expect": Expectation("final_loss", "max", 9),
+    }
+    bug = case.bug if case.everywhere or ranks.rank == 1 else {}
+    with mock.patch.multiple(distributed, **bug) if bug else contextlib.nullcontext():
+        found = distributed.train(prepare(Experiment(name="ten", **fields | case.recipe)), ranks)
+    failures = [failure for tally in found.tallies.values() for failure in tally.failures]
+    text = "\n".join([*(failure.render() for failure in failures), found.parted])
+    steps = {side: tally.steps for side, tally in found.tallies.items()}
+    return {"held": found.held, "text": text, "judged": steps, "equal": found.equal, "losses": found.losses}
+
+
+def command(one: Command) -> dict[str, Any]:
+    bug = one.bug if os.environ["RANK"] == "1" else {}
+    wrong = mock.patch.multiple(distributed, **bug) if bug else contextlib.nullcontext()
+    out, error = io.StringIO(), io.StringIO()
+    with wrong, contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+        code = cli.main(["distributed", *one.arguments.split()])
+    return {"code": code, "out": out.getvalue(), "error": error.getvalue()}
+
+
+def main() -> None:
+    with joined() as ranks:
+        found: dict[str, Any] = {"cases": {name: run(case, ranks) for name, case in CASES.items()}}
+    found["commands"] = {name: command(one) for name, one in COMMANDS.items()}
+    Path(sys.argv[1], f"{os.environ['RANK']}.json").write_text(json.dumps(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
