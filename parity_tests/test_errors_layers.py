@@ -61,6 +61,11 @@ BAD = {
     "f of another width": (in_a_row(4, 4), ValueError, ["Linear", "in_features=3"]),
     "x and f(x) of two widths": (in_a_row(2), ValueError, ["Residual", "(5, 3)", "(5, 2)", "equal"]),
     "x and f(x) that broadcast": (in_a_row(1), ValueError, ["Residual", "(5, 3)", "(5, 1)"]),
+    "x and f(x) of two dtypes": (
+        lambda side: side.Residual(side.Embedding(3, 2)).forward(ROWS),
+        TypeError,
+        ["Residual: input must be float32; got int64"],
+    ),
     "a way around nothing": (made("Residual"), ValueError, ["Residual", "no module"]),
     "no features": (made("Bilinear", 0, 2, 3), ValueError, ["in1_features must be >= 1", "0"]),
     "no second features": (made("Bilinear", 2, 0, 3), ValueError, ["in2_features must be >= 1", "0"]),
@@ -68,6 +73,12 @@ BAD = {
     "Bilinear's dtype": (made("Bilinear", 2, 3, 4, dtype=int), TypeError, ["float32 or float64", "int64"]),
     "first input": (called("Bilinear", (X, X), 2, 3, 4), ValueError, ["input1", "3 features", "in1_features=2"]),
     "second input": (called("Bilinear", (X, X), 3, 2, 4), ValueError, ["input2", "3 features", "in2_features=2"]),
+    "first input of three axes": (
+        called("Bilinear", (X[:, np.newaxis], X[:, np.newaxis]), 2, 3, 4),
+        ValueError,
+        ["(5, 1, 3) has 3 features"],
+    ),
+    "first input's dtype": (called("Bilinear", (X.astype(float), X), 3, 3, 4), TypeError, ["input1", "float32"]),
     "an input without axes": (
         called("Bilinear", (X[0, 0:1].reshape(()), X), 3, 3, 4),
         ValueError,
@@ -106,6 +117,24 @@ BAD = {
     "whole numbers in a net of numbers": (called("Linear", ROWS, 2, 2), TypeError, ["Linear", "float32", "int64"]),
     "a step with a row past the end": (trained(ROWS + 1), IndexError, ["Embedding", "0..2", "got 3 at index (1, 0)"]),
     "a step with rows of floats": (trained(X[:2, :2]), TypeError, ["Embedding", "integers", "float32"]),
+}
+
+BAD |= {
+    f"{name}: {option}": (made(name, *arguments, **{option: given}), TypeError, [name, option, repr(given)])
+    for name, arguments, option, given in (
+        ("LayerNorm", (3,), "elementwise_affine", 1),
+        ("LayerNorm", (3,), "bias", 0),
+        ("GroupNorm", (1, 3), "eps", "1e-5"),
+        ("GroupNorm", (1, 3), "affine", 1),
+        ("GroupNorm", (1, 3), "bias", 0),
+        ("BatchNorm1d", (3,), "eps", "1e-5"),
+        ("BatchNorm1d", (3,), "bias", 0),
+    )
+}
+
+BAD |= {
+    f"{name} of whole numbers": (made(name, *arguments, dtype=int), TypeError, [name, "float32 or float64", "int64"])
+    for name, arguments in (("LayerNorm", (3,)), ("RMSNorm", (3,)), ("GroupNorm", (1, 3)), ("BatchNorm1d", (3,)))
 }
 
 # Python itself refuses the hand-written call, which does not have the option.

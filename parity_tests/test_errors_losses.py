@@ -63,6 +63,8 @@ BAD = {
         f"{name}: {option} as a list": (made(name, **{option: [1.0]}), TypeError, [option, "NumPy array", "list"])
         for name, option in (
             ("BCELoss", "weight"),
+            ("NLLLoss", "weight"),
+            ("CrossEntropyLoss", "weight"),
             ("BCEWithLogitsLoss", "weight"),
             ("BCEWithLogitsLoss", "pos_weight"),
             ("MultiLabelSoftMarginLoss", "weight"),

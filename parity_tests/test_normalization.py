@@ -31,6 +31,7 @@ NORMS = {
     "BatchNorm1d cumulative": ("BatchNorm1d", (3,), {"momentum": None}, [("n", 3)]),
     "BatchNorm1d without statistics": ("BatchNorm1d", (3,), {"track_running_stats": False}, [("n", 3)]),
     "BatchNorm1d without parameters": ("BatchNorm1d", (3,), {"affine": False}, [("n", 3, 2)]),
+    "BatchNorm1d with nothing": ("BatchNorm1d", (3,), {"affine": False, "track_running_stats": False}, [("n", 3)]),
 }
 
 

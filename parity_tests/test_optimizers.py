@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+import scratch.optim.optimizer
 from handgrad.judge import judge_optimizer, snapshot
 from parity_tests.judged import judged
 from parity_tests.strategies import Draw, draws
 from parity_tests.tables import DTYPES, OPTIMIZERS, SIDES
+from scratch.optim.optimizer import pieces
 
 SHAPES = ((3, 4), (4,), (1, 1), (0, 2), ())
 SHAPES_OF = {"Muon": ((3, 4), (4, 2), (1, 1), (5, 1)), "Adafactor": ((3, 4), (4,), (1, 1), (2, 3, 2), ())}
@@ -262,3 +264,21 @@ def test_lost_state_is_refused(kind, side):
             getattr(optimizer, "optimizer", optimizer).state.clear()
         optimizer.step()
     assert not judge_optimizer(optimizer, before).held
+
+
+@pytest.mark.parametrize("orders", ["CC", "FF", "CF"])
+@pytest.mark.parametrize("size", [1, 4, 15, 20])
+def test_an_update_in_pieces_is_the_update(orders, size, monkeypatch):
+    """Every number once, in its place; the arrays come whole where they do not lie alike, or are small enough."""
+    monkeypatch.setattr(scratch.optim.optimizer, "PIECE", size)
+    rng = np.random.default_rng(0)
+    a, b = (np.asarray(rng.normal(size=(3, 5)), order=order) for order in orders)
+    wanted = a - 2 * b
+    found = []
+    for p, g in pieces(a, b):
+        assert p.shape == g.shape
+        assert np.shares_memory(p, a)
+        p -= 2 * g
+        found.append(p.size)
+    np.testing.assert_array_equal(a, wanted)
+    assert found == ([15] if orders == "CF" or size >= 15 else [size] * (15 // size) + [15 % size] * (15 % size > 0))

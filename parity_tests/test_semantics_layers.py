@@ -181,6 +181,24 @@ def test_alpha_dropout_by_hand(dtype):
         np.testing.assert_allclose(g, a * mask, rtol=2 * np.finfo(dtype).eps)
 
 
+class AtThreshold(np.random.Generator):
+    """A generator whose every number is ¼."""
+
+    def __init__(self):
+        super().__init__(np.random.PCG64(0))
+
+    def random(self, size):
+        return np.full(size, 0.25)
+
+
+@pytest.mark.parametrize("name", ["Dropout", "AlphaDropout"])
+def test_numbers_in_0_to_p_are_dropped_and_p_is_not_one_of_them(name):
+    """A share of exactly p of [0, 1)."""
+    for model in both(lambda side: getattr(side, name)(0.25, rng=AtThreshold())):
+        model.forward(np.ones(5))
+        assert np.asarray(model.mask).all()
+
+
 def test_a_mask_that_nobody_kept_is_not_judged():
     model = torch_impl.Model(torch.nn.Dropout())
     with pytest.raises(ValueError, match="does not say which mask it drew"):

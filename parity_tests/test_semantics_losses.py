@@ -134,6 +134,7 @@ EDGES = {
     "poisson_nll far out": ("PoissonNLLLoss", {}, [[1e4, INF], [1.0, 1.0]], [INF, NAN], [INF, INF]),
     "poisson_nll, rate": ("PoissonNLLLoss", {"log_input": False, "eps": 0.0}, [[1.0, 4.0], [0.0, 0.0]], [1, 4], [1, 1]),
     "poisson_nll, rate 0": ("PoissonNLLLoss", {"log_input": False, "eps": 0.0}, [[0.0], [1.0]], [INF], [-INF]),
+    "poisson_nll, 0 at rate 0": ("PoissonNLLLoss", {"log_input": False, "eps": 0.0}, [[0.0], [0.0]], [NAN], [NAN]),
     "poisson_nll, rate 0 and torch's ε": (
         "PoissonNLLLoss",
         {"log_input": False},
@@ -357,6 +358,7 @@ QUIET = {
     "kl_div, probability 0",
     "kl_div, negative target",
     "poisson_nll, rate 0",
+    "poisson_nll, 0 at rate 0",
     "poisson_nll, negative rate",
     "multilabel_soft_margin at inf",
 }

@@ -25,6 +25,11 @@ def table(side, dtype, **options):
     return SIDES[side].Embedding(ROWS, WIDTH, sparse=True, dtype=dtype, rng=0, **options)
 
 
+def test_defaults_are_torchs():
+    theirs = torch.optim.SparseAdam([torch.zeros(1)]).defaults
+    assert scratch.SparseAdam(table("scratch", np.float32).parameters()).defaults == theirs
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("name", OPTIONS)

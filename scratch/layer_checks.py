@@ -78,7 +78,7 @@ def layer(owner: str, options: Mapping[str, Any]) -> None:
         if padding >= rows:
             raise ValueError(f"{owner}: padding_idx must be < num_embeddings={rows}; got {padding}")
 
-    if options.get("num_channels", 0) % options.get("num_groups", 1):
+    if "num_groups" in options and options["num_channels"] % options["num_groups"]:
         raise ValueError(
             f"{owner}: num_channels={options['num_channels']} must be divisible by num_groups={options['num_groups']}"
         )
@@ -96,8 +96,7 @@ def last_axes(owner: str, shape: Shape, normalized_shape: Shape) -> None:
 
 
 def channel_axis(owner: str, shape: Shape, channels: int, argument: str) -> None:
-    found = shape[1] if len(shape) > 1 else 0
-    if found != channels:
+    if shape[1] != channels:
         raise ValueError(f"{owner}: the second axis of the input must be {argument}={channels}; got shape {shape}")
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from torch_impl import checks, loss_checks, modules
-from torch_impl.parameter import Array, Device, numpy_dtype, to_numpy, to_tensor
+from torch_impl.parameter import Array, Device, to_numpy, to_tensor
 
 Check = Callable[..., None]
 
@@ -135,7 +135,7 @@ class Criterion:
         assert self._memory is not None
         leaves, value = self._memory
         loss_checks.loss_grad_output(self.name, grad_output, tuple(value.shape), self.reduction)
-        upstream = np.asarray(1 if grad_output is None else grad_output, numpy_dtype(value))
+        upstream = np.asarray(1 if grad_output is None else grad_output)  # autograd casts it to the dtype of the value
         gradients = torch.autograd.grad(value, leaves, to_tensor(upstream, self.device), retain_graph=True)
         return [to_numpy(gradient) for gradient in gradients]
 

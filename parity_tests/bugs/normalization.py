@@ -48,7 +48,7 @@ NORMALIZATION: dict[str, Bug] = {
         "g is dL/dy, not dL/dx̂",
         edit(
             SCALED,
-            "return g * self.weight.data.reshape(shape)",
+            "return g * shaped(self.weight.data, shape)",
             "return g",
         ),
         hint="[LayerNorm-",

@@ -77,7 +77,7 @@ class BatchNorm1d(Normalization):
 
     def track(self, mu: Array, v: Array, count: int) -> None:
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
-            return
+            return  # all three are
         self.num_batches_tracked.data += 1
         if not count:
             return
@@ -89,7 +89,7 @@ class BatchNorm1d(Normalization):
     def backward(self, grad_output: Array) -> Array:
         x_hat, reciprocal, by_batch = self._recall(grad_output)
         axes = all_but_channels(x_hat)
-        g = self.scaled_backward(grad_output, x_hat, channel_shape(x_hat), axes)
+        g = self.scaled_backward(grad_output, x_hat, axes, channel_shape(x_hat))
         return standardized_backward(g, x_hat, reciprocal, axes) if by_batch else np.asarray(g * reciprocal)
 
     def extra_repr(self) -> str:

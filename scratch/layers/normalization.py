@@ -15,6 +15,7 @@ from scratch import checks, layer_checks
 from scratch.module import Array, Module, Parameter
 
 Axes = tuple[int, ...]
+Shape = tuple[int, ...] | None
 
 
 def standardized(x: Array, axes: Axes, eps: float) -> tuple[Array, Array, Array, Array]:
@@ -61,20 +62,20 @@ class Normalization(Module):
     def check(self, x: Array) -> None:
         checks.float_array(self.name, "input", x, None if self.weight is None else self.weight.data.dtype)
 
-    def scaled(self, x_hat: Array, shape: tuple[int, ...]) -> Array:
-        """w x̂ + b, both in `shape`, which meets x̂'s."""
+    def scaled(self, x_hat: Array, shape: Shape = None) -> Array:
+        """w x̂ + b, both in `shape`, which meets x̂'s; None where they meet it as they are."""
         if self.weight is not None:
-            x_hat = x_hat * self.weight.data.reshape(shape)
-        return x_hat if self.bias is None else x_hat + self.bias.data.reshape(shape)
+            x_hat = x_hat * shaped(self.weight.data, shape)
+        return x_hat if self.bias is None else x_hat + shaped(self.bias.data, shape)
 
-    def scaled_backward(self, g: Array, x_hat: Array, shape: tuple[int, ...], axes: Axes) -> Array:
+    def scaled_backward(self, g: Array, x_hat: Array, axes: Axes, shape: Shape = None) -> Array:
         """Add dL/dw and dL/db, sums over `axes`; return dL/dx̂."""
         if self.bias is not None:
-            self.bias.accumulate(np.asarray(g.sum(axes)).reshape(self.bias.shape))
+            self.bias.accumulate(np.asarray(g.sum(axes)))
         if self.weight is None:
             return g
-        self.weight.accumulate(np.asarray((g * x_hat).sum(axes)).reshape(self.weight.shape))
-        return g * self.weight.data.reshape(shape)
+        self.weight.accumulate(np.asarray((g * x_hat).sum(axes)))
+        return g * shaped(self.weight.data, shape)
 
 
 class LayerNorm(Normalization):
@@ -105,12 +106,12 @@ class LayerNorm(Normalization):
         self.check(x)
         layer_checks.last_axes(self.name, x.shape, self.normalized_shape)
         x_hat, reciprocal, _, _ = standardized(x, self._axes(), self.eps)
-        return self._remember(self.scaled(x_hat, self.normalized_shape), x_hat, reciprocal)
+        return self._remember(self.scaled(x_hat), x_hat, reciprocal)
 
     def backward(self, grad_output: Array) -> Array:
         x_hat, reciprocal = self._recall(grad_output)
         leading = tuple(range(x_hat.ndim - len(self.normalized_shape)))
-        g = self.scaled_backward(grad_output, x_hat, self.normalized_shape, leading)
+        g = self.scaled_backward(grad_output, x_hat, leading)
         return standardized_backward(g, x_hat, reciprocal, self._axes())
 
     def _axes(self) -> Axes:
@@ -151,12 +152,12 @@ class RMSNorm(Normalization):
         eps = float(np.finfo(x.dtype).eps) if self.eps is None else self.eps
         reciprocal = 1 / np.sqrt(mean(x * x, self._axes()) + eps)
         x_hat = x * reciprocal
-        return self._remember(self.scaled(x_hat, self.normalized_shape), x_hat, reciprocal)
+        return self._remember(self.scaled(x_hat), x_hat, reciprocal)
 
     def backward(self, grad_output: Array) -> Array:
         x_hat, reciprocal = self._recall(grad_output)
         leading = tuple(range(x_hat.ndim - len(self.normalized_shape)))
-        g = self.scaled_backward(grad_output, x_hat, self.normalized_shape, leading)
+        g = self.scaled_backward(grad_output, x_hat, leading)
         return np.asarray(reciprocal * (g - x_hat * mean(g * x_hat, self._axes())))
 
     def _axes(self) -> Axes:
@@ -201,7 +202,7 @@ class GroupNorm(Normalization):
 
     def backward(self, grad_output: Array) -> Array:
         x_hat, reciprocal = self._recall(grad_output)
-        g = self.scaled_backward(grad_output, x_hat, channel_shape(x_hat), all_but_channels(x_hat))
+        g = self.scaled_backward(grad_output, x_hat, all_but_channels(x_hat), channel_shape(x_hat))
         gradient = standardized_backward(self._grouped(g), self._grouped(x_hat), reciprocal, (2,))
         return gradient.reshape(x_hat.shape)
 
@@ -212,6 +213,10 @@ class GroupNorm(Normalization):
     def extra_repr(self) -> str:
         affine = f"affine={self.affine}, bias={self.bias is not None}"
         return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, {affine}"
+
+
+def shaped(a: Array, shape: Shape) -> Array:
+    return a if shape is None else a.reshape(shape)
 
 
 def channel_shape(x: Array) -> tuple[int, ...]:
