@@ -72,6 +72,11 @@ BAD = {
     },
     "weight as a list": (made("MultiMarginLoss", weight=[1.0, 2.0]), TypeError, ["weight", "NumPy array", "list"]),
     "ignore_index": (made("NLLLoss", ignore_index=1.5), TypeError, ["ignore_index", "1.5"]),
+    "ignore_index beyond int64": (
+        made("NLLLoss", ignore_index=-(2**63) - 1),
+        ValueError,
+        ["ignore_index must be >= -9223372036854775808", "-9223372036854775809"],
+    ),
     "label smoothing at once": (made("CrossEntropyLoss", label_smoothing=1.5), ValueError, ["[0, 1]", "1.5"]),
     "batchmean elsewhere": (made("MSELoss", reduction="batchmean"), ValueError, ["mean, sum, none", "batchmean"]),
     "reduction of KLDivLoss": (made("KLDivLoss", reduction="batch"), ValueError, ["batchmean", "did you mean"]),
@@ -177,6 +182,11 @@ BAD = {
         for name in PAIRS
     },
 }
+
+
+@pytest.mark.parametrize("side", SIDES.values())
+def test_the_smallest_index_to_ignore(side):
+    assert side.NLLLoss(ignore_index=-(2**63)).forward(X, CLASSES) == side.NLLLoss().forward(X, CLASSES)
 
 
 @pytest.mark.parametrize("case", BAD)

@@ -167,6 +167,19 @@ def test_prelu_with_channels(side, dtype):
         judged(body, draw=draws, upstream=draws, batch=filled_batches, width=widths)
 
 
+@pytest.mark.parametrize("side", SIDES)
+def test_prelu_with_two_channels_at_the_kink(side):
+    """0 is on the side of the slope: its sign turns with a negative one, and 0·∞ is a NaN in the slope's gradient."""
+    model = SIDES[side].PReLU(2, dtype=np.float64)
+    model.load_state_dict({"weight": np.array([-0.5, 3.0])})
+    y = model.forward(np.array([[0.0, 0.0], [-2.0, -2.0]]))
+    np.testing.assert_array_equal(y, [[-0.0, 0.0], [1.0, -6.0]])
+    np.testing.assert_array_equal(np.signbit(y[0]), [True, False])
+    with np.errstate(invalid="ignore"):
+        model.backward(np.array([[INF, 1.0], [1.0, 1.0]]))
+    np.testing.assert_array_equal(model.weight.grad, [NAN, -2.0])
+
+
 def test_prelu_channels_are_the_second_axis():
     x = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
     slopes = np.array([0.1, -0.2, 3.0])
