@@ -164,8 +164,8 @@ def layer_sizes(owner: str, sizes: object) -> None:
 
 
 ACTIVATION_OPTIONS = (
-    *("alpha", "approximate", "beta", "dim", "init", "inplace", "lambd", "lower", "max_val", "max_value"),
-    *("min_val", "min_value", "negative_slope", "num_parameters", "threshold", "upper", "value"),
+    *("alpha", "approximate", "beta", "dim", "init", "lambd", "lower", "max_val"),
+    *("min_val", "negative_slope", "num_parameters", "threshold", "upper", "value"),
 )
 
 
@@ -178,9 +178,6 @@ def activation(owner: str, options: Mapping[str, Any]) -> None:
             count(owner, name, given, low=1)
         elif name == "approximate":
             choice(owner, name, given, ("none", "tanh"))
-        elif name in ("inplace", "min_value", "max_value"):  # the caller's input stays as it is; deprecated names
-            if given is not None and given is not False:
-                raise TypeError(f"{owner}: {name} is not supported; got {name}={given!r}")
         else:
             number(owner, name, given, 0.0 if (owner, name) == ("Softshrink", "lambd") else -math.inf)
             if given == 0 and (owner, name) in (("CELU", "alpha"), ("Softplus", "beta")):

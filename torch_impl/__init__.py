@@ -71,8 +71,9 @@ def __getattr__(name: str) -> Callable[..., Any]:
     raise AttributeError(f"module 'torch_impl' has no attribute {name!r}")
 
 
-ABSENT = {"max_norm", "norm_type", "_weight", "_freeze"}
-"""Options of torch's layers that the hand-written side does not have; at its default one does nothing."""
+ABSENT = {"inplace", "min_value", "max_value", "max_norm", "norm_type", "_weight", "_freeze"}
+"""Options of torch's that the hand-written side does not have: the caller's arrays stay as they are, and deprecated
+names stay away. At its default one does nothing."""
 
 
 def _check_options(kind: type[nn.Module], args: tuple[Any, ...], options: dict[str, Any]) -> None:
