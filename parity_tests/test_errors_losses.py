@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import torch_impl
 from parity_tests.tables import SIDES
 
 F32 = np.float32
@@ -198,6 +199,12 @@ def test_one_error_on_both_sides(case):
 @pytest.mark.parametrize("name", EVERY)
 def test_deprecated_options_are_unknown(name, option):
     refused_alike(made(name, **{option: True}), TypeError, [f"'{option}'"])
+
+
+@pytest.mark.parametrize("option", ["size_average", "reduce"])
+def test_the_torch_side_names_a_deprecated_option(option):
+    with pytest.raises(TypeError, match=rf"^MSELoss\.__init__\(\) got an unexpected keyword argument '{option}'$"):
+        torch_impl.MSELoss(**{option: True})
 
 
 def refused_alike(act, kind, words):

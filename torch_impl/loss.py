@@ -213,6 +213,6 @@ def make(kind: type[nn.Module], args: tuple[Any, ...], device: Device, options: 
     if kind in LOSS_CHECKS:  # torch looks at most options only when the loss is called
         reductions = ("mean", "batchmean", "sum", "none") if kind is nn.KLDivLoss else ("mean", "sum", "none")
         checks.choice(name, "reduction", given.get("reduction", "mean"), reductions)
-        loss_checks.loss_options(name, **{option: value for option, value in given.items() if option != "reduction"})
+        loss_checks.loss_options(name, **given)
     module = kind(**{name: to_tensor(a, device) if isinstance(a, np.ndarray) else a for name, a in given.items()})
     return (PairLoss if kind in PAIRS else Loss)(module, device)
