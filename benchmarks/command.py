@@ -20,7 +20,11 @@ def run_compare(a: Path, b: Path) -> int:
     if not changes:
         raise BadResultError(f"{a} and {b} have no time in common")
     console = Console(highlight=False)
-    table = rich.table.Table(header_style="bold", title=f"time in {b.name} / time in {a.name}", title_justify="left")
+    table = rich.table.Table(
+        header_style="bold",
+        title=f"time in {b} / time in {a}; of all but PyTorch as multiples of PyTorch's in the same rounds",
+        title_justify="left",
+    )
     for heading in ("question", "case", "who", "ratio", "change"):
         table.add_column(heading, justify="right" if heading == "ratio" else "left", overflow="fold")
     real = [change for change in changes if change.verdict in ("slower", "faster")]

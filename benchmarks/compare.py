@@ -1,10 +1,14 @@
-"""`handgrad bench compare A B`: which times changed, and by how much, from one result to the other."""
+"""`handgrad bench compare A B`: which times changed, and by how much, from one result to the other.
+
+A machine is a few per cent faster in one hour than in another, everyone on it alike. So a time is compared as a multiple
+of eager PyTorch's in the same rounds, where that was timed beside it; PyTorch's own times are compared as they are.
+"""
 
 from dataclasses import dataclass
 
-from benchmarks.contenders import OURS
-from benchmarks.result import Result, rows_of, seconds_of
-from benchmarks.statistics import Estimate, time_of
+from benchmarks.contenders import OURS, TORCH
+from benchmarks.result import Result, Row, rows_of, seconds_of
+from benchmarks.statistics import Estimate, ratio_of, time_of
 
 LEVEL = 0.975
 """Of each of two intervals: the quotient of their ends encloses the ratio with 95 % (Bonferroni's inequality)."""
@@ -15,13 +19,14 @@ SMALL = 0.05
 
 @dataclass(frozen=True)
 class Change:
-    """One time in both results: B's over A's."""
+    """One time in both results: B's over A's, each as a multiple of PyTorch's where `relative`."""
 
     question: str
     variant: str
     case: str
     name: str
     ratio: Estimate
+    relative: bool
 
     @property
     def verdict(self) -> str:
@@ -38,19 +43,32 @@ class Change:
 
 def compare(a: Result, b: Result) -> list[Change]:
     """Every time that both have, in B's order."""
-    before = {}
-    for question, variant, row in rows_of(a):
-        for name, samples in seconds_of(row).items():
-            before[question, variant, row["case"]["name"], name] = time_of(samples, LEVEL)
+    before = {
+        (question, variant, row["case"]["name"], name): found
+        for question, variant, row in rows_of(a)
+        for name, found in _measured(row).items()
+    }
     changes = []
     for question, variant, row in rows_of(b):
-        for name, samples in seconds_of(row).items():
+        for name, (new, relative) in _measured(row).items():
             key = (question, variant, row["case"]["name"], name)
-            old, new = before.get(key), time_of(samples, LEVEL)
-            if old and new and old.clean and new.clean:
+            old, as_before = before.get(key, (None, relative))
+            if old and new and old.clean and new.clean and as_before == relative:
                 ratio = Estimate(new.value / old.value, new.low / old.high, new.high / old.low)
-                changes.append(Change(*key, ratio))
+                changes.append(Change(*key, ratio, relative))
     return changes
+
+
+def _measured(row: Row) -> dict[str, tuple[Estimate | None, bool]]:
+    """Everyone's time, as a multiple of eager PyTorch's where there is one, and whether it is that."""
+    times = seconds_of(row)
+    reference = times.get(TORCH)
+    return {
+        name: (time_of(samples, LEVEL), False)
+        if reference is None or name == TORCH
+        else (ratio_of(samples, reference, LEVEL), True)
+        for name, samples in times.items()
+    }
 
 
 def regressions(changes: list[Change]) -> list[Change]:

@@ -79,7 +79,7 @@ def ratios(labels: Sequence[str], names: Sequence[str], rows: Sequence[Row], ove
     axes.set_ylabel(title)
     axes.set_xlim(-0.6, len(labels) - 0.4)
     log_axis(axes, "y")
-    axes.set_xticks(range(len(labels)), labels, fontsize=10)
+    axes.set_xticks(range(len(labels)), labels, fontsize=10 if len(labels) < 7 else 7.5)
     axes.grid(visible=False, axis="x")
     for x in range(1, len(labels)):
         axes.axvline(x - 0.5, color=MUTED, linewidth=0.4)
@@ -125,8 +125,8 @@ def bars(labels: Sequence[str], series: Mapping[str, Sequence[float]], y_label: 
         hatch = "" if name.startswith("NumPy") else "//"
         colour = look(name)["color"]
         drawn = axes.bar(places, values, 0.9 * width, label=name, color=colour, hatch=hatch, edgecolor="white")
-        axes.bar_label(drawn, [plain_number(value, 2) for value in values], fontsize=9, padding=2)
-    axes.set_xticks(range(len(labels)), labels, fontsize=10)
+        axes.bar_label(drawn, [f"{v:,.0f}" if v >= 10 else plain_number(v, 2) for v in values], fontsize=9, padding=2)
+    axes.set_xticks(range(len(labels)), labels, fontsize=10 if len(labels) < 7 else 7.5)
     axes.set_ylabel(y_label)
     axes.grid(visible=False, axis="x")
     figure.legend(loc="outside upper left", ncols=4, borderaxespad=0)

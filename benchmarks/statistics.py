@@ -11,9 +11,6 @@ Floats = npt.NDArray[np.float64]
 Samples = Sequence[Sequence[float]]
 """By process, by round. A dirty block's time is kept too, and is negative."""
 
-FEWEST = 6
-"""With fewer samples not even the smallest and the largest enclose the median with 95 %: 1 − 2 · 2⁻⁵."""
-
 
 @dataclass(frozen=True)
 class Estimate:
@@ -49,15 +46,21 @@ def time_of(samples: Samples, level: float = 0.95) -> Estimate | None:
     return _estimate([(np.abs(process), np.asarray(process) > 0) for process in samples], level)
 
 
-def ratio_of(a: Samples, b: Samples) -> Estimate | None:
+def ratio_of(a: Samples, b: Samples, level: float = 0.95) -> Estimate | None:
     """The median ratio a / b of blocks of the same round; what is said of `time_of` holds here too."""
     pairs = [(np.asarray(p), np.asarray(q)) for p, q in zip(a, b, strict=False) if len(p) == len(q)]
-    return _estimate([(np.abs(p / q), (p > 0) & (q > 0)) for p, q in pairs], 0.95)
+    return _estimate([(np.abs(p / q), (p > 0) & (q > 0)) for p, q in pairs], level)
+
+
+def fewest(level: float) -> int:
+    """Samples of which at least the smallest and the largest enclose the median: with n of them, 1 − 2 · 2⁻ⁿ of all."""
+    return math.ceil(1 - math.log2(1 - level))
 
 
 def _estimate(processes: list[tuple[Floats, npt.NDArray[np.bool_]]], level: float) -> Estimate | None:
-    pure = [values[clean] for values, clean in processes if np.count_nonzero(clean) >= FEWEST]
-    used = pure or [values for values, _ in processes if len(values) >= FEWEST]
+    enough = fewest(level)
+    pure = [values[clean] for values, clean in processes if np.count_nonzero(clean) >= enough]
+    used = pure or [values for values, _ in processes if len(values) >= enough]
     if not used:
         return None
     ends = [median_interval(values, level) for values in used]

@@ -308,6 +308,7 @@ PAIRS = {
     "NumPy slower": (result(1e-5), result(1.5e-5), 1, "NumPy became slower in 1"),
     "NumPy faster": (result(1.5e-5), result(1e-5), 0, "1 changed for real"),
     "another slower": (result(1e-5), result(1e-5, torch=3e-5), 0, "NumPy became slower in 0"),
+    "a slower hour": (result(1e-5), result(1.3e-5, torch=2.6e-5), 0, "1 changed for real; NumPy became slower in 0"),
     "slower by little": (result(1e-5), result(1.02e-5), 0, "0 changed for real"),
     "another machine": (result(1e-5), result(1e-5, machine="n"), 0, "machine: m → n"),
 }
@@ -379,7 +380,7 @@ def test_the_page_is_not_stale():
 
 def test_committed_results_are_small():
     for path in page.RESULTS.glob("*.json"):
-        assert path.stat().st_size < 300_000, path
+        assert path.stat().st_size < 500_000, path
 
 
 def test_the_page_shows_a_result():
