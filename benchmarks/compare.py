@@ -1,7 +1,7 @@
 """`handgrad bench compare A B`: which times changed, and by how much, from one result to the other.
 
-A machine is a few per cent faster in one hour than in another, everyone on it alike. So a time is compared as a multiple
-of eager PyTorch's in the same rounds, where that was timed beside it; PyTorch's own times are compared as they are.
+A machine is a few per cent faster in one hour than in another, everyone on it alike. So a time is compared as a
+multiple of eager PyTorch's in the same rounds, where that was timed beside it; PyTorch's own times as they are.
 """
 
 from dataclasses import dataclass

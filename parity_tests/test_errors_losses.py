@@ -201,6 +201,13 @@ def test_deprecated_options_are_unknown(name, option):
     refused_alike(made(name, **{option: True}), TypeError, [f"'{option}'"])
 
 
+@pytest.mark.parametrize("name", ["CTCLoss", "TripletMarginLoss"])
+@pytest.mark.parametrize("side", SIDES)
+def test_a_loss_that_is_not_here(side, name):
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}'"):
+        getattr(SIDES[side], name)
+
+
 @pytest.mark.parametrize("option", ["size_average", "reduce"])
 def test_the_torch_side_names_a_deprecated_option(option):
     with pytest.raises(TypeError, match=rf"^MSELoss\.__init__\(\) got an unexpected keyword argument '{option}'$"):

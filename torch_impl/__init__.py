@@ -66,8 +66,10 @@ def __getattr__(name: str) -> Callable[..., Any]:
         return make_optimizer
     if schedulers.is_schedule(name):
         return schedulers.constructor(name)
-    if isinstance(kind, type) and issubclass(kind, nn.Module):
-        return _loss(kind) if name.endswith("Loss") or kind in losses.LOSS_CHECKS else _layer(kind)
+    if kind in losses.LOSS_CHECKS:
+        return _loss(kind)
+    if isinstance(kind, type) and issubclass(kind, nn.Module) and not issubclass(kind, nn.modules.loss._Loss):
+        return _layer(kind)
     raise AttributeError(f"module 'torch_impl' has no attribute {name!r}")
 
 
