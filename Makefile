@@ -8,7 +8,7 @@ ARGS   ?=
 WORKERS ?= 2
 N       ?= 100000
 
-.PHONY: help compare bench performance test alarms mutants dictionary lint format picture clean
+.PHONY: help compare bench performance test alarms mutants dictionary sources lint format pictures clean
 
 help:
 	@echo 'make compare   train both sides on real data, judge every step, write runs/$(NAME)/report.html'
@@ -19,6 +19,8 @@ help:
 	@echo 'make alarms    judge $(N) random correct nets in each dtype: no verdict may be "wrong" (N=1000 for fewer)'
 	@echo 'make mutants   change the code of both sides in every small way and see that a test notices (minutes)'
 	@echo 'make dictionary  write docs/dictionary/ from docstrings, code and judge (ARGS=--all to measure everything anew)'
+	@echo 'make pictures  draw the pictures of the README anew (needs Chromium)'
+	@echo 'make sources   write docs/sources.md: what the source articles show, measured on both sides (ARGS=--all for all anew)'
 	@echo 'make lint      ruff and mypy alone'
 	@echo 'make format    let ruff rewrite the layout'
 	@echo 'make clean     remove .venv and what the tools left behind'
@@ -57,12 +59,17 @@ mutants: $(READY)
 dictionary: $(READY)
 	$(BIN)/python -m handgrad.dictionary $(ARGS)
 
+# Boxes are measured anew, experiments where their recipe changed; a page that is out of date fails a test.
+sources: $(READY)
+	$(BIN)/python -m handgrad.sources $(ARGS)
+
 format: $(READY)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-# The README's picture: the top of the report, photographed by a headless Chromium.
-picture: compare
+# The README's pictures: drawn from a run, and the top of a report, photographed by a headless Chromium.
+pictures: compare
+	$(BIN)/python -m handgrad.report.readme
 	chromium --headless --no-sandbox --hide-scrollbars --window-size=1280,1500 \
 	    --screenshot=docs/pictures/report.png runs/$(NAME)/report.html
 

@@ -256,6 +256,83 @@ def trace_command(
     return 0 if found.held else 1
 
 
+@app.command("sweep")
+def sweep_command(
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="An experiment, your own (mine.py:experiment), or dead-relu."),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A sweep of the sources, as activation-width; --list shows them.")
+    ] = None,
+    presets: Annotated[bool, typer.Option("--list", help="Show the presets and end.")] = False,
+    activation: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="To sweep, as in relu,tanh; one value sets it.")
+    ] = None,
+    width: Annotated[str | None, typer.Option(metavar="N,...", help="Units in every hidden layer, as in 4,8.")] = None,
+    depth: Annotated[str | None, typer.Option(metavar="N,...", help="Hidden layers, as in 1,2,3.")] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="As in sgd,adam; with PyTorch's defaults, lr too.")
+    ] = None,
+    lr: Annotated[str | None, typer.Option(metavar="X,...", help="Learning rates, as in 0.01,0.1.")] = None,
+    batch_size: Annotated[str | None, typer.Option(metavar="N,...", help="Examples per step, as in 50,100.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What is ranked and drawn.", show_default="the experiment's")
+    ] = None,
+    epochs: Annotated[str | None, typer.Option(metavar="N", help="Passes over the training data.")] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Each combination from N seeds.", show_default="1; dead-relu 200; a preset's"),
+    ] = None,
+    seed: Annotated[str | None, typer.Option(metavar="N", help="The first of them.")] = None,
+    dtype: Annotated[str | None, typer.Option(metavar="NAME", help=f"{' or '.join(DTYPES)}.")] = None,
+    judge_every: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Judge every n-th step, and the last.", show_default="about 50 of a run"),
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where the PyTorch side computes: cpu, cuda, cuda:1 ...")] = "cpu",
+    csv: Annotated[str | None, typer.Option(metavar="FILE", help="Your own data instead of a NAME.")] = None,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of the CSV file: what to learn.")] = None,
+    jobs: Annotated[str | None, typer.Option(metavar="N", help="Processes at once.", show_default="cores")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for report and result.", show_default="runs/sweep-NAME")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep the runs that are there, do the others.")] = False,
+) -> int:
+    """Train both sides at every combination of hyper-parameters, judge them, and write a table and heat maps.
+
+    Every option with several values is an axis. Exit code 0: parity held in every run; which result a combination
+    reaches decides nothing. What is finished is kept as it comes: --resume goes on after a Ctrl-C, with more seeds, or
+    with more values. dead-relu counts in how many runs source 004's one ReLU never learns, and with a LeakyReLU.
+    """
+    axes_texts = {
+        "activation": activation,
+        "width": width,
+        "depth": depth,
+        "optimizer": optimizer,
+        "lr": lr,
+        "batch_size": batch_size,
+    }
+    axes = {field: _several(field, text) for field, text in axes_texts.items() if text is not None}
+    texts = {"epochs": epochs, "dtype": dtype, "judge_every": judge_every}
+    given = {field: _parsed(field, text) for field, text in texts.items() if text is not None}
+    times = None if seeds is None else _whole("--seeds", seeds, high=10_000)
+    first = None if seed is None else _parsed("seed", seed)
+    cores = None if jobs is None else _whole("--jobs", jobs)
+    from handgrad.sweep import command
+
+    if presets:
+        command.show_presets()
+        return 0
+    words = command.Words(name, preset, axes, csv, target, given, first, times, metric, device)
+    try:
+        return command.run(command.planned(words), cores, out or Path("runs") / words.folder, resume, context.obj)
+    except KeyboardInterrupt:  # outside the training, which ends by itself and is written
+        print("handgrad: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
 bench_app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
 app.add_typer(bench_app, name="bench")
 
@@ -794,6 +871,28 @@ PARSERS: dict[str, Callable[[str, str], Any]] = {
     "judge_every": _whole,
 }
 """What each option that replaces a field of the experiment accepts."""
+
+
+DEEPEST = 100  # hidden layers: beyond it a typing error is likelier than a net
+
+AXIS_PARSERS: dict[str, Callable[[str, str], Any]] = {
+    **{field: PARSERS[field] for field in ("activation", "optimizer", "lr", "batch_size")},
+    "width": _whole,
+    "depth": partial(_whole, high=DEEPEST),
+}
+"""What each value of an axis of a sweep may be."""
+
+
+def _several(field: str, text: str) -> tuple[Any, ...]:
+    """The values of one axis, none of them twice."""
+    option = f"--{field.replace('_', '-')}"
+    parts = [part.strip() for part in text.split(",")]
+    if "" in parts:
+        raise BadInputError(f"{option} must be values with commas between, and none of them empty; got {text!r}")
+    values = [AXIS_PARSERS[field](option, part) for part in parts]
+    if twice := [part for part, value in zip(parts, values, strict=True) if values.count(value) > 1]:
+        raise BadInputError(f"{option} must name every value once; got {twice[-1]!r} twice in {text!r}")
+    return tuple(values)
 
 
 def _parsed(field: str, text: str) -> Any:

@@ -68,6 +68,15 @@ class Repeat:
     curves: dict[str, list[float | None]]  # side → the same after each epoch, epoch 0 being the untrained net
 
 
+@dataclass(frozen=True)
+class Moment:
+    """The parameters of both sides after a step; step 0 is before the first."""
+
+    step: int
+    epoch: int  # the one that the step belongs to
+    states: dict[str, dict[str, Array]]  # side → state dict
+
+
 @dataclass
 class Run:
     """Both sides of a comparison, trained from the same weights on the same batches."""
@@ -78,6 +87,8 @@ class Run:
     environment: dict[str, Any]
     command: str  # the line that reproduces this run
     divergence: list[float] = field(default_factory=list)  # per step: max |w_scratch - w_torch| / max |w_torch|
+    twin: list[float] = field(default_factory=list)  # the same between the NumPy side and its twin, one ulp apart
+    moments: list[Moment] = field(default_factory=list)  # spread over the run, the first and the last step included
     grid: Array | None = None  # (points, 2) float64, row-major over a square lattice; None unless inputs are 2-D
     steps_planned: int = 0
     interrupted: bool = False

@@ -20,12 +20,14 @@ from handgrad.environment import environment, one_thread
 from handgrad.experiments import Data, Experiment
 from handgrad.experiments.score import confusion_matrix, predicted_classes, true_classes
 from handgrad.judge import StepJudge
-from handgrad.run import EpochRecord, Run, SideRun
-from handgrad.sides import build_pair
+from handgrad.run import EpochRecord, Moment, Run, SideRun
+from handgrad.sides import build, build_pair
 
 DEVICES = ("cpu", "cuda", "mps", "xpu")
 GRID_POINTS = 101  # per axis, as in source 003
 GRID_MARGIN = 0.15  # of the data's range, on each side
+MOMENTS = 12  # of which the parameters are kept for the report
+RECORDED = 6_000_000  # numbers at most in all of them
 PATIENCE = 1.0  # seconds after a Ctrl-C in which another one is taken for its echo
 
 
@@ -128,8 +130,12 @@ def _train(run: Run, prepared: Prepared, stop: threading.Event, on_step: Callabl
     trainers = prepared.trainers
     judges = {side: StepJudge(trainer.model, trainer.loss, trainer.optimizer) for side, trainer in trainers.items()}
     weights = [[weight for _, weight in trainer.model.named_parameters()] for trainer in trainers.values()]
+    twin = one_ulp_apart(prepared)
+    twins = [weights[0], [weight for _, weight in twin.model.named_parameters()]]
     shuffles = np.random.default_rng([prepared.experiment.seed, 1])
+    kept = moments(run.steps_planned, sum(weight.data.size for weight in weights[0]))
     step = 0
+    _keep(run, prepared, 0, 1, kept)
     for epoch in range(1, prepared.experiment.epochs + 1):
         for rows in _batches(prepared, shuffles):
             x, y = prepared.cast["x_train"][rows], prepared.cast["y_train"][rows]
@@ -138,7 +144,10 @@ def _train(run: Run, prepared: Prepared, stop: threading.Event, on_step: Callabl
             # Whoever goes second finds the batch in the cache: they take turns.
             for side in list(trainers) if step % 2 else reversed(trainers):
                 _step(run.sides[side], trainers[side], judges[side] if judged else None, step, x, y)
+            twin.step(x, y)
             run.divergence.append(divergence(*weights))
+            run.twin.append(divergence(*twins))
+            _keep(run, prepared, step, epoch, kept)
             if on_step is not None:
                 on_step(run)
             if stop.is_set():
@@ -146,7 +155,40 @@ def _train(run: Run, prepared: Prepared, stop: threading.Event, on_step: Callabl
                 break
         _record_epoch(run, prepared, epoch)
         if run.interrupted:
+            _keep(run, prepared, step, epoch, {step} - {moment.step for moment in run.moments} if kept else set())
             return
+
+
+def moments(steps: int, parameters: int) -> set[int]:
+    """The steps after which parameters are kept: closer together at the start, where more happens, and the last.
+
+    So many numbers are not kept in memory that a large net would fill it: then there are fewer moments, or none.
+    """
+    count = min(MOMENTS, RECORDED // (2 * parameters or 1))
+    return {round(steps * (i / (count - 1)) ** 2) for i in range(count)} if count > 1 else set()
+
+
+def _keep(run: Run, prepared: Prepared, step: int, epoch: int, kept: set[int]) -> None:
+    if step in kept:
+        states = {side: trainer.model.state_dict() for side, trainer in prepared.trainers.items()}
+        run.moments.append(Moment(step, epoch, states))
+
+
+def one_ulp_apart(prepared: Prepared) -> Trainer:
+    """A second hand-written side whose largest weight is the next number up, for comparison: it is judged by nobody.
+
+    How far it drifts from the first is what one rounding grows to; the two sides round differently at every step.
+    """
+    twin = build("scratch", prepared.experiment, prepared.data)
+    model = prepared.trainers["scratch"].model
+    state = model.state_dict()
+    weights = [state[name] for name, _ in model.named_parameters() if state[name].size]
+    if weights:
+        largest = max(weights, key=lambda weight: float(np.abs(weight).max()))
+        index = np.unravel_index(np.abs(largest).argmax(), largest.shape)
+        largest[index] = np.nextafter(largest[index], largest.dtype.type(np.inf))
+    twin.model.load_state_dict(state)
+    return twin
 
 
 def _step(side: SideRun, trainer: Trainer, judge: StepJudge | None, step: int, x: Array, y: Target) -> None:

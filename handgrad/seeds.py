@@ -1,14 +1,12 @@
-"""One experiment over several seeds, in parallel over cores: one process and one thread for each run."""
+"""One experiment over several seeds, in parallel over cores."""
 
-import multiprocessing
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from handgrad.run import Repeat
+from handgrad.processes import run_all
+from handgrad.run import Repeat, Run
 
 
 @dataclass(frozen=True)
@@ -22,8 +20,8 @@ class Request:
     device: str
 
 
-def repeat(request: Request, seed: int) -> Repeat:
-    """Train and judge both sides from one seed."""
+def trained(request: Request, seed: int) -> Run:
+    """Both sides, trained and judged from one seed. Raises KeyboardInterrupt for a run that Ctrl-C cut short."""
     from handgrad.cli import with_overrides
     from handgrad.experiments.own import find
     from handgrad.runner import prepare, train
@@ -32,7 +30,12 @@ def repeat(request: Request, seed: int) -> Repeat:
     run = train(prepare(replace(experiment, seed=seed), request.device))
     if run.interrupted:
         raise KeyboardInterrupt
-    return run.as_repeat()
+    return run
+
+
+def repeat(request: Request, seed: int) -> Repeat:
+    """What a comparison of seeds keeps of one."""
+    return trained(request, seed).as_repeat()
 
 
 def repeats(
@@ -42,36 +45,4 @@ def repeats(
 
     Raises ValueError for what a seed's data or nets refuse.
     """
-    if jobs == 1 or len(seeds) <= 1:
-        return [_reported(repeat(request, seed), on_done) for seed in seeds]
-    context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
-    with ProcessPoolExecutor(min(jobs, len(seeds)), mp_context=context, initializer=_leave_signals) as pool:
-        futures = {pool.submit(repeat, request, seed): seed for seed in seeds}
-        try:
-            found = {futures[future]: _reported(future.result(), on_done) for future in as_completed(futures)}
-        except BaseException:
-            with _deaf():  # an impatient second Ctrl-C must not leave processes behind
-                pool.shutdown(wait=False, cancel_futures=True)
-                for process in multiprocessing.active_children():
-                    process.terminate()
-            raise
-    return [found[seed] for seed in seeds]
-
-
-def _reported(found: Repeat, on_done: Callable[[], None]) -> Repeat:
-    on_done()
-    return found
-
-
-def _leave_signals() -> None:
-    """Ctrl-C reaches every process of the terminal; the parent alone answers it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-@contextmanager
-def _deaf() -> Iterator[None]:
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
+    return run_all(partial(repeat, request), seeds, jobs, lambda _: on_done())

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -176,17 +177,25 @@ def test_ctrl_c_among_the_seeds_writes_the_first(folder, capsys, monkeypatch):
     assert json.loads((folder / "runs" / "grow-1" / "result.json").read_text())["interrupted"]
 
 
-def test_all_runs_each_in_a_folder_and_writes_an_index(folder, capsys, monkeypatch):
-    grow_1, grow_2 = EXPERIMENTS["grow-1"], EXPERIMENTS["grow-2"]  # from seed 2 the one unit of grow-2 is dead
-    for name in [name for name in EXPERIMENTS if name != "grow-2"]:
-        monkeypatch.delitem(EXPERIMENTS, name)
+@pytest.fixture
+def experiments():
+    """The table, emptied for a test, and as it was after it: the same experiments in the same order."""
+    with patch.dict(EXPERIMENTS):
+        found = dict(EXPERIMENTS)
+        EXPERIMENTS.clear()
+        yield found
+
+
+def test_all_runs_each_in_a_folder_and_writes_an_index(folder, capsys, experiments):
+    grow_1, grow_2 = experiments["grow-1"], experiments["grow-2"]  # from seed 2 the one unit of grow-2 is dead
+    EXPERIMENTS["grow-2"] = grow_2
     command = ["compare", "--all", "--seed", "2", "--judge-every", "50", "--out", "all"]
     assert cli.main(command) == 1
     assert "FAILED: 0 of 1 experiments passed" in capsys.readouterr().out
 
     # Resumed, what is there stays, and what is not there is run.
     written = (folder / "all" / "grow-2" / "result.json").stat().st_mtime_ns
-    monkeypatch.setitem(EXPERIMENTS, "grow-1", grow_1)
+    EXPERIMENTS["grow-1"] = grow_1
     assert cli.main([*command, "--resume"]) == 1
     assert "FAILED: 1 of 2 experiments passed" in capsys.readouterr().out
     assert (folder / "all" / "grow-2" / "result.json").stat().st_mtime_ns == written
@@ -202,9 +211,8 @@ def test_all_runs_each_in_a_folder_and_writes_an_index(folder, capsys, monkeypat
         assert list(kept_results([grow_2], options, Path("all"))) == kept
 
 
-def test_all_says_why_an_experiment_gave_nothing(folder, capsys, monkeypatch):
-    for name in [name for name in EXPERIMENTS if name != "grow-1"]:
-        monkeypatch.delitem(EXPERIMENTS, name)
+def test_all_says_why_an_experiment_gave_nothing(folder, capsys, monkeypatch, experiments):
+    EXPERIMENTS["grow-1"] = experiments["grow-1"]
     monkeypatch.setattr("handgrad.everything._arguments", lambda *_: ["compare", "no-such"])
     assert cli.main(["compare", "--all"]) == 1
     assert "handgrad: error: experiment must be one of" in capsys.readouterr().out

@@ -6,11 +6,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-import handgrad
 from handgrad.experiments import Experiment
 from handgrad.files import write_text
+from handgrad.report import template
 from handgrad.report.words import NONE, SIDES, count, duration, number, share
 
 SOURCES = {
@@ -57,18 +55,11 @@ class Outcome:
 
 def write_index(outcomes: Sequence[Outcome], path: Path, command: str, seconds: float, interrupted: bool) -> None:
     """Write the page to `path`, all of it or nothing. The reports are beside it, each in a folder of its name."""
-    environment = Environment(
-        loader=PackageLoader("handgrad.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     grouped = groupby(
         sorted(outcomes, key=lambda o: list(SOURCES).index(o.experiment.source)), lambda o: o.experiment.source
     )
-    page = environment.get_template("index.html.j2").render(
-        version=handgrad.__version__,
+    page = template.render(
+        template.SHARED / "index.html.j2",
         passed=sum(outcome.passed for outcome in outcomes),
         rows=outcomes,
         minutes=f"{seconds / 60:.1f} minutes" if seconds >= 60 else f"{seconds:.0f} seconds",

@@ -5,15 +5,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
-import handgrad
 from handgrad.files import write_text
+from handgrad.report import template
+from handgrad.report.film import Film, Frame, film
 from handgrad.report.pictures import curves, maps, seeds_picture
 from handgrad.report.words import NONE, SIDES, count, duration, number, plain, written
 from handgrad.result import overrides
 from handgrad.run import Run, SideRun
 from handgrad.sides import layer_sizes
+
+FILM_SIZE = 3_500_000  # bytes: with everything else, the page stays under five megabytes
+MAX_EPOCHS = 200  # rows of the table of epochs
 
 
 class Row(NamedTuple):
@@ -42,15 +45,9 @@ def write_report(run: Run, path: Path) -> None:
 
 def render(run: Run) -> str:
     """The page as text."""
-    environment = Environment(
-        loader=PackageLoader("handgrad.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(
-        version=handgrad.__version__,
+    recorded = film(run)
+    return template.render(
+        template.SHARED / "page.html.j2",
         experiment=run.experiment,
         sides=SIDES,
         verdicts=verdicts(run),
@@ -58,6 +55,8 @@ def render(run: Run) -> str:
         failures={SIDES[name]: rejected(side) for name, side in run.sides.items() if not side.tally.held},
         curves=curves(run),
         maps=maps(run),
+        film=None if recorded is None else fitting(recorded),
+        epochs=epochs(run),
         seeds=seeds(run),
         confusion=confusion(run),
         claims=claims(run),
@@ -65,6 +64,18 @@ def render(run: Run) -> str:
         environment=[(key, plain(value)) for key, value in run.environment.items()],
         command=run.command,
     )
+
+
+def fitting(whole: Film) -> Film:
+    """The film with every second moment left out until it fits into `FILM_SIZE`; the first and the last moment stay."""
+    frames = whole.frames
+    while len(frames) > 2 and _bytes(frames) > FILM_SIZE:
+        frames = [*frames[:-1:2], frames[-1]]
+    return whole._replace(frames=frames)
+
+
+def _bytes(frames: list[Frame]) -> int:
+    return sum(len(svg.encode()) for frame in frames for svg in frame.pictures.values())
 
 
 def verdicts(run: Run) -> list[Verdict]:
@@ -139,6 +150,26 @@ def side_rows(run: Run) -> list[Row]:
         Row("Closest approach", "largest error, in bounds; 1 may be reached, more is outside", closest),
         Row("Parity", "every judged number inside its bound", held),
     ]
+
+
+def epochs(run: Run) -> dict[str, Any] | None:
+    """What the curves per epoch are drawn from: columns (title, side), and a line for each of the epochs shown."""
+    metrics = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
+    curves = {
+        (metric, name): side.curve(metric)
+        for metric in metrics
+        for name, side in run.sides.items()
+        if any(value is not None for value in side.curve(metric))
+    }
+    total = min(len(side.epochs) for side in run.sides.values())
+    if total < 2 or not curves:
+        return None
+    shown = np.unique(np.linspace(0, total - 1, min(total, MAX_EPOCHS)).round().astype(int))
+    return {
+        "columns": [(f"{SIDES[name]}, {metric.replace('_', ' ')}", name) for metric, name in curves],
+        "rows": [(str(i), [written(metric, curve[i]) for (metric, _), curve in curves.items()]) for i in shown],
+        "left_out": count(total - len(shown)),
+    }
 
 
 def rejected(side: SideRun) -> list[str]:

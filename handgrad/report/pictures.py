@@ -20,15 +20,16 @@ class Picture(NamedTuple):
     svg: Markup
     title: str
     caption: str
+    name: str  # unique on the page: the head of its ids, and the file it is saved as
 
 
 def picture(name: str, figure: Figure, title: str, label: str, caption: str) -> Picture:
-    return Picture(Markup(plots.to_svg(figure, name, label)), title, caption)
+    return Picture(Markup(plots.to_svg(figure, name, label)), title, caption, name)
 
 
 def curves(run: Run) -> list[Picture]:
-    """Loss per step, a measurement per epoch, divergence of the weights; each only if there is something to draw."""
-    pictures = []
+    """The data; loss per step, measurement per epoch, divergence of the weights; each if there is something to draw."""
+    pictures = [found] if (found := data_picture(run)) else []
     if any(plots.drawable(np.asarray(side.losses, dtype=np.float64)).any() for side in run.sides.values()):
         pictures.append(loss_picture(run))
     if all(any(record.epoch > 0 for record in side.epochs) for side in run.sides.values()):
@@ -118,13 +119,37 @@ def divergence_picture(run: Run) -> Picture:
         "the last digit. The judge looks at each step of each side by itself. The dotted line is one rounding step "
         f"(epsilon) of {run.experiment.dtype}."
     )
+    if any(0 < value < np.inf for value in run.twin):
+        caption += " The thick line is a second hand-written net, trained on the same batches, whose largest weight "
+        caption += (
+            "began one unit in the last place higher: what a single rounding grows to. The two sides round differently "
+        )
+        caption += "at every step."
     if equal:
         caption += f" After {count(equal)} of {count(len(values))} steps the weights were equal bit for bit; the log "
         caption += "scale has no place for that."
     label = f"Line chart on a log scale: relative difference of the weights over {count(len(values))} steps, "
     label += f"{finite[-1]:.2g} at the end and {finite.max():.2g} at most."
-    figure = plots.divergence_curve(run.divergence, run.experiment.dtype)
+    figure = plots.divergence_curve(run.divergence, run.experiment.dtype, run.twin)
     return picture("divergence", figure, "How the two sides drift apart", label, caption)
+
+
+def data_picture(run: Run) -> Picture | None:
+    """Every pair of features as a small scatter plot; None for one feature, and for more than `plots.PAIRED`."""
+    data = run.data
+    features = data.x_train.shape[1]
+    if not 2 <= features <= plots.PAIRED or not np.isfinite(data.x_train).all():
+        return None
+    names = data.features or tuple(f"x{i}" for i in range(features))
+    labels = None if data.classes is None else true_classes(data, data.y_train)
+    values = data.y_train[:, 0].astype(np.float64) if labels is None else None
+    figure = plots.feature_pairs(data.x_train, names, labels, data.classes or (), values)
+    pairs = features * (features - 1) // 2
+    title = "The training data" if pairs == 1 else f"The training data, feature against feature ({pairs} pairs)"
+    caption = points_note(run) + (
+        " Colour and shape: the true class." if labels is not None else " Colour: the target."
+    )
+    return picture("data", figure, title, f"Scatter plots of {pairs} pairs of features. {points_note(run)}", caption)
 
 
 def maps(run: Run) -> list[Picture]:

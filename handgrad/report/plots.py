@@ -44,6 +44,7 @@ SIDE_LINES: dict[str, dict[str, Any]] = {
 }
 
 MAX_BINS = 400  # points per line: more cannot be seen at the size of these pictures
+PAIRED = 6  # features at most whose pairs are drawn: 15 small plots
 MAX_POINTS = 500  # training points per map: more would hide what is under them
 
 STYLE: dict[Any, Any] = {
@@ -268,24 +269,30 @@ def seed_bands(y_label: str, curves: Mapping[str, Array], *, share: bool = False
 
 
 @styled
-def divergence_curve(divergence: Sequence[float], dtype: str) -> Figure:
+def divergence_curve(divergence: Sequence[float], dtype: str, twin: Sequence[float] = ()) -> Figure:
     """Largest relative difference between the two sides' weights after each step, on a log scale.
 
+    Under it that between the NumPy side and its `twin`, whose largest weight began one unit in the last place higher.
     Steps after which the weights are bit-equal have no place on a log scale; the line has a gap there.
     """
-    values = np.asarray(divergence, dtype=np.float64)
-    drawn = np.where(drawable(values) & (values > 0), values, np.nan)
+    values, theirs = (np.asarray(line, dtype=np.float64) for line in (divergence, twin))
+    drawn, beside = (np.where(drawable(v) & (v > 0), v, np.nan) for v in (values, theirs))
     epsilon = float(np.finfo(dtype).eps)
     figure, axes = _curve_figure("training step", "weight difference (log scale)")
     shown = extremes(np.nan_to_num(drawn))
     marker = "o" if np.isfinite(drawn).sum() <= 12 else ""
     look: dict[str, Any] = {"color": INK, "linewidth": 1.4, "marker": marker, "markersize": 4}
+    if np.isfinite(beside).any():
+        kept = extremes(np.nan_to_num(beside))
+        axes.plot(
+            kept + 1, beside[kept], color=NUMPY, linewidth=5, alpha=0.4, label="NumPy against its twin, 1 ulp apart"
+        )
     axes.plot(shown + 1, drawn[shown], label="NumPy against PyTorch", **look)
     name = f"one rounding step of {dtype}: {plain_number(epsilon, 2)}"
     axes.axhline(epsilon, color=MUTED, linewidth=1.2, linestyle=(0, (2, 3)), label=name)
     axes.set_xlim(0, max(2, len(values) + 1))
-    low = min(float(np.nanmin(drawn)), epsilon) if np.isfinite(drawn).any() else epsilon
-    high = max(float(np.nanmax(drawn)), epsilon) if np.isfinite(drawn).any() else epsilon
+    everything = np.concatenate([drawn, beside, [epsilon]])
+    low, high = float(np.nanmin(everything)), float(np.nanmax(everything))
     axes.set_ylim(low / 3, high * 3)
     _log_axis(axes)
     _finish(figure, axes, columns=1)
@@ -340,6 +347,44 @@ def _colour_bar(figure: Figure, axes: Axes, image: Any, label: str) -> None:
     bar.outline.set_visible(False)
     bar.ax.xaxis.set_major_locator(MaxNLocator(nbins=4, symmetric=True))
     bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain_number(value, 2)))
+
+
+@styled
+def feature_pairs(
+    x: Array,
+    features: Sequence[str],
+    labels: npt.NDArray[np.integer[Any]] | None,
+    names: Sequence[str],
+    values: Array | None,
+) -> Figure:
+    """Every feature against every other, with the classes by colour and marker, or `values` by colour."""
+    pairs = [(i, j) for i in range(len(features)) for j in range(i + 1, len(features))]
+    columns = 1 if len(pairs) == 1 else 3
+    rows = -(-len(pairs) // columns)
+    figure = Figure(figsize=(5.6, 5.0 if columns == 1 else 2.0 * rows + 0.5), layout="constrained")
+    chosen = shown_points(len(x))
+    size = 22 if columns == 1 else 9
+    for k, (i, j) in enumerate(pairs):
+        axes = figure.add_subplot(rows, columns, k + 1)
+        axes.set_xlabel(features[i])
+        axes.set_ylabel(features[j])
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=3 if columns > 1 else 6))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=3 if columns > 1 else 6))
+        if labels is None:
+            axes.scatter(
+                x[chosen, i], x[chosen, j], s=size, c=None if values is None else values[chosen], cmap="cividis"
+            )
+            continue
+        for c, name in enumerate(names):
+            members = x[chosen][labels[chosen] == c]
+            look: dict[str, Any] = {
+                "c": CLASS_COLOURS[c % len(CLASS_COLOURS)],
+                "marker": CLASS_MARKERS[c % len(CLASS_MARKERS)],
+            }
+            axes.scatter(members[:, i], members[:, j], s=size, linewidths=0.4, edgecolors="#1c1c1c", label=name, **look)
+    if labels is not None:
+        figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=min(len(names), 4))
+    return figure
 
 
 @styled

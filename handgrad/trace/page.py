@@ -1,10 +1,11 @@
 """A trace as a page: the same content as in the terminal, with every small tensor in full and coloured by value."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from handgrad.report import template
 from handgrad.trace.entry import Entry
 from handgrad.trace.step import Tensor, Trace
 from handgrad.trace.words import SIDES, measured, shown
@@ -14,15 +15,9 @@ ROWS, COLUMNS = 12, 16
 
 def page(trace: Trace, entry: Entry | None = None) -> str:
     """One self-contained HTML file."""
-    environment = Environment(
-        loader=PackageLoader("handgrad.trace", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {"cells": _cells, "measured": measured, "cumsum": np.cumsum, "shown": shown}
-    return environment.get_template("page.html.j2").render(trace=trace, entry=entry, sides=SIDES)
+    helpers = {"cells": _cells, "measured": measured, "cumsum": np.cumsum, "shown": shown}
+    path = Path(__file__).parent / "page.html.j2"
+    return template.render(path, trace=trace, entry=entry, sides=SIDES, **helpers)
 
 
 def _cells(tensor: Tensor, side: str) -> list[list[tuple[str, str]]]:

@@ -1,0 +1,127 @@
+"""SVG written by hand, for pictures of which a page shows dozens: marks, a frame with ticks, an image, a label.
+
+Colours are the page's variables with the light value as fallback, as everywhere in the report.
+"""
+
+import io
+import math
+from base64 import b64encode
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import matplotlib.image
+import numpy as np
+import numpy.typing as npt
+from matplotlib.colors import LinearSegmentedColormap
+
+from handgrad.report.plots import plain_number
+
+Array = npt.NDArray[Any]
+
+INK, MUTED, GRID = "var(--ink, #1b2027)", "var(--muted, #626b76)", "var(--grid, #d5dae1)"
+SIDE_LINES: dict[str, dict[str, Any]] = {
+    "scratch": {"stroke": "var(--numpy, #0072b2)", "stroke_width": 5, "stroke_opacity": 0.45},
+    "torch": {"stroke": "var(--torch, #d55e00)", "stroke_width": 1.6, "stroke_dasharray": "5 4"},
+}
+"""The thick line stays visible under the thin dashed one where the two coincide."""
+
+PLUS, MINUS = "var(--plus, #01665e)", "var(--minus, #8c510a)"
+"""Above and below 0: teal and brown, apart for every kind of colour vision, and no side's or class's colour."""
+SIGNED = LinearSegmentedColormap.from_list("signed", ("#8c510a", "#f5f5f5", "#01665e"))
+
+FONT = 13  # in a picture 400 wide: legible on a telephone
+WIDTH = 400
+
+
+def tag(name: str, *inside: str, **attributes: Any) -> str:
+    """One element. `stroke_width=2` becomes stroke-width="2"; numbers are written to a hundredth."""
+    written = "".join(f' {key.strip("_").replace("_", "-")}="{_value(value)}"' for key, value in attributes.items())
+    return f"<{name}{written}>{''.join(inside)}</{name}>" if inside else f"<{name}{written}/>"
+
+
+def _value(value: Any) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else escape(str(value))
+
+
+def svg(height: float, label: str, *parts: str) -> str:
+    """A picture `WIDTH` wide. `label` is what a screen reader says."""
+    head = f'viewBox="0 0 {WIDTH} {_value(float(height))}" role="img" aria-label="{escape(label)}"'
+    style = f'font-family="system-ui, sans-serif" font-size="{FONT}" fill="{INK}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {head} {style}>{"".join(parts)}</svg>'
+
+
+def text(x: float, y: float, words: str, anchor: str = "start", **attributes: Any) -> str:
+    return tag("text", escape(words), x=float(x), y=float(y), text_anchor=anchor, **attributes)
+
+
+def polyline(points: Sequence[tuple[float, float]], **attributes: Any) -> str:
+    return tag("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points), fill="none", **attributes)
+
+
+def image(pixels: Array, x: float, y: float, width: float, height: float) -> str:
+    """`pixels` (rows, columns, 3) in [0, 1], the first row lowest, as a small PNG that the browser smooths."""
+    buffer = io.BytesIO()
+    matplotlib.image.imsave(buffer, np.clip(pixels[::-1], 0, 1), format="png", metadata={"Software": None})  # type: ignore[dict-item]  # None: not written
+    source = f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
+    size = {"x": float(x), "y": float(y), "width": float(width), "height": float(height)}
+    return tag("image", href=source, preserveAspectRatio="none", **size)
+
+
+def signed(values: Array, limit: float) -> Array:
+    """Values in [−limit, limit] as colours: brown below 0, pale at 0, teal above."""
+    return np.asarray(SIGNED(0.5 + 0.5 * np.clip(values / (limit or 1.0), -1, 1))[..., :3])
+
+
+def ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """Round numbers between two ends."""
+    if not low < high:
+        return [low]
+    rough = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    first = math.ceil(low / step - 1e-9)
+    return [k * step for k in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+class Plane:
+    """A frame on the picture with an axis each way: places of data in pixels."""
+
+    def __init__(
+        self, x: tuple[float, float], y: tuple[float, float], box: tuple[float, float, float, float], log: bool = False
+    ) -> None:
+        """`x` and `y` are the ends of the axes, `box` is left, top, width and height; `log` is of y."""
+        self.ends, self.box, self.log = (x, y), box, log
+
+    def __call__(self, x: float, y: float) -> tuple[float, float]:
+        (x0, x1), (y0, y1) = self.ends
+        left, top, width, height = self.box
+        if self.log:
+            y, y0, y1 = (math.log10(max(value, 1e-300)) for value in (y, y0, y1))
+        return left + width * (x - x0) / ((x1 - x0) or 1), top + height * (1 - (y - y0) / ((y1 - y0) or 1))
+
+    def axes(self, x_name: str = "", y_name: str = "") -> str:
+        """Frame, ticks with their numbers, names."""
+        left, top, width, height = self.box
+        parts = [tag("rect", x=left, y=top, width=width, height=height, fill="none", stroke=GRID)]
+        for value in ticks(*self.ends[0]):
+            x, _ = self(value, self.ends[1][1])
+            parts.append(text(x, top + height + 17, plain_number(value, 3), "middle", fill=MUTED))
+        for value in self._levels():
+            _, y = self(self.ends[0][0], value)
+            parts += [
+                tag("line", x1=left, x2=left + width, y1=y, y2=y, stroke=GRID),
+                text(left - 6, y + 4.5, plain_number(value, 3), "end", fill=MUTED),
+            ]
+        if x_name:
+            parts.append(text(left + width / 2, top + height + 36, x_name, "middle"))
+        if y_name:
+            parts.append(text(left, top - 9, y_name))
+        return "".join(parts)
+
+    def _levels(self) -> list[float]:
+        low, high = self.ends[1]
+        if not self.log:
+            return ticks(low, high)
+        first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
+        return [10.0**k for k in range(first, last + 1, max(1, (last - first) // 4 or 1))]

@@ -1,0 +1,100 @@
+"""The net itself: neurons, weights and biases for one example."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from handgrad.contract import Array
+from handgrad.report import draw
+from handgrad.report.draw import INK, MUTED, WIDTH, tag, text
+from handgrad.report.moments import Look
+from handgrad.report.words import number
+from handgrad.run import Run
+
+COLUMN = 9  # neurons of a layer drawn at most
+
+
+def network(run: Run, seen: Sequence[Look], i: int) -> str | None:
+    """The NumPy side's net for the first training example: neurons filled by value, weights as coloured lines.
+
+    Teal is above 0, brown below; a line is as thick as its weight is large, beside a neuron stands its bias as a
+    square. Of a wide layer the first neurons are drawn.
+    """
+    look, state = seen[i], seen[i].states["scratch"]
+    linear = [name for name, kind in look.kinds.items() if kind == "Linear"]
+    weights = [state[f"{name}.weight".lstrip(".")] for name in linear]
+    if not weights or any(a.shape[0] != b.shape[1] for a, b in pairwise(weights)):
+        return None
+    values = [run.data.x_train[0], *_after(look, linear)]
+    if not all(np.isfinite(numbers).all() for numbers in (*state.values(), *values)):
+        return None
+    biases = [None, *(state.get(f"{name}.bias".lstrip(".")) for name in linear)]
+    shown = [min(len(v), COLUMN) for v in values]
+    height = 40.0 * max(shown) + 60
+    places = [
+        [(40 + (WIDTH - 80) * k / (len(values) - 1), 30 + (height - 60) * (j + 0.5) / n) for j in range(n)]
+        for k, n in enumerate(shown)
+    ]
+    parts = [_wires(w, a, b) for w, (a, b) in zip(weights, pairwise(places), strict=True)]
+    for k, (value, bias) in enumerate(zip(values, biases, strict=True)):
+        parts.append(_column(places[k], value, bias))
+        words = f"{len(value)}" if len(value) == shown[k] else f"{shown[k]} of {len(value)}"
+        parts.append(text(places[k][0][0], height - 6, words, "middle", fill=MUTED))
+    ends = ", ".join(number(float(v), 3) for v in values[-1][:4])
+    sizes = "-".join(str(len(v)) for v in values)
+    label = f"The net {sizes} with the first training example, {look.label}; it answers {ends}."
+    return draw.svg(height, label, *parts)
+
+
+def _wires(weight: Array, left: list[tuple[float, float]], right: list[tuple[float, float]]) -> str:
+    limit = float(np.abs(weight).max(initial=0)) or 1.0
+    parts = []
+    for j, end in enumerate(right):
+        for k, start in enumerate(left):
+            w = float(weight[j, k])
+            look = {"stroke": _sign(w), "stroke_width": 0.4 + 4 * abs(w) / limit, "stroke_opacity": 0.75}
+            title = tag("title", f"weight {number(w, 4)}")
+            parts.append(tag("line", title, x1=start[0], y1=start[1], x2=end[0], y2=end[1], **look))
+    return "".join(parts)
+
+
+def _column(places: list[tuple[float, float]], values: Array, bias: Array | None) -> str:
+    limit = float(np.abs(values[np.isfinite(values)]).max(initial=0)) or 1.0
+    parts = []
+    for (x, y), value, j in zip(places, values, range(len(places)), strict=False):
+        strength = min(abs(float(value)) / limit, 1.0)
+        fill = {"fill": _sign(float(value)), "fill_opacity": 0.05 + 0.95 * strength, "stroke": INK}
+        parts.append(tag("circle", x_="", cx=x, cy=y, r=11.0, fill="var(--card, #ffffff)"))
+        parts.append(tag("circle", tag("title", number(float(value), 4)), cx=x, cy=y, r=11.0, **fill))
+        if bias is not None:
+            b = float(bias[j])
+            most = float(np.abs(bias).max(initial=0)) or 1.0
+            square = {"fill": _sign(b), "fill_opacity": 0.1 + 0.9 * abs(b) / most, "stroke": INK, "stroke_width": 0.6}
+            title = tag("title", f"bias {number(b, 4)}")
+            parts.append(tag("rect", title, x=x + 9, y=y - 18, width=9.0, height=9.0, **square))
+    return "".join(parts)
+
+
+def _sign(value: float) -> str:
+    return draw.PLUS if value >= 0 else draw.MINUS
+
+
+def _after(look: Look, linear: list[str]) -> list[Array]:
+    """For the first example, what each linear layer's neurons hand on: the output of the layers up to the next one."""
+    names, values = list(look.kinds), look.sides["scratch"].values
+    ends = [names.index(name) - 1 for name in linear[1:]] + [len(names) - 1]
+    return [np.asarray(values[names[end]][0], float).ravel() for end in ends]
+
+
+def hidden(look: Look, values: dict[str, Array]) -> list[tuple[str, Array]]:
+    """The layers whose outputs are those of hidden neurons: the last before each linear layer but the first."""
+    names = list(look.kinds)
+    linear = [name for name, kind in look.kinds.items() if kind == "Linear"]
+    ends = [names[names.index(name) - 1] for name in linear[1:]]
+    return [(name, values[name]) for name in ends if name in values and values[name].ndim == 2]
+
+
+def number_of(name: str, look: Look) -> int:
+    """A hidden layer's number, from 1."""
+    return [found for found, _ in hidden(look, look.sides["scratch"].values)].index(name) + 1

@@ -1,0 +1,119 @@
+"""Curves over the whole of training with a mark at the moment shown, and the probabilities at that moment."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from handgrad.experiments.score import true_classes
+from handgrad.report import draw, plots
+from handgrad.report.draw import FONT, INK, MUTED, WIDTH, Plane, tag, text
+from handgrad.report.moments import Look, resting
+from handgrad.report.pictures import class_scores
+from handgrad.report.words import SIDES, number, share
+from handgrad.run import Run
+
+BARS = 100  # training examples whose probability is drawn
+
+
+def gradients(run: Run, seen: Sequence[Look], i: int) -> str | None:
+    """Length of the gradient of every weight matrix, at every moment, on both sides."""
+    names = [name for name in seen[0].sides["scratch"].gradients if name.endswith("weight")]
+    lengths = {
+        (side, name): [look.sides[side].gradients.get(name, 0.0) for look in seen] for side in SIDES for name in names
+    }
+    positive = [v for values in lengths.values() for v in values if 0 < v < 1e100]
+    if not positive or not np.isfinite([v for values in lengths.values() for v in values]).all():
+        return None
+    low, high = 10 ** np.floor(np.log10(min(positive))), 10 ** np.ceil(np.log10(max(positive)))
+    low = max(float(low), float(high) * 1e-12)
+    plane = _over_time(seen, (low, float(high) if high > low else low * 10), log=True)
+    parts = [plane.axes("training step", "length of the gradient"), _now(plane, seen[i].step)]
+    taken: list[float] = []
+    for name in names:
+        for side, look in draw.SIDE_LINES.items():
+            points = zip(seen, lengths[side, name], strict=True)
+            line = [plane(moment.step, max(v, low)) for moment, v in points if v < 1e100]
+            parts.append(draw.polyline(line, **look))
+        height = lengths["scratch", name][-1]
+        y = plane(seen[-1].step, min(max(height, low), float(high)))[1]
+        while any(abs(y - other) < FONT for other in taken):
+            y += FONT
+        taken.append(y)
+        halo = {"stroke": "var(--card, #ffffff)", "stroke_width": 3, "paint_order": "stroke"}
+        parts.append(text(WIDTH - 26, y - 5, name.removesuffix(".weight").replace("layers.", "layer "), "end", **halo))
+    ours = "; ".join(f"{name} {number(lengths['scratch', name][i], 3)}" for name in names)
+    return draw.svg(330, f"Length of the gradients, {seen[i].label}: {ours}.", *parts, _sides_legend(322))
+
+
+def units(run: Run, seen: Sequence[Look], i: int) -> str | None:
+    """Dead units of every ReLU and saturated numbers of every tanh and sigmoid, as shares, over time on both sides."""
+    kinds = seen[i].kinds
+    found = {
+        (side, name): [rest[1] for look in seen if (rest := resting(kinds[name], look.sides[side].values[name]))]
+        for side in SIDES
+        for name in kinds
+        if resting(kinds[name], seen[i].sides[side].values[name])
+    }
+    names = list(dict.fromkeys(name for _, name in found))
+    if not names:
+        return None
+    plane = _over_time(seen, (0.0, 1.0))
+    words = {name: resting(kinds[name], seen[i].sides["scratch"].values[name]) for name in names}
+    parts = [plane.axes("training step", "share that does not learn"), _now(plane, seen[i].step)]
+    said = []
+    for name in names:
+        for side, look in draw.SIDE_LINES.items():
+            line = [plane(moment.step, v) for moment, v in zip(seen, found[side, name], strict=True)]
+            parts.append(draw.polyline(line, **look))
+        kind = words[name]
+        said.append(f"{name} {kinds[name]}: {share(found['scratch', name][i])} {kind[0] if kind else ''}")
+    lines = [text(0, 345 + 18 * k, words_, fill=MUTED) for k, words_ in enumerate(said)]
+    label = f"Dead units and saturated numbers, {seen[i].label}. {'; '.join(said)}."
+    return draw.svg(340 + 18 * len(said), label, *parts, _sides_legend(322), *lines)
+
+
+def probabilities(run: Run, seen: Sequence[Look], i: int) -> str | None:
+    """The probability of the second class for each of the first training examples: NumPy's bars, PyTorch's ticks."""
+    if run.data.classes is None or len(run.data.classes) != 2:
+        return None
+    rows = min(BARS, len(run.data.x_train))
+    truth = true_classes(run.data, run.data.y_train)[:rows]
+    last = list(seen[i].kinds)[-1]
+    scores = {side: class_scores(run, seen[i].sides[side].values[last].astype(float))[:rows, 1] for side in SIDES}
+    if not all(np.isfinite(values).all() for values in scores.values()):
+        return None
+    plane = Plane((0.0, float(rows)), (0.0, 1.0), (44.0, 28.0, WIDTH - 64.0, 230.0))
+    parts = [plane.axes("training example", f"probability of {run.data.classes[1]}")]
+    for n in range(rows):
+        (left, top), (right, bottom) = plane(n + 0.1, scores["scratch"][n]), plane(n + 0.9, 0.0)
+        colour = plots.CLASS_COLOURS[int(truth[n])]
+        parts.append(tag("rect", x=left, y=top, width=right - left, height=bottom - top, fill=colour))
+        tick = plane(0.0, scores["torch"][n])[1]
+        parts.append(tag("line", x1=left - 0.5, x2=right + 0.5, y1=tick, y2=tick, stroke=INK, stroke_width=1.2))
+    for c, name in enumerate(run.data.classes):
+        parts.append(tag("rect", x=44.0 + 170 * c, y=306.0, width=11.0, height=11.0, fill=plots.CLASS_COLOURS[c]))
+        parts.append(text(60 + 170 * c, 316, f"truly {name}"[:20]))
+    parts.append(text(44, 338, "bar: NumPy, line: PyTorch", fill=MUTED))
+    right = float(((scores["scratch"] > 0.5) == (truth == 1)).mean())
+    label = f"Probability of {run.data.classes[1]} for {rows} training examples, {seen[i].label}: {share(right)} right."
+    return draw.svg(345, label, *parts)
+
+
+def _over_time(seen: Sequence[Look], ends: tuple[float, float], log: bool = False) -> Plane:
+    return Plane((0.0, float(seen[-1].step)), ends, (50.0, 28.0, WIDTH - 70.0, 230.0), log)
+
+
+def _now(plane: Plane, step: int) -> str:
+    """A line at the moment shown."""
+    x = plane(step, plane.ends[1][1])[0]
+    _, top, _, height = plane.box
+    return tag("line", x1=x, x2=x, y1=top, y2=top + height, stroke=INK, stroke_width=1.4)
+
+
+def _sides_legend(y: float) -> str:
+    parts = []
+    for k, (side, name) in enumerate(SIDES.items()):
+        x = 50.0 + 110 * k
+        parts.append(tag("line", x1=x, x2=x + 24, y1=y - 4, y2=y - 4, **draw.SIDE_LINES[side]))
+        parts.append(text(x + 30, y, name))
+    return "".join(parts)

@@ -1,0 +1,124 @@
+"""What both sides answer over the input plane, and what every neuron does there."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import to_rgb
+
+from handgrad.contract import Array
+from handgrad.experiments.score import true_classes
+from handgrad.report import draw, plots
+from handgrad.report.draw import INK, MUTED, WIDTH, Plane, tag, text
+from handgrad.report.film.net import hidden, number_of
+from handgrad.report.moments import Look
+from handgrad.report.pictures import axis_names, class_scores
+from handgrad.report.words import SIDES, number, share
+from handgrad.run import Run
+
+MAPS = 16  # neurons shown at most, and
+PER_LAYER = 8  # of one layer
+PIXELS = 61  # per axis of a map
+
+
+def region(side: str) -> Callable[[Run, Sequence[Look], int], str | None]:
+    """What the side answers over the plane: classes, paler where less sure; or a value."""
+
+    def picture(run: Run, seen: Sequence[Look], i: int) -> str | None:
+        outputs = seen[i].sides[side].region
+        if run.grid is None or outputs is None or not np.isfinite(outputs).all():
+            return None
+        if run.data.classes is None:
+            targets = run.data.y_train[:, 0]
+            low, high = float(targets.min()), float(targets.max())
+            colours = _cividis((outputs[:, 0] - low) / ((high - low) or 1))
+            said = f"values from {number(float(outputs[:, 0].min()), 3)} to {number(float(outputs[:, 0].max()), 3)}"
+        else:
+            scores = class_scores(run, outputs.astype(float))
+            winner = scores.argmax(axis=1)
+            lead = np.sort(scores, axis=1)[:, -1] - np.sort(scores, axis=1)[:, -2]
+            palette = np.array([_class_colour(c) for c in range(scores.shape[1])])
+            colours = 1 - (0.12 + 0.5 * np.clip(lead, 0, 1)[:, None]) * (1 - palette[winner])
+            parts = np.bincount(winner, minlength=scores.shape[1]) / len(winner)
+            said = ", ".join(
+                f"{name} on {share(float(part))}" for name, part in zip(run.data.classes, parts, strict=True)
+            )
+        label = f"What {SIDES[side]} answers over the plane, {seen[i].label}: {said}."
+        return _map(run, colours, label, points=True)
+
+    return picture
+
+
+def difference(run: Run, seen: Sequence[Look], i: int) -> str | None:
+    """NumPy's output minus PyTorch's over the plane, on one scale for all moments."""
+    apart = []
+    for look in seen:
+        ours, theirs = (look.sides[side].region for side in ("scratch", "torch"))
+        if run.grid is None or ours is None or theirs is None:
+            return None
+        gap = ours.astype(float) - theirs.astype(float)
+        apart.append(np.take_along_axis(gap, np.abs(gap).argmax(axis=1)[:, None], axis=1)[:, 0])
+    if not np.isfinite(apart).all():
+        return None
+    limit, own = float(np.abs(apart).max()), float(np.abs(apart[i]).max())
+    said = f"at most {plots.plain_number(own, 2)} here, {plots.plain_number(limit, 2)} at any moment"
+    colours = plots.DIFFERENCE(0.5 + 0.5 * apart[i] / (limit or 1.0))[:, :3]
+    return _map(run, colours, f"NumPy's output minus PyTorch's over the plane, {seen[i].label}: {said}.", said)
+
+
+def neurons(run: Run, seen: Sequence[Look], i: int) -> str | None:
+    """Each hidden neuron's output over the plane (NumPy side): brown below 0, teal above; each on its own scale."""
+    maps = seen[i].sides["scratch"].maps
+    chosen = [
+        (name, unit) for name, values in hidden(seen[i], maps) for unit in range(min(values.shape[1], PER_LAYER))
+    ][:MAPS]
+    if not chosen:
+        return None
+    columns = 4
+    size, gap = (WIDTH - 3 * 10) / columns, 30
+    parts = []
+    for k, (name, unit) in enumerate(chosen):
+        values = maps[name][:, unit].astype(float)
+        limit = float(np.abs(values[np.isfinite(values)]).max(initial=0))
+        x, y = (k % columns) * (size + 10), (k // columns) * (size + gap)
+        side = plots.lattice_side(np.zeros((len(values), 2)))
+        parts += [
+            draw.image(draw.signed(values, limit).reshape(side, side, 3), x, y + 20, size, size),
+            text(x, y + 14, f"{number_of(name, seen[i])}.{unit}", fill=INK),
+            text(x + size, y + 14, f"±{plots.plain_number(limit, 2)}", "end", fill=MUTED, font_size=11),
+        ]
+    height = ((len(chosen) - 1) // columns + 1) * (size + gap)
+    label = f"Output of {len(chosen)} hidden neurons over the input plane, {seen[i].label}."
+    return draw.svg(height, label, *parts)
+
+
+def _map(run: Run, colours: Array, label: str, said: str = "", points: bool = False) -> str:
+    """Colours of the lattice's points, (points, 3), in a frame; on them the training points, or words below."""
+    assert run.grid is not None
+    (x0, y0), (x1, y1) = run.grid.min(axis=0), run.grid.max(axis=0)
+    plane = Plane((x0, x1), (y0, y1), (50.0, 26.0, WIDTH - 70.0, 290.0))
+    side = plots.lattice_side(run.grid)
+    every = np.unique(np.linspace(0, side - 1, PIXELS).round().astype(int))
+    pixels = colours.reshape(side, side, 3)[np.ix_(every, every)]
+    marks = _points(run, plane) if points else text(WIDTH / 2, 376, said, "middle", fill=MUTED)
+    return draw.svg(385, label, plane.axes(*axis_names(run)[:2]), draw.image(pixels, *plane.box), marks)
+
+
+def _points(run: Run, plane: Plane, most: int = 150) -> str:
+    """Training points in their class's colour, or in grey."""
+    x = run.data.x_train
+    labels = None if run.data.classes is None else true_classes(run.data, run.data.y_train)
+    parts = []
+    for i in np.unique(np.linspace(0, len(x) - 1, min(len(x), most)).round().astype(int)):
+        px, py = plane(float(x[i, 0]), float(x[i, 1]))
+        fill = "#4d4d4d" if labels is None else plots.CLASS_COLOURS[labels[i] % len(plots.CLASS_COLOURS)]
+        parts.append(tag("circle", cx=px, cy=py, r=2.6, fill=fill, stroke="#1c1c1c", stroke_width=0.5))
+    return "".join(parts)
+
+
+def _class_colour(index: int) -> tuple[float, float, float]:
+    return to_rgb(plots.CLASS_COLOURS[index % len(plots.CLASS_COLOURS)])
+
+
+def _cividis(values: Array) -> Array:
+    return np.asarray(colormaps["cividis"](np.clip(values, 0, 1))[:, :3])

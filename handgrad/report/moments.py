@@ -1,0 +1,101 @@
+"""What is measured at the recorded moments of a run, from the parameters that both sides had then.
+
+Nothing of it is computed while the sides train: the report sets a net of each side to the parameters of the moment and
+sends one fixed batch through it, forward and back.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from handgrad.contract import Array, Trainer
+from handgrad.environment import one_thread
+from handgrad.run import Run
+from handgrad.sides import build_pair
+from handgrad.trace.step import leaves_of, recorded
+
+BATCH = 256  # training examples, the first ones
+COARSE = 51  # points per axis of a neuron's map
+SATURATED = 0.01  # of the largest slope: what a saturated unit has left
+
+
+@dataclass(frozen=True)
+class Inside:
+    """One side at one moment."""
+
+    values: dict[str, Array]  # layer → its output for the batch, (rows, units)
+    gradients: dict[str, float]  # parameter → Euclidean length of its gradient over the batch
+    region: Array | None  # outputs over `Run.grid`
+    maps: dict[str, Array]  # layer → its output over the coarse lattice, (points, units); the NumPy side's
+
+
+@dataclass(frozen=True)
+class Look:
+    """Both sides at one moment; `kinds` are the layers' classes in their order."""
+
+    label: str
+    step: int
+    states: dict[str, dict[str, Array]]
+    sides: dict[str, Inside]
+    kinds: dict[str, str]
+
+
+def looks(run: Run) -> list[Look]:
+    """Every recorded moment, in the order of training; computed on one thread, as the run was."""
+    trainers = build_pair(run.experiment, run.data)
+    dtype = np.dtype(run.experiment.dtype)
+    x, y = run.data.x_train[:BATCH].astype(dtype), run.data.y_train[:BATCH]
+    batch = (x, y.astype(dtype) if y.dtype.kind == "f" else y)
+    coarse = None if run.grid is None else thinned(run.grid)
+    kinds = {name: type(leaf).__name__ for name, leaf in leaves_of(trainers["scratch"].model)}
+    found = []
+    with one_thread(), np.errstate(all="ignore"):
+        for moment in run.moments:
+            sides = {}
+            for side, trainer in trainers.items():
+                trainer.model.load_state_dict(moment.states[side])
+                sides[side] = _inside(trainer, *batch, run.grid, coarse if side == "scratch" else None)
+            label = "untrained" if moment.step == 0 else f"epoch {moment.epoch}, step {moment.step:,}"
+            found.append(Look(label, moment.step, moment.states, sides, kinds))
+    return found
+
+
+def _inside(trainer: Trainer, x: Array, y: Array, grid: Array | None, coarse: Array | None) -> Inside:
+    model = trainer.model
+    model.eval()  # what is dropped or drawn at random in training is not looked at
+    with recorded(model) as passages:
+        trainer.loss.forward(model.forward(x), y)
+        model.zero_grad()
+        model.backward(trainer.loss.backward())
+        values = {name: np.asarray(passage.output) for name, passage in passages.items()}
+    lengths = {n: float(np.linalg.norm(g.astype(float))) for n, g in model.named_gradients() if g is not None}
+    region = None if grid is None else np.asarray(model.forward(grid.astype(x.dtype)))
+    maps = {}
+    if coarse is not None:
+        with recorded(model) as passages:
+            model.forward(coarse.astype(x.dtype))
+            maps = {name: np.asarray(passage.output) for name, passage in passages.items()}
+    return Inside(values, lengths, region, maps)
+
+
+def thinned(grid: Array) -> Array:
+    """A lattice of `COARSE` points per axis over the range of `grid`."""
+    (x0, y0), (x1, y1) = grid.min(axis=0), grid.max(axis=0)
+    first, second = np.meshgrid(np.linspace(x0, x1, COARSE), np.linspace(y0, y1, COARSE))
+    return np.stack([first.ravel(), second.ravel()], axis=1)
+
+
+def resting(kind: str, values: Array) -> tuple[str, float] | None:
+    """The share of a layer's units that do not learn from this batch, and what they are called; None for other layers.
+
+    A *dead* unit of a ReLU is 0 for every sample, so that no gradient passes it. Of tanh and sigmoid it is the share of
+    *saturated* numbers: where the slope, 1 − y² or y(1 − y), is less than a hundredth of the largest there is.
+    """
+    y = values.astype(float).reshape(len(values), -1)
+    if kind in ("ReLU", "ReLU6"):
+        return "dead", float((y == 0).all(axis=0).mean())
+    if kind == "Tanh":
+        return "saturated", float((1 - y**2 < SATURATED).mean())
+    if kind == "Sigmoid":
+        return "saturated", float((y * (1 - y) < SATURATED / 4).mean())
+    return None

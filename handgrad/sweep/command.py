@@ -1,0 +1,213 @@
+"""What `handgrad sweep` shows in a terminal."""
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, JustifyMethod
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from handgrad.cli import INTERRUPTED, REFRESH, REPORT, RESULT, BadInputError
+from handgrad.environment import usable_cores
+from handgrad.files import output_folder
+from handgrad.report.words import SIDES, share
+from handgrad.sweep.dead_relu import agrees, disagreements, rates
+from handgrad.sweep.page import cell_words, judged, spread, write_page, written
+from handgrad.sweep.plan import Asked, Plan, plan
+from handgrad.sweep.presets import DEAD_RELU, DEAD_RELU_SEEDS, NETS, PRESETS, asked, dead_relu
+from handgrad.sweep.run import Outcome, Sweep, stored, sweep
+from handgrad.sweep.summary import rows
+from handgrad.sweep.words import value_words, words
+
+SHOWN = 40  # rows of the table in a terminal; the page and the JSON have all
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the command line said, parsed; None where it said nothing."""
+
+    name: str | None
+    preset: str | None
+    axes: dict[str, tuple[Any, ...]]
+    csv: str | None
+    target: str | None
+    given: dict[str, Any]
+    seed: int | None
+    seeds: int | None
+    metric: str | None
+    device: str
+
+    @property
+    def folder(self) -> str:
+        """Below `runs`, unless --out says otherwise."""
+        name = self.preset or Path(self.csv or (self.name or "").rpartition(":")[2] or "").stem
+        return f"sweep-{name}"
+
+
+def planned(words_: Words) -> Plan:
+    """The sweep that the command line asks for. BadInputError in one line for what cannot be run."""
+    rest: dict[str, Any] = {"given": words_.given, "seed": words_.seed, "device": words_.device}
+    try:
+        if words_.name == DEAD_RELU:
+            return dead_relu(Asked(None, {}, seeds=words_.seeds or DEAD_RELU_SEEDS, **_alone(words_, rest)))
+        if words_.name in PRESETS and words_.preset is None:
+            raise ValueError(f"{words_.name} is a preset: handgrad sweep --preset {words_.name}")
+        rest |= {"axes": words_.axes, "csv": words_.csv, "target": words_.target}
+        rest |= {key: value for key in ("seeds", "metric") if (value := getattr(words_, key)) is not None}
+        if words_.name is not None or words_.csv is not None:
+            rest["name"] = words_.name
+        if words_.preset is None:
+            return plan(Asked(**{"name": None, **rest}))
+        if words_.preset not in PRESETS:
+            hint = " (dead-relu is a name: handgrad sweep dead-relu)" if words_.preset == DEAD_RELU else ""
+            raise ValueError(f"--preset must be one of {', '.join(PRESETS)}; got {words_.preset!r}{hint}")
+        return plan(asked(PRESETS[words_.preset], **rest))
+    except (ValueError, TypeError, MemoryError, RuntimeError) as error:
+        raise BadInputError(str(error)) from error
+
+
+def _alone(words_: Words, rest: dict[str, Any]) -> dict[str, Any]:
+    """`rest`, if nothing was said that makes no sense for the dead ReLU."""
+    others: dict[str, object] = {
+        "--preset": words_.preset,
+        "--csv": words_.csv,
+        "--target": words_.target,
+        "--metric": words_.metric,
+    }
+    others |= {f"--{axis.replace('_', '-')}": values for axis, values in words_.axes.items()}
+    if used := [option for option, value in others.items() if value is not None]:
+        raise ValueError(f"{DEAD_RELU} is one net with a recipe of its own; {used[0]} does not go with it")
+    return rest
+
+
+def run(plan_: Plan, jobs: int | None, out: Path, resume: bool, command: str) -> int:
+    """Do the sweep with everything a terminal shows of it. Returns the exit code."""
+    console = Console(highlight=False)
+    try:
+        kept = stored(plan_, out / RESULT) if resume else []
+        output_folder(out, (REPORT, RESULT))
+        found = _follow(plan_, kept, jobs or usable_cores(), out / RESULT, command, console)
+        with console.status("writing the page"):
+            write_page(found, out / REPORT)
+    except OSError as error:
+        raise BadInputError(f"--out {out} cannot be written: {error.strerror} ({error.filename})") from error
+    except (ValueError, TypeError, MemoryError, RuntimeError) as error:
+        raise BadInputError(str(error)) from error
+    if "net" in plan_.axes:
+        console.print(rates_table(found))
+        for net, seed in disagreements(found):
+            console.print(f"{net} from seed {seed} is dead on one side alone", style="bold red")
+    else:
+        console.print(summary_table(found))
+    for outcome in found.failed[:1]:
+        console.print(f"\n{_run_words(outcome)}, its first number outside the bounds:", markup=False, soft_wrap=True)
+        console.print(outcome.failure, markup=False, soft_wrap=True)
+    console.print(f"\nreport  {out / REPORT}\nresult  {out / RESULT}\n", markup=False, soft_wrap=True)
+    good = passed(found)
+    console.print(verdict(found), style="bold green" if good else "bold red", markup=False, soft_wrap=True)
+    return INTERRUPTED if found.interrupted else 0 if good else 1
+
+
+def passed(found: Sweep) -> bool:
+    """Parity held in every run of a whole sweep; of the dead ReLU also both sides agree about every seed."""
+    return found.passed and ("net" not in found.plan.axes or agrees(found))
+
+
+def _follow(plan_: Plan, kept: list[Outcome], jobs: int, path: Path, command: str, console: Console) -> Sweep:
+    """Run it with a live bar, and a line for each run that fails parity."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,}/{task.total:,} runs"))
+    times = (TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+    runs = len(plan_.cells) * len(plan_.seeds)
+    with Progress(*columns, *times, console=console, auto_refresh=False) as progress:
+        task, shown = progress.add_task("sweep", total=runs, completed=len(kept), note=""), 0.0
+
+        def done(found: Sweep, outcome: Outcome) -> None:
+            nonlocal shown
+            if not outcome.parity:
+                line = f"{_run_words(outcome)}: parity FAILED"
+                progress.console.print(line, style="bold red", markup=False, soft_wrap=True)
+            now = time.monotonic()
+            if now - shown < REFRESH and len(found.outcomes) < runs:
+                return
+            shown = now
+            values = " / ".join(_value(found, value) for value in outcome.values[plan_.metric].values())
+            progress.update(task, completed=len(found.outcomes), note=f"{_run_words(outcome)}: {values}")
+            progress.refresh()
+
+        return sweep(plan_, jobs, path, command, kept, done)
+
+
+def _value(found: Sweep, value: float | None) -> str:
+    return written(found, float("nan") if value is None else value)
+
+
+def _run_words(outcome: Outcome) -> str:
+    cell = ", ".join(f"{words(name)} {value_words(value)}" for name, value in outcome.cell.items())
+    return f"{cell}, seed {outcome.seed}"
+
+
+def summary_table(found: Sweep) -> Table:
+    """Every combination, the best first."""
+    plan_, table = found.plan, Table(header_style="bold", title=found.plan.metric.replace("_", " "))
+    for name in plan_.varied:
+        table.add_column(name.partition("_")[0])  # batch_size: six of them have to fit into 80 characters
+    for name in SIDES.values():
+        table.add_column(name, justify="right")
+    table.add_column("parity")
+    ranked = rows(found)
+    for row in ranked[:SHOWN]:
+        cells = [value_words(row.cell[name]) for name in plan_.varied]
+        cells += ["\n".join(filter(None, texts)) for texts in spread(found, row).values()]
+        style = "green" if row.parity else "bold red"
+        table.add_row(*cells, f"[{style}]{'held' if row.parity else 'FAILED'}\n{row.held} of {row.runs}[/]")
+    notes = [judged(found)]
+    if len(plan_.seeds) > 1:
+        notes.insert(0, f"median over {len(plan_.seeds)} seeds, smallest to largest")
+    if len(ranked) > SHOWN:
+        notes.append(f"the best {SHOWN} of {len(ranked)}; the report has all")
+    table.caption = "; ".join(notes)
+    return table
+
+
+def rates_table(found: Sweep) -> Table:
+    """Dead runs of both nets on both sides, beside the theory."""
+    table = Table(header_style="bold", caption=judged(found))
+    for name in ("net", "side", "dead", "share", "95 % interval", "theory", "theory inside"):
+        table.add_column(name, justify="left" if name in ("net", "side", "theory inside") else "right")
+    for rate in rates(found):
+        low, high = rate.interval
+        cells = (f"{rate.dead} of {rate.runs}", share(rate.share), f"{share(low)} to {share(high)}", share(rate.theory))
+        table.add_row(rate.net.replace("_", " "), SIDES[rate.side], *cells, "yes" if rate.consistent else "no")
+    return table
+
+
+def verdict(found: Sweep) -> str:
+    """The whole sweep in one line."""
+    done, kept = len(found.outcomes), f", {found.kept:,} of them before" if found.kept else ""
+    head = "INTERRUPTED" if found.interrupted else "PASSED" if passed(found) else "FAILED"
+    parity = f"parity failed in {len(found.failed):,} of" if found.failed else "parity held in"
+    text = f"{head}: {parity} {done:,} runs on both sides"
+    if done < found.runs:
+        text += f"; {found.runs - done:,} are left, --resume does them"
+    if "net" in found.plan.axes:
+        text += f"; the sides {'agree about every seed' if not disagreements(found) else 'disagree'}"
+    elif ranked := rows(found):
+        text += f"; best: {cell_words(found, ranked[0])}, {written(found, ranked[0].median['scratch'])}"
+    return f"{text} ({found.seconds:.0f} s{kept})"
+
+
+def show_presets() -> None:
+    """The table of `handgrad sweep --list`."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("preset", "source", "of", "values", "runs"):
+        justify: JustifyMethod = "right" if heading == "runs" else "left"
+        table.add_column(heading, no_wrap=heading in ("preset", "source", "runs"), justify=justify)
+    for name, preset in PRESETS.items():
+        values = "; ".join(f"{words(axis)} {', '.join(map(value_words, some))}" for axis, some in preset.axes.items())
+        runs = preset.seeds * math.prod(map(len, preset.axes.values()))
+        table.add_row(name, preset.source, preset.name, values, str(runs))
+    table.add_row(DEAD_RELU, "004", ", ".join(NETS.values()), f"net {', '.join(NETS)}", str(2 * DEAD_RELU_SEEDS))
+    Console().print(table)

@@ -1,0 +1,227 @@
+"""Run a sweep: every combination from every seed, both sides judged, what is finished kept as it comes."""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import handgrad
+from handgrad.experiments.experiment import METRICS
+from handgrad.files import write_text
+from handgrad.processes import run_all
+from handgrad.seeds import Request, trained
+from handgrad.sweep.plan import Plan
+
+SCHEMA_VERSION = 1
+SAVE_EVERY = 1.0  # seconds between two writings of what is finished
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run: a combination from one seed."""
+
+    cell: dict[str, Any]  # axis → value
+    seed: int
+    parity: bool  # every judged step of either side held
+    values: dict[str, dict[str, float | None]]  # metric → side → at the end; None where it does not exist
+    stuck: dict[str, bool]  # side → the loss of every step was the same number: no step changed the answer
+    steps: int
+    judged: int  # steps, of each side
+    numbers: int  # judged, of both
+    worst: float  # largest error / bound of both
+    failure: str = ""  # the first number outside its bound, in the judge's words
+    seconds: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return run_key(self.cell, self.seed)
+
+
+@dataclass
+class Sweep:
+    """What became of a sweep: the outcomes so far, in the plan's order."""
+
+    plan: Plan
+    command: str
+    outcomes: list[Outcome] = field(default_factory=list)
+    interrupted: bool = False
+    seconds: float = 0.0  # wall time of this sitting
+    kept: int = 0  # outcomes that were there before it
+    environment: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def runs(self) -> int:
+        """How many there are to do in all."""
+        return len(self.plan.cells) * len(self.plan.seeds)
+
+    @property
+    def failed(self) -> list[Outcome]:
+        return [outcome for outcome in self.outcomes if not outcome.parity]
+
+    @property
+    def passed(self) -> bool:
+        """All done, and parity held in every run."""
+        return not self.failed and len(self.outcomes) == self.runs
+
+
+Task = tuple[dict[str, Any], Request, int]
+
+
+def run_key(cell: dict[str, Any], seed: int) -> str:
+    """What tells a run from all others of a sweep, as text that survives JSON."""
+    return json.dumps([cell, seed], sort_keys=True)
+
+
+def one(task: Task) -> Outcome:
+    """Train and judge both sides of one combination from one seed."""
+    cell, request, seed = task
+    start = monotonic()
+    run = trained(request, seed)
+    tallies = [side.tally for side in run.sides.values()]
+    failures = [failure.render() for tally in tallies for failure in tally.failures[:1]]
+    return Outcome(
+        cell=cell,
+        seed=seed,
+        parity=run.parity,
+        values={m: {name: _finite(side.measured(m)) for name, side in run.sides.items()} for m in METRICS},
+        stuck={name: len(set(side.losses)) == 1 < len(side.losses) for name, side in run.sides.items()},
+        steps=len(run.divergence),
+        judged=tallies[0].steps,
+        numbers=sum(tally.numbers for tally in tallies),
+        worst=max(tally.worst for tally in tallies),
+        failure=failures[0] if failures else "",
+        seconds=round(monotonic() - start, 3),
+    )
+
+
+def sweep(
+    plan: Plan,
+    jobs: int,
+    path: Path,
+    command: str = "",
+    kept: Sequence[Outcome] = (),
+    on_done: Callable[[Sweep, Outcome], None] = lambda sweep, outcome: None,
+) -> Sweep:
+    """Do every run of `plan` that is not among `kept`, `jobs` at once, and keep in `path` what is finished.
+
+    Ctrl-C ends it: what was finished by then is returned with `interrupted` set. Raises OSError where `path` cannot be
+    written, and ValueError for what a seed's data refuse.
+    """
+    from handgrad.environment import environment
+
+    found = Sweep(plan, command, list(kept), kept=len(kept))
+    found.environment = environment(plan.cells[0].request.device, plan.experiment.dtype)
+    there = {outcome.key for outcome in kept}
+    tasks: list[Task] = [
+        (cell.values, cell.request, seed)
+        for seed in plan.seeds
+        for cell in plan.cells
+        if run_key(cell.values, seed) not in there
+    ]
+    start = saved = monotonic()
+
+    def done(outcome: Outcome) -> None:
+        nonlocal saved
+        found.outcomes.append(outcome)
+        if monotonic() - saved > SAVE_EVERY:
+            write(found, path)
+            saved = monotonic()
+        on_done(found, outcome)
+
+    try:
+        run_all(one, tasks, jobs, done)
+    except KeyboardInterrupt:
+        found.interrupted = True
+    finally:
+        order = {run_key(cell.values, seed): i for i, (seed, cell) in enumerate(_all(plan))}
+        found.outcomes.sort(key=lambda outcome: order[outcome.key])
+        found.seconds = monotonic() - start
+        write(found, path)
+    return found
+
+
+def _all(plan: Plan) -> Iterable[tuple[int, Any]]:
+    return ((seed, cell) for cell in plan.cells for seed in plan.seeds)
+
+
+# --- the file ---------------------------------------------------------------------------------------------------------
+
+
+def write(found: Sweep, path: Path) -> None:
+    """Write the sweep to `path` as strict JSON, a line for each run, all of it or nothing."""
+    plan = found.plan
+    head = {
+        "schema_version": SCHEMA_VERSION,
+        "handgrad": handgrad.__version__,
+        "command": found.command,
+        "title": plan.title,
+        "passed": found.passed,
+        "parity": not found.failed,
+        "interrupted": found.interrupted,
+        "runs_planned": found.runs,
+        "runs_done": len(found.outcomes),
+        "metric": plan.metric,
+        "settings": plan.settings,
+        "axes": {name: list(values) for name, values in plan.axes.items()},
+        "seeds": list(plan.seeds),
+        "environment": found.environment,
+    }
+    lines = [f" {json.dumps(key)}: {_dumps(value)}," for key, value in head.items()]
+    runs = ",\n".join(f"  {_dumps(_plain(outcome))}" for outcome in found.outcomes)
+    write_text(path, "\n".join(["{", *lines, f' "runs": [\n{runs}\n ]', "}"]) + "\n")
+
+
+def stored(plan: Plan, path: Path) -> list[Outcome]:
+    """The outcomes of this sweep that stand in `path` already; none where there is no such file.
+
+    The stored sweep may have fewer values and seeds than `plan`. Raises ValueError where it is of another sweep, or
+    where it holds runs that `plan` has not and that would be lost.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        settings, axes = found["settings"], list(found["axes"])
+        outcomes = [Outcome(**{**run, "worst": _number(run["worst"])}) for run in found["runs"]]
+        if not isinstance(settings, dict) or not all(isinstance(outcome.cell, dict) for outcome in outcomes):
+            raise TypeError
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"--resume: {path} is no result of a sweep; remove it, or give another --out") from error
+    wanted = json.loads(_dumps(plan.settings))
+    for name in wanted | settings:
+        if settings.get(name) != wanted.get(name):
+            there, here = settings.get(name), wanted.get(name)
+            raise ValueError(f"--resume: {path} is of another sweep: its {name} is {there!r}, here it is {here!r}")
+    if axes != list(plan.axes):
+        raise ValueError(f"--resume: {path} is of another sweep: it is over {_list(axes)}, here {_list(plan.axes)}")
+    here_keys = {run_key(cell.values, seed) for cell in plan.cells for seed in plan.seeds}
+    if lost := [outcome for outcome in outcomes if outcome.key not in here_keys]:
+        cell = ", ".join(f"{name} {value}" for name, value in lost[0].cell.items())
+        raise ValueError(
+            f"--resume: {path} holds {len(lost)} runs that this sweep has not ({cell}, seed {lost[0].seed}): "
+            "add them, or give another --out"
+        )
+    return outcomes
+
+
+def _plain(outcome: Outcome) -> dict[str, Any]:
+    return {**asdict(outcome), "worst": _finite(outcome.worst)}
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _number(value: float | None) -> float:
+    return math.inf if value is None else value
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)
+
+
+def _list(names: Iterable[str]) -> str:
+    return " × ".join(names)

@@ -1,0 +1,12 @@
+"""How a sweep calls its axes and their values."""
+
+from typing import Any
+
+
+def words(axis: str) -> str:
+    """An axis as a reader calls it."""
+    return {"lr": "learning rate", "batch_size": "batch size"}.get(axis, axis)
+
+
+def value_words(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

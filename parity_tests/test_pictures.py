@@ -1,0 +1,181 @@
+"""The recorded moments of a run and what is drawn from them."""
+
+import re
+from dataclasses import replace
+from functools import cache
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from handgrad.experiments import EXPERIMENTS
+from handgrad.report import draw, plots
+from handgrad.report.film import DRAWINGS, film
+from handgrad.report.moments import looks, resting
+from handgrad.report.pictures import data_picture
+from handgrad.runner import MOMENTS, RECORDED, moments, one_ulp_apart, prepare, train
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+# Experiment → what of a film it has: classes or values, on the plane or not, units that can rest or not.
+PLANE = {"region-numpy", "region-torch", "difference"}
+DRAWN = {
+    "moons": PLANE | {"neurons", "network", "probabilities", "gradients", "units"},
+    "moons-logistic": PLANE | {"network", "probabilities", "gradients"},
+    "line": PLANE | {"neurons", "network", "probabilities", "gradients", "units"},
+    "circle": PLANE | {"neurons", "network", "probabilities", "gradients", "units"},
+    "prod": PLANE | {"neurons", "network", "gradients", "units"},
+    "relu-tanh": {"network", "probabilities", "gradients", "units"},
+    "regression": {"network", "gradients", "units"},
+    "grow-1": {"network", "gradients"},
+    "grow-7": PLANE | {"neurons", "network", "gradients"},
+    "iris": {"network", "gradients", "units"},
+}
+
+
+@cache
+def run_of(name):
+    """A short run of an experiment; the judge looks at its first and last step."""
+    experiment = replace(EXPERIMENTS[name], epochs=2 if name != "grow-1" else 30, judge_every=10**6)
+    return train(prepare(experiment))
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_film_shows_the_same_pictures_at_every_moment(name):
+    run = run_of(name)
+    found = film(run)
+    assert set(found.titles) == DRAWN[name]
+    assert list(found.titles) == [key for key in DRAWINGS if key in found.titles]
+    assert next(frame.label for frame in found.frames) == "untrained"
+    assert found.frames[-1].label == f"epoch {run.experiment.epochs}, step {run.steps_planned:,}"
+    for frame in found.frames:
+        assert list(frame.pictures) == list(found.titles)
+        for picture in frame.pictures.values():
+            root = ElementTree.fromstring(picture)
+            assert frame.label in root.get("aria-label")
+            sizes = [float(text.get("font-size", draw.FONT)) for text in root.iter(f"{SVG}text")]
+            assert min(sizes, default=draw.FONT) >= 11  # of 400 across: legible on a telephone
+            places = [float(n) for n in re.findall(r'\b(?:c?x|x1|x2)="(-?[\d.]+)"', picture)]
+            assert -1 <= min(places) <= max(places) <= draw.WIDTH + 1
+
+
+@pytest.mark.parametrize("name", ["moons", "prod"])
+def test_a_film_moves(name):
+    """No picture of the first moment is that of the last."""
+    frames = film(run_of(name)).frames
+    for key in frames[0].pictures:
+        assert frames[0].pictures[key] != frames[-1].pictures[key]
+
+
+def test_a_net_that_diverged_shows_what_it_can():
+    """Dead units have a share whatever became of the weights; the rest needs numbers."""
+    run = train(prepare(replace(EXPERIMENTS["prod"], epochs=1, lr=1e30)))
+    found = film(run)
+    assert "units" in found.titles
+    assert not {"network", "gradients", "difference"} & set(found.titles)
+    for frame in found.frames:
+        for picture in frame.pictures.values():
+            ElementTree.fromstring(picture)
+
+
+def test_a_run_without_moments_has_no_film():
+    assert film(replace(run_of("grow-1"), moments=[])) is None
+
+
+@pytest.mark.parametrize(("steps", "parameters"), [(1, 10), (7, 10), (5000, 10), (5000, 10**6), (0, 1)])
+def test_moments_are_few_and_hold_both_ends(steps, parameters):
+    found = moments(steps, parameters)
+    assert {0, steps} <= found
+    assert len(found) <= MOMENTS
+    assert len(found) * 2 * parameters <= RECORDED
+
+
+def test_a_net_too_large_is_not_recorded():
+    assert moments(100, RECORDED) == set()
+
+
+def test_the_moments_are_those_of_the_run():
+    run = run_of("moons")
+    assert {moment.step for moment in run.moments} == moments(run.steps_planned, 0)
+    ends = [dict(moment.states["scratch"]) for moment in (run.moments[0], run.moments[-1])]
+    assert all((ends[0][name] != ends[1][name]).any() for name in ends[0])
+    last = looks(run)[-1]
+    np.testing.assert_array_equal(last.sides["scratch"].region, run.sides["scratch"].region)
+    np.testing.assert_array_equal(last.sides["torch"].region, run.sides["torch"].region)
+
+
+def test_the_twin_starts_one_ulp_away_and_drifts():
+    prepared = prepare(EXPERIMENTS["moons"])
+    ours, twin = prepared.trainers["scratch"].model.state_dict(), one_ulp_apart(prepared).model.state_dict()
+    moved = [(a[a != b], b[a != b]) for a, b in ((ours[name], twin[name]) for name in ours) if (a != b).any()]
+    ((a, b),) = moved
+    assert a.size == 1
+    assert abs(a) == max(abs(w).max() for w in ours.values())
+    assert b == np.nextafter(a, np.float32(np.inf))
+    run = run_of("moons")
+    assert len(run.twin) == len(run.divergence)
+    assert 0 < run.twin[-1] < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns", "said"),
+    [
+        ("ReLU", [[0, 0, 1], [0, 2, 0]], ("dead", 1 / 3)),
+        ("ReLU", [[1.0], [2.0]], ("dead", 0.0)),
+        ("Tanh", [[1.0, 0.5], [-0.999, 0.0]], ("saturated", 0.5)),
+        ("Sigmoid", [[1.0, 0.5], [0.001, 0.25]], ("saturated", 0.5)),
+        ("GELU", [[0.0]], None),
+    ],
+)
+def test_units_that_do_not_learn(kind, columns, said):
+    assert resting(kind, np.array(columns, float)) == said
+
+
+def test_a_dead_layer_is_seen_on_both_sides():
+    run = run_of("prod")
+    state = {name: a.copy() for name, a in run.moments[-1].states["scratch"].items()}
+    state["layers.0.bias"][:4] = -100  # 4 of 6 units see nothing but negative numbers
+    dead = replace(run.moments[-1], states={"scratch": state, "torch": state})
+    last = looks(replace(run, moments=[run.moments[0], dead]))[-1]
+    for side in last.sides.values():
+        assert resting("ReLU", side.values["layers.1"]) == ("dead", 4 / 6)
+    assert "66.67 % dead" in film(replace(run, moments=[run.moments[0], dead])).frames[-1].pictures["units"]
+
+
+def test_the_net_is_drawn_with_its_numbers():
+    """2-6-1: nine neurons, eighteen weights, seven biases; colour by sign, value as title."""
+    run = run_of("prod")
+    root = ElementTree.fromstring(film(run).frames[-1].pictures["network"])
+    state = run.moments[-1].states["scratch"]
+    weights = [title.text for title in root.iter(f"{SVG}title") if title.text.startswith("weight")]
+    biases = [title.text for title in root.iter(f"{SVG}title") if title.text.startswith("bias")]
+    expected = [w for name in ("layers.0.weight", "layers.2.weight") for w in state[name].ravel()]
+    assert [float(text.split()[1]) for text in weights] == pytest.approx([float(f"{w:.4g}") for w in expected])
+    assert len(biases) == 7
+    lines = list(root.iter(f"{SVG}line"))
+    assert [line.get("stroke") == draw.PLUS for line in lines] == [w >= 0 for w in expected]
+    assert len([c for c in root.iter(f"{SVG}circle") if list(c)]) == 9
+
+
+@pytest.mark.parametrize(("name", "pairs"), [("moons", 1), ("iris", 6), ("five-features", 10), ("regression", None)])
+def test_features_against_each_other(name, pairs):
+    picture = data_picture(run_of(name))
+    if pairs is None:
+        assert picture is None
+    else:
+        assert f"of {pairs} pairs" in picture.svg
+        ElementTree.fromstring(picture.svg)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (-2.3, 7.1), (1e-9, 3e-9), (0, 2500), (4, 4)])
+def test_ticks_are_round_and_inside(low, high):
+    found = draw.ticks(low, high)
+    assert 1 <= len(found) <= 6
+    assert all(low - 1e-9 * abs(low) <= tick <= high + 1e-9 * abs(high) for tick in found)
+    steps = np.diff(found)
+    assert all(re.fullmatch(r"[125]e[-+]\d+", f"{step:.0e}") for step in steps)
+
+
+def test_the_net_beside_its_twin_has_two_lines_more_than_none():
+    one, two = (plots.divergence_curve([1e-7, 2e-7], "float32", twin) for twin in ((), (1e-7, 3e-7)))
+    assert len(two.axes[0].lines) == len(one.axes[0].lines) + 1
