@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import handgrad
 from handgrad.experiments import EXPERIMENTS, Experiment
 from handgrad.files import write_text
+from handgrad.moments import Look, looks, resting
 from handgrad.run import Run, SideRun
 
 SCHEMA_VERSION = 1
@@ -51,6 +53,7 @@ def passed(run: Run) -> bool:
 def result(run: Run) -> dict[str, Any]:
     """The run as plain data. NaN and infinity, which JSON does not have, become None."""
     experiment, data = run.experiment, run.data
+    seen = looks(run, maps=False)
     recipe = {name: value for name, value in vars(experiment).items() if name not in CODE}
     whole = {
         "schema_version": SCHEMA_VERSION,
@@ -78,7 +81,7 @@ def result(run: Run) -> dict[str, Any]:
             "test": 0 if data.x_test is None else len(data.x_test),
         },
         "repeats": [{"seed": repeat.seed, "parity": repeat.parity, "values": repeat.values} for repeat in run.repeats],
-        "sides": {name: _side(run, name, side) for name, side in run.sides.items()},
+        "sides": {name: _side(run, name, side, seen) for name, side in run.sides.items()},
         "divergence": run.divergence,
         "environment": run.environment,
     }
@@ -91,7 +94,7 @@ def write_result(run: Run, path: Path) -> None:
     write_text(path, _json(result(run)) + "\n")
 
 
-def _side(run: Run, name: str, side: SideRun) -> dict[str, Any]:
+def _side(run: Run, name: str, side: SideRun, seen: Sequence[Look]) -> dict[str, Any]:
     final, tally = side.final, side.tally
     return {
         "test_accuracy": final.test_accuracy,
@@ -112,7 +115,19 @@ def _side(run: Run, name: str, side: SideRun) -> dict[str, Any]:
         },
         "losses": side.losses,
         "epochs": [vars(record) for record in side.epochs],
+        "moments": [_moment(look, name) for look in seen],
         "confusion": None if side.confusion is None else side.confusion.tolist(),
+    }
+
+
+def _moment(look: Look, name: str) -> dict[str, Any]:
+    inside = look.sides[name]
+    rests = {layer: resting(kind, inside.values[layer]) for layer, kind in look.kinds.items()}
+    return {
+        "step": look.step,
+        "epoch": look.epoch,
+        "gradients": inside.gradients,
+        "resting": {layer: {rest[0]: rest[1]} for layer, rest in rests.items() if rest is not None},
     }
 
 

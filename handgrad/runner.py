@@ -104,8 +104,12 @@ def refuse_non_finite(name: str, array: npt.NDArray[np.generic]) -> None:
     raise ValueError(f"data must be finite; {name}[{entry}] is {array[index]} in {array.dtype}")
 
 
-def train(prepared: Prepared, command: str = "", on_step: Callable[[Run], None] | None = None) -> Run:
+def train(
+    prepared: Prepared, command: str = "", on_step: Callable[[Run], None] | None = None, pictures: bool = True
+) -> Run:
     """Train and judge both sides, each on one thread; `on_step` sees the run after every step.
+
+    With `pictures`, what only they need is recorded as well: the moments and the twin. Nothing else depends on these.
 
     The first Ctrl-C ends training after the step in progress, and the run so far is returned with `interrupted` set.
     """
@@ -121,19 +125,21 @@ def train(prepared: Prepared, command: str = "", on_step: Callable[[Run], None] 
         )
         _record_epoch(run, prepared, epoch=0)
         with interruptible() as stop:
-            _train(run, prepared, stop, on_step)
+            _train(run, prepared, stop, on_step, pictures)
         _finish(run, prepared)
     return run
 
 
-def _train(run: Run, prepared: Prepared, stop: threading.Event, on_step: Callable[[Run], None] | None) -> None:
+def _train(
+    run: Run, prepared: Prepared, stop: threading.Event, on_step: Callable[[Run], None] | None, pictures: bool
+) -> None:
     trainers = prepared.trainers
     judges = {side: StepJudge(trainer.model, trainer.loss, trainer.optimizer) for side, trainer in trainers.items()}
     weights = [[weight for _, weight in trainer.model.named_parameters()] for trainer in trainers.values()]
-    twin = one_ulp_apart(prepared)
-    twins = [weights[0], [weight for _, weight in twin.model.named_parameters()]]
+    twin = one_ulp_apart(prepared) if pictures else None
+    twins = None if twin is None else [weights[0], [weight for _, weight in twin.model.named_parameters()]]
     shuffles = np.random.default_rng([prepared.experiment.seed, 1])
-    kept = moments(run.steps_planned, sum(weight.data.size for weight in weights[0]))
+    kept = moments(run.steps_planned, sum(weight.data.size for weight in weights[0])) if pictures else set()
     step = 0
     _keep(run, prepared, 0, 1, kept)
     for epoch in range(1, prepared.experiment.epochs + 1):
@@ -144,9 +150,10 @@ def _train(run: Run, prepared: Prepared, stop: threading.Event, on_step: Callabl
             # Whoever goes second finds the batch in the cache: they take turns.
             for side in list(trainers) if step % 2 else reversed(trainers):
                 _step(run.sides[side], trainers[side], judges[side] if judged else None, step, x, y)
-            twin.step(x, y)
             run.divergence.append(divergence(*weights))
-            run.twin.append(divergence(*twins))
+            if twin is not None and twins is not None:
+                twin.step(x, y)
+                run.twin.append(divergence(*twins))
             _keep(run, prepared, step, epoch, kept)
             if on_step is not None:
                 on_step(run)
@@ -221,10 +228,9 @@ def batches(prepared: Prepared) -> Iterator[npt.NDArray[np.intp] | slice]:
 
 def divergence(ours: list[Parameter], theirs: list[Parameter]) -> float:
     """max |w − w'| / max |w'| over all parameters (max |w| where w' is all zeros); NaN where either holds a NaN."""
-    pairs = [(a.data, b.data) for a, b in zip(ours, theirs, strict=True)]
-    distance = np.max([np.abs(a - b).max(initial=0) for a, b in pairs])
-    size = np.max([np.abs(b).max(initial=0) for _, b in pairs])
-    return float(distance / (size or 1))
+    # one array each: after every step of a small net, a call for each parameter would take longer than the numbers
+    a, b = (np.concatenate([weight.data.ravel() for weight in side]) for side in (ours, theirs))
+    return float(np.abs(a - b).max(initial=0) / (np.abs(b).max(initial=0) or 1))
 
 
 def _record_epoch(run: Run, prepared: Prepared, epoch: int) -> None:

@@ -27,7 +27,7 @@ def trained(request: Request, seed: int) -> Run:
     from handgrad.runner import prepare, train
 
     experiment = with_overrides(find(request.name, request.csv, request.target), request.given)
-    run = train(prepare(replace(experiment, seed=seed), request.device))
+    run = train(prepare(replace(experiment, seed=seed), request.device), pictures=False)
     if run.interrupted:
         raise KeyboardInterrupt
     return run

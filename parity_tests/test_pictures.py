@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 
 from handgrad.experiments import EXPERIMENTS
+from handgrad.experiments.score import true_classes
+from handgrad.moments import looks, plane, resting, thinned
 from handgrad.report import draw, plots
 from handgrad.report.film import DRAWINGS, film
-from handgrad.report.moments import looks, resting
-from handgrad.report.pictures import data_picture
+from handgrad.report.film.over_time import layer
+from handgrad.report.pictures import data_picture, maps
+from handgrad.report.readme import FOLDER, ROWS, beside, standalone
+from handgrad.result import result
 from handgrad.runner import MOMENTS, RECORDED, moments, one_ulp_apart, prepare, train
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -27,8 +31,10 @@ DRAWN = {
     "prod": PLANE | {"neurons", "network", "gradients", "units"},
     "relu-tanh": {"network", "probabilities", "gradients", "units"},
     "regression": {"network", "gradients", "units"},
+    "quadrants": PLANE | {"neurons", "network", "gradients", "units"},
+    "digits": {"network", "gradients", "units"},
     "grow-1": {"network", "gradients"},
-    "grow-7": PLANE | {"neurons", "network", "gradients"},
+    "grow-7": {"network", "gradients"},
     "iris": {"network", "gradients", "units"},
 }
 
@@ -155,6 +161,122 @@ def test_the_net_is_drawn_with_its_numbers():
     lines = list(root.iter(f"{SVG}line"))
     assert [line.get("stroke") == draw.PLUS for line in lines] == [w >= 0 for w in expected]
     assert len([c for c in root.iter(f"{SVG}circle") if list(c)]) == 9
+
+
+def test_parallel_layers_hand_on_their_sum():
+    """The neurons of relu + tanh are filled by what the next layer gets, and that is neither branch."""
+    run = run_of("relu-tanh")
+    root = ElementTree.fromstring(film(run).frames[-1].pictures["network"])
+    state = {name: a.astype(float) for name, a in run.moments[-1].states["scratch"].items()}
+    x = run.data.x_train[0].astype(float)
+    z = state["0.weight"] @ x + state["0.bias"]
+    expected = [*x, *(np.maximum(z, 0) + np.tanh(z))]
+    titles = [circle.find(f"{SVG}title").text for circle in root.iter(f"{SVG}circle") if list(circle)]
+    assert [float(text) for text in titles[: 5 + 8]] == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_wide_layer_is_drawn_in_part_and_says_so():
+    root = ElementTree.fromstring(film(run_of("digits")).frames[0].pictures["network"])
+    words = [text.text for text in root.iter(f"{SVG}text")]
+    assert words[:4] == ["10 of 64", "10 of 128", "10 of 64", "10"]
+
+
+def test_neurons_are_those_of_the_state():
+    """Map 1.0 of `prod` is relu(w·x + b) of the first neuron over the plane."""
+    run = run_of("prod")
+    last = looks(run)[-1]
+    state = run.moments[-1].states["scratch"]
+    expected = np.maximum(thinned(plane(run)) @ state["layers.0.weight"][0] + state["layers.0.bias"][0], 0)
+    np.testing.assert_allclose(last.sides["scratch"].maps["layers.2"][:, 0], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_plane_with_one_point_is_not_drawn():
+    """One example has no range: neither maps nor a scatter plot of it."""
+    run = run_of("grow-7")
+    assert run.grid is not None
+    assert plane(run) is None
+    assert maps(run) == []
+    assert data_picture(run) is None
+
+
+def test_gradients_are_as_long_as_those_of_a_step():
+    """At the first moment the batch is that of the first step: the same gradients in another arithmetic."""
+    run = run_of("relu-tanh")  # 100 examples, all in one batch
+    prepared = prepare(run.experiment)
+    x, y = prepared.cast["x_train"], prepared.cast["y_train"]
+    first = looks(run)[0]
+    for side, trainer in prepared.trainers.items():
+        trainer.loss.forward(trainer.model.forward(x), y)
+        trainer.model.backward(trainer.loss.backward())
+        for name, gradient in trainer.model.named_gradients():
+            assert first.sides[side].gradients[name] == pytest.approx(float(np.linalg.norm(gradient)), rel=1e-5)
+
+
+def test_pictures_change_nothing_else():
+    """Neither the twin nor the copies leave a trace in what is judged."""
+    experiment = replace(EXPERIMENTS["moons"], epochs=2)
+    bare, full = (train(prepare(experiment), pictures=pictures) for pictures in (False, True))
+    assert (bare.twin, bare.moments, film(bare)) == ([], [], None)
+    assert full.moments
+    assert bare.divergence == full.divergence
+    for side in bare.sides:
+        assert bare.sides[side].losses == full.sides[side].losses
+        assert bare.sides[side].tally.worst == full.sides[side].tally.worst
+
+
+def test_the_result_says_what_the_pictures_show():
+    run = run_of("prod")
+    for side, found in result(run)["sides"].items():
+        assert [moment["step"] for moment in found["moments"]] == [moment.step for moment in run.moments]
+        for moment, look in zip(found["moments"], looks(run), strict=True):
+            assert moment["gradients"] == look.sides[side].gradients
+            _, dead = resting("ReLU", look.sides[side].values["layers.1"])
+            assert moment["resting"] == {"layers.1": {"dead": dead}}
+
+
+@pytest.mark.parametrize("name", ["moons", "iris", "digits"])
+def test_confusion_matrices_hold_every_example_once(name):
+    run = run_of(name)
+    truth = true_classes(run.data, run.data.y_train if run.data.y_test is None else run.data.y_test)
+    for side in run.sides.values():
+        np.testing.assert_array_equal(side.confusion.sum(axis=1), np.bincount(truth, minlength=len(run.data.classes)))
+        assert side.confusion.trace() / len(truth) == pytest.approx(
+            side.final.train_accuracy if run.data.y_test is None else side.final.test_accuracy
+        )
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_pictures_of_the_readme_stand_alone(dark):
+    last = film(run_of("moons")).frames[-1].pictures
+    for row in ROWS.values():
+        whole = standalone(beside({heading: last[key] for key, heading in row.items()}), dark)
+        root = ElementTree.fromstring(whole)
+        assert "var(" not in whole
+        assert root[0].get("fill") == {False: "#ffffff", True: "#1b2027"}[dark]
+        words = [text.text for text in root.iter(f"{SVG}text")]
+        assert [heading for heading in row.values() if heading in words] == list(row.values())
+
+
+def test_the_readme_shows_the_pictures_that_are_drawn():
+    text = (FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"docs/pictures/([\w-]+)\.svg", text))
+    assert shown == {name + dark for name in ROWS for dark in ("", "-dark")}
+    for name in shown:
+        ElementTree.parse(FOLDER / f"{name}.svg")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("layers.0", "layer 0"),
+        ("1.0", "layer 1.0"),
+        ("", "layer"),
+        ("encoder", "encoder"),
+        ("encoder.first", "encoder.…"),
+    ],
+)
+def test_layers_have_short_names(path, words):
+    assert layer(path) == words
 
 
 @pytest.mark.parametrize(("name", "pairs"), [("moons", 1), ("iris", 6), ("five-features", 10), ("regression", None)])

@@ -106,12 +106,12 @@ class Plane:
         parts = [tag("rect", x=left, y=top, width=width, height=height, fill="none", stroke=GRID)]
         for value in ticks(*self.ends[0]):
             x, _ = self(value, self.ends[1][1])
-            parts.append(text(x, top + height + 17, plain_number(value, 3), "middle", fill=MUTED))
+            parts.append(text(x, top + height + 17, plain_number(value), "middle", fill=MUTED))
         for value in self._levels():
             _, y = self(self.ends[0][0], value)
             parts += [
                 tag("line", x1=left, x2=left + width, y1=y, y2=y, stroke=GRID),
-                text(left - 6, y + 4.5, plain_number(value, 3), "end", fill=MUTED),
+                text(left - 6, y + 4.5, plain_number(value), "end", fill=MUTED),
             ]
         if x_name:
             parts.append(text(left + width / 2, top + height + 36, x_name, "middle"))

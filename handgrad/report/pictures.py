@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from handgrad.contract import Array
 from handgrad.experiments.score import true_classes
+from handgrad.moments import plane
 from handgrad.report import plots
 from handgrad.report.words import SIDES, count, share, written
 from handgrad.run import Run
@@ -135,10 +136,10 @@ def divergence_picture(run: Run) -> Picture:
 
 
 def data_picture(run: Run) -> Picture | None:
-    """Every pair of features as a small scatter plot; None for one feature, and for more than `plots.PAIRED`."""
+    """Every pair of features as a small scatter plot; None for a single example, and for more than `plots.PAIRED`."""
     data = run.data
     features = data.x_train.shape[1]
-    if not 2 <= features <= plots.PAIRED or not np.isfinite(data.x_train).all():
+    if not 2 <= features <= plots.PAIRED or len(data.x_train) < 2 or not np.isfinite(data.x_train).all():
         return None
     names = data.features or tuple(f"x{i}" for i in range(features))
     labels = None if data.classes is None else true_classes(data, data.y_train)
@@ -156,14 +157,14 @@ def maps(run: Run) -> list[Picture]:
     """For nets with two inputs: what each side answers over the plane, and the difference."""
     regions = {name: side.region for name, side in run.sides.items()}
     ours, theirs = regions["scratch"], regions["torch"]
-    if run.grid is None or ours is None or theirs is None:
+    grid = plane(run)
+    if grid is None or ours is None or theirs is None:
         return []
-    flat = np.prod([len(np.unique(axis)) for axis in run.grid.T]) < len(run.grid)  # a feature that hardly varies
-    if flat or not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
+    if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         return []
     both: dict[str, Array] = {"scratch": ours.astype(np.float64), "torch": theirs.astype(np.float64)}
     draw = surface_pictures if run.data.classes is None else region_pictures
-    return [*draw(run, run.grid, both), difference_picture(run, run.grid, both)]
+    return [*draw(run, grid, both), difference_picture(run, grid, both)]
 
 
 def axis_names(run: Run) -> tuple[str, ...]:

@@ -359,21 +359,23 @@ def feature_pairs(
 ) -> Figure:
     """Every feature against every other, with the classes by colour and marker, or `values` by colour."""
     pairs = [(i, j) for i in range(len(features)) for j in range(i + 1, len(features))]
-    columns = 1 if len(pairs) == 1 else 3
+    columns = 1 if len(pairs) == 1 else 2 if len(pairs) <= 6 else 3
     rows = -(-len(pairs) // columns)
     figure = Figure(figsize=(5.6, 5.0 if columns == 1 else 2.0 * rows + 0.5), layout="constrained")
     chosen = shown_points(len(x))
-    size = 22 if columns == 1 else 9
+    size = 24 if columns == 1 else 14
+    longest = 42 // columns  # characters that fit under a small plot
+    short = [name if len(name) <= longest else f"{name[: longest - 1]}…" for name in features]
+    edge: dict[str, Any] = {"linewidths": 0.5, "edgecolors": INK}  # turns light on dark paper
     for k, (i, j) in enumerate(pairs):
         axes = figure.add_subplot(rows, columns, k + 1)
-        axes.set_xlabel(features[i])
-        axes.set_ylabel(features[j])
+        axes.set_xlabel(short[i])
+        axes.set_ylabel(short[j])
         axes.xaxis.set_major_locator(MaxNLocator(nbins=3 if columns > 1 else 6))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=3 if columns > 1 else 6))
         if labels is None:
-            axes.scatter(
-                x[chosen, i], x[chosen, j], s=size, c=None if values is None else values[chosen], cmap="cividis"
-            )
+            shades = None if values is None else values[chosen]
+            axes.scatter(x[chosen, i], x[chosen, j], s=size, c=shades, cmap="cividis", **edge)
             continue
         for c, name in enumerate(names):
             members = x[chosen][labels[chosen] == c]
@@ -381,9 +383,14 @@ def feature_pairs(
                 "c": CLASS_COLOURS[c % len(CLASS_COLOURS)],
                 "marker": CLASS_MARKERS[c % len(CLASS_MARKERS)],
             }
-            axes.scatter(members[:, i], members[:, j], s=size, linewidths=0.4, edgecolors="#1c1c1c", label=name, **look)
+            axes.scatter(members[:, i], members[:, j], s=size, label=name, **edge, **look)
     if labels is not None:
-        figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=min(len(names), 4))
+        figure.legend(
+            *figure.axes[0].get_legend_handles_labels(),
+            loc="outside upper left",
+            ncols=min(len(names), 4 if sum(map(len, names)) < 24 else 2),
+            markerscale=7 / size**0.5,
+        )
     return figure
 
 

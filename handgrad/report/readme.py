@@ -1,48 +1,72 @@
 """The pictures of the README, drawn from one run of `moons`: `python -m handgrad.report.readme`, or `make pictures`."""
 
 import re
+from html import escape
 from pathlib import Path
 
 from handgrad.experiments import EXPERIMENTS
 from handgrad.files import write_text
-from handgrad.report.draw import WIDTH
+from handgrad.report.draw import FONT, WIDTH
 from handgrad.report.film import film
+from handgrad.report.template import SHARED
 from handgrad.runner import prepare, train
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 
+ROWS = {
+    "moons-regions": {
+        "region-numpy": "NumPy, trained",
+        "region-torch": "PyTorch, trained",
+        "difference": "NumPy minus PyTorch",
+    },
+    "moons-net": {
+        "network": "The net, for one example",
+        "neurons": "What its hidden neurons see",
+        "probabilities": "Its answers",
+    },
+}
+"""File → the pictures in it, from left to right, and what stands above each."""
+
 
 def main() -> None:
-    run = train(prepare(EXPERIMENTS["moons"]))
-    found = film(run)
+    found = film(train(prepare(EXPERIMENTS["moons"])))
     assert found is not None
-    first, last = found.frames[0].pictures, found.frames[-1].pictures
-    pictures = {
-        "moons-regions": beside(first["region-numpy"], last["region-numpy"], last["region-torch"]),
-        "moons-net": beside(last["network"], last["neurons"], last["probabilities"]),
-    }
-    for name, picture in pictures.items():
-        write_text(FOLDER / f"{name}.svg", picture)
-        print(f"{FOLDER / name}.svg, {len(picture) // 1000} kB")
+    last = found.frames[-1].pictures
+    for name, row in ROWS.items():
+        whole = beside({heading: last[key] for key, heading in row.items()})
+        for path, dark in ((FOLDER / f"{name}.svg", False), (FOLDER / f"{name}-dark.svg", True)):
+            write_text(path, standalone(whole, dark))
+            print(f"{path}, {path.stat().st_size // 1000} kB")
 
 
-def standalone(picture: str) -> str:
-    """A picture of the page as a file: the light colours in place of the page's, on white paper."""
-    plain = re.sub(r"var\(--[\w-]+, (#\w+)\)", r"\1", str(picture))
+def standalone(picture: str, dark: bool = False) -> str:
+    """A picture of the page as a file: the page's light or dark colours in place of its variables, on such paper."""
+    plain = re.sub(r"var\((--[\w-]+), (#\w+)\)", lambda found: colours(dark).get(found[1], found[2]), picture)
     head, rest = plain.split(">", 1)
-    return f'{head}><rect width="100%" height="100%" fill="#ffffff"/>{rest}\n'
+    return f'{head}><rect width="100%" height="100%" fill="{colours(dark)["--card"]}"/>{rest}\n'
 
 
-def beside(*pictures: str) -> str:
-    """Pictures in a row, each `WIDTH` wide and as high as it is."""
-    heights = [float(picture.split('viewBox="0 0 ')[1].split('"')[0].split()[1]) for picture in pictures]
-    labels = " ".join(picture.split('aria-label="')[1].split('"')[0] for picture in pictures)
-    row = "".join(
-        picture.replace("<svg", f'<svg x="{i * (WIDTH + 20)}" width="{WIDTH}" height="{heights[i]:g}"', 1)
-        for i, picture in enumerate(pictures)
-    )
-    box = f'viewBox="0 0 {len(pictures) * (WIDTH + 20) - 20} {max(heights):g}" role="img" aria-label="{labels}"'
-    return standalone(f'<svg xmlns="http://www.w3.org/2000/svg" {box}>{row}</svg>')
+def colours(dark: bool) -> dict[str, str]:
+    """The variables of the page's style: they stand there once for light, then again for dark."""
+    light_then_dark = re.findall(r":root \{([^}]*)\}", (SHARED / "style.css").read_text(encoding="utf-8"))
+    return dict(re.findall(r"(--[\w-]+): (#\w+)", light_then_dark[dark]))
+
+
+def beside(pictures: dict[str, str]) -> str:
+    """Pictures in a row, each `WIDTH` wide and as high as it is, under its heading."""
+    heights = [float(picture.split('viewBox="0 0 ')[1].split('"')[0].split()[1]) for picture in pictures.values()]
+    labels = " ".join(picture.split('aria-label="')[1].split('"')[0] for picture in pictures.values())
+    top, step = 34, WIDTH + 20
+    row = ""
+    for i, (heading, picture) in enumerate(pictures.items()):
+        place = f'<svg x="{i * step}" y="{top}" width="{WIDTH}" height="{heights[i]:g}"'
+        row += (
+            f'<text x="{i * step + WIDTH / 2:g}" y="22" text-anchor="middle" font-weight="600">{escape(heading)}</text>'
+        )
+        row += picture.replace("<svg", place, 1)
+    box = f'viewBox="0 0 {len(pictures) * step - 20} {top + max(heights):g}" role="img" aria-label="{labels}"'
+    style = f'font-family="system-ui, sans-serif" font-size="{FONT + 4}" fill="var(--ink, #1b2027)"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {box} {style}>{row}</svg>'
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def _run(experiment: Experiment) -> dict[str, Any]:
     from handgrad.result import result
     from handgrad.runner import prepare, train
 
-    return result(train(prepare(experiment), f"handgrad compare {experiment.name}"))
+    return result(train(prepare(experiment), f"handgrad compare {experiment.name}", pictures=False))
 
 
 def experiments() -> dict[str, Experiment]:

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from handgrad.moments import Look, looks
 from handgrad.report.film.net import network
 from handgrad.report.film.over_time import gradients, probabilities, units
 from handgrad.report.film.plane import difference, neurons, region
-from handgrad.report.moments import Look, looks
 from handgrad.run import Run
 
 

@@ -6,13 +6,13 @@ from itertools import pairwise
 import numpy as np
 
 from handgrad.contract import Array
+from handgrad.moments import Look
 from handgrad.report import draw
 from handgrad.report.draw import INK, MUTED, WIDTH, tag, text
-from handgrad.report.moments import Look
 from handgrad.report.words import number
 from handgrad.run import Run
 
-COLUMN = 9  # neurons of a layer drawn at most
+COLUMN = 10  # neurons of a layer drawn at most
 
 
 def network(run: Run, seen: Sequence[Look], i: int) -> str | None:
@@ -26,7 +26,8 @@ def network(run: Run, seen: Sequence[Look], i: int) -> str | None:
     weights = [state[f"{name}.weight".lstrip(".")] for name in linear]
     if not weights or any(a.shape[0] != b.shape[1] for a, b in pairwise(weights)):
         return None
-    values = [run.data.x_train[0], *_after(look, linear)]
+    inside = look.sides["scratch"]
+    values = [np.asarray(v[0], float).ravel() for v in (*(inside.fed[name] for name in linear), inside.output)]
     if not all(np.isfinite(numbers).all() for numbers in (*state.values(), *values)):
         return None
     biases = [None, *(state.get(f"{name}.bias".lstrip(".")) for name in linear)]
@@ -44,7 +45,7 @@ def network(run: Run, seen: Sequence[Look], i: int) -> str | None:
     ends = ", ".join(number(float(v), 3) for v in values[-1][:4])
     sizes = "-".join(str(len(v)) for v in values)
     label = f"The net {sizes} with the first training example, {look.label}; it answers {ends}."
-    return draw.svg(height, label, *parts)
+    return draw.svg(height + 22, label, *parts, _legend(height + 16))
 
 
 def _wires(weight: Array, left: list[tuple[float, float]], right: list[tuple[float, float]]) -> str:
@@ -80,21 +81,20 @@ def _sign(value: float) -> str:
     return draw.PLUS if value >= 0 else draw.MINUS
 
 
-def _after(look: Look, linear: list[str]) -> list[Array]:
-    """For the first example, what each linear layer's neurons hand on: the output of the layers up to the next one."""
-    names, values = list(look.kinds), look.sides["scratch"].values
-    ends = [names.index(name) - 1 for name in linear[1:]] + [len(names) - 1]
-    return [np.asarray(values[names[end]][0], float).ravel() for end in ends]
+def _legend(y: float) -> str:
+    """What colours and squares mean."""
+    parts = []
+    for x, colour, words in ((30.0, draw.PLUS, "above 0"), (140.0, draw.MINUS, "below 0")):
+        parts += [tag("path", d=f"M{x:g} {y - 4:g}h24", stroke=colour, stroke_width=4), text(x + 30, y, words)]
+    parts += [tag("path", d=f"M250 {y - 9:g}h9v9h-9z", fill="none", stroke=INK), text(265, y, "bias of a neuron")]
+    return "".join(parts)
 
 
-def hidden(look: Look, values: dict[str, Array]) -> list[tuple[str, Array]]:
-    """The layers whose outputs are those of hidden neurons: the last before each linear layer but the first."""
-    names = list(look.kinds)
-    linear = [name for name, kind in look.kinds.items() if kind == "Linear"]
-    ends = [names[names.index(name) - 1] for name in linear[1:]]
-    return [(name, values[name]) for name in ends if name in values and values[name].ndim == 2]
+def hidden(fed: dict[str, Array]) -> list[tuple[str, Array]]:
+    """What the hidden neurons hand on: the inputs of every linear layer but the first."""
+    return [(name, values) for name, values in list(fed.items())[1:] if values.ndim == 2]
 
 
-def number_of(name: str, look: Look) -> int:
+def number_of(name: str, fed: dict[str, Array]) -> int:
     """A hidden layer's number, from 1."""
-    return [found for found, _ in hidden(look, look.sides["scratch"].values)].index(name) + 1
+    return list(fed).index(name)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from handgrad.experiments.score import true_classes
+from handgrad.moments import Look, resting
 from handgrad.report import draw, plots
 from handgrad.report.draw import FONT, INK, MUTED, WIDTH, Plane, tag, text
-from handgrad.report.moments import Look, resting
 from handgrad.report.pictures import class_scores
 from handgrad.report.words import SIDES, number, share
 from handgrad.run import Run
@@ -28,19 +28,14 @@ def gradients(run: Run, seen: Sequence[Look], i: int) -> str | None:
     low = max(float(low), float(high) * 1e-12)
     plane = _over_time(seen, (low, float(high) if high > low else low * 10), log=True)
     parts = [plane.axes("training step", "length of the gradient"), _now(plane, seen[i].step)]
-    taken: list[float] = []
+    ends = []
     for name in names:
-        for side, look in draw.SIDE_LINES.items():
+        for side in SIDES:
             points = zip(seen, lengths[side, name], strict=True)
             line = [plane(moment.step, max(v, low)) for moment, v in points if v < 1e100]
-            parts.append(draw.polyline(line, **look))
-        height = lengths["scratch", name][-1]
-        y = plane(seen[-1].step, min(max(height, low), float(high)))[1]
-        while any(abs(y - other) < FONT for other in taken):
-            y += FONT
-        taken.append(y)
-        halo = {"stroke": "var(--card, #ffffff)", "stroke_width": 3, "paint_order": "stroke"}
-        parts.append(text(WIDTH - 26, y - 5, name.removesuffix(".weight").replace("layers.", "layer "), "end", **halo))
+            parts.append(_line(side, line))
+        ends.append((layer(name.removesuffix("weight").rstrip(".")), line[-1][1]))
+    parts.append(_at_the_ends(plane, ends))
     ours = "; ".join(f"{name} {number(lengths['scratch', name][i], 3)}" for name in names)
     return draw.svg(330, f"Length of the gradients, {seen[i].label}: {ours}.", *parts, _sides_legend(322))
 
@@ -60,13 +55,15 @@ def units(run: Run, seen: Sequence[Look], i: int) -> str | None:
     plane = _over_time(seen, (0.0, 1.0))
     words = {name: resting(kinds[name], seen[i].sides["scratch"].values[name]) for name in names}
     parts = [plane.axes("training step", "share that does not learn"), _now(plane, seen[i].step)]
-    said = []
+    said, ends = [], []
     for name in names:
-        for side, look in draw.SIDE_LINES.items():
+        for side in SIDES:
             line = [plane(moment.step, v) for moment, v in zip(seen, found[side, name], strict=True)]
-            parts.append(draw.polyline(line, **look))
+            parts.append(_line(side, line))
         kind = words[name]
-        said.append(f"{name} {kinds[name]}: {share(found['scratch', name][i])} {kind[0] if kind else ''}")
+        ends.append((layer(name), line[-1][1]))
+        said.append(f"{layer(name)}, {kinds[name]}: {share(found['scratch', name][i])} {kind[0] if kind else ''}")
+    parts.append(_at_the_ends(plane, ends))
     lines = [text(0, 345 + 18 * k, words_, fill=MUTED) for k, words_ in enumerate(said)]
     label = f"Dead units and saturated numbers, {seen[i].label}. {'; '.join(said)}."
     return draw.svg(340 + 18 * len(said), label, *parts, _sides_legend(322), *lines)
@@ -100,7 +97,35 @@ def probabilities(run: Run, seen: Sequence[Look], i: int) -> str | None:
 
 
 def _over_time(seen: Sequence[Look], ends: tuple[float, float], log: bool = False) -> Plane:
-    return Plane((0.0, float(seen[-1].step)), ends, (50.0, 28.0, WIDTH - 70.0, 230.0), log)
+    return Plane((0.0, float(seen[-1].step)), ends, (50.0, 28.0, WIDTH - 112.0, 230.0), log)
+
+
+def _line(side: str, points: Sequence[tuple[float, float]]) -> str:
+    """A line through what was measured, and on the NumPy side a dot at every moment: between them nobody looked."""
+    dots = [tag("circle", cx=x, cy=y, r=1.8) for x, y in points] if side == "scratch" else []
+    return "".join([draw.polyline(points, **draw.SIDE_LINES[side]), *dots])
+
+
+def layer(name: str) -> str:
+    """A layer's path as words, so short that it fits beside a picture."""
+    path = name.removeprefix("layers.")
+    words = f"layer {path}" if path.replace(".", "").isdigit() else path or "layer"
+    return words if len(words) <= 9 else f"{words[:8]}…"
+
+
+def _at_the_ends(plane: Plane, ends: Sequence[tuple[str, float]]) -> str:
+    """Names at the right ends of lines, moved apart where they would cover each other."""
+    left, top, width, height = plane.box
+    most = int(height // FONT)
+    rows = sorted(ends, key=lambda end: end[1])[:most]
+    places = [y for _, y in rows]
+    for k in range(1, len(places)):
+        places[k] = max(places[k], places[k - 1] + FONT)
+    for k in reversed(range(len(places))):
+        places[k] = min(places[k], top + height - FONT * (len(places) - 1 - k))
+    return "".join(
+        text(left + width + 5, y + 4, words, font_size=12) for (words, _), y in zip(rows, places, strict=True)
+    )
 
 
 def _now(plane: Plane, step: int) -> str:

@@ -8,10 +8,10 @@ from matplotlib.colors import to_rgb
 
 from handgrad.contract import Array
 from handgrad.experiments.score import true_classes
+from handgrad.moments import Look
 from handgrad.report import draw, plots
 from handgrad.report.draw import INK, MUTED, WIDTH, Plane, tag, text
 from handgrad.report.film.net import hidden, number_of
-from handgrad.report.moments import Look
 from handgrad.report.pictures import axis_names, class_scores
 from handgrad.report.words import SIDES, number, share
 from handgrad.run import Run
@@ -26,7 +26,7 @@ def region(side: str) -> Callable[[Run, Sequence[Look], int], str | None]:
 
     def picture(run: Run, seen: Sequence[Look], i: int) -> str | None:
         outputs = seen[i].sides[side].region
-        if run.grid is None or outputs is None or not np.isfinite(outputs).all():
+        if outputs is None or not np.isfinite(outputs).all():
             return None
         if run.data.classes is None:
             targets = run.data.y_train[:, 0]
@@ -54,7 +54,7 @@ def difference(run: Run, seen: Sequence[Look], i: int) -> str | None:
     apart = []
     for look in seen:
         ours, theirs = (look.sides[side].region for side in ("scratch", "torch"))
-        if run.grid is None or ours is None or theirs is None:
+        if ours is None or theirs is None:
             return None
         gap = ours.astype(float) - theirs.astype(float)
         apart.append(np.take_along_axis(gap, np.abs(gap).argmax(axis=1)[:, None], axis=1)[:, 0])
@@ -67,11 +67,9 @@ def difference(run: Run, seen: Sequence[Look], i: int) -> str | None:
 
 
 def neurons(run: Run, seen: Sequence[Look], i: int) -> str | None:
-    """Each hidden neuron's output over the plane (NumPy side): brown below 0, teal above; each on its own scale."""
+    """What each hidden neuron hands on over the plane (NumPy side), each map on its own scale."""
     maps = seen[i].sides["scratch"].maps
-    chosen = [
-        (name, unit) for name, values in hidden(seen[i], maps) for unit in range(min(values.shape[1], PER_LAYER))
-    ][:MAPS]
+    chosen = [(name, unit) for name, values in hidden(maps) for unit in range(min(values.shape[1], PER_LAYER))][:MAPS]
     if not chosen:
         return None
     columns = 4
@@ -84,10 +82,12 @@ def neurons(run: Run, seen: Sequence[Look], i: int) -> str | None:
         side = plots.lattice_side(np.zeros((len(values), 2)))
         parts += [
             draw.image(draw.signed(values, limit).reshape(side, side, 3), x, y + 20, size, size),
-            text(x, y + 14, f"{number_of(name, seen[i])}.{unit}", fill=INK),
+            text(x, y + 14, f"{number_of(name, maps)}.{unit}", fill=INK),
             text(x + size, y + 14, f"±{plots.plain_number(limit, 2)}", "end", fill=MUTED, font_size=11),
         ]
-    height = ((len(chosen) - 1) // columns + 1) * (size + gap)
+    height = ((len(chosen) - 1) // columns + 1) * (size + gap) + 14
+    words = "layer.neuron; ±: its largest value; brown: below 0, teal: above"
+    parts.append(text(0, height - 6, words, fill=MUTED, font_size=12))
     label = f"Output of {len(chosen)} hidden neurons over the input plane, {seen[i].label}."
     return draw.svg(height, label, *parts)
 

@@ -1,7 +1,7 @@
 """What is measured at the recorded moments of a run, from the parameters that both sides had then.
 
-Nothing of it is computed while the sides train: the report sets a net of each side to the parameters of the moment and
-sends one fixed batch through it, forward and back.
+Nothing of it is computed while the sides train: afterwards a net of each side is set to the parameters of the moment,
+and one fixed batch is sent through it, forward and back.
 """
 
 from dataclasses import dataclass
@@ -24,9 +24,11 @@ class Inside:
     """One side at one moment."""
 
     values: dict[str, Array]  # layer → its output for the batch, (rows, units)
+    fed: dict[str, Array]  # linear layer → its input for the batch: what the neurons before it hand on
+    output: Array  # of the whole net, for the batch
     gradients: dict[str, float]  # parameter → Euclidean length of its gradient over the batch
-    region: Array | None  # outputs over `Run.grid`
-    maps: dict[str, Array]  # layer → its output over the coarse lattice, (points, units); the NumPy side's
+    region: Array | None  # outputs over `plane`
+    maps: dict[str, Array]  # linear layer → its input over the coarse lattice, (points, units); the NumPy side's
 
 
 @dataclass(frozen=True)
@@ -35,47 +37,66 @@ class Look:
 
     label: str
     step: int
+    epoch: int
     states: dict[str, dict[str, Array]]
     sides: dict[str, Inside]
     kinds: dict[str, str]
 
 
-def looks(run: Run) -> list[Look]:
-    """Every recorded moment, in the order of training; computed on one thread, as the run was."""
+def plane(run: Run) -> Array | None:
+    """The lattice over the input plane; None but for two features that both vary."""
+    if run.grid is None or np.prod([len(np.unique(axis)) for axis in run.grid.T]) < len(run.grid):
+        return None
+    return run.grid
+
+
+def looks(run: Run, maps: bool = True) -> list[Look]:
+    """Every recorded moment, in the order of training; computed on one thread, as the run was.
+
+    Without `maps`, nothing over the plane.
+    """
+    if not run.moments:
+        return []
     trainers = build_pair(run.experiment, run.data)
     dtype = np.dtype(run.experiment.dtype)
     x, y = run.data.x_train[:BATCH].astype(dtype), run.data.y_train[:BATCH]
     batch = (x, y.astype(dtype) if y.dtype.kind == "f" else y)
-    coarse = None if run.grid is None else thinned(run.grid)
+    grid = plane(run) if maps else None
+    coarse = None if grid is None else thinned(grid)
     kinds = {name: type(leaf).__name__ for name, leaf in leaves_of(trainers["scratch"].model)}
+    linear = [name for name, kind in kinds.items() if kind == "Linear"]
     found = []
     with one_thread(), np.errstate(all="ignore"):
         for moment in run.moments:
             sides = {}
             for side, trainer in trainers.items():
                 trainer.model.load_state_dict(moment.states[side])
-                sides[side] = _inside(trainer, *batch, run.grid, coarse if side == "scratch" else None)
+                sides[side] = _inside(trainer, linear, *batch, grid, coarse if side == "scratch" else None)
             label = "untrained" if moment.step == 0 else f"epoch {moment.epoch}, step {moment.step:,}"
-            found.append(Look(label, moment.step, moment.states, sides, kinds))
+            found.append(Look(label, moment.step, moment.epoch, moment.states, sides, kinds))
     return found
 
 
-def _inside(trainer: Trainer, x: Array, y: Array, grid: Array | None, coarse: Array | None) -> Inside:
+def _inside(
+    trainer: Trainer, linear: list[str], x: Array, y: Array, grid: Array | None, coarse: Array | None
+) -> Inside:
     model = trainer.model
     model.eval()  # what is dropped or drawn at random in training is not looked at
     with recorded(model) as passages:
-        trainer.loss.forward(model.forward(x), y)
+        output = model.forward(x)
+        trainer.loss.forward(output, y)
         model.zero_grad()
         model.backward(trainer.loss.backward())
         values = {name: np.asarray(passage.output) for name, passage in passages.items()}
+        fed = {name: np.asarray(passages[name].input) for name in linear}
     lengths = {n: float(np.linalg.norm(g.astype(float))) for n, g in model.named_gradients() if g is not None}
     region = None if grid is None else np.asarray(model.forward(grid.astype(x.dtype)))
     maps = {}
     if coarse is not None:
         with recorded(model) as passages:
             model.forward(coarse.astype(x.dtype))
-            maps = {name: np.asarray(passage.output) for name, passage in passages.items()}
-    return Inside(values, lengths, region, maps)
+            maps = {name: np.asarray(passages[name].input) for name in linear}
+    return Inside(values, fed, np.asarray(output), lengths, region, maps)
 
 
 def thinned(grid: Array) -> Array:
