@@ -279,7 +279,9 @@ def test_layers_have_short_names(path, words):
     assert layer(path) == words
 
 
-@pytest.mark.parametrize(("name", "pairs"), [("moons", 1), ("iris", 6), ("five-features", 10), ("regression", None)])
+@pytest.mark.parametrize(
+    ("name", "pairs"), [("moons", 1), ("iris", 6), ("five-features", 10), ("prod", 1), ("regression", None)]
+)
 def test_features_against_each_other(name, pairs):
     picture = data_picture(run_of(name))
     if pairs is None:

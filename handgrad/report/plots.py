@@ -341,7 +341,7 @@ def _show_image(axes: Axes, image: Array, extent: tuple[float, float, float, flo
     return axes.imshow(image, origin="lower", extent=extent, interpolation="none", aspect="auto", **options)
 
 
-def _colour_bar(figure: Figure, axes: Axes, image: Any, label: str) -> None:
+def _colour_bar(figure: Figure, axes: Axes | list[Axes], image: Any, label: str) -> None:
     bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.92, aspect=32, pad=0.03)
     bar.set_label(label)
     bar.outline.set_visible(False)
@@ -375,7 +375,7 @@ def feature_pairs(
         axes.yaxis.set_major_locator(MaxNLocator(nbins=3 if columns > 1 else 6))
         if labels is None:
             shades = None if values is None else values[chosen]
-            axes.scatter(x[chosen, i], x[chosen, j], s=size, c=shades, cmap="cividis", **edge)
+            points = axes.scatter(x[chosen, i], x[chosen, j], s=size, c=shades, cmap="cividis", **edge)
             continue
         for c, name in enumerate(names):
             members = x[chosen][labels[chosen] == c]
@@ -391,6 +391,8 @@ def feature_pairs(
             ncols=min(len(names), 4 if sum(map(len, names)) < 24 else 2),
             markerscale=7 / size**0.5,
         )
+    elif values is not None:
+        _colour_bar(figure, figure.axes, points, "target")
     return figure
 
 
