@@ -11,7 +11,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -56,6 +56,17 @@ ACTIVATIONS = (
 DTYPES = ("float32", "float64")
 OPTIMIZER_HELP = f"One of {', '.join(OPTIMIZERS)}; another than the recipe's starts from PyTorch's defaults."
 REFRESH = 0.1  # seconds between two looks of the live progress
+
+# The options of a recipe, which several commands take: texts, so that a wrong one is refused in our words.
+Epochs = Annotated[str | None, typer.Option(metavar="N", help="Passes over the training data.")]
+Rate = Annotated[str | None, typer.Option(metavar="X", help="Learning rate.")]
+BatchSize = Annotated[str | None, typer.Option(metavar="N", help="Examples per step.")]
+OptimizerName = Annotated[str | None, typer.Option(metavar="NAME", help=OPTIMIZER_HELP)]
+Hidden = Annotated[str | None, typer.Option(metavar="N,N", help="Widths of the hidden layers, as in 64,32.")]
+Activation = Annotated[str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(ACTIVATIONS)}.")]
+Seed = Annotated[str | None, typer.Option(metavar="N", help="Of weights, batches and generated data.")]
+Dtype = Annotated[str | None, typer.Option(metavar="NAME", help=f"{' or '.join(DTYPES)}.")]
+JudgeEvery = Annotated[str | None, typer.Option(metavar="N", help="Judge every n-th step, and the last.")]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help=handgrad.__doc__)
 
@@ -144,15 +155,15 @@ def compare_command(
         str | None, typer.Option(metavar="N", help="Processes at once, for --all and --seeds.", show_default="cores")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="With --all: keep the results that are there.")] = False,
-    epochs: Annotated[str | None, typer.Option(metavar="N", help="Passes over the training data.")] = None,
-    lr: Annotated[str | None, typer.Option(metavar="X", help="Learning rate.")] = None,
-    batch_size: Annotated[str | None, typer.Option(metavar="N", help="Examples per step.")] = None,
-    optimizer: Annotated[str | None, typer.Option(metavar="NAME", help=OPTIMIZER_HELP)] = None,
-    hidden: Annotated[str | None, typer.Option(metavar="N,N", help="Widths of the hidden layers, as in 64,32.")] = None,
-    activation: Annotated[str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(ACTIVATIONS)}.")] = None,
-    seed: Annotated[str | None, typer.Option(metavar="N", help="Of weights, batches and generated data.")] = None,
-    dtype: Annotated[str | None, typer.Option(metavar="NAME", help=f"{' or '.join(DTYPES)}.")] = None,
-    judge_every: Annotated[str | None, typer.Option(metavar="N", help="Judge every n-th step, and the last.")] = None,
+    epochs: Epochs = None,
+    lr: Rate = None,
+    batch_size: BatchSize = None,
+    optimizer: OptimizerName = None,
+    hidden: Hidden = None,
+    activation: Activation = None,
+    seed: Seed = None,
+    dtype: Dtype = None,
+    judge_every: JudgeEvery = None,
     device: Annotated[str, typer.Option(help="Where the PyTorch side computes: cpu, cuda, cuda:1 ...")] = "cpu",
     out: Annotated[Path | None, typer.Option(help="Folder for report and result.", show_default="runs/NAME")] = None,
 ) -> int:
@@ -174,7 +185,7 @@ def compare_command(
         "dtype": dtype,
         "judge_every": judge_every,
     }
-    given = {field: _parsed(field, text) for field, text in texts.items() if text is not None}
+    given = _given(texts)
     times = 1 if seeds is None else _whole("--seeds", seeds, high=10_000)
     cores = None if jobs is None else _whole("--jobs", jobs)
     if resume and not everything:
@@ -207,13 +218,13 @@ def trace_command(
     entry: Annotated[
         str | None, typer.Option(metavar="NAME[I,J]", help="A gradient's entry to write out, as layers.0.weight[2,1].")
     ] = None,
-    lr: Annotated[str | None, typer.Option(metavar="X", help="Learning rate.")] = None,
-    batch_size: Annotated[str | None, typer.Option(metavar="N", help="Examples per step.")] = None,
-    optimizer: Annotated[str | None, typer.Option(metavar="NAME", help=OPTIMIZER_HELP)] = None,
-    hidden: Annotated[str | None, typer.Option(metavar="N,N", help="Widths of the hidden layers, as in 64,32.")] = None,
-    activation: Annotated[str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(ACTIVATIONS)}.")] = None,
-    seed: Annotated[str | None, typer.Option(metavar="N", help="Of weights, batches and generated data.")] = None,
-    dtype: Annotated[str | None, typer.Option(metavar="NAME", help=f"{' or '.join(DTYPES)}.")] = None,
+    lr: Rate = None,
+    batch_size: BatchSize = None,
+    optimizer: OptimizerName = None,
+    hidden: Hidden = None,
+    activation: Activation = None,
+    seed: Seed = None,
+    dtype: Dtype = None,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every number as JSON.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page.")] = None,
 ) -> int:
@@ -230,7 +241,7 @@ def trace_command(
         "seed": seed,
         "dtype": dtype,
     }
-    given = {field: _parsed(field, text) for field, text in texts.items() if text is not None}
+    given = _given(texts)
     experiment = with_overrides(_found(name), given)
     number = _whole("--step", step)
     from handgrad.files import write_text
@@ -280,13 +291,13 @@ def sweep_command(
     metric: Annotated[
         str | None, typer.Option(metavar="NAME", help="What is ranked and drawn.", show_default="the experiment's")
     ] = None,
-    epochs: Annotated[str | None, typer.Option(metavar="N", help="Passes over the training data.")] = None,
+    epochs: Epochs = None,
     seeds: Annotated[
         str | None,
         typer.Option(metavar="N", help="Each combination from N seeds.", show_default="1; dead-relu 200; a preset's"),
     ] = None,
     seed: Annotated[str | None, typer.Option(metavar="N", help="The first of them.")] = None,
-    dtype: Annotated[str | None, typer.Option(metavar="NAME", help=f"{' or '.join(DTYPES)}.")] = None,
+    dtype: Dtype = None,
     judge_every: Annotated[
         str | None,
         typer.Option(metavar="N", help="Judge every n-th step, and the last.", show_default="about 50 of a run"),
@@ -316,7 +327,7 @@ def sweep_command(
     }
     axes = {field: _several(field, text) for field, text in axes_texts.items() if text is not None}
     texts = {"epochs": epochs, "dtype": dtype, "judge_every": judge_every}
-    given = {field: _parsed(field, text) for field, text in texts.items() if text is not None}
+    given = _given(texts)
     times = None if seeds is None else _whole("--seeds", seeds, high=10_000)
     first = None if seed is None else _parsed("seed", seed)
     cores = None if jobs is None else _whole("--jobs", jobs)
@@ -399,15 +410,15 @@ def bench_compare_command(
 @app.command("distributed")
 def distributed_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="An experiment; `handgrad list` shows them.")],
-    epochs: Annotated[str | None, typer.Option(metavar="N", help="Passes over the training data.")] = None,
-    lr: Annotated[str | None, typer.Option(metavar="X", help="Learning rate.")] = None,
+    epochs: Epochs = None,
+    lr: Rate = None,
     batch_size: Annotated[str | None, typer.Option(metavar="N", help="Examples per step, of all processes.")] = None,
-    optimizer: Annotated[str | None, typer.Option(metavar="NAME", help=OPTIMIZER_HELP)] = None,
-    hidden: Annotated[str | None, typer.Option(metavar="N,N", help="Widths of the hidden layers, as in 64,32.")] = None,
-    activation: Annotated[str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(ACTIVATIONS)}.")] = None,
-    seed: Annotated[str | None, typer.Option(metavar="N", help="Of weights, batches and generated data.")] = None,
-    dtype: Annotated[str | None, typer.Option(metavar="NAME", help=f"{' or '.join(DTYPES)}.")] = None,
-    judge_every: Annotated[str | None, typer.Option(metavar="N", help="Judge every n-th step, and the last.")] = None,
+    optimizer: OptimizerName = None,
+    hidden: Hidden = None,
+    activation: Activation = None,
+    seed: Seed = None,
+    dtype: Dtype = None,
+    judge_every: JudgeEvery = None,
     device: Annotated[str, typer.Option(help="cpu (gloo) or cuda (nccl), one GPU for each process.")] = "cpu",
 ) -> int:
     """Train PyTorch on several processes, each on its shard of every batch, and judge the averaged gradients.
@@ -427,7 +438,7 @@ def distributed_command(
         "dtype": dtype,
         "judge_every": judge_every,
     }
-    given = {field: _parsed(field, text) for field, text in texts.items() if text is not None}
+    given = _given(texts)
     experiment = with_overrides(_found(name), given)
     from handgrad.ranks import joined
 
@@ -438,7 +449,7 @@ def distributed_command(
                 return distributed(experiment, ranks)
             except BadInputError as error:
                 return _refuse(str(error))
-            except Exception as error:
+            except Exception as error:  # a traceback from every rank would bury the first
                 return _refuse(f"rank {ranks.rank} of {ranks.world}: {type(error).__name__}: {error}")
     except KeyboardInterrupt:  # outside the training, which ends by itself
         _say("interrupted")
@@ -486,7 +497,7 @@ def check_command(
         str | None, typer.Option(metavar="NAME", help="The same by someone else, as torch.nn.SiLU.")
     ] = None,
     shape: Annotated[str | None, typer.Option(metavar="N,N", help="Of the drawn input, as in 4,3.")] = None,
-    dtype: Annotated[str | None, typer.Option(metavar="NAME", help=f"{' or '.join(DTYPES)}.")] = None,
+    dtype: Dtype = None,
     seed: Annotated[str, typer.Option(metavar="N", help="Of the drawn inputs.")] = "0",
     json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> int:
@@ -893,6 +904,11 @@ def _several(field: str, text: str) -> tuple[Any, ...]:
     if twice := [part for part, value in zip(parts, values, strict=True) if values.count(value) > 1]:
         raise BadInputError(f"{option} must name every value once; got {twice[-1]!r} twice in {text!r}")
     return tuple(values)
+
+
+def _given(texts: Mapping[str, str | None]) -> dict[str, Any]:
+    """What the user gave of a recipe, by field. BadInputError for a text that is no value of its field."""
+    return {field: _parsed(field, text) for field, text in texts.items() if text is not None}
 
 
 def _parsed(field: str, text: str) -> Any:
