@@ -26,6 +26,7 @@ class Inside:
     values: dict[str, Array]  # layer → its output for the batch, (rows, units)
     fed: dict[str, Array]  # linear layer → its input for the batch: what the neurons before it hand on
     output: Array  # of the whole net, for the batch
+    rests: dict[str, tuple[str, float]]  # layer → what its units that do not learn are called, and their share
     gradients: dict[str, float]  # parameter → Euclidean length of its gradient over the batch
     region: Array | None  # outputs over `plane`
     maps: dict[str, Array]  # linear layer → its input over the coarse lattice, (points, units); the NumPy side's
@@ -64,23 +65,22 @@ def looks(run: Run, maps: bool = True) -> list[Look]:
     grid = plane(run) if maps else None
     coarse = None if grid is None else thinned(grid)
     kinds = {name: type(leaf).__name__ for name, leaf in leaves_of(trainers["scratch"].model)}
-    linear = [name for name, kind in kinds.items() if kind == "Linear"]
     found = []
     with one_thread(), np.errstate(all="ignore"):
         for moment in run.moments:
             sides = {}
             for side, trainer in trainers.items():
                 trainer.model.load_state_dict(moment.states[side])
-                sides[side] = _inside(trainer, linear, *batch, grid, coarse if side == "scratch" else None)
+                sides[side] = _inside(trainer, kinds, *batch, grid, coarse if side == "scratch" else None)
             label = "untrained" if moment.step == 0 else f"epoch {moment.epoch}, step {moment.step:,}"
             found.append(Look(label, moment.step, moment.epoch, moment.states, sides, kinds))
     return found
 
 
 def _inside(
-    trainer: Trainer, linear: list[str], x: Array, y: Array, grid: Array | None, coarse: Array | None
+    trainer: Trainer, kinds: dict[str, str], x: Array, y: Array, grid: Array | None, coarse: Array | None
 ) -> Inside:
-    model = trainer.model
+    model, linear = trainer.model, [name for name, kind in kinds.items() if kind == "Linear"]
     model.eval()  # what is dropped or drawn at random in training is not looked at
     with recorded(model) as passages:
         output = model.forward(x)
@@ -89,6 +89,7 @@ def _inside(
         model.backward(trainer.loss.backward())
         values = {name: np.asarray(passage.output) for name, passage in passages.items()}
         fed = {name: np.asarray(passages[name].input) for name in linear}
+    rests = {name: rest for name, kind in kinds.items() if (rest := resting(kind, values[name])) is not None}
     lengths = {n: float(np.linalg.norm(g.astype(float))) for n, g in model.named_gradients() if g is not None}
     region = None if grid is None else np.asarray(model.forward(grid.astype(x.dtype)))
     maps = {}
@@ -96,7 +97,7 @@ def _inside(
         with recorded(model) as passages:
             model.forward(coarse.astype(x.dtype))
             maps = {name: np.asarray(passages[name].input) for name in linear}
-    return Inside(values, fed, np.asarray(output), lengths, region, maps)
+    return Inside(values, fed, np.asarray(output), rests, lengths, region, maps)
 
 
 def thinned(grid: Array) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 import handgrad
 from handgrad.experiments import EXPERIMENTS, Experiment
 from handgrad.files import write_text
-from handgrad.moments import Look, looks, resting
+from handgrad.moments import Look, looks
 from handgrad.run import Run, SideRun
 
 SCHEMA_VERSION = 1
@@ -122,12 +122,11 @@ def _side(run: Run, name: str, side: SideRun, seen: Sequence[Look]) -> dict[str,
 
 def _moment(look: Look, name: str) -> dict[str, Any]:
     inside = look.sides[name]
-    rests = {layer: resting(kind, inside.values[layer]) for layer, kind in look.kinds.items()}
     return {
         "step": look.step,
         "epoch": look.epoch,
         "gradients": inside.gradients,
-        "resting": {layer: {rest[0]: rest[1]} for layer, rest in rests.items() if rest is not None},
+        "resting": {layer: {word: share} for layer, (word, share) in inside.rests.items()},
     }
 
 

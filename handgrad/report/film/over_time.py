@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from handgrad.experiments.score import true_classes
-from handgrad.moments import Look, resting
+from handgrad.moments import Look
 from handgrad.report import draw, plots
 from handgrad.report.draw import FONT, INK, MUTED, WIDTH, Plane, tag, text
 from handgrad.report.pictures import class_scores
@@ -42,27 +42,18 @@ def gradients(run: Run, seen: Sequence[Look], i: int) -> str | None:
 
 def units(run: Run, seen: Sequence[Look], i: int) -> str | None:
     """Dead units of every ReLU and saturated numbers of every tanh and sigmoid, as shares, over time on both sides."""
-    kinds = seen[i].kinds
-    found = {
-        (side, name): [rest[1] for look in seen if (rest := resting(kinds[name], look.sides[side].values[name]))]
-        for side in SIDES
-        for name in kinds
-        if resting(kinds[name], seen[i].sides[side].values[name])
-    }
-    names = list(dict.fromkeys(name for _, name in found))
-    if not names:
+    now = seen[i].sides["scratch"].rests
+    if not now:
         return None
     plane = _over_time(seen, (0.0, 1.0))
-    words = {name: resting(kinds[name], seen[i].sides["scratch"].values[name]) for name in names}
     parts = [plane.axes("training step", "share that does not learn"), _now(plane, seen[i].step)]
     said, ends = [], []
-    for name in names:
+    for name, (word, part) in now.items():
         for side in SIDES:
-            line = [plane(moment.step, v) for moment, v in zip(seen, found[side, name], strict=True)]
+            line = [plane(look.step, look.sides[side].rests[name][1]) for look in seen]
             parts.append(_line(side, line))
-        kind = words[name]
         ends.append((layer(name), line[-1][1]))
-        said.append(f"{layer(name)}, {kinds[name]}: {share(found['scratch', name][i])} {kind[0] if kind else ''}")
+        said.append(f"{layer(name)}, {seen[i].kinds[name]}: {share(part)} {word}")
     parts.append(_at_the_ends(plane, ends))
     lines = [text(0, 345 + 18 * k, words_, fill=MUTED) for k, words_ in enumerate(said)]
     label = f"Dead units and saturated numbers, {seen[i].label}. {'; '.join(said)}."
@@ -75,8 +66,7 @@ def probabilities(run: Run, seen: Sequence[Look], i: int) -> str | None:
         return None
     rows = min(BARS, len(run.data.x_train))
     truth = true_classes(run.data, run.data.y_train)[:rows]
-    last = list(seen[i].kinds)[-1]
-    scores = {side: class_scores(run, seen[i].sides[side].values[last].astype(float))[:rows, 1] for side in SIDES}
+    scores = {side: class_scores(run, seen[i].sides[side].output.astype(float))[:rows, 1] for side in SIDES}
     if not all(np.isfinite(values).all() for values in scores.values()):
         return None
     plane = Plane((0.0, float(rows)), (0.0, 1.0), (44.0, 28.0, WIDTH - 64.0, 230.0))
