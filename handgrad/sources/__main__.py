@@ -46,7 +46,7 @@ def main() -> int:
         print(f"measuring {name}", file=sys.stderr)
         try:
             found[name] = trained(experiment, given.runs)
-        except Exception as error:
+        except Exception as error:  # told at the end, with the others that failed
             failed.append(f"{name}: {type(error).__name__}: {error}")
     if failed:
         print("\n".join(["nothing was written, as these could not be measured:", *failed]), file=sys.stderr)
