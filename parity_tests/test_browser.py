@@ -109,7 +109,7 @@ class Opened:
 def watched(chromium, path: Path, width: int = 1000, script: bool = True, **options) -> Iterator[Opened]:
     """The page with everything it says or asks for noted down."""
     context = chromium.new_context(viewport={"width": width, "height": 900}, java_script_enabled=script, **options)
-    context.set_default_timeout(5000)
+    context.set_default_timeout(120_000)  # milliseconds: for what never comes, not for what a busy machine brings late
     opened = Opened(context.new_page())
 
     def decide(route) -> None:
