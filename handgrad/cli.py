@@ -170,9 +170,9 @@ def compare_command(
     """Train both sides from the same weights on the same batches, judge every step, and write a report.
 
     Exit code 0: every judged step of both sides held and the experiment's expectation is met. With another recipe
-    (epochs, lr, batch size, optimizer, hidden, activation) the expectation is shown but does not decide, nor does that
-    of a CSV file. --all runs every experiment and writes runs/index.html; --seeds N repeats a run over seeds: parity
-    must hold in all of them, the expectation in the first.
+    (epochs, lr, batch size, optimizer, hidden, activation) or another seed the expectation is shown but does not
+    decide, nor does that of a CSV file. --all runs every experiment and writes runs/index.html; --seeds N repeats a run
+    over seeds: parity must hold in all of them, the expectation in the first.
     """
     texts = {
         "epochs": epochs,
@@ -800,7 +800,7 @@ def distributed_table(name: str, run: "DistributedRun", ranks: "Ranks") -> Table
 
 def verdict(run: "Run") -> str:
     """The whole run in one line."""
-    from handgrad.result import expectation_decides, expectation_met, measured, overrides, passed
+    from handgrad.result import expectation_met, measured, passed, undecided
 
     if run.interrupted:
         head = f"INTERRUPTED after {len(run.divergence):,} of {run.steps_planned:,} steps"
@@ -808,15 +808,14 @@ def verdict(run: "Run") -> str:
         head = "PASSED" if passed(run) else "FAILED"
     failed = [SIDE_NAMES[name] for name, side in run.sides.items() if not side.tally.held]
     parity = f"parity failed on {' and '.join(failed)}" if failed else "parity held on both sides"
+    parity = parity if run.judged else "nothing was judged"
     if broken := [repeat.seed for repeat in run.repeats[1:] if not repeat.parity]:
         parity += f", and failed with --seed {broken[0]} ({len(broken)} of {len(run.repeats)} seeds)"
     metric = run.experiment.expect.metric
     reached = " and ".join(f"{_value(metric, measured(run, side))} ({SIDE_NAMES[side]})" for side in run.sides)
     expect = f"expected {run.experiment.expect}, {'met' if expectation_met(run) else 'not met'}: {reached}"
-    if not run.experiment.expect.decides:
-        expect += "; a yardstick, does not decide"
-    elif not expectation_decides(run) and not run.interrupted:
-        expect += f"; does not decide, the recipe was changed ({', '.join(overrides(run.experiment))})"
+    if (why := undecided(run)) and not run.interrupted:
+        expect += f"; does not decide: {why}"
     diverged = [i for side in run.sides.values() for i, loss in enumerate(side.losses, 1) if not math.isfinite(loss)]
     blown = f"; the loss is not finite from step {min(diverged):,} on: training diverged" if diverged else ""
     return f"{head}: {parity}; {expect}{blown}"

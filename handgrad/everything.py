@@ -106,7 +106,8 @@ def _result(folder: Path) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         return {
-            **{key: found[key] for key in ("passed", "parity", "interrupted", "command", "overrides", "repeats")},
+            **{key: found[key] for key in ("passed", "parity", "interrupted", "command", "repeats")},
+            "undecided": found["expectation"]["undecided"],
             "sides": {
                 name: {"reached": side["reached"], "parity": {"numbers": side["parity"]["numbers"]}}
                 for name, side in found["sides"].items()

@@ -25,8 +25,13 @@ RECIPE = ("hidden", "activation", "optimizer", "optimizer_options", "lr", "epoch
 
 def overrides(experiment: Experiment) -> list[str]:
     """Names of the recipe's fields that differ from the table's. Seed, dtype and device belong to no recipe."""
-    original = experiment.original or EXPERIMENTS.get(experiment.name, experiment)
+    original = _original(experiment)
     return [name for name in RECIPE if getattr(experiment, name) != getattr(original, name)]
+
+
+def _original(experiment: Experiment) -> Experiment:
+    """The experiment before the user changed it."""
+    return experiment.original or EXPERIMENTS.get(experiment.name, experiment)
 
 
 def measured(run: Run, side: str) -> float | None:
@@ -39,15 +44,34 @@ def expectation_met(run: Run) -> bool:
     return all(run.experiment.expect.met(measured(run, side)) for side in run.sides)
 
 
+def undecided(run: Run) -> str:
+    """Why a missed expectation does not fail the run; empty where it does.
+
+    It was measured for one recipe and its seed. Another seed is held against what the recipe gives over seeds: a small
+    net that draws badly is no fault of either side.
+    """
+    experiment = run.experiment
+    if run.interrupted:
+        return "the run was interrupted"
+    if not experiment.expect.decides:
+        return "a yardstick"
+    if changed := overrides(experiment):
+        return f"the recipe was changed ({', '.join(changed)})"
+    if experiment.seed != _original(experiment).seed:
+        over_seeds = f"; over seeds the recipe gives {experiment.band}" if experiment.band else ""
+        return f"another seed than the recipe's {_original(experiment).seed}{over_seeds}"
+    return ""
+
+
 def expectation_decides(run: Run) -> bool:
-    """Whether a missed expectation fails the run: not with another recipe than it was measured for, nor half of one,
-    nor where the experiment only shows it."""
-    return run.experiment.expect.decides and not overrides(run.experiment) and not run.interrupted
+    """Whether a missed expectation fails the run."""
+    return not undecided(run)
 
 
 def passed(run: Run) -> bool:
-    """Parity held on every judged step, the run is whole, and the expectation is met where it decides."""
-    return run.parity and not run.interrupted and (expectation_met(run) or not expectation_decides(run))
+    """Each side was judged, parity held on every judged step, the run is whole, and the expectation is met where it
+    decides."""
+    return run.judged and run.parity and not run.interrupted and (expectation_met(run) or not expectation_decides(run))
 
 
 def result(run: Run) -> dict[str, Any]:
@@ -70,6 +94,7 @@ def result(run: Run) -> dict[str, Any]:
             "value": experiment.expect.value,
             "met": expectation_met(run),
             "decides": expectation_decides(run),
+            "undecided": undecided(run),
         },
         "overrides": overrides(experiment),
         "experiment": recipe,

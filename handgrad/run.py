@@ -95,6 +95,11 @@ class Run:
     repeats: list[Repeat] = field(default_factory=list)  # over several seeds, this run's own first; else empty
 
     @property
+    def judged(self) -> bool:
+        """Numbers of both sides were held against a bound. Where none were, nothing can be said."""
+        return all(side.tally.numbers > side.tally.skipped for side in self.sides.values())
+
+    @property
     def parity(self) -> bool:
         """Every judged step of either side held, in this run and in its repeats."""
         return all(side.tally.held for side in self.sides.values()) and all(repeat.parity for repeat in self.repeats)

@@ -13,7 +13,7 @@ import pytest
 import handgrad
 import scratch
 import torch_impl
-from handgrad import cli
+from handgrad import cli, everything
 from handgrad.everything import kept_results
 from handgrad.experiments import EXPERIMENTS, Expectation
 from handgrad.run import Repeat
@@ -95,7 +95,7 @@ def test_a_compare_run_writes_and_prints_everything(folder, capsys):
     assert err == ""
     for word in ["NumPy", "PyTorch", "held", "test accuracy", "µs", "10 of 10", "runs/moons/report.html", "PASSED"]:
         assert word in out
-    assert "does not decide, the recipe was changed (hidden, epochs)" in out
+    assert "does not decide: the recipe was changed (hidden, epochs)" in out
     assert sorted(path.name for path in (folder / "runs" / "moons").iterdir()) == ["report.html", "result.json"]
     content = json.loads((folder / "runs" / "moons" / "result.json").read_text())
     assert content["command"] == "handgrad compare moons --epochs 2 --hidden 8,4 --seed 3"
@@ -186,16 +186,31 @@ def experiments():
         yield found
 
 
-def test_all_runs_each_in_a_folder_and_writes_an_index(folder, capsys, experiments):
-    grow_1, grow_2 = experiments["grow-1"], experiments["grow-2"]  # from seed 2 the one unit of grow-2 is dead
-    EXPERIMENTS["grow-2"] = grow_2
-    command = ["compare", "--all", "--seed", "2", "--judge-every", "50", "--out", "all"]
+HARD = """
+from dataclasses import replace
+from handgrad.experiments import EXPERIMENTS, Expectation
+experiment = replace(EXPERIMENTS["grow-2"], expect=Expectation("final_loss", "max", 1e-9))
+"""
+
+
+def test_all_runs_each_in_a_folder_and_writes_an_index(folder, capsys, monkeypatch, experiments):
+    """Two experiments: one that passes, and one that cannot reach what it expects."""
+    (folder / "hard.py").write_text(HARD)
+    of_table = everything._arguments
+
+    def arguments(experiment, options, folder):
+        command, name, *rest = of_table(experiment, options, folder)
+        return [command, "hard.py:experiment" if name == "grow-2" else name, *rest]
+
+    monkeypatch.setattr(everything, "_arguments", arguments)
+    EXPERIMENTS["grow-2"] = experiments["grow-2"]
+    command = ["compare", "--all", "--dtype", "float64", "--judge-every", "50", "--out", "all"]
     assert cli.main(command) == 1
     assert "FAILED: 0 of 1 experiments passed" in capsys.readouterr().out
 
     # Resumed, what is there stays, and what is not there is run.
     written = (folder / "all" / "grow-2" / "result.json").stat().st_mtime_ns
-    EXPERIMENTS["grow-1"] = grow_1
+    EXPERIMENTS["grow-1"] = experiments["grow-1"]
     assert cli.main([*command, "--resume"]) == 1
     assert "FAILED: 1 of 2 experiments passed" in capsys.readouterr().out
     assert (folder / "all" / "grow-2" / "result.json").stat().st_mtime_ns == written
@@ -203,12 +218,25 @@ def test_all_runs_each_in_a_folder_and_writes_an_index(folder, capsys, experimen
     for name in ("grow-1", "grow-2"):
         assert f'href="{name}/report.html"' in page
         assert (folder / "all" / name / "report.html").exists()
-    for word in ["1 of 2 passed", "passed", "FAILED", "final loss ≤ 0.01", ">25<", "--all --seed 2"]:
+    for word in ["1 of 2 passed", "passed", "FAILED", "final loss ≤ 0.01", "--all --dtype float64"]:
         assert word in page
 
     # What was made with other options is not kept.
-    for options, kept in ((["--seed=2", "--judge-every=50"], ["grow-2"]), (["--seed=3", "--judge-every=50"], [])):
-        assert list(kept_results([grow_2], options, Path("all"))) == kept
+    for dtype, kept in (("float64", ["grow-2"]), ("float32", [])):
+        options = [f"--dtype={dtype}", "--judge-every=50"]
+        assert list(kept_results([experiments["grow-2"]], options, Path("all"))) == kept
+
+
+def test_with_another_seed_the_expectation_is_shown_and_decides_nothing(folder, capsys):
+    assert cli.main(["compare", "grow-2", "--seed", "2", "--judge-every", "50"]) == 0  # its one unit is dead there
+    out = " ".join(capsys.readouterr().out.split())
+    assert "PASSED: parity held on both sides; expected final loss ≤ 0.01, not met" in out
+    assert (
+        "does not decide: another seed than the recipe's 0; over seeds the recipe gives ≤ .01 in 13 of 20 seeds" in out
+    )
+    expectation = json.loads((folder / "runs" / "grow-2" / "result.json").read_text())["expectation"]
+    assert [expectation[key] for key in ("met", "decides")] == [False, False]
+    assert "another seed" in expectation["undecided"]
 
 
 def test_all_says_why_an_experiment_gave_nothing(folder, capsys, monkeypatch, experiments):

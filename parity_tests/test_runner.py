@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 import scratch
+from handgrad.cli import verdict
 from handgrad.experiments import EXPERIMENTS, Data
 from handgrad.files import output_folder, write_text
-from handgrad.result import overrides, passed, result, write_result
+from handgrad.judge import Tally
+from handgrad.result import overrides, passed, result, undecided, write_result
 from handgrad.runner import GRID_POINTS, divergence, lattice, prepare, refuse_non_finite, train
+from parity_tests.test_report import fake_run
 
 SHORT = replace(EXPERIMENTS["xor"], epochs=1, batch_size=500)  # five steps
 
@@ -226,6 +229,33 @@ OVERRIDES = [
 @pytest.mark.parametrize(("changes", "names"), OVERRIDES)
 def test_overrides(changes, names):
     assert overrides(replace(EXPERIMENTS["xor"], **changes)) == names
+
+
+# Experiment changed, why its expectation does not decide.
+UNDECIDED = [
+    ({}, ""),
+    ({"dtype": "float64", "judge_every": 7}, ""),
+    ({"seed": 5}, "another seed than the recipe's 0; over seeds the recipe gives train accuracy"),
+    ({"seed": 5, "lr": 0.5}, "the recipe was changed (lr)"),
+    ({"expect": replace(EXPERIMENTS["xor"].expect, decides=False)}, "a yardstick"),
+]
+
+
+@pytest.mark.parametrize(("changes", "why"), UNDECIDED)
+def test_why_an_expectation_does_not_decide(changes, why):
+    run = fake_run("xor", changes=changes)
+    assert undecided(run).startswith(why)
+    assert bool(undecided(run)) == bool(why)
+
+
+@pytest.mark.parametrize("side", ["scratch", "torch"])
+@pytest.mark.parametrize(("numbers", "skipped"), [(0, 0), (7, 7)])
+def test_a_run_of_which_nothing_was_judged_does_not_pass(side, numbers, skipped):
+    run = train(prepare(replace(SHORT, expect=replace(SHORT.expect, decides=False))))
+    assert passed(run)
+    run.sides[side].tally = Tally(steps=1, numbers=numbers, skipped=skipped)
+    assert not passed(run)
+    assert verdict(run).startswith("FAILED: nothing was judged")
 
 
 # --- result.json ------------------------------------------------------------------------------------------------------

@@ -79,8 +79,8 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         if result["repeats"]:
             met = sum(all(map(experiment.expect.met, repeat["values"].values())) for repeat in result["repeats"])
             repeats = f"met by {met} of {len(result['repeats'])} seeds"
-        if result["overrides"]:
-            skipped = f"not tested, changed: {', '.join(result['overrides'])}"
+        if why := result["undecided"]:
+            skipped = f"not tested: {why}"
     return {
         "name": experiment.name,
         "title": experiment.title,

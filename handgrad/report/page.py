@@ -11,7 +11,7 @@ from handgrad.report import template
 from handgrad.report.film import Film, Frame, film
 from handgrad.report.pictures import curves, maps, seeds_picture
 from handgrad.report.words import NONE, SIDES, count, duration, number, plain, written
-from handgrad.result import overrides
+from handgrad.result import undecided
 from handgrad.run import Run, SideRun
 from handgrad.sides import layer_sizes
 
@@ -85,7 +85,7 @@ def verdicts(run: Run) -> list[Verdict]:
         tally = side.tally
         steps = f"{count(tally.steps)} judged step{'s' * (tally.steps != 1)}"
         if tally.steps == 0:
-            cards.append(Verdict("note", f"{SIDES[name]}: not judged", "No step of this side was judged."))
+            cards.append(Verdict("bad", f"{SIDES[name]}: not judged", "No step of this side was judged."))
         elif tally.held:
             certified = count(tally.numbers - tally.skipped)
             text = f"All {certified} numbers of {steps} lie inside their certified bounds."
@@ -111,11 +111,10 @@ def expectation(run: Run) -> Verdict:
     seen = "; ".join(f"{name} {number(value, 4)}" for name, value in values.items())
     if run.interrupted:
         return Verdict("note", "Expectation not tested", f"Expected: {expect}, at the end of a whole run.")
-    if changed := overrides(run.experiment):
-        text = f"Expected of the recipe as it stands: {expect}. Changed here: {', '.join(changed)}. Reached: {seen}."
-        return Verdict("note", "Expectation not tested", text)
-    if not expect.decides:
-        return Verdict("note", "Expectation shown, not tested", f"A yardstick: {expect}. Reached: {seen}.")
+    if why := undecided(run):
+        return Verdict(
+            "note", "Expectation shown, not tested", f"Expected: {expect}. Reached: {seen}. {why[0].upper()}{why[1:]}."
+        )
     if all(map(expect.met, values.values())):
         return Verdict("good", "Expectation met", f"Expected: {expect}. Reached: {seen}.")
     return Verdict("bad", "Expectation not met", f"Expected: {expect}. Reached: {seen}.")
