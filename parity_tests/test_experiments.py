@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from handgrad.experiments import EXPERIMENTS, Data, Expectation, data
-from handgrad.experiments.csv_file import read
 from handgrad.experiments.own import find
 from handgrad.experiments.quartic import quartic
 from handgrad.experiments.score import confusion_matrix, predicted_classes, true_classes
@@ -367,111 +366,6 @@ def test_class_indices_outside_the_classes_are_named():
     experiment = replace(EXPERIMENTS["moons"], data=lambda seed: found, expect=Expectation("final_loss", "max", 1.0))
     with pytest.raises(ValueError, match=r"y_train must be from 0 to 1; got 0 to 2"):
         prepare(experiment)
-
-
-# --- a CSV file -------------------------------------------------------------------------------------------------------
-
-FLOWERS = [f"{i},{i % 3 - 0.5},{'clay' if i % 2 else 'sand'},{'rose' if i < 8 else 'iris'}" for i in range(20)]
-HEAD = "height,width,soil,kind"
-
-
-@pytest.fixture
-def file(tmp_path):
-    def write(*lines, encoding="utf-8"):
-        path = tmp_path / "my flowers.csv"
-        path.write_text("\n".join(lines) + "\n", encoding=encoding)
-        return path
-
-    return write
-
-
-def test_a_csv_file_is_inferred_standardised_and_split(file):
-    experiment = read(file(HEAD, *FLOWERS), "kind")
-    assert (experiment.name, experiment.task, experiment.size) == ("my-flowers", "multiclass", "20 × 3")
-    assert experiment.expect == Expectation("test_accuracy", "min", 0.6, decides=False)
-    found = experiment.data(0)
-    assert found.classes == ("iris", "rose")
-    assert found.features == ("height", "width", "soil=clay", "soil=sand")
-    assert np.allclose(found.x_train[:, :2].mean(axis=0), 0)
-    assert np.allclose(found.x_train[:, :2].std(axis=0), 1)
-    assert set(map(tuple, found.x_train[:, 2:])) == {(0.0, 1.0), (1.0, 0.0)}
-    assert np.bincount(found.y_train).tolist() == [9, 6]
-    assert np.bincount(found.y_test).tolist() == [3, 2]
-    # Every row is in one part: the numbers 0 to 19 are evenly spaced, so their places tell which they are.
-    heights = np.concatenate([found.x_train[:, 0], found.x_test[:, 0]])
-    assert np.allclose(np.diff(np.sort(heights)), np.diff(np.sort(heights))[0])
-    assert np.array_equal(found.x_train, experiment.data(0).x_train)
-    assert not np.array_equal(found.x_train, experiment.data(1).x_train)
-    run = train(prepare(replace(experiment, epochs=2)))
-    assert run.parity
-    assert not expectation_decides(run)
-
-
-def test_a_csv_target_of_numbers_is_standardised(file):
-    experiment = read(file(HEAD, *FLOWERS), "height")
-    assert (experiment.task, experiment.expect.metric) == ("regression", "test_loss")
-    found = experiment.data(0)
-    assert found.classes is None
-    assert found.features[-2:] == ("kind=iris", "kind=rose")
-    assert np.allclose([found.y_train.mean(), found.y_train.std()], [0, 1])
-
-
-# Target column's values, the classes they are; None where they are numbers.
-TARGETS = [
-    (["0", "1", "1", "0"] * 3, ("0", "1")),
-    (["-1", "2.0", "10"] * 4, ("-1", "2", "10")),
-    (["0.5", "1", "1", "0.5"] * 3, None),
-    ([str(i) for i in range(12)], None),
-    (["yes", "no", "1", "no"] * 3, ("1", "no", "yes")),
-]
-
-
-@pytest.mark.parametrize(("values", "classes"), TARGETS)
-def test_csv_targets_are_classes_or_numbers(values, classes, file):
-    lines = [f"{i};{value}" for i, value in enumerate(values)]
-    if classes and "yes" in classes:
-        lines += ["12;1", "13;yes"]
-    assert read(file("a;b", *lines, encoding="utf-8-sig"), "b").data(0).classes == classes
-
-
-# Lines, target, what must be said in one line.
-BAD_CSV = [
-    ([""], "kind", "is empty"),
-    ([HEAD, *FLOWERS[:3]], "kind", "has 3 rows; at least 8 are needed"),
-    ([HEAD, *FLOWERS], "sort", "--target must be a column of .*: height, width, soil, kind; got 'sort'"),
-    ([HEAD, *FLOWERS], "kinds", r"did you mean 'kind'\?"),
-    ([HEAD, *FLOWERS], None, "--csv needs --target COLUMN, one of height, width, soil, kind"),
-    (["a,b,a,kind", *FLOWERS], "kind", "the header has 'a' 2 times"),
-    ([HEAD, *FLOWERS, "1,2,clay"], "kind", "record 22 has 3 cells; the header has 4"),
-    (
-        [HEAD, *FLOWERS, "1,,clay,rose", "1,NA,clay,rose"],
-        "kind",
-        "2 of 22 values of column 'width' are missing.*row 21",
-    ),
-    ([HEAD, *FLOWERS, "1,inf,clay,rose"], "kind", "row 21 of column 'width' is 'inf'"),
-    ([HEAD, *(line.replace("sand", "clay") for line in FLOWERS)], "kind", "column 'soil' is 'clay' in every row"),
-    ([HEAD, *FLOWERS[:8]], "kind", "the target 'kind' is 'rose' in every row: there is nothing to learn"),
-    ([HEAD, *FLOWERS, "1,2,clay,lily"], "kind", "class 'lily' of 'kind' has one row"),
-    ([HEAD + ",id", *(f"{line},n{i}" for i, line in enumerate(FLOWERS))], "kind", "column 'id' has 20 different texts"),
-    (["kind", *(line.split(",")[-1] for line in FLOWERS)], "kind", "no column but the target 'kind'"),
-]
-
-
-@pytest.mark.parametrize(("lines", "target", "message"), BAD_CSV)
-def test_bad_csv_files_are_refused_in_one_line(lines, target, message, file):
-    with pytest.raises(ValueError, match=message) as caught:
-        read(file(*lines), target)
-    assert "\n" not in str(caught.value)
-
-
-def test_what_is_no_csv_file_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="cannot be read: No such file"):
-        read(tmp_path / "no.csv", "a")
-    with pytest.raises(ValueError, match="cannot be read"):
-        read(tmp_path, "a")
-    (tmp_path / "binary.csv").write_bytes(b"a,b\n\xff\xfe")
-    with pytest.raises(ValueError, match="is not UTF-8 text"):
-        read(tmp_path / "binary.csv", "a")
 
 
 # --- docs/experiments.md ----------------------------------------------------------------------------------------------
