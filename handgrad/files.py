@@ -1,20 +1,77 @@
 """Text files that are there as a whole or not at all."""
 
 import os
+from contextlib import suppress
+from errno import EACCES, EISDIR
 from pathlib import Path
+from stat import S_IMODE, S_ISDIR, S_ISREG
+from uuid import uuid4
+
+STREAMS = ("/dev/std", "/dev/fd/", "/proc/")  # names of what is open already, and may be a regular file
 
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path` in one stroke: a reader sees the old file or the new one, never a part.
 
-    Raises OSError where `path` cannot be written; nothing is left behind then.
+    A file that is there keeps its mode and its owner, where the system lets us; of a symbolic link the target is
+    written. Into what is no regular file (a device, a pipe) the text is written as it stands. Raises OSError where
+    `path` cannot be written; nothing is left behind then.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    content = text.encode("utf-8", "backslashreplace")  # half of a surrogate pair has no UTF-8; this is JSON's way
+    old = _refused_or_status(path)
+    if _is_stream(path, old):
+        path.write_bytes(content)
+        return
+    target = Path(os.path.realpath(path))
+    beside = _beside(target)
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        with beside.open("xb") as file:
+            if old is not None:
+                with suppress(OSError):  # another owner is the administrator's to give
+                    os.chown(beside, old.st_uid, old.st_gid)
+                beside.chmod(S_IMODE(old.st_mode))
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def refuse_unwritable(path: Path) -> None:
+    """OSError naming what is in the way of a file at `path`, to be asked before any work is done for it."""
+    if _is_stream(path, _refused_or_status(path)):
+        return
+    probe = _beside(Path(os.path.realpath(path)))
+    try:
+        probe.touch(exist_ok=False)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(path)) from None
+    finally:
+        with suppress(OSError):
+            probe.unlink()
+
+
+def _refused_or_status(path: Path) -> os.stat_result | None:
+    """What stands at `path`, or where its links lead; None for nothing. OSError where it is not to be written."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    if S_ISDIR(status.st_mode):
+        raise IsADirectoryError(EISDIR, "Is a directory", str(path))
+    if not os.access(path, os.W_OK):
+        raise PermissionError(EACCES, "Permission denied", str(path))
+    return status
+
+
+def _is_stream(path: Path, status: os.stat_result | None) -> bool:
+    return status is not None and (not S_ISREG(status.st_mode) or str(path).startswith(STREAMS))
+
+
+def _beside(target: Path) -> Path:
+    """A name in the same folder that nobody has, and that is short enough whatever the target's is."""
+    return target.with_name(f".handgrad-{uuid4().hex}")
 
 
 def output_folder(folder: Path, names: tuple[str, ...]) -> None:
@@ -24,11 +81,4 @@ def output_folder(folder: Path, names: tuple[str, ...]) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
-        path = folder / name
-        if path.is_dir():
-            raise IsADirectoryError(21, "Is a directory", str(path))
-    probe = folder / f".writable.{os.getpid()}"
-    try:
-        probe.write_text("", encoding="utf-8")
-    finally:
-        probe.unlink(missing_ok=True)
+        refuse_unwritable(folder / name)

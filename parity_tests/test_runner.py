@@ -13,7 +13,6 @@ import pytest
 import scratch
 from handgrad.cli import verdict
 from handgrad.experiments import EXPERIMENTS, Data
-from handgrad.files import output_folder, write_text
 from handgrad.judge import Tally
 from handgrad.result import overrides, passed, result, undecided, write_result
 from handgrad.runner import GRID_POINTS, divergence, lattice, prepare, refuse_non_finite, train
@@ -361,35 +360,3 @@ def test_a_diverged_loss_is_null(tmp_path):
     assert None in content["sides"]["torch"]["losses"]
     assert content["sides"]["torch"]["expectation_met"] is False
     assert content["parity"] is True  # both diverge as they should
-
-
-# --- files ------------------------------------------------------------------------------------------------------------
-
-
-def test_write_text_replaces_and_leaves_nothing_behind(tmp_path):
-    path = tmp_path / "a.txt"
-    write_text(path, "old")
-    write_text(path, "µ")
-    assert path.read_bytes() == "µ".encode()
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_write_text_that_fails_keeps_the_old_file(tmp_path):
-    path = tmp_path / "a.txt"
-    write_text(path, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_text(path, "new \ud800")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_output_folder_refuses_what_is_in_the_way(tmp_path):
-    output_folder(tmp_path / "a" / "b", ("report.html",))
-    output_folder(tmp_path / "a" / "b", ("report.html",))
-    assert list((tmp_path / "a" / "b").iterdir()) == []
-    (tmp_path / "a" / "b" / "report.html").mkdir()
-    with pytest.raises(IsADirectoryError):
-        output_folder(tmp_path / "a" / "b", ("report.html",))
-    (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file"):
-        output_folder(tmp_path / "file", ("report.html",))
