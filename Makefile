@@ -8,7 +8,7 @@ ARGS   ?=
 WORKERS ?= 2
 N       ?= 100000
 
-.PHONY: help compare bench performance test alarms mutants dictionary sources lint format pictures clean
+.PHONY: help compare bench performance test alarms fuzz mutants dictionary sources lint format pictures clean
 
 help:
 	@echo 'make compare   train both sides on real data, judge every step, write runs/$(NAME)/report.html'
@@ -17,6 +17,7 @@ help:
 	@echo 'make performance  write docs/performance.md from benchmarks/results/'
 	@echo 'make test      lint, types and every test'
 	@echo 'make alarms    judge $(N) random correct nets in each dtype: no verdict may be "wrong" (N=1000 for fewer)'
+	@echo 'make fuzz      play hostile programs on both sides until $(N) calls are compared: accepted or refused alike (N=10000 for fewer)'
 	@echo 'make mutants   change the code of both sides in every small way and see that a test notices (minutes)'
 	@echo 'make dictionary  write docs/dictionary/ from docstrings, code and judge (ARGS=--all to measure everything anew)'
 	@echo 'make pictures  draw the pictures of the README anew (needs Chromium)'
@@ -51,6 +52,9 @@ test: lint
 alarms: $(READY)
 	$(BIN)/python -m parity_tests.alarms $(N) --dtype float32 --workers $(WORKERS)
 	$(BIN)/python -m parity_tests.alarms $(N) --dtype float64 --workers $(WORKERS)
+
+fuzz: $(READY)
+	$(BIN)/python -m parity_tests.fuzz $(N) $(ARGS)
 
 mutants: $(READY)
 	$(BIN)/python -m parity_tests.mutants $(WORKERS)
