@@ -181,10 +181,11 @@ def test_the_derivative_at_a_kink_is_pinned(name):
         at, one = np.array([kink]), np.ones(1)
         model.forward(at)
         right = model.backward(one)
-        assert judge_backward(model, at, one, right, {"weight": at * (at <= 0)}).held
+        gradients = {"weight": at * (at <= 0)} if name == "prelu" else {}
+        assert judge_backward(model, at, one, right, gradients).held
         others = []
         for side in (-1e-3, 1e-3):
             model.forward(at + side)
             others.append(model.backward(one))
         other = max(others, key=lambda v: abs(v - right)[0])
-        assert not judge_backward(model, at, one, other, {"weight": at * (at <= 0)}).held
+        assert not judge_backward(model, at, one, other, gradients).held

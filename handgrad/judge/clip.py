@@ -37,16 +37,21 @@ def judge_clip(
     for a norm_type above 0, so that c = 0 exactly, and NaN if max_norm is ∞ too.
     """
     verdict, order = Verdict(side), float(norm_type)
-    held = [(i, p, b) for i, (p, b) in enumerate(zip(parameters, before, strict=True)) if b is not None]
+    pairs = [(i, p, b) for i, (p, b) in enumerate(zip(parameters, before, strict=True))]
+    held = [(i, p, b) for i, p, b in pairs if b is not None]
+    if pairs:
+        verdict.side = side or structure.side_of(pairs[0][1])
+    for i, p, b in pairs:
+        if b is None and p.grad is not None:
+            verdict.refuse(f"gradient of parameter {i}", "it appeared: there was none before")
     if not held:
-        verdict.check("total norm", float(total), Format.of(np.float32).exact(0.0))
+        verdict.check("total norm", None if total is None else float(total), Format.of(np.float32).exact(0.0))
         return verdict
-    verdict.side = side or structure.side_of(held[0][1])
     f = max((Format.of(b.dtype) for _, _, b in held), key=lambda format: format.max)
     everything = np.concatenate([b.ravel().astype(np.float64) for _, _, b in held])
     if np.isinf(everything).any() and not np.isnan(everything).any() and order > 0:
-        if not math.isinf(float(total)):
-            verdict.refuse("total norm", f"it is {float(total)}, but a gradient is infinite")
+        if total is None or float(total) != math.inf:
+            verdict.refuse("total norm", f"it is {total}, but a gradient is infinite")
         factor = f.exact(0.0 if max_norm < math.inf else np.nan)
     else:
         norms = [norm(Format.of(b.dtype).exact(b), order) for _, _, b in held]

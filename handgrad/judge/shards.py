@@ -63,6 +63,7 @@ def judge_shards(
     x, y = (np.concatenate(arrays) for arrays in zip(*shards, strict=True))
     _, whole = _backward(model, loss, state, x, y, Fraction(1))
     counts = {"processes": ranks, "N": len(x)}
+    frozen = structure.frozen(model)
     references = {name: _stack([part[name] for part in parts]).mean(axis=0) for name in whole}
     for name, reference in references.items():
         m = whole[name]
@@ -70,10 +71,12 @@ def judge_shards(
         same = Verdict(verdict.side)  # of two references: none of the side's numbers
         if not same.compare(f"reference of the shards for {name}", reference.mid, both, _mixes):
             verdict.failures += same.failures
-        if name in gradients:  # else it is frozen
+        if gradients.get(name) is not None or name not in frozen:
             alone = [(f"that of rank {rank} alone", part[name]) for rank, part in enumerate(parts)]
             explain = _explain(Evidence(name, counts, alternatives=partial(list, alone)))
-            verdict.check(f"averaged gradient of {name}", gradients[name], reference, explain)
+            verdict.check(f"averaged gradient of {name}", gradients.get(name), reference, explain)
+    for name in gradients.keys() - references.keys():
+        verdict.refuse(f"averaged gradient of {name}", "the model has no such parameter")
     return verdict
 
 

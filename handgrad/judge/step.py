@@ -88,8 +88,9 @@ class StepJudge:
         """The verdict on the step from `before` on the batch `(x, y)` that returned the loss `value`."""
         verdict = Verdict(self.side)
         now = dict(structure.named_parameters(self.model))
-        gradients = {name: p.grad for name, p in now.items() if _trainable(p)}
-        net = _Net(self.rule, before.parameters, x, before.gradients, before.buffers)
+        frozen = structure.frozen(self.model)
+        gradients = {name: p.grad for name, p in now.items() if name not in frozen}
+        net = _Net(self.rule, before.parameters, x, before.gradients, before.buffers, frozen)
         output = net.forward()
         ball = net.loss(self.loss, output, y)
         verdict.check("loss", value, ball, net.explain("loss"))
@@ -99,10 +100,9 @@ class StepJudge:
             verdict.parts_at(locate.first_part(self.model, net.x, net.upstream))
         net.check_buffers(verdict, self.model)
         _check_step(verdict, self.optimizer, before.optimizer, self.names)
-        held = set(self.names)
-        for name in now.keys() - held:
-            ball = net.format.exact(before.parameters[name])
-            verdict.check(f"{name}, which the optimizer does not have", now[name].data, ball, _stay)
+        for name in now.keys() - set(self.names):
+            title = f"{name}, which the optimizer does not have"
+            _check_still(verdict, title, before.parameters[name], now[name].data)
         reproduce(verdict, self._scripts(before, x, y))
         return verdict
 
@@ -167,13 +167,15 @@ def _spelled(spell: Spelling, value: Any) -> str:
 def judge_forward(model: Any, x: Inputs, output: Any = None, side: str = "") -> Verdict:
     """The output of `model` for `x`, a pair for one of two inputs; computed through the contract unless given."""
     verdict = Verdict(side or structure.side_of(model))
-    net, given = _Net.of(model, x), {"output": output}
-    computed = output is None
-    output = model.forward(*_inputs(x)) if computed else output
-    verdict.check("output", output, net.forward(), net.explain("output"))
-    if computed:  # else nobody knows from which state
-        net.check_buffers(verdict, model)
-    _locate(verdict, model, net)
+    given = {"output": output}
+
+    def hold(net: _Net, values: Mapping[str, Any]) -> None:
+        verdict.check("output", values["output"], net.forward(), net.explain("output"))
+
+    def compute() -> dict[str, Any]:
+        return {"output": model.forward(*_inputs(x))}
+
+    net = _judge(verdict, model, x, given, hold, compute)
 
     def write(spell: Spelling) -> list[str]:
         return [*model_lines(model, net.state, spell), f"x = {_spelled(spell, x)}", "model, x"]
@@ -191,24 +193,28 @@ def judge_backward(
     gradients: Mapping[str, Any] | None = None,
     side: str = "",
 ) -> Verdict:
-    """The gradients of `model` at `x` for an upstream gradient; computed through the contract unless given."""
+    """The gradients of `model` at `x` for an upstream gradient. What is given is judged; the rest is computed.
+
+    Raises `TypeError` where something is not given and the model does not keep the contract, so that nothing can be
+    computed; the gradients of such a model's parameters are read from them.
+    """
     verdict = Verdict(side or structure.side_of(model))
-    net, given = _Net.of(model, x), {"grad_input": grad_input, "gradients": gradients}
-    if grad_input is None or gradients is None:
-        given = {}
+    given = {"grad_input": grad_input, "gradients": gradients}
+
+    def hold(net: _Net, values: Mapping[str, Any]) -> None:
+        net.forward()
+        net.backward(net.format.exact(grad_output))
+        if "grad_input" in values:
+            net.check_grad_input(verdict, values["grad_input"])
+        if "gradients" in values:
+            net.check_gradients(verdict, values["gradients"])
+
+    def compute() -> dict[str, Any]:
         model.zero_grad()
         model.forward(*_inputs(x))
-        grad_input = model.backward(grad_output)
-        gradients = {name: p.grad for name, p in structure.named_parameters(model)}
-    net.forward()
-    net.backward(net.format.exact(grad_output))
-    if isinstance(grad_input, tuple):
-        for i, (gradient, reference) in enumerate(zip(grad_input, net.grad_input, strict=True), 1):
-            verdict.check(f"gradient of input{i}", gradient, reference, net.explain(f"gradient of input{i}"))
-    else:
-        verdict.check("gradient of the input", grad_input, net.grad_input, net.explain("gradient of the input"))
-    net.check_gradients(verdict, gradients)
-    _locate(verdict, model, net)
+        return {"grad_input": model.backward(grad_output), "gradients": _own_gradients(model)}
+
+    net = _judge(verdict, model, x, given, hold, compute)
 
     def write(spell: Spelling) -> list[str]:
         own = [
@@ -232,15 +238,17 @@ def judge_loss(
 ) -> Verdict:
     """The value of `loss` for its arrays (input and target, or three) and its gradient or tuple of gradients.
 
-    Value and gradients are computed through the contract unless given.
+    What is given is judged; the rest is computed through the contract.
     """
     verdict = Verdict(side or structure.side_of(loss))
     rule = losses.read(loss)
     given: dict[str, Any] = {"value": value, "grad": grad}
-    if value is None or grad is None:
-        given = {}
-        value = loss.forward(*arrays)
-        grad = loss.backward(grad_output)
+    if missing := [name for name, part in given.items() if part is None]:
+        if not hasattr(loss, "backward"):
+            raise _cannot_compute(loss, missing)
+        computed = loss.forward(*arrays)
+        value = computed if value is None else value
+        grad = loss.backward(grad_output) if grad is None else grad
     net = _Net(_NOTHING, {}, arrays[0], {})
     if isinstance(rule, losses.PairLoss):
         f = net.format
@@ -248,8 +256,9 @@ def judge_loss(
         ball = rule.forward(*(f.exact(a) if i in rule.PLACES else a for i, a in enumerate(cast)))
         verdict.check("loss", value, ball, net.explain("loss"))
         references = dict(zip(rule.NAMES, rule.backward(grad_output), strict=True))
-        for (name, reference), g in zip(references.items(), grad, strict=True):
-            verdict.check(f"gradient of the loss by {name}", g, reference, net.explain(name, references))
+        names = [f"gradient of the loss by {name}" for name in references]
+        explain = [net.explain(name, references) for name in references]
+        _check_parts(verdict, "gradient of the loss", names, grad, tuple(references.values()), explain)
     else:
         ball = net.loss(rule, net.forward(), arrays[1])
         verdict.check("loss", value, ball, net.explain("loss"))
@@ -275,30 +284,36 @@ def judge_net(
     gradients: Mapping[str, Any] | None = None,
     side: str = "",
 ) -> Verdict:
-    """Output, loss, gradient of the input and of every parameter; computed through the contract unless given.
+    """Output, loss, gradient of the input and of every parameter. What is given is judged; the rest is computed.
 
-    Values are given together, for a model that does not keep the contract; gradients default to the parameters' own.
+    Raises `TypeError` where something is not given and the model does not keep the contract, so that nothing can be
+    computed; the gradients of such a model's parameters are read from them.
     """
     verdict = Verdict(side or structure.side_of(model))
     rule = losses.read_loss(loss)
-    net, given = _Net.of(model, x), {"output": output, "value": value, "grad_input": grad_input, "gradients": gradients}
-    if computed := output is None:
-        given = {"gradients": gradients}
+    given = {"output": output, "value": value, "grad_input": grad_input, "gradients": gradients}
+
+    def hold(net: _Net, values: Mapping[str, Any]) -> None:
+        reference = net.forward()
+        if "output" in values:
+            verdict.check("output", values["output"], reference, net.explain("output"))
+        ball = net.loss(rule, reference, y)
+        if "value" in values:
+            verdict.check("loss", values["value"], ball, net.explain("loss"))
+        net.backward(rule.backward())
+        if "gradients" in values:
+            net.check_gradients(verdict, values["gradients"])
+        if "grad_input" in values:
+            net.check_grad_input(verdict, values["grad_input"])
+
+    def compute() -> dict[str, Any]:
         model.zero_grad()
         output = model.forward(x)
         value = loss.forward(output, y)
         grad_input = model.backward(loss.backward())
-    if gradients is None:
-        gradients = {name: p.grad for name, p in structure.named_parameters(model)}
-    reference = net.forward()
-    verdict.check("output", output, reference, net.explain("output"))
-    verdict.check("loss", value, net.loss(rule, reference, y), net.explain("loss"))
-    net.backward(rule.backward())
-    net.check_gradients(verdict, gradients)
-    verdict.check("gradient of the input", grad_input, net.grad_input, net.explain("gradient of the input"))
-    if computed:
-        net.check_buffers(verdict, model)
-    _locate(verdict, model, net)
+        return {"output": output, "value": value, "grad_input": grad_input, "gradients": _own_gradients(model)}
+
+    net = _judge(verdict, model, x, given, hold, compute)
 
     def write(spell: Spelling) -> list[str]:
         own = [*model_lines(model, net.state, spell), loss_line(loss, spell)]
@@ -306,6 +321,64 @@ def judge_net(
 
     reproduce(verdict, _scripts(package(model), "judge_net", write, given))
     return verdict
+
+
+def _judge(
+    verdict: Verdict,
+    model: Any,
+    x: Inputs,
+    given: Mapping[str, Any],
+    hold: Callable[["_Net", Mapping[str, Any]], None],
+    compute: Callable[[], dict[str, Any]],
+) -> "_Net":
+    """Hold what is given, then compute and hold what is not.
+
+    The two have a reference each: what is given belongs to the masks and slopes of the model's last forward call, and
+    computing draws new ones.
+    """
+    net = _Net.of(model, x)
+    known = {name: value for name, value in given.items() if value is not None}
+    missing = [name for name in given if name not in known and (name != "gradients" or net.parameters)]
+    if known:
+        hold(net, known)
+        _locate(verdict, model, net)
+    if not missing:
+        return net
+    failures = len(verdict.failures)
+    if hasattr(model, "backward"):
+        net = _Net.of(model, x)
+        computed = compute()
+        hold(net, {name: computed[name] for name in missing})
+        net.check_buffers(verdict, model)
+    elif missing == ["gradients"]:
+        hold(net, {"gradients": _own_gradients(model)})
+    else:
+        raise _cannot_compute(model, missing)
+    if not failures:
+        _locate(verdict, model, net)
+    return net
+
+
+def _cannot_compute(thing: Any, missing: list[str]) -> TypeError:
+    kind, names = structure.class_name(thing), ", ".join(missing)
+    return TypeError(f"{kind} has no backward for arrays, so the judge cannot compute what is not given: {names}")
+
+
+def _own_gradients(model: Any) -> dict[str, Any]:
+    return {name: p.grad for name, p in structure.named_parameters(model)}
+
+
+def _check_parts(
+    verdict: Verdict, whole: str, names: list[str], values: Any, balls: tuple[Ball, ...], explain: list[Explain]
+) -> None:
+    """Hold a tuple of arrays against as many balls."""
+    if not isinstance(values, tuple | list) or len(values) != len(balls):
+        kind = f"{len(values)} of them" if isinstance(values, tuple | list) else f"a {type(values).__name__}"
+        verdict.numbers += sum(ball.size for ball in balls)
+        verdict.refuse(whole, f"it is {kind}, not a tuple of {len(balls)} arrays")
+        return
+    for name, value, ball, why in zip(names, values, balls, explain, strict=True):
+        verdict.check(name, value, ball, why)
 
 
 def snapshot(optimizer: Any) -> OptimizerSnapshot:
@@ -390,6 +463,7 @@ class _Net:
     given: Inputs
     previous: Mapping[str, AnyArray]
     buffers: Mapping[str, AnyArray] = field(default_factory=dict)  # as they were before
+    frozen: frozenset[str] = frozenset()  # parameters that need no gradient
     references: dict[str, Ball] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -404,7 +478,7 @@ class _Net:
     @classmethod
     def of(cls, model: Any, x: Inputs) -> "_Net":
         parameters = {name: structure.array(p.data) for name, p in structure.named_parameters(model)}
-        return cls(layers.read_model(model), parameters, x, {}, _buffers(model))
+        return cls(layers.read_model(model), parameters, x, {}, _buffers(model), structure.frozen(model))
 
     @property
     def state(self) -> dict[str, AnyArray]:
@@ -427,10 +501,24 @@ class _Net:
         self.gradients: dict[str, Ball] = {}
         self.grad_input: Any = self.rule.backward(upstream, self.gradients)
 
+    def check_grad_input(self, verdict: Verdict, gradient: Any) -> None:
+        reference = self.grad_input
+        if isinstance(reference, tuple):
+            names = [f"gradient of input{i}" for i in range(1, len(reference) + 1)]
+            whole = "gradient of the inputs"
+            _check_parts(verdict, whole, names, gradient, reference, [self.explain(name) for name in names])
+        else:
+            name = "gradient of the input"
+            verdict.check(name, gradient, reference, self.explain(name))
+
     def check_gradients(self, verdict: Verdict, gradients: Mapping[str, Any]) -> None:
+        """The gradient of every parameter; a frozen one needs none."""
         for name, ball in self.gradients.items():
-            if name in gradients:  # else it is frozen
-                verdict.check(f"gradient of {name}", gradients[name], ball, self.explain(name))
+            value = gradients.get(name)
+            if value is not None or name not in self.frozen:
+                verdict.check(f"gradient of {name}", value, ball, self.explain(name))
+        for name in gradients.keys() - self.parameters.keys():
+            verdict.refuse(f"gradient of {name}", "the model has no such parameter")
 
     def check_buffers(self, verdict: Verdict, model: Any) -> None:
         """What a forward call updates, and that it leaves the rest alone."""
@@ -509,10 +597,6 @@ def _parameters(optimizer: Any) -> list[Any]:
     return [p for group in optimizer.param_groups for p in group["params"]]
 
 
-def _trainable(p: Any) -> bool:
-    return bool(getattr(getattr(p, "tensor", p), "requires_grad", True))
-
-
 def _match(named: dict[str, Any], held: list[Any]) -> list[str]:
     """The model's names of the optimizer's parameters: by identity, by memory, else by order among equal values."""
     free = dict(named)
@@ -529,6 +613,24 @@ def _match(named: dict[str, Any], held: list[Any]) -> list[str]:
 
 def _shares(a: AnyArray, b: AnyArray) -> bool:
     return a.size > 0 and a.shape == b.shape and a.ctypes.data == b.ctypes.data
+
+
+def _check_still(verdict: Verdict, title: str, before: Any, after: Any) -> None:
+    """That something was left alone, to the last bit: infinities too, of which a ball would claim nothing."""
+    if before is None or after is None:
+        if before is not after:
+            verdict.refuse(title, "it appeared" if before is None else "it is gone")
+        return
+    old, new = structure.array(before), structure.array(after)
+    if old.dtype.kind == "f" and not np.array_equal(old, new, equal_nan=True):
+        failures = len(verdict.failures)
+        verdict.check(title, new, Format.of(old.dtype).exact(old), _stay)
+        if len(verdict.failures) == failures:
+            verdict.refuse(title, "an infinite number in it moved", "it moved without a gradient")
+    elif not np.array_equal(old, new, equal_nan=old.dtype.kind == "f"):
+        verdict.refuse(title, f"it went from {old} to {new}", "it moved without a gradient")
+    else:
+        verdict.numbers += old.size
 
 
 def _stay(v: Float64, reference: Ball) -> str:
@@ -553,8 +655,11 @@ def _check_step(verdict: Verdict, optimizer: Any, before: OptimizerSnapshot, nam
         for i in group["params"]:
             p, g, state = before.parameters[i], gradients[i], before.state.get(i, {})
             if g is None:
-                exact = Format.of(p.dtype).exact(p)
-                verdict.check(f"{names[i]}, which has no gradient", now.parameters[i], exact, _stay)
+                _check_still(verdict, f"{names[i]}, which has no gradient", p, now.parameters[i])
+                after = now.state.get(i, {})
+                for name in sorted(state.keys() | after.keys()):
+                    title = f"{name} of {names[i]}, which has no gradient"
+                    _check_still(verdict, title, state.get(name), after.get(name))
             elif g.shape != p.shape or now.parameters[i].shape != p.shape:
                 shapes = f"gradient {g.shape}, before {p.shape}, after {now.parameters[i].shape}"
                 verdict.refuse(names[i], f"shapes differ: {shapes}", "broadcast")

@@ -59,6 +59,13 @@ def named_parameters(model: Any) -> Iterator[tuple[str, Any]]:
         yield ".".join(part for part in name.split(".") if part not in _WRAPPERS), parameter
 
 
+def frozen(model: Any) -> frozenset[str]:
+    """The names of the parameters that need no gradient."""
+    return frozenset(
+        name for name, p in named_parameters(model) if not getattr(getattr(p, "tensor", p), "requires_grad", True)
+    )
+
+
 def named_buffers(model: Any) -> Iterator[tuple[str, Any]]:
     """The model's buffers under the names they have inside every wrapper; of a model that has none, none."""
     for name, buffer in model.named_buffers() if hasattr(model, "named_buffers") else ():

@@ -113,13 +113,23 @@ class Verdict:
             return
         f = reference.format
         given = structure.array(value)
+        if given.dtype.kind not in "biuf":
+            self.numbers += reference.size
+            self.refuse(tensor, f"it is not an array of numbers, but of dtype {given.dtype}")
+            return
         v = given.astype(np.float64)
         if given.shape != reference.shape:
             self.numbers += reference.size
             pattern = explain(v, reference) if explain else "unknown"
             self.refuse(tensor, f"its shape is {given.shape}, not {reference.shape}", pattern)
             return
-        if given.dtype != f.dtype and type(value) is not float:
+        if type(value) is float:
+            # A Python float has no dtype of its own, but must be a number of the format: else it comes from another.
+            with np.errstate(over="ignore"):
+                fits = float(f.dtype.type(value)) == value or np.isnan(value)
+            if not fits:
+                self.refuse(tensor, f"it is {value!r}, which is no number of {f.dtype}", "a silent cast")
+        elif given.dtype != f.dtype:
             self.refuse(tensor, f"its dtype is {given.dtype}, not {f.dtype}", "a silent cast")
         self.compare(tensor, v, reference, explain)
 
