@@ -228,17 +228,17 @@ def bce(loss: BCELoss, r: Array) -> Array:
 
     PyTorch clamps the first derivative's denominator but here adds 1e-12 to p and to 1 − p; so does this.
     """
-    p, t, u = loss._recall(None)
+    p, t, weight, u = loss._recall(None)
     denominator = (p + 1e-12) * (1 - p + 1e-12)
     curvature = (t * (1 - p) ** 2 + (1 - t) * p**2) / (denominator * denominator)
-    return np.asarray(u * r * (curvature if loss.weight is None else curvature * loss.weight))
+    return np.asarray(u * r * (curvature if weight is None else curvature * weight))
 
 
 def bce_with_logits(loss: BCEWithLogitsLoss, r: Array) -> Array:
     """dL/dx = u w (l σ(x) − c t) with l = 1 + (c − 1) t, and σ′ = σ (1 − σ), so R{dL/dx} = u w l σ (1 − σ) R{x}."""
-    x, t, u = loss._recall(None)
+    x, t, weight, pos_weight, u = loss._recall(None)
     curvature = sigmoid(x) * (1 - sigmoid(x))
-    for factor in (loss.weight, None if loss.pos_weight is None else loss.pos_weight * t + 1 - t):
+    for factor in (weight, None if pos_weight is None else pos_weight * t + 1 - t):
         curvature = curvature if factor is None else curvature * factor
     return np.asarray(u * r * curvature)
 

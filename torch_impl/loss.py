@@ -139,6 +139,10 @@ class Criterion:
         gradients = torch.autograd.grad(value, leaves, to_tensor(upstream, self.device), retain_graph=True)
         return [to_numpy(gradient) for gradient in gradients]
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles, which cannot take the graph of the last forward call with them."""
+        return {**vars(self), "_memory": None}
+
     def __getattr__(self, name: str) -> Any:
         if name == "module":  # not yet set, while unpickling or copying
             raise AttributeError(name)

@@ -137,6 +137,10 @@ class Model:
     def eval(self) -> Self:
         return self.train(False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles, which cannot take the graph of the last forward call with them."""
+        return {**vars(self), "_memory": None}
+
     def __getattr__(self, name: str) -> Any:
         if name == "module":  # not yet set, while unpickling or copying
             raise AttributeError(name)

@@ -65,8 +65,8 @@ ACTIVATIONS: dict[str, Bug] = {
         "the arguments of np.where mixed up",
         edit(
             "LeakyReLU.backward",
-            "grad_output, self.negative_slope * grad_output",
-            "self.negative_slope * grad_output, grad_output",
+            "grad_output, slope * grad_output",
+            "slope * grad_output, grad_output",
         ),
         hint="[LeakyReLU",
     ),
@@ -76,13 +76,13 @@ ACTIVATIONS: dict[str, Bug] = {
     "leaky: 0 for the slope": Bug(
         "derivative",
         "relu's backward copied",
-        edit("LeakyReLU.backward", "self.negative_slope * grad_output", "0 * grad_output"),
+        edit("LeakyReLU.backward", "slope * grad_output", "0 * grad_output"),
         hint="[LeakyReLU",
     ),
     "leaky: the default slope": Bug(
         "option ignored",
         "0.01 written in",
-        edit("LeakyReLU.backward", "self.negative_slope * grad_output", "0.01 * grad_output"),
+        edit("LeakyReLU.backward", "slope * grad_output", "0.01 * grad_output"),
         hint="[LeakyReLU",
     ),
     "leaky: maximum of x and a·x": Bug(
@@ -98,8 +98,8 @@ ACTIVATIONS: dict[str, Bug] = {
         "y > 0 where x > 0 only if the slope is positive",
         edit(
             "LeakyReLU.forward",
-            "self.negative_slope * x), x)",
-            "self.negative_slope * x), np.where(x > 0, x, self.negative_slope * x))",
+            "self.negative_slope * x), x,",
+            "self.negative_slope * x), np.where(x > 0, x, self.negative_slope * x),",
         ),
         hint="[LeakyReLU",
         pattern="missing activation derivative",
@@ -196,7 +196,7 @@ ACTIVATIONS: dict[str, Bug] = {
         "axis 0 in both directions, which no numerical derivative shows",
         edit("Softmax.forward", "x.max(self.dim", "x.max(0")
         + edit("Softmax.forward", "e.sum(self.dim", "e.sum(0")
-        + edit("Softmax.backward", ".sum(self.dim", ".sum(0"),
+        + edit("Softmax.backward", ".sum(dim", ".sum(0"),
         hint="[Softmax",
     ),
     "softmax: axis −1 always": Bug(
@@ -204,7 +204,7 @@ ACTIVATIONS: dict[str, Bug] = {
         "dim is ignored in both directions",
         edit("Softmax.forward", "x.max(self.dim", "x.max(-1")
         + edit("Softmax.forward", "e.sum(self.dim", "e.sum(-1")
-        + edit("Softmax.backward", ".sum(self.dim", ".sum(-1"),
+        + edit("Softmax.backward", ".sum(dim", ".sum(-1"),
         hint="[Softmax(dim=0)",
     ),
     "softmax: largest not subtracted": Bug(
@@ -230,22 +230,20 @@ ACTIVATIONS: dict[str, Bug] = {
     "softmax: sum term forgotten": Bug(
         "softmax",
         "y·g",
-        edit("Softmax.backward", " - (grad_output * y).sum(self.dim, keepdims=True)", ""),
+        edit("Softmax.backward", " - (grad_output * y).sum(dim, keepdims=True)", ""),
         hint="[Softmax",
     ),
     "softmax: diagonal only": Bug(
         "softmax",
         "the derivative of sigmoid, y (1 − y)",
-        edit(
-            "Softmax.backward", "grad_output - (grad_output * y).sum(self.dim, keepdims=True)", "grad_output * (1 - y)"
-        ),
+        edit("Softmax.backward", "grad_output - (grad_output * y).sum(dim, keepdims=True)", "grad_output * (1 - y)"),
         hint="[Softmax",
     ),
     "softmax: sum of g for sum of g·y": Bug(
         "softmax", "log-softmax's sum", edit("Softmax.backward", "(grad_output * y)", "grad_output"), hint="[Softmax"
     ),
     "softmax: backward along the batch": Bug(
-        "axis", "axis 0 in one direction", edit("Softmax.backward", ".sum(self.dim", ".sum(0"), hint="[Softmax(dim=-1)"
+        "axis", "axis 0 in one direction", edit("Softmax.backward", ".sum(dim", ".sum(0"), hint="[Softmax(dim=-1)"
     ),
     "softmax: keepdims forgotten": Bug(
         "axis",
@@ -290,7 +288,7 @@ ACTIVATIONS: dict[str, Bug] = {
     "log_softmax: sum of g forgotten": Bug(
         "softmax",
         "g − p is cross-entropy's",
-        edit("LogSoftmax.backward", " * grad_output.sum(self.dim, keepdims=True)", ""),
+        edit("LogSoftmax.backward", " * grad_output.sum(dim, keepdims=True)", ""),
         hint="[LogSoftmax",
     ),
     "log_softmax: mean of g for the sum": Bug(

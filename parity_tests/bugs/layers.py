@@ -207,7 +207,7 @@ LAYERS: dict[str, Bug] = {
         "padding_idx only initialises",
         edit(
             "Embedding.backward_parameters",
-            "if self.padding_idx is not None:\n        gradient",
+            "if padding_idx is not None:\n        gradient",
             "if False:\n        gradient",
         ),
         hint="Embedding",
@@ -217,8 +217,8 @@ LAYERS: dict[str, Bug] = {
         "a truth value of a number",
         edit(
             "Embedding.backward_parameters",
-            "if self.padding_idx is not None:\n        gradient",
-            "if self.padding_idx:\n        gradient",
+            "if padding_idx is not None:\n        gradient",
+            "if padding_idx:\n        gradient",
         ),
         hint="Embedding",
     ),
@@ -248,7 +248,7 @@ LAYERS: dict[str, Bug] = {
     "embedding: frequency always": Bug(
         "an option",
         "the mean, asked for or not",
-        edit("Embedding.backward_parameters", "if self.scale_grad_by_freq:", "if True:"),
+        edit("Embedding.backward_parameters", "if scale_grad_by_freq:", "if True:"),
         hint="Embedding",
     ),
     "embedding: frequency squared": Bug(
@@ -346,7 +346,7 @@ LAYERS: dict[str, Bug] = {
     "rows: the padding row too": Bug(
         "rows",
         "it has no gradient, but is looked up",
-        edit("Embedding.backward_parameters", "used[self.padding_idx] = False", "pass"),
+        edit("Embedding.backward_parameters", "used[padding_idx] = False", "pass"),
         "optimizers",
         hint="moves_on",
     ),

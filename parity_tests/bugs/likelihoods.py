@@ -8,8 +8,8 @@ LIKELIHOODS: dict[str, Bug] = {
         "d for d/β",
         edit(
             "SmoothL1Loss.backward",
-            "np.clip(d, -self.beta, self.beta) / self.beta",
-            "np.clip(d, -self.beta, self.beta)",
+            "np.clip(d, -beta, beta) / beta",
+            "np.clip(d, -beta, beta)",
         ),
         "losses",
         hint="[SmoothL1 beta-mean",
@@ -39,7 +39,7 @@ LIKELIHOODS: dict[str, Bug] = {
     "smooth l1: 0/0 at β = 0": Bug(
         "stability",
         "the special case forgotten",
-        edit("SmoothL1Loss.backward", " if self.beta else sign(d)", ""),
+        edit("SmoothL1Loss.backward", " if beta else sign(d)", ""),
         "losses",
         hint="[SmoothL1 beta 0-mean",
         pattern="NaN or infinity",
@@ -54,9 +54,7 @@ LIKELIHOODS: dict[str, Bug] = {
     "huber: slope 1 outside": Bug(
         "option ignored",
         "sign d for δ sign d",
-        edit(
-            "HuberLoss.backward", "np.clip(d, -self.delta, self.delta)", "np.where(np.abs(d) <= self.delta, d, sign(d))"
-        ),
+        edit("HuberLoss.backward", "np.clip(d, -delta, delta)", "np.where(np.abs(d) <= delta, d, sign(d))"),
         "losses",
         hint="[Huber delta-mean",
     ),
@@ -162,7 +160,7 @@ LIKELIHOODS: dict[str, Bug] = {
     "poisson: gradient of the rate": Bug(
         "option ignored",
         "log_input not looked at in backward",
-        edit("PoissonNLLLoss.backward", "if self.log_input", "if False"),
+        edit("PoissonNLLLoss.backward", "if log_input", "if False"),
         "losses",
         hint="[PoissonNLL-mean",
     ),
@@ -190,7 +188,7 @@ LIKELIHOODS: dict[str, Bug] = {
     "poisson: ε forgotten in the gradient": Bug(
         "epsilon",
         "in one of two places",
-        edit("PoissonNLLLoss.backward", "rate + self.eps", "rate"),
+        edit("PoissonNLLLoss.backward", "rate + eps", "rate"),
         "losses",
         hint="[PoissonNLL rate all options-mean",
     ),

@@ -196,7 +196,7 @@ LOSSES: dict[str, Bug] = {
     "bce: weight forgotten in the gradient": Bug(
         "weight",
         "only the value is weighted",
-        edit("BCELoss.backward", "gradient if self.weight is None else gradient * self.weight", "gradient"),
+        edit("BCELoss.backward", "gradient if weight is None else gradient * weight", "gradient"),
         "losses",
         hint="[BCE weight",
     ),
@@ -205,8 +205,8 @@ LOSSES: dict[str, Bug] = {
         "as cross-entropy does",
         edit(
             "BCELoss.forward",
-            "self._reduce(values, input, target)",
-            "self._reduce(values, input, target, "
+            "self._reduce(values, input, target, self.weight)",
+            "self._reduce(values, input, target, self.weight, "
             "total_weight=None if self.weight is None else np.broadcast_to(self.weight, input.shape).sum())",
         ),
         "losses",
@@ -242,7 +242,7 @@ LOSSES: dict[str, Bug] = {
     "bce-logits: pos_weight forgotten in the gradient": Bug(
         "weight",
         "only the value is weighted",
-        edit("BCEWithLogitsLoss.backward", "self.pos_weight is None", "True"),
+        edit("BCEWithLogitsLoss.backward", "pos_weight is None", "True"),
         "losses",
         hint="[BCEWithLogits pos_weight",
     ),
@@ -256,7 +256,7 @@ LOSSES: dict[str, Bug] = {
     "bce-logits: weight forgotten in the gradient": Bug(
         "weight",
         "only the value is weighted",
-        edit("BCEWithLogitsLoss.backward", "gradient if self.weight is None else gradient * self.weight", "gradient"),
+        edit("BCEWithLogitsLoss.backward", "gradient if weight is None else gradient * weight", "gradient"),
         "losses",
         hint="[BCEWithLogits weight",
     ),

@@ -112,7 +112,7 @@ MARGINS: dict[str, Bug] = {
     "multi-margin: weight forgotten in the gradient": Bug(
         "weight",
         "in one of two places",
-        edit("MultiMarginLoss.backward", "if self.weight is not None", "if False"),
+        edit("MultiMarginLoss.backward", "if weight is not None", "if False"),
         "losses",
         hint="[MultiMargin weight-mean",
     ),
@@ -128,8 +128,8 @@ MARGINS: dict[str, Bug] = {
         "as in cross-entropy",
         edit(
             "MultiMarginLoss.forward",
-            "z, target)",
-            "z, target, total_weight=None if self.weight is None else self.weight[target].sum())",
+            "z, target, self.p, self.weight)",
+            "z, target, self.p, self.weight, total_weight=None if self.weight is None else self.weight[target].sum())",
         ),
         "losses",
         hint="[MultiMargin weight-mean",
@@ -183,7 +183,7 @@ MARGINS: dict[str, Bug] = {
         "in one of two places",
         edit(
             "MultiLabelSoftMarginLoss.backward",
-            "gradient if self.weight is None else gradient * self.weight",
+            "gradient if weight is None else gradient * weight",
             "gradient",
         ),
         "losses",
@@ -299,14 +299,14 @@ MARGINS: dict[str, Bug] = {
     "cosine: margin ignored in the gradient": Bug(
         "option ignored",
         "in one of two places",
-        edit("CosineEmbeddingLoss.backward", "cos - self.margin", "cos"),
+        edit("CosineEmbeddingLoss.backward", "cos - margin", "cos"),
         "losses",
         hint="[CosineEmbedding margin-none",
     ),
     "cosine: flat at the kink": Bug(
         "ties",
         "> 0 in backward",
-        edit("CosineEmbeddingLoss.backward", "cos - self.margin >= 0", "cos - self.margin > 0"),
+        edit("CosineEmbeddingLoss.backward", "cos - margin >= 0", "cos - margin > 0"),
         "losses",
         hint="[cosine_embedding at its margin",
     ),

@@ -80,13 +80,13 @@ NORMALIZATION: dict[str, Bug] = {
     "rms norm: root taken for a constant": Bug(
         "chain rule",
         "x moves its own root mean square",
-        edit("RMSNorm.backward", "(g - x_hat * mean(g * x_hat, self._axes()))", "g"),
+        edit("RMSNorm.backward", "(g - x_hat * mean(g * x_hat, axes))", "g"),
         hint="[RMSNorm-",
     ),
     "rms norm: sum of squares": Bug(
         "1/N",
         "the norm",
-        edit("RMSNorm.forward", "mean(x * x, self._axes())", "(x * x).sum(self._axes(), keepdims=True)"),
+        edit("RMSNorm.forward", "mean(x * x, axes)", "(x * x).sum(axes, keepdims=True)"),
         hint="[RMSNorm-",
     ),
     "rms norm: LayerNorm's ε": Bug(
@@ -99,9 +99,9 @@ NORMALIZATION: dict[str, Bug] = {
         "axis",
         "the axes of channels and groups swapped",
         edit(
-            "GroupNorm._grouped",
-            "x.reshape(len(x), self.num_groups, math.prod(x.shape[1:]) // self.num_groups)",
-            "x.reshape(len(x), math.prod(x.shape[1:]) // self.num_groups, self.num_groups).swapaxes(1, 2)",
+            "layers.normalization.grouped",
+            "x.reshape(len(x), groups, math.prod(x.shape[1:]) // groups)",
+            "x.reshape(len(x), math.prod(x.shape[1:]) // groups, groups).swapaxes(1, 2)",
         ),
         hint="[GroupNorm-",
     ),
@@ -110,8 +110,8 @@ NORMALIZATION: dict[str, Bug] = {
         "as after eval() of batch normalization",
         edit(
             "GroupNorm.backward",
-            "standardized_backward(self._grouped(g), self._grouped(x_hat), reciprocal, (2,))",
-            "self._grouped(g) * reciprocal",
+            "standardized_backward(grouped(g, groups), grouped(x_hat, groups), reciprocal, (2,))",
+            "grouped(g, groups) * reciprocal",
         ),
         hint="[GroupNorm-",
     ),

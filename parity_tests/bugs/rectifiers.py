@@ -6,31 +6,29 @@ RECTIFIERS: dict[str, Bug] = {
     "hardtanh: < and > at the kinks": Bug(
         "ties",
         "both ends taken as inside",
-        edit(
-            "Hardtanh.backward", "(x <= self.min_val) | (x >= self.max_val)", "(x < self.min_val) | (x > self.max_val)"
-        ),
+        edit("Hardtanh.backward", "(x <= low) | (x >= high)", "(x < low) | (x > high)"),
         hint="[Hardtanh-",
     ),
     "hardtanh: ±1 in backward": Bug(
         "option ignored",
         "the defaults written out",
-        edit("Hardtanh.backward", "(x <= self.min_val) | (x >= self.max_val)", "np.abs(x) >= 1"),
+        edit("Hardtanh.backward", "(x <= low) | (x >= high)", "np.abs(x) >= 1"),
         hint="[Hardtanh(0",
     ),
     "hardtanh: symmetric": Bug(
         "option ignored",
         "min_val is taken for −max_val",
-        edit("Hardtanh.forward", "self.min_val, self.max_val", "-self.max_val, self.max_val"),
+        edit("Hardtanh.forward", "clip(self.min_val, self.max_val)", "clip(-self.max_val, self.max_val)"),
         hint="[Hardtanh(0",
     ),
     "hardtanh: upper end in the output only": Bug(
         "mask",
         "ReLU's backward is copied",
-        edit("Hardtanh.backward", "(x <= self.min_val) | (x >= self.max_val)", "x <= self.min_val"),
+        edit("Hardtanh.backward", "(x <= low) | (x >= high)", "x <= low"),
         hint="[Hardtanh-",
     ),
     "relu6: the kink at 6 passes": Bug(
-        "ties", "x > 6 is off", edit("Hardtanh.backward", "x >= self.max_val", "x > self.max_val"), hint="[ReLU6-"
+        "ties", "x > 6 is off", edit("Hardtanh.backward", "x >= high", "x > high"), hint="[ReLU6-"
     ),
     "relu6: −6 … 6": Bug(
         "mask", "hardtanh scaled by 6", edit("ReLU6.__init__", "0.0, 6.0", "-6.0, 6.0"), hint="[ReLU6"
@@ -39,15 +37,15 @@ RECTIFIERS: dict[str, Bug] = {
         "mask", "the last argument forgotten", edit("ReLU6.__init__", "0.0, 6.0", "0.0"), hint="[ReLU6"
     ),
     "threshold: passes at the threshold": Bug(
-        "ties", "x >= threshold", edit("Threshold.backward", "x <= self", "x < self"), hint="[Threshold(-1"
+        "ties", "x >= threshold", edit("Threshold.backward", "x <=", "x <"), hint="[Threshold(-1"
     ),
     "threshold: 0 in backward": Bug(
-        "option ignored", "ReLU's mask", edit("Threshold.backward", "self.threshold", "0"), hint="[Threshold(-1"
+        "option ignored", "ReLU's mask", edit("Threshold.backward", "x <= threshold", "x <= 0"), hint="[Threshold(-1"
     ),
     "threshold: value for threshold": Bug(
         "mask",
         "the two arguments mixed up",
-        edit("Threshold.backward", "self.threshold", "self.value"),
+        edit("Threshold.backward", "x <= threshold", "x <= self.value"),
         hint="[Threshold(0",
         pattern="missing activation derivative",
     ),

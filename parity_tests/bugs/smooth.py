@@ -4,7 +4,7 @@ from parity_tests.bugs.bug import Bug, edit
 
 SMOOTH: dict[str, Bug] = {
     "elu: α forgotten in backward": Bug(
-        "option ignored", "f′ = eˣ", edit("ELU.backward", "self.alpha * np.exp", "np.exp"), hint="[ELU(2.1)"
+        "option ignored", "f′ = eˣ", edit("ELU.backward", "alpha * np.exp", "np.exp"), hint="[ELU(2.1)"
     ),
     "elu: y for y + α": Bug(
         "derivative", "f′ from the output, half", edit("ELU.backward", "np.exp(", "np.expm1("), hint="[ELU-"
@@ -28,13 +28,13 @@ SMOOTH: dict[str, Bug] = {
     "celu: the derivative of elu": Bug(
         "derivative",
         "α e^{x/α}: the inner 1/α forgotten",
-        edit("CELU.backward", "np.exp(", "self.alpha * np.exp("),
+        edit("CELU.backward", "np.exp(", "alpha * np.exp("),
         hint="[CELU(0.3)",
     ),
     "celu: x/α forgotten in backward": Bug(
         "option ignored",
         "in one of two places",
-        edit("CELU.backward", "not_positive(x) / self.alpha", "not_positive(x)"),
+        edit("CELU.backward", "not_positive(x) / alpha", "not_positive(x)"),
         hint="[CELU(0.3)",
     ),
     "celu: α forgotten outside": Bug(

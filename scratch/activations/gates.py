@@ -26,11 +26,11 @@ class GLU(Module):
         checks.halves(self.name, x.shape, self.dim)
         a, b = np.split(x, 2, self.dim)
         s = sigmoid(b)
-        return self._remember(a * s, a, s)
+        return self._remember(a * s, a, s, self.dim)
 
     def backward(self, grad_output: Array) -> Array:
-        a, s = self._recall(grad_output)
-        return np.concatenate([grad_output * s, grad_output * (s * (1 - s)) * a], self.dim)
+        a, s, dim = self._recall(grad_output)
+        return np.concatenate([grad_output * s, grad_output * (s * (1 - s)) * a], dim)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"

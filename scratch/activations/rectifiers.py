@@ -53,11 +53,11 @@ class Hardtanh(Module):
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
-        return self._remember(x.clip(self.min_val, self.max_val), x)
+        return self._remember(x.clip(self.min_val, self.max_val), x, self.min_val, self.max_val)
 
     def backward(self, grad_output: Array) -> Array:
-        (x,) = self._recall(grad_output)
-        return zero_where((x <= self.min_val) | (x >= self.max_val), grad_output)
+        x, low, high = self._recall(grad_output)
+        return zero_where((x <= low) | (x >= high), grad_output)
 
     def extra_repr(self) -> str:
         return f"min_val={self.min_val}, max_val={self.max_val}"
@@ -85,11 +85,11 @@ class Threshold(Module):
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
-        return self._remember(np.where(x <= self.threshold, x.dtype.type(self.value), x), x)
+        return self._remember(np.where(x <= self.threshold, x.dtype.type(self.value), x), x, self.threshold)
 
     def backward(self, grad_output: Array) -> Array:
-        (x,) = self._recall(grad_output)
-        return zero_where(x <= self.threshold, grad_output)
+        x, threshold = self._recall(grad_output)
+        return zero_where(x <= threshold, grad_output)
 
     def extra_repr(self) -> str:
         return f"threshold={self.threshold}, value={self.value}"
@@ -107,11 +107,11 @@ class LeakyReLU(Module):
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
-        return self._remember(np.where(x > 0, x, self.negative_slope * x), x)
+        return self._remember(np.where(x > 0, x, self.negative_slope * x), x, self.negative_slope)
 
     def backward(self, grad_output: Array) -> Array:
-        (x,) = self._recall(grad_output)
-        return np.where(x > 0, grad_output, self.negative_slope * grad_output)
+        x, slope = self._recall(grad_output)
+        return np.where(x > 0, grad_output, slope * grad_output)
 
     def extra_repr(self) -> str:
         return f"negative_slope={self.negative_slope}"

@@ -23,11 +23,11 @@ class ELU(Module):
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
-        return self._remember(np.where(x >= 0, x, self.alpha * np.expm1(not_positive(x))), x)
+        return self._remember(np.where(x >= 0, x, self.alpha * np.expm1(not_positive(x))), x, self.alpha)
 
     def backward(self, grad_output: Array) -> Array:
-        (x,) = self._recall(grad_output)
-        return np.where(x > 0, grad_output, self.alpha * np.exp(not_positive(x)) * grad_output)
+        x, alpha = self._recall(grad_output)
+        return np.where(x > 0, grad_output, alpha * np.exp(not_positive(x)) * grad_output)
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}"
@@ -46,11 +46,11 @@ class CELU(Module):
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
-        return self._remember(np.where(x > 0, x, self.alpha * np.expm1(not_positive(x) / self.alpha)), x)
+        return self._remember(np.where(x > 0, x, self.alpha * np.expm1(not_positive(x) / self.alpha)), x, self.alpha)
 
     def backward(self, grad_output: Array) -> Array:
-        (x,) = self._recall(grad_output)
-        return np.asarray(np.exp(not_positive(x) / self.alpha) * grad_output)
+        x, alpha = self._recall(grad_output)
+        return np.asarray(np.exp(not_positive(x) / alpha) * grad_output)
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}"
@@ -99,15 +99,15 @@ class GELU(Module):
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
         cdf = normal_cdf(x) if self.approximate == "none" else sigmoid(self._twice_v(x))
-        return self._remember(x * cdf, x, cdf)
+        return self._remember(x * cdf, x, cdf, self.approximate)
 
     def _twice_v(self, x: Array) -> Array:
         near = x.clip(-40, 40)  # there σ(2v) is 0 or 1 already, and x³ far from overflow
         return np.asarray(near * (1 + 0.044715 * near * near) * (2 * math.sqrt(2 / math.pi)))
 
     def backward(self, grad_output: Array) -> Array:
-        x, cdf = self._recall(grad_output)
-        if self.approximate == "none":
+        x, cdf, approximate = self._recall(grad_output)
+        if approximate == "none":
             density = normal_density(x)
         else:
             near = x.clip(-40, 40)

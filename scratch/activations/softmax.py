@@ -25,11 +25,11 @@ class Softmax(Module):
         checks.axis(self.name, x.shape, self.dim)
         e = np.exp(x - x.max(self.dim, keepdims=True, initial=-np.inf))
         y = e / e.sum(self.dim, keepdims=True)
-        return self._remember(y, y)
+        return self._remember(y, y, self.dim)
 
     def backward(self, grad_output: Array) -> Array:
-        (y,) = self._recall(grad_output)
-        return np.asarray(y * (grad_output - (grad_output * y).sum(self.dim, keepdims=True)))
+        y, dim = self._recall(grad_output)
+        return np.asarray(y * (grad_output - (grad_output * y).sum(dim, keepdims=True)))
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
@@ -66,11 +66,11 @@ class LogSoftmax(Module):
         checks.float_array(self.name, "input", x)
         checks.axis(self.name, x.shape, self.dim)
         y = log_softmax(x, self.dim)
-        return self._remember(y, y)
+        return self._remember(y, y, self.dim)
 
     def backward(self, grad_output: Array) -> Array:
-        (y,) = self._recall(grad_output)
-        return np.asarray(grad_output - np.exp(y) * grad_output.sum(self.dim, keepdims=True))
+        y, dim = self._recall(grad_output)
+        return np.asarray(grad_output - np.exp(y) * grad_output.sum(dim, keepdims=True))
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"

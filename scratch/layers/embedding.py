@@ -62,26 +62,26 @@ class Embedding(Module):
 
     def forward(self, x: npt.NDArray[Any]) -> Array:
         layer_checks.indices(self.name, x, self.num_embeddings)
-        return self._remember(self.weight.data[x], x)
+        return self._remember(self.weight.data[x], x, self.padding_idx, self.scale_grad_by_freq)
 
     def backward(self, grad_output: Array) -> Array:
         self.backward_parameters(grad_output)
         return np.zeros(grad_output.shape[:-1], grad_output.dtype)
 
     def backward_parameters(self, grad_output: Array) -> None:
-        (x,) = self._recall(grad_output)
+        x, padding_idx, scale_grad_by_freq = self._recall(grad_output)
         rows = x.reshape(-1).astype(np.intp)
         gradient = np.zeros_like(self.weight.data)
         np.add.at(gradient, rows, grad_output.reshape(x.size, self.embedding_dim))
-        if self.scale_grad_by_freq:
+        if scale_grad_by_freq:
             times = np.bincount(rows, minlength=self.num_embeddings)
             gradient /= times.clip(1)[:, np.newaxis].astype(gradient.dtype)
-        if self.padding_idx is not None:
-            gradient[self.padding_idx] = 0
+        if padding_idx is not None:
+            gradient[padding_idx] = 0
         if isinstance(self.weight, RowParameter):
             used = np.bincount(rows, minlength=self.num_embeddings) > 0
-            if self.padding_idx is not None:
-                used[self.padding_idx] = False
+            if padding_idx is not None:
+                used[padding_idx] = False
             self.weight.accumulate_rows(gradient, used)
         else:
             self.weight.accumulate(gradient)

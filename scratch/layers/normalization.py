@@ -105,14 +105,15 @@ class LayerNorm(Normalization):
     def forward(self, x: Array) -> Array:
         self.check(x)
         layer_checks.last_axes(self.name, x.shape, self.normalized_shape)
-        x_hat, reciprocal, _, _ = standardized(x, self._axes(), self.eps)
-        return self._remember(self.scaled(x_hat), x_hat, reciprocal)
+        axes = self._axes()
+        x_hat, reciprocal, _, _ = standardized(x, axes, self.eps)
+        return self._remember(self.scaled(x_hat), x_hat, reciprocal, axes)
 
     def backward(self, grad_output: Array) -> Array:
-        x_hat, reciprocal = self._recall(grad_output)
-        leading = tuple(range(x_hat.ndim - len(self.normalized_shape)))
+        x_hat, reciprocal, axes = self._recall(grad_output)
+        leading = tuple(range(x_hat.ndim - len(axes)))
         g = self.scaled_backward(grad_output, x_hat, leading)
-        return standardized_backward(g, x_hat, reciprocal, self._axes())
+        return standardized_backward(g, x_hat, reciprocal, axes)
 
     def _axes(self) -> Axes:
         return tuple(range(-len(self.normalized_shape), 0))
@@ -150,15 +151,16 @@ class RMSNorm(Normalization):
         self.check(x)
         layer_checks.last_axes(self.name, x.shape, self.normalized_shape)
         eps = float(np.finfo(x.dtype).eps) if self.eps is None else self.eps
-        reciprocal = 1 / np.sqrt(mean(x * x, self._axes()) + eps)
+        axes = self._axes()
+        reciprocal = 1 / np.sqrt(mean(x * x, axes) + eps)
         x_hat = x * reciprocal
-        return self._remember(self.scaled(x_hat), x_hat, reciprocal)
+        return self._remember(self.scaled(x_hat), x_hat, reciprocal, axes)
 
     def backward(self, grad_output: Array) -> Array:
-        x_hat, reciprocal = self._recall(grad_output)
-        leading = tuple(range(x_hat.ndim - len(self.normalized_shape)))
+        x_hat, reciprocal, axes = self._recall(grad_output)
+        leading = tuple(range(x_hat.ndim - len(axes)))
         g = self.scaled_backward(grad_output, x_hat, leading)
-        return np.asarray(reciprocal * (g - x_hat * mean(g * x_hat, self._axes())))
+        return np.asarray(reciprocal * (g - x_hat * mean(g * x_hat, axes)))
 
     def _axes(self) -> Axes:
         return tuple(range(-len(self.normalized_shape), 0))
@@ -196,23 +198,24 @@ class GroupNorm(Normalization):
     def forward(self, x: Array) -> Array:
         self.check(x)
         layer_checks.group_norm(self.name, x.shape, self.num_groups, self.num_channels)
-        x_hat, reciprocal, _, _ = standardized(self._grouped(x), (2,), self.eps)
+        x_hat, reciprocal, _, _ = standardized(grouped(x, self.num_groups), (2,), self.eps)
         x_hat = x_hat.reshape(x.shape)
-        return self._remember(self.scaled(x_hat, channel_shape(x)), x_hat, reciprocal)
+        return self._remember(self.scaled(x_hat, channel_shape(x)), x_hat, reciprocal, self.num_groups)
 
     def backward(self, grad_output: Array) -> Array:
-        x_hat, reciprocal = self._recall(grad_output)
+        x_hat, reciprocal, groups = self._recall(grad_output)
         g = self.scaled_backward(grad_output, x_hat, all_but_channels(x_hat), channel_shape(x_hat))
-        gradient = standardized_backward(self._grouped(g), self._grouped(x_hat), reciprocal, (2,))
+        gradient = standardized_backward(grouped(g, groups), grouped(x_hat, groups), reciprocal, (2,))
         return gradient.reshape(x_hat.shape)
-
-    def _grouped(self, x: Array) -> Array:
-        """(N, groups, numbers of a group)."""
-        return x.reshape(len(x), self.num_groups, math.prod(x.shape[1:]) // self.num_groups)
 
     def extra_repr(self) -> str:
         affine = f"affine={self.affine}, bias={self.bias is not None}"
         return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, {affine}"
+
+
+def grouped(x: Array, groups: int) -> Array:
+    """(N, groups, numbers of a group)."""
+    return x.reshape(len(x), groups, math.prod(x.shape[1:]) // groups)
 
 
 def shaped(a: Array, shape: Shape) -> Array:

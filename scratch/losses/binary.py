@@ -6,7 +6,7 @@ import numpy as np
 
 from scratch import loss_checks
 from scratch.activations import sigmoid
-from scratch.losses.loss import Loss, Target
+from scratch.losses.loss import Loss, Target, kept
 from scratch.module import Array
 
 SMALLEST_VARIANCE = float(np.float32(1e-12))
@@ -26,7 +26,7 @@ class BCELoss(Loss):
     def __init__(self, weight: Array | None = None, reduction: str = "mean") -> None:
         super().__init__(reduction)
         loss_checks.loss_options(self.name, weight=weight)
-        self.weight = weight
+        self.weight = kept(weight)
 
     def forward(self, input: Array, target: Target) -> Any:
         loss_checks.elementwise_loss(self.name, input, target, self.reduction, weight=self.weight)
@@ -36,12 +36,12 @@ class BCELoss(Loss):
         values = (target - 1) * log_q - target * log_p
         if self.weight is not None:
             values = values * self.weight
-        return self._reduce(values, input, target)
+        return self._reduce(values, input, target, self.weight)
 
     def backward(self, grad_output: Any = None) -> Array:
-        p, target, u = self._recall(grad_output)
+        p, target, weight, u = self._recall(grad_output)
         gradient = u * (p - target) / np.maximum(p * (1 - p), SMALLEST_VARIANCE)
-        return np.asarray(gradient if self.weight is None else gradient * self.weight)
+        return np.asarray(gradient if weight is None else gradient * weight)
 
 
 class BCEWithLogitsLoss(Loss):
@@ -58,7 +58,7 @@ class BCEWithLogitsLoss(Loss):
     def __init__(self, weight: Array | None = None, reduction: str = "mean", pos_weight: Array | None = None) -> None:
         super().__init__(reduction)
         loss_checks.loss_options(self.name, weight=weight, pos_weight=pos_weight)
-        self.weight, self.pos_weight = weight, pos_weight
+        self.weight, self.pos_weight = kept(weight), kept(pos_weight)
 
     def forward(self, input: Array, target: Target) -> Any:
         loss_checks.elementwise_loss(
@@ -70,17 +70,17 @@ class BCEWithLogitsLoss(Loss):
         values = (1 - target) * input + softplus
         if self.weight is not None:
             values = values * self.weight
-        return self._reduce(values, input, target)
+        return self._reduce(values, input, target, self.weight, self.pos_weight)
 
     def backward(self, grad_output: Any = None) -> Array:
-        x, target, u = self._recall(grad_output)
-        if self.pos_weight is None:
+        x, target, weight, pos_weight, u = self._recall(grad_output)
+        if pos_weight is None:
             gradient = sigmoid(x) - target
         else:
-            positive = self.pos_weight * target
+            positive = pos_weight * target
             gradient = (positive + 1 - target) * sigmoid(x) - positive
         gradient = u * gradient
-        return np.asarray(gradient if self.weight is None else gradient * self.weight)
+        return np.asarray(gradient if weight is None else gradient * weight)
 
 
 class SoftMarginLoss(Loss):

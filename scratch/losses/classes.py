@@ -7,7 +7,7 @@ import numpy as np
 from scratch import loss_checks
 from scratch.activations import log_softmax, sigmoid
 from scratch.losses.binary import softplus
-from scratch.losses.loss import Loss, Target
+from scratch.losses.loss import Loss, Target, kept
 from scratch.module import Array
 
 
@@ -17,7 +17,7 @@ class ClassLoss(Loss):
     def __init__(self, weight: Array | None, ignore_index: int, reduction: str) -> None:
         super().__init__(reduction)
         loss_checks.loss_options(self.name, weight=weight, ignore_index=ignore_index)
-        self.weight, self.ignore_index = weight, ignore_index
+        self.weight, self.ignore_index = kept(weight), ignore_index
 
     def _weighted_one_hot(self, target: Target, scores: Array) -> Array:
         """Column n is w_t at the class t = t_n, else 0; all zeros where the target is ignored."""
@@ -118,7 +118,7 @@ class MultiMarginLoss(Loss):
     def __init__(self, p: int = 1, margin: float = 1.0, weight: Array | None = None, reduction: str = "mean") -> None:
         super().__init__(reduction)
         loss_checks.loss_options(self.name, p=p, margin=margin, weight=weight)
-        self.p, self.margin, self.weight = p, margin, weight
+        self.p, self.margin, self.weight = p, margin, kept(weight)
 
     def forward(self, input: Array, target: Target) -> Any:
         loss_checks.multi_margin_loss(self.name, input, target, self.reduction, self.weight)
@@ -127,14 +127,14 @@ class MultiMarginLoss(Loss):
         terms = z if self.p == 1 else z * z
         if self.weight is not None:
             terms = terms * self.weight[target][..., np.newaxis]
-        return self._reduce(np.asarray(terms.sum(-1) / z.shape[-1]), z, target)
+        return self._reduce(np.asarray(terms.sum(-1) / z.shape[-1]), z, target, self.p, self.weight)
 
     def backward(self, grad_output: Any = None) -> Array:
-        z, target, u = self._recall(grad_output)
+        z, target, p, weight, u = self._recall(grad_output)
         u = np.broadcast_to(u / z.shape[-1], target.shape)[..., np.newaxis]
-        if self.weight is not None:
-            u = u * self.weight[target][..., np.newaxis]
-        gradient: Array = u * ((z > 0) if self.p == 1 else 2 * z)
+        if weight is not None:
+            u = u * weight[target][..., np.newaxis]
+        gradient: Array = u * ((z > 0) if p == 1 else 2 * z)
         np.put_along_axis(gradient, target[..., np.newaxis], -gradient.sum(-1, keepdims=True), -1)
         return gradient
 
@@ -183,7 +183,7 @@ class MultiLabelSoftMarginLoss(Loss):
     def __init__(self, weight: Array | None = None, reduction: str = "mean") -> None:
         super().__init__(reduction)
         loss_checks.loss_options(self.name, weight=weight)
-        self.weight = weight
+        self.weight = kept(weight)
 
     def forward(self, input: Array, target: Target) -> Any:
         loss_checks.elementwise_loss(self.name, input, target, self.reduction, weight=self.weight)
@@ -192,13 +192,13 @@ class MultiLabelSoftMarginLoss(Loss):
             terms = target * softplus(-input) + (1 - target) * softplus(input)
         if self.weight is not None:
             terms = terms * self.weight
-        return self._reduce(np.asarray(terms.sum(-1) / max(input.shape[-1], 1)), input, target)
+        return self._reduce(np.asarray(terms.sum(-1) / max(input.shape[-1], 1)), input, target, self.weight)
 
     def backward(self, grad_output: Any = None) -> Array:
-        x, target, u = self._recall(grad_output)
+        x, target, weight, u = self._recall(grad_output)
         derivative = (1 - target) * sigmoid(x) - target * sigmoid(-x)
         gradient = u[..., np.newaxis] / max(x.shape[-1], 1) * derivative
-        return np.asarray(gradient if self.weight is None else gradient * self.weight)
+        return np.asarray(gradient if weight is None else gradient * weight)
 
 
 def classes_first(x: Array) -> Array:

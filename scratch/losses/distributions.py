@@ -63,14 +63,14 @@ class PoissonNLLLoss(Loss):
             t = np.maximum(target, 1)
             stirling = t * np.log(t) - t + np.log(2 * math.pi * t) / 2
             values = values + np.where(target > 1, stirling, 0)
-        return self._reduce(values, rate, target)
+        return self._reduce(values, rate, target, self.log_input, self.eps)
 
     def backward(self, grad_output: Any = None) -> Array:
-        rate, target, u = self._recall(grad_output)
-        if self.log_input:
+        rate, target, log_input, eps, u = self._recall(grad_output)
+        if log_input:
             return np.asarray(u * (rate - target))
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(u * (1 - target / (rate + self.eps)))
+            return np.asarray(u * (1 - target / (rate + eps)))
 
 
 class GaussianNLLLoss(PairLoss):

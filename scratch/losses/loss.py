@@ -24,7 +24,7 @@ class Criterion:
     REDUCTIONS: ClassVar[tuple[str, ...]] = ("mean", "sum", "none")
 
     reduction: str
-    _memory: tuple[tuple[int, ...], tuple[Any, ...]] | None = None
+    _memory: tuple[str, tuple[int, ...], tuple[Any, ...]] | None = None
 
     def __init__(self, reduction: str = "mean") -> None:
         checks.choice(self.name, "reduction", reduction, self.REDUCTIONS)
@@ -40,12 +40,12 @@ class Criterion:
     def _reduce(self, values: Array, *memory: Any, total_weight: Any = None) -> Any:
         """Reduce `values` and remember `memory` for backward. The mean divides by `total_weight`, or their number."""
         if self.reduction == "none":
-            self._memory = (values.shape, (*memory, values.dtype.type(1)))
+            self._memory = (self.reduction, values.shape, (*memory, values.dtype.type(1)))
             return values
         count = values.dtype.type(values.size if total_weight is None else total_weight)
         if self.reduction == "sum":
             count = values.dtype.type(1)
-        self._memory = ((), (*memory, count))
+        self._memory = (self.reduction, (), (*memory, count))
         if count:
             return values.sum() / count
         with np.errstate(invalid="ignore"):  # 0/0: every target ignored; NaN, as in PyTorch
@@ -55,11 +55,16 @@ class Criterion:
         """The remembered values, and last u, the weight of each loss value in the result."""
         checks.not_before_forward(self.name, self._memory)
         assert self._memory is not None
-        shape, (*memory, count) = self._memory
-        loss_checks.loss_grad_output(self.name, grad_output, shape, self.reduction)
+        reduction, shape, (*memory, count) = self._memory
+        loss_checks.loss_grad_output(self.name, grad_output, shape, reduction)
         upstream = np.asarray(1 if grad_output is None else grad_output, count.dtype)
         # Every target ignored: nothing to differentiate, and 1/0 must not reach the sum.
         return (*memory, upstream / count if count else np.zeros_like(upstream))
+
+
+def kept(weight: Array | None) -> Array | None:
+    """A loss's own copy of a weight: what the caller writes into the array later does not reach the loss."""
+    return None if weight is None else np.array(weight)
 
 
 class Loss(Criterion):

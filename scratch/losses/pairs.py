@@ -60,11 +60,11 @@ class CosineEmbeddingLoss(PairLoss):
         length = np.sqrt(a * b)
         cos = (input1 * input2).sum(-1) / length
         values = np.where(target == 1, 1 - cos, np.where(target == -1, np.maximum(cos - self.margin, 0), 0))
-        return self._reduce(values, input1, input2, target, a, b, length, cos)
+        return self._reduce(values, input1, input2, target, a, b, length, cos, self.margin)
 
     def backward(self, grad_output: Any = None) -> tuple[Array, Array]:
-        x1, x2, target, a, b, length, cos, u = self._recall(grad_output)
-        sign = np.subtract((target == -1) & (cos - self.margin >= 0), target == 1, dtype=cos.dtype)
+        x1, x2, target, a, b, length, cos, margin, u = self._recall(grad_output)
+        sign = np.subtract((target == -1) & (cos - margin >= 0), target == 1, dtype=cos.dtype)
         on, u, a, b, length, cos = (np.asarray(y)[..., np.newaxis] for y in (sign != 0, u * sign, a, b, length, cos))
         grad1 = u * (x2 / length - cos * x1 / a)
         grad2 = u * (x1 / length - cos * x2 / b)

@@ -82,11 +82,11 @@ class SmoothL1Loss(Loss):
         size, beta = np.abs(d), self.beta
         inside = np.minimum(size, beta)  # d²/2β is wanted, and finite, only there
         square = inside * (inside / beta) / 2 if beta else inside
-        return self._reduce(np.where(size < beta, square, size - beta / 2), d)
+        return self._reduce(np.where(size < beta, square, size - beta / 2), d, beta)
 
     def backward(self, grad_output: Any = None) -> Array:
-        d, u = self._recall(grad_output)
-        return np.asarray(u * (np.clip(d, -self.beta, self.beta) / self.beta if self.beta else sign(d)))
+        d, beta, u = self._recall(grad_output)
+        return np.asarray(u * (np.clip(d, -beta, beta) / beta if beta else sign(d)))
 
 
 class HuberLoss(Loss):
@@ -107,11 +107,11 @@ class HuberLoss(Loss):
         size, delta = np.abs(d), self.delta
         inside = np.minimum(size, delta)  # its square is wanted, and finite, only there
         values = np.where(size < delta, inside * inside / 2, delta * (size - delta / 2))
-        return self._reduce(values, d)
+        return self._reduce(values, d, delta)
 
     def backward(self, grad_output: Any = None) -> Array:
-        d, u = self._recall(grad_output)
-        return np.asarray(u * np.clip(d, -self.delta, self.delta))
+        d, delta, u = self._recall(grad_output)
+        return np.asarray(u * np.clip(d, -delta, delta))
 
 
 def sign(x: Array) -> Array:
