@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import rich.table
-from rich.console import Console
 
 from benchmarks.compare import compare, differences, regressions
 from benchmarks.questions.words import ratio_text
 from benchmarks.result import BadResultError, load
+from handgrad.terminal import Terminal
 
 
 def run_compare(a: Path, b: Path) -> int:
@@ -19,7 +19,7 @@ def run_compare(a: Path, b: Path) -> int:
     changes = compare(old, new)
     if not changes:
         raise BadResultError(f"{a} and {b} have no time in common")
-    console = Console(highlight=False)
+    console = Terminal()
     table = rich.table.Table(
         header_style="bold",
         title=f"time in {b} / time in {a}; of all but PyTorch as multiples of PyTorch's in the same rounds",
@@ -34,7 +34,7 @@ def run_compare(a: Path, b: Path) -> int:
     if real:
         console.print(table)
     for difference in differences(old, new):
-        console.print(f"differs   {difference}", markup=False, soft_wrap=True)
+        console.print(f"differs   {difference}", soft_wrap=True)
     worse = regressions(changes)
     console.print(
         f"{len(changes)} times in both; {len(real)} changed for real; NumPy became slower in {len(worse)}",

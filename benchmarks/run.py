@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import rich.table
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 import handgrad
@@ -24,6 +23,7 @@ from benchmarks.result import FORMAT, Result, add, dirty_share, main_variant, ro
 from benchmarks.timing import FULL, PREEMPTED, QUICK
 from handgrad.environment import cpu_model
 from handgrad.files import write_text
+from handgrad.terminal import Terminal
 
 INTERRUPTED = 130
 
@@ -76,7 +76,7 @@ def run_benchmark(plan: Plan, folder: Path, name: str, command: str) -> int:
     0; 1 where the judge refused a contender, which is then not timed; 130 after Ctrl-C, with what was done.
     Raises BenchmarkError where a process does not run as it should.
     """
-    console = Console(highlight=False)
+    console = Terminal()
     result: Result = {
         "format": FORMAT,
         "handgrad": handgrad.__version__,
@@ -100,14 +100,14 @@ def run_benchmark(plan: Plan, folder: Path, name: str, command: str) -> int:
     except KeyboardInterrupt:
         interrupted = True
     pictures = show(result, console, folder, Path(name).stem)
-    console.print(f"result    {path}", *pictures, sep="\n", markup=False, soft_wrap=True)
+    console.print(f"result    {path}", *pictures, sep="\n", soft_wrap=True)
     if interrupted:
         print("handgrad: interrupted; what was measured is kept", file=sys.stderr)
         return INTERRUPTED
     return 1 if any(row.get("refused") for _, _, row in rows_of(result)) else 0
 
 
-def _measure(plan: Plan, result: Result, path: Path, console: Console, cache: str) -> None:
+def _measure(plan: Plan, result: Result, path: Path, console: Terminal, cache: str) -> None:
     todo = jobs(plan)
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} rows")
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
@@ -175,7 +175,7 @@ def _write(path: Path, result: Result) -> None:
     write_text(path, json.dumps(result, separators=(",", ":"), ensure_ascii=False) + "\n")
 
 
-def show(result: Result, console: Console, folder: Path, stem: str) -> list[str]:
+def show(result: Result, console: Terminal, folder: Path, stem: str) -> list[str]:
     """Print the tables of a result and write its pictures; what was written, a line each."""
     lines = []
     for name, variants in result["questions"].items():
@@ -186,16 +186,16 @@ def show(result: Result, console: Console, folder: Path, stem: str) -> list[str]
             for table in question.tables(rows):
                 if variant == main or not table.once:
                     console.print(_rich(table, where))
-        console.print(question.reading, style="dim", markup=False)
+        console.print(question.reading, style="dim")
         for reason in notes(variants[main]):
-            console.print(f"not timed: {reason}", markup=False, style="dim")
+            console.print(f"not timed: {reason}", style="dim")
         if figure := question.picture(variants[main]):
             path = folder / f"{stem}-{name}.svg"
             write_text(path, svg(figure))
             lines.append(f"picture   {path}")
         console.print()
     environment: dict[str, Any] = next(iter(result["environments"].values()), {})
-    console.print(about(result, environment), style="dim", markup=False)
+    console.print(about(result, environment), style="dim")
     return lines
 
 

@@ -1,4 +1,5 @@
-"""The command line. Exit codes: 0 all is well, 1 parity or the expectation failed, 2 bad input, 130 Ctrl-C.
+"""The command line. Exit codes: 0 all is well, 1 parity or the expectation failed, 2 bad input, 130 Ctrl-C,
+141 where nobody reads the output any more.
 
 Bad input of every kind is one line on standard error. What takes long to import (torch, scikit-learn, matplotlib) is
 imported by the command that needs it.
@@ -11,18 +12,21 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 import handgrad
+from handgrad.terminal import Terminal, printable
 
 if TYPE_CHECKING:
     from handgrad.distributed import DistributedRun
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
     from handgrad.run import Run
     from handgrad.seeds import Request
 
-INTERRUPTED = 130  # exit code: 128 + SIGINT
+INTERRUPTED, BROKEN_PIPE = 130, 141  # exit codes: 128 + SIGINT, 128 + SIGPIPE
 REPORT, RESULT = "report.html", "result.json"
 OPTIMIZERS = {
     "sgd": "SGD",
@@ -55,6 +59,7 @@ ACTIVATIONS = (
 )
 DTYPES = ("float32", "float64")
 OPTIMIZER_HELP = f"One of {', '.join(OPTIMIZERS)}; another than the recipe's starts from PyTorch's defaults."
+REFUSALS = (ValueError, TypeError, MemoryError, RuntimeError)  # what both sides, the judge and the data raise
 REFRESH = 0.1  # seconds between two looks of the live progress
 
 # The options of a recipe, which several commands take: texts, so that a wrong one is refused in our words.
@@ -82,17 +87,53 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without "≥" shows "?", and the run goes on
     try:
-        code = typer.main.get_command(app).main(
-            arguments, prog_name="handgrad", standalone_mode=False, obj=shlex.join(["handgrad", *arguments])
-        )
+        code = _run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has enough, as `head` has
+        _abandon_output()
+        return BROKEN_PIPE
+    except OSError as error:
+        _abandon_output()
+        return _refuse(f"standard output cannot be written: {error.strerror}")
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    """The exit code of a command line. Only what the terminal itself refuses is raised: an OSError without a file."""
+    command = typer.main.get_command(app)
+    try:
+        for argument in arguments:
+            if "\0" in argument or any(0xD800 <= ord(character) < 0xE000 for character in argument):
+                raise BadInputError(f"{argument!r} is not UTF-8 text")
+        with command.make_context("handgrad", arguments, obj=shlex.join(["handgrad", *arguments])) as context:
+            code = command.invoke(context)
+    except typer.Exit as done:  # --help was printed
+        return done.exit_code
     except BadInputError as error:
         return _refuse(str(error))
-    except Exception as error:
+    except KeyboardInterrupt:  # outside of training, which ends by itself and is written
+        _say("interrupted")
+        return INTERRUPTED
+    except (Exception, SystemExit) as error:
         # Usage errors. Their class has moved between click and typer; their method has not.
-        if not hasattr(error, "format_message"):
+        if hasattr(error, "format_message"):
+            return _refuse(error.format_message())
+        if isinstance(error, OSError) and error.filename is None:
             raise
-        return _refuse(error.format_message())
+        if sys.flags.dev_mode:
+            raise
+        # Exit code 1 would say that parity failed.
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(frame.filename).name}, line {frame.lineno}"
+        return _refuse(f"{type(error).__name__}: {error} ({where}); python -X dev -m handgrad shows the traceback")
     return code if isinstance(code, int) else 0
+
+
+def _abandon_output() -> None:
+    """Let nobody write to standard output any more: the interpreter would try again when it ends, and complain."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse(message: str) -> int:
@@ -103,13 +144,35 @@ def _refuse(message: str) -> int:
 def _say(line: str) -> None:
     """One line on standard error; under torchrun, from one process."""
     if "TORCHELASTIC_RUN_ID" not in os.environ:
-        print("handgrad:", line, file=sys.stderr)
+        _print_error(line)
         return
     from handgrad.ranks import one_voice
 
     with one_voice() as first:
         if first:
-            print("handgrad:", line, file=sys.stderr, flush=True)
+            _print_error(line)
+
+
+def _print_error(line: str) -> None:
+    with suppress(OSError):  # nobody is there to read it; the exit code still says it
+        print("handgrad:", printable(line), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def refusing(option: str = "", kinds: tuple[type[Exception], ...] = REFUSALS) -> Iterator[None]:
+    """What fails in here, in one of these kinds, fails because of what the user gave: one line.
+
+    So does a file that cannot be used; `option` is what gave its place.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:  # no file of the user's: the terminal
+            raise
+        place = f"{option} cannot be written" if option else f"{error.filename} cannot be written"
+        raise BadInputError(f"{place}: {error.strerror}" + (f" ({error.filename})" if option else "")) from error
+    except kinds as error:
+        raise BadInputError(str(error) or type(error).__name__) from error
 
 
 @app.callback(invoke_without_command=True)
@@ -137,7 +200,7 @@ def list_command() -> None:
         source = experiment.source.replace("scikit-learn", "sklearn")
         cells = (experiment.name, experiment.title, source, experiment.size, expected)
         table.add_row(*cells, f"{experiment.seconds:.0f} s")
-    Console().print(table)
+    Terminal().print(table)
 
 
 @app.command("compare")
@@ -190,25 +253,21 @@ def compare_command(
     cores = None if jobs is None else _whole("--jobs", jobs)
     if resume and not everything:
         raise BadInputError("--resume belongs to --all")
-    try:
-        if everything:
-            of_one = {"NAME": name, "--csv": csv, "--target": target, "--lr": lr, "--batch-size": batch_size}
-            of_one |= {"--optimizer": optimizer, "--hidden": hidden, "--activation": activation}
-            if used := [option for option, value in of_one.items() if value is not None]:
-                raise BadInputError(f"--all runs every experiment with its own recipe; {used[0]} is for a single one")
-            options = [f"--{f.replace('_', '-')}={text}" for f, text in texts.items() if text is not None]
-            options += [f"--device={device}"] * (device != "cpu") + [f"--seeds={times}"] * (seeds is not None)
-            return compare_all(options, out or Path("runs"), cores, resume, context.obj)
-        experiment = with_overrides(_found(name, csv, target), given)
-        from handgrad.seeds import Request
+    if everything:
+        of_one = {"NAME": name, "--csv": csv, "--target": target, "--lr": lr, "--batch-size": batch_size}
+        of_one |= {"--optimizer": optimizer, "--hidden": hidden, "--activation": activation}
+        if used := [option for option, value in of_one.items() if value is not None]:
+            raise BadInputError(f"--all runs every experiment with its own recipe; {used[0]} is for a single one")
+        options = [f"--{f.replace('_', '-')}={text}" for f, text in texts.items() if text is not None]
+        options += [f"--device={device}"] * (device != "cpu") + [f"--seeds={times}"] * (seeds is not None)
+        return compare_all(options, out or Path("runs"), cores, resume, context.obj)
+    experiment = with_overrides(_found(name, csv, target), given)
+    from handgrad.seeds import Request
 
-        if experiment.seed + times > 2**32:
-            raise BadInputError(f"--seeds {times} from --seed {experiment.seed} on goes beyond the last, {2**32 - 1}")
-        repeated = None if seeds is None else Repeated(Request(name, csv, target, given, device), times, cores)
-        return compare(experiment, device, out or Path("runs") / experiment.name, context.obj, repeated)
-    except KeyboardInterrupt:  # outside the training, which ends by itself and is written
-        print("handgrad: interrupted", file=sys.stderr)
-        return INTERRUPTED
+    if experiment.seed + times > 2**32:
+        raise BadInputError(f"--seeds {times} from --seed {experiment.seed} on goes beyond the last, {2**32 - 1}")
+    repeated = None if seeds is None else Repeated(Request(name, csv, target, given, device), times, cores)
+    return compare(experiment, device, out or Path("runs") / experiment.name, context.obj, repeated)
 
 
 @app.command("trace")
@@ -244,26 +303,23 @@ def trace_command(
     given = _given(texts)
     experiment = with_overrides(_found(name), given)
     number = _whole("--step", step)
-    from handgrad.files import write_text
+    from handgrad.files import refuse_unwritable, write_text
     from handgrad.runner import prepare
     from handgrad.trace import parse_entry, sum_of, trace
     from handgrad.trace.page import page
     from handgrad.trace.words import text, to_json
 
-    try:
+    files = [(path, written) for path, written in ((json, to_json), (html, page)) if path is not None]
+    with refusing():
         if entry is not None:
             parse_entry(entry)
+        for path, _ in files:
+            refuse_unwritable(path)
         found = trace(prepare(experiment), number)
         sum_ = None if entry is None else sum_of(found, entry)
-    except (ValueError, TypeError, MemoryError, RuntimeError) as error:
-        raise BadInputError(str(error)) from error
-    for path, written in ((json, to_json), (html, page)):
-        if path is not None:
-            try:
-                write_text(path, written(found, sum_))
-            except OSError as error:
-                raise BadInputError(f"{path} cannot be written: {error.strerror}") from error
-    print(text(found, sum_))
+        for path, written in files:
+            write_text(path, written(found, sum_))
+    print(printable(text(found, sum_)))
     return 0 if found.held else 1
 
 
@@ -337,11 +393,7 @@ def sweep_command(
         command.show_presets()
         return 0
     words = command.Words(name, preset, axes, csv, target, given, first, times, metric, device)
-    try:
-        return command.run(command.planned(words), cores, out or Path("runs") / words.folder, resume, context.obj)
-    except KeyboardInterrupt:  # outside the training, which ends by itself and is written
-        print("handgrad: interrupted", file=sys.stderr)
-        return INTERRUPTED
+    return command.run(command.planned(words), cores, out or Path("runs") / words.folder, resume, context.obj)
 
 
 bench_app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
@@ -380,13 +432,9 @@ def bench_command(
     from handgrad.files import output_folder
 
     folder = out or Path("runs") / "bench"
-    try:
+    with refusing(f"--out {folder}", kinds=(BenchmarkError,)):
         output_folder(folder, (RESULT,))
         return run_benchmark(plan, folder, RESULT, context.obj)
-    except OSError as error:
-        raise BadInputError(f"--out {folder} cannot be written: {error.strerror} ({error.filename})") from error
-    except BenchmarkError as error:
-        raise BadInputError(str(error)) from error
 
 
 @bench_app.command("compare")
@@ -399,12 +447,9 @@ def bench_compare_command(
     Exit code 1: NumPy became slower somewhere, for real and not by little.
     """
     from benchmarks.command import run_compare
-    from benchmarks.result import BadResultError
 
-    try:
+    with refusing():
         return run_compare(before, after)
-    except BadResultError as error:
-        raise BadInputError(str(error)) from error
 
 
 @app.command("distributed")
@@ -472,19 +517,19 @@ def doctor_command(
     from json import dumps
 
     from handgrad.doctor import diagnose, show
-    from handgrad.files import write_text
+    from handgrad.files import refuse_unwritable, write_text
 
-    found = diagnose()
-    text = dumps(found.to_json(), indent=1, ensure_ascii=False)
-    if file is not None:
-        try:
+    with refusing(kinds=()):
+        if file is not None:
+            refuse_unwritable(file)
+        found = diagnose()
+        text = dumps(found.to_json(), indent=1, ensure_ascii=False)
+        if file is not None:
             write_text(file, text + "\n")
-        except OSError as error:
-            raise BadInputError(f"{file} cannot be written: {error.strerror}") from error
-    elif json:
-        print(text)
-    else:
-        show(found, Console(highlight=False))
+        elif json:
+            print(text)
+        else:
+            show(found, Terminal())
     return 0
 
 
@@ -528,10 +573,8 @@ def _found(name: str | None, csv: str | None = None, target: str | None = None) 
     """The experiment that the command line names. BadInputError for what is not there."""
     from handgrad.experiments.own import find
 
-    try:
+    with refusing():
         return find(name, csv, target)
-    except ValueError as error:
-        raise BadInputError(str(error)) from error
 
 
 def with_overrides(experiment: "Experiment", given: dict[str, Any]) -> "Experiment":
@@ -547,7 +590,8 @@ def with_overrides(experiment: "Experiment", given: dict[str, Any]) -> "Experime
         given = {"optimizer_options": {}, "lr": default, **given}
     if experiment.model is not None and (own := [f"--{f}" for f in ("hidden", "activation") if f in given]):
         raise BadInputError(f"{own[0]} cannot change {experiment.name}: it is a net of its own, not an MLP of layers")
-    return replace(experiment, **given)
+    with refusing():
+        return replace(experiment, **given)
 
 
 def compare_all(options: list[str], out: Path, jobs: int | None, resume: bool, command: str) -> int:
@@ -558,12 +602,14 @@ def compare_all(options: list[str], out: Path, jobs: int | None, resume: bool, c
     from handgrad.files import output_folder
     from handgrad.report.index import Outcome, write_index
 
-    try:
+    with refusing(f"--out {out}"):
         output_folder(out, (INDEX, TIMES))
-    except OSError as error:
-        raise BadInputError(f"--out {out} cannot be written: {error.strerror} ({error.filename})") from error
-    console, start = Console(highlight=False), time.monotonic()
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} experiments"))
+    console, start = Terminal(), time.monotonic()
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} experiments"),
+    )
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         task = progress.add_task("all", total=len(EXPERIMENTS))
 
@@ -571,18 +617,16 @@ def compare_all(options: list[str], out: Path, jobs: int | None, resume: bool, c
             style = "green" if outcome.passed else "bold red"
             ours, theirs = outcome.values()
             line = f"{outcome.experiment.name:15} {outcome.verdict:11} {outcome.experiment.expect}: {ours} / {theirs}"
-            progress.console.print(f"{line}  {outcome.error}", style=style, markup=False, soft_wrap=True)
+            progress.console.print(f"{line}  {outcome.error}", style=style, soft_wrap=True)
             progress.advance(task)
 
         some = list(EXPERIMENTS.values())
         outcomes, interrupted = compare_all(some, options, out, jobs or usable_cores(), resume, done)
     seconds = time.monotonic() - start
-    try:
+    with refusing(f"--out {out}"):
         write_index(outcomes, out / INDEX, command, seconds, interrupted)
-    except OSError as error:
-        raise BadInputError(f"--out {out} cannot be written: {error.strerror} ({error.filename})") from error
     passed = sum(outcome.passed for outcome in outcomes)
-    console.print(f"\nindex  {out / INDEX}\n", markup=False, soft_wrap=True)
+    console.print(f"\nindex  {out / INDEX}\n", soft_wrap=True)
     verdict = "INTERRUPTED" if interrupted else "PASSED" if passed == len(outcomes) else "FAILED"
     style = "bold green" if verdict == "PASSED" else "bold red"
     console.print(f"{verdict}: {passed} of {len(outcomes)} experiments passed in {seconds:.0f} s", style=style)
@@ -593,32 +637,25 @@ def compare(experiment: "Experiment", device: str, out: Path, command: str, repe
     """Run one comparison with everything a terminal shows of it. Returns the exit code."""
     from handgrad.files import output_folder
 
-    try:
-        output_folder(out, (REPORT, RESULT))
-    except OSError as error:
-        raise BadInputError(f"--out {out} cannot be written: {error.strerror} ({error.filename})") from error
-
-    console = Console(highlight=False)
-    with console.status(f"preparing {experiment.name}"):
+    console = Terminal()
+    with console.status(Text(f"preparing {experiment.name}")):
         from handgrad.report import write_report
         from handgrad.result import passed, write_result
         from handgrad.runner import prepare, train
 
-        try:
+        with refusing():
             prepared = prepare(experiment, device)
-        except (ValueError, TypeError, MemoryError, RuntimeError) as error:
-            raise BadInputError(str(error)) from error
+        with refusing(f"--out {out}"):
+            output_folder(out, (REPORT, RESULT))
 
     with Progress(*COLUMNS, console=console, auto_refresh=False) as progress:
         run = train(prepared, command, _follow(progress, experiment.name, prepared.steps))
     if repeated is not None and not run.interrupted:
         _repeat(run, repeated, console)
-    try:
+    with refusing(f"--out {out}"):
         write_result(run, out / RESULT)  # first: it is quick, and a second Ctrl-C would cost the report alone
         with console.status("writing the report"):
             write_report(run, out / REPORT)
-    except OSError as error:
-        raise BadInputError(f"--out {out} cannot be written: {error.strerror} ({error.filename})") from error
 
     console.print(summary_table(run))
     if run.repeats:
@@ -626,22 +663,26 @@ def compare(experiment: "Experiment", device: str, out: Path, command: str, repe
     for name, side in run.sides.items():
         for failure in side.tally.failures[:1]:
             heading = f"\n{SIDE_NAMES[name]}, the first step that failed:"
-            console.print(heading, failure.render(), sep="\n", markup=False, soft_wrap=True)
-    console.print(f"\nreport  {out / REPORT}\nresult  {out / RESULT}\n", markup=False, soft_wrap=True)
-    console.print(verdict(run), style="bold green" if passed(run) else "bold red", markup=False, soft_wrap=True)
+            console.print(heading, failure.render(), sep="\n", soft_wrap=True)
+    console.print(f"\nreport  {out / REPORT}\nresult  {out / RESULT}\n", soft_wrap=True)
+    console.print(verdict(run), style="bold green" if passed(run) else "bold red", soft_wrap=True)
     if run.interrupted:
         return INTERRUPTED
     return 0 if passed(run) else 1
 
 
-def _repeat(run: "Run", repeated: Repeated, console: Console) -> None:
+def _repeat(run: "Run", repeated: Repeated, console: Terminal) -> None:
     """Add the other seeds' outcomes to the run. Ctrl-C marks it as interrupted."""
     from handgrad.environment import usable_cores
     from handgrad.seeds import repeats
 
     first = run.experiment.seed
     others = range(first + 1, first + repeated.times)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} seeds"))
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} seeds"),
+    )
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task("seeds", total=repeated.times, completed=1)
         try:
@@ -676,11 +717,11 @@ def seeds_table(run: "Run") -> Table:
 
 SIDE_NAMES = {"scratch": "NumPy", "torch": "PyTorch"}
 COLUMNS = (
-    TextColumn("{task.description}"),
+    TextColumn("{task.description}", markup=False),
     BarColumn(),
     TextColumn("{task.completed:,.0f}/{task.total:,.0f} steps"),
     TimeRemainingColumn(),
-    TextColumn("{task.fields[note]}"),
+    TextColumn("{task.fields[note]}", markup=False),
 )
 
 
@@ -712,7 +753,7 @@ def summary_table(run: "Run") -> Table:
         table.add_column(SIDE_NAMES[name], justify="right")
     sides = list(run.sides.values())
     finals, tallies = [side.final for side in sides], [side.tally for side in sides]
-    rows = {
+    rows: dict[str, Sequence[str | Text]] = {
         "training loss": [_number(final.train_loss) for final in finals],
         "test loss": [_number(final.test_loss) for final in finals],
         "training accuracy": [_share(final.train_accuracy) for final in finals],
@@ -722,7 +763,7 @@ def summary_table(run: "Run") -> Table:
         "numbers judged": [f"{tally.numbers:,}" for tally in tallies],
         "numbers skipped": [f"{tally.skipped:,}" for tally in tallies],
         "largest error / bound": [f"{tally.worst:.3g}" for tally in tallies],
-        "parity": ["[green]held[/]" if tally.held else "[bold red]FAILED[/]" for tally in tallies],
+        "parity": [_held(tally.held) for tally in tallies],
     }
     for label, cells in rows.items():
         if any(cells):
@@ -736,12 +777,10 @@ def distributed(experiment: "Experiment", ranks: "Ranks") -> int:
     from handgrad.ranks import everyones
     from handgrad.runner import prepare
 
-    try:
+    with refusing():
         prepared = prepare(experiment, ranks.device)
         refuse_unshardable(prepared, ranks.world)
-    except (ValueError, TypeError, MemoryError, RuntimeError) as error:
-        raise BadInputError(str(error)) from error
-    first, console = ranks.rank == 0, Console(highlight=False)
+    first, console = ranks.rank == 0, Terminal()
     with Progress(*COLUMNS, console=console, auto_refresh=False, disable=not first) as progress:
         task, shown = progress.add_task(experiment.name, total=prepared.steps, note=""), 0.0
 
@@ -759,15 +798,15 @@ def distributed(experiment: "Experiment", ranks: "Ranks") -> int:
         for side, tally in run.tallies.items():
             for failure in tally.failures[:1]:
                 heading = f"\n{SIDE_NAMES[side]}, the first step that failed:"
-                console.print(heading, failure.render(), sep="\n", markup=False, soft_wrap=True)
+                console.print(heading, failure.render(), sep="\n", soft_wrap=True)
         if run.parted:
-            console.print(f"\n{run.parted}", markup=False, soft_wrap=True)
+            console.print(f"\n{run.parted}", soft_wrap=True)
         head = "PASSED" if run.held else "FAILED"
         if run.interrupted:
             head = f"INTERRUPTED after {len(run.losses):,} of {prepared.steps:,} steps"
         text = "averaged gradients and weights are those of the whole batch, on every process"
         style = "bold green" if head == "PASSED" else "bold red"
-        console.print(f"{head}: {text if run.held else 'see above'}", style=style, markup=False, soft_wrap=True)
+        console.print(f"{head}: {text if run.held else 'see above'}", style=style, soft_wrap=True)
     everyones(None)  # torchrun ends all processes at the first exit code that is not 0: rank 0 has printed by now
     return INTERRUPTED if run.interrupted else 0 if run.held else 1
 
@@ -780,7 +819,7 @@ def distributed_table(name: str, run: "DistributedRun", ranks: "Ranks") -> Table
     table.add_column(f"PyTorch, {processes}", justify="right")
     table.add_column("NumPy, whole batch", justify="right")
     tallies, steps = list(run.tallies.values()), len(run.losses)
-    rows = {
+    rows: dict[str, Sequence[str | Text]] = {
         "loss of the first step": [_number(run.losses[0])],
         "loss of the last step": [_number(run.losses[-1])],
         "time per step": [f"{1e6 * run.seconds / steps:,.0f} µs"],
@@ -791,7 +830,7 @@ def distributed_table(name: str, run: "DistributedRun", ranks: "Ranks") -> Table
         "numbers judged": [f"{tally.numbers:,}" for tally in tallies],
         "numbers skipped": [f"{tally.skipped:,}" for tally in tallies],
         "largest error / bound": [f"{tally.worst:.3g}" for tally in tallies],
-        "gradients": ["[green]held[/]" if tally.held else "[bold red]FAILED[/]" for tally in tallies],
+        "gradients": [_held(tally.held) for tally in tallies],
     }
     for label, cells in rows.items():
         table.add_row(label, *cells)
@@ -821,6 +860,10 @@ def verdict(run: "Run") -> str:
     return f"{head}: {parity}; {expect}{blown}"
 
 
+def _held(held: bool) -> Text:
+    return Text("held", style="green") if held else Text("FAILED", style="bold red")
+
+
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
 
@@ -842,31 +885,48 @@ def _choice(option: str, text: str, allowed: Iterable[str]) -> str:
         return text
     near = difflib.get_close_matches(text, names, n=1, cutoff=0.4)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise BadInputError(f"{option} must be one of {', '.join(names)}; got {text!r}{hint}")
+    raise BadInputError(f"{option} must be one of {', '.join(names)}; got {shortened(text)}{hint}")
 
 
-def _whole(option: str, text: str, low: int = 1, high: float = math.inf) -> int:
-    if text.isdecimal() and low <= int(text) <= high:
-        return int(text)
-    allowed = f">= {low}" if high == math.inf else f"from {low} to {high}"
-    raise BadInputError(f"{option} must be a whole number {allowed}; got {text!r}")
+MOST = 10**9  # of anything that is counted: beyond it a typing error is likelier
+
+
+def shortened(text: str) -> str:
+    """A text in quotes, its middle left out where it would fill the line."""
+    return repr(text) if len(text) <= 80 else f"{text[:40]!r} … {text[-20:]!r} ({len(text)} characters)"
+
+
+def _count(text: str) -> int:
+    """The number that the digits say, at least where it is no more than MOST; -1 where the text is none.
+
+    `int` reads other scripts' digits too, and refuses numbers of more than 4,300.
+    """
+    return int(text.lstrip("0")[:20] or "0") if text.isascii() and text.isdecimal() else -1
+
+
+def _whole(option: str, text: str, low: int = 1, high: int = MOST) -> int:
+    value = _count(text)
+    if low <= value <= high:
+        return value
+    allowed = f">= {low}" if value < low and high == MOST else f"from {low} to {high}"
+    raise BadInputError(f"{option} must be a whole number {allowed}; got {shortened(text)}")
 
 
 def _rate(option: str, text: str) -> float:
     try:
-        value = float(text)
+        value = float(text) if text.isascii() and "_" not in text else math.nan
     except ValueError:
         value = math.nan
     if 0 <= value < math.inf:
         return value
-    raise BadInputError(f"{option} must be a finite number >= 0; got {text!r}")
+    raise BadInputError(f"{option} must be a finite number >= 0; got {shortened(text)}")
 
 
 def _widths(option: str, text: str) -> tuple[int, ...]:
-    parts = [part.strip() for part in text.split(",")]
-    if all(part.isdecimal() and int(part) >= 1 for part in parts):
-        return tuple(map(int, parts))
-    raise BadInputError(f"{option} must be whole numbers >= 1 with commas between, as in 64,32; got {text!r}")
+    widths = tuple(_count(part.strip()) for part in text.split(","))
+    if all(1 <= width <= MOST for width in widths):
+        return widths
+    raise BadInputError(f"{option} must be whole numbers >= 1 with commas between, as in 64,32; got {shortened(text)}")
 
 
 PARSERS: dict[str, Callable[[str, str], Any]] = {

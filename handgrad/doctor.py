@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 import threadpoolctl
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from handgrad.environment import cpu_model, usable_cores
 from handgrad.rates import AS_FOUND, KERNELS, SHARE, UNSET, measure
+from handgrad.terminal import Terminal
 
 Section = dict[str, Any]
 
@@ -500,7 +499,7 @@ def _are(names: list[str]) -> str:
 # --- words ------------------------------------------------------------------------------------------------------------
 
 
-def show(found: Findings, console: Console) -> None:
+def show(found: Findings, console: Terminal) -> None:
     """Everything on a page of the terminal's width, the advice last, where it is seen."""
     sections: dict[str, Mapping[str, Any]] = {
         **found.facts,
@@ -508,17 +507,17 @@ def show(found: Findings, console: Console) -> None:
         "measured on one thread": {name: _rate(name, rate) for name, rate in found.rates.items()},
     }
     for title, facts in sections.items():
-        console.print(title, style="bold", markup=False)
+        console.print(title, style="bold")
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
         table.add_column(overflow="fold")
         table.add_column(overflow="fold")
         for name, value in facts.items():
-            table.add_row(f"  {escape(name)}", escape(str(value)))
+            table.add_row(f"  {name}", str(value))
         console.print(table if facts else "  none")
-    console.print("advice", style="bold", markup=False)
+    console.print("advice", style="bold")
     for line in advise(found) or ["nothing here slows either side down"]:
         table = Table(box=None, show_header=False, pad_edge=False, padding=0)
-        table.add_row("  - ", escape(line))
+        table.add_row("  - ", line)
         console.print(table)
 
 

@@ -19,10 +19,16 @@ def write_text(path: Path, text: str) -> None:
     """
     content = text.encode("utf-8", "backslashreplace")  # half of a surrogate pair has no UTF-8; this is JSON's way
     old = _refused_or_status(path)
-    if _is_stream(path, old):
-        path.write_bytes(content)
-        return
-    target = Path(os.path.realpath(path))
+    try:
+        if _is_stream(path, old):
+            path.write_bytes(content)
+        else:
+            _replace(Path(os.path.realpath(path)), content, old)
+    except OSError as error:  # a full disk names no file, and a file beside `path` is none of the user's
+        raise type(error)(error.errno, error.strerror, str(path)) from error
+
+
+def _replace(target: Path, content: bytes, old: os.stat_result | None) -> None:
     beside = _beside(target)
     try:
         with beside.open("xb") as file:

@@ -232,7 +232,7 @@ BAD = [
 @pytest.mark.parametrize(("arguments", "words"), BAD, ids=[" ".join(arguments) for arguments, _ in BAD])
 def test_bad_input_is_one_line_and_nothing_is_written(arguments, words, folder, capsys, monkeypatch):
     def fail(*args):
-        raise AssertionError("training started")
+        pytest.fail("training started")
 
     monkeypatch.setattr("handgrad.runner.train", fail)
     (folder / "taken").write_text("a file where a folder should be")

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, JustifyMethod
+from rich.console import JustifyMethod
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-from handgrad.cli import INTERRUPTED, REFRESH, REPORT, RESULT, BadInputError
+from handgrad.cli import INTERRUPTED, REFRESH, REPORT, RESULT, refusing
 from handgrad.environment import usable_cores
 from handgrad.files import output_folder
 from handgrad.report.words import SIDES, share
@@ -21,6 +22,7 @@ from handgrad.sweep.presets import DEAD_RELU, DEAD_RELU_SEEDS, NETS, PRESETS, as
 from handgrad.sweep.run import Outcome, Sweep, stored, sweep
 from handgrad.sweep.summary import rows
 from handgrad.sweep.words import value_words, words
+from handgrad.terminal import Terminal
 
 SHOWN = 40  # rows of the table in a terminal; the page and the JSON have all
 
@@ -48,9 +50,9 @@ class Words:
 
 
 def planned(words_: Words) -> Plan:
-    """The sweep that the command line asks for. BadInputError in one line for what cannot be run."""
+    """The sweep that the command line asks for. What cannot be run is refused in one line."""
     rest: dict[str, Any] = {"given": words_.given, "seed": words_.seed, "device": words_.device}
-    try:
+    with refusing():
         if words_.name == DEAD_RELU:
             return dead_relu(Asked(None, {}, seeds=words_.seeds or DEAD_RELU_SEEDS, **_alone(words_, rest)))
         if words_.name in PRESETS and words_.preset is None:
@@ -65,8 +67,6 @@ def planned(words_: Words) -> Plan:
             hint = " (dead-relu is a name: handgrad sweep dead-relu)" if words_.preset == DEAD_RELU else ""
             raise ValueError(f"--preset must be one of {', '.join(PRESETS)}; got {words_.preset!r}{hint}")
         return plan(asked(PRESETS[words_.preset], **rest))
-    except (ValueError, TypeError, MemoryError, RuntimeError) as error:
-        raise BadInputError(str(error)) from error
 
 
 def _alone(words_: Words, rest: dict[str, Any]) -> dict[str, Any]:
@@ -85,17 +85,13 @@ def _alone(words_: Words, rest: dict[str, Any]) -> dict[str, Any]:
 
 def run(plan_: Plan, jobs: int | None, out: Path, resume: bool, command: str) -> int:
     """Do the sweep with everything a terminal shows of it. Returns the exit code."""
-    console = Console(highlight=False)
-    try:
+    console = Terminal()
+    with refusing(f"--out {out}"):
         kept = stored(plan_, out / RESULT) if resume else []
         output_folder(out, (REPORT, RESULT))
         found = _follow(plan_, kept, jobs or usable_cores(), out / RESULT, command, console)
         with console.status("writing the page"):
             write_page(found, out / REPORT)
-    except OSError as error:
-        raise BadInputError(f"--out {out} cannot be written: {error.strerror} ({error.filename})") from error
-    except (ValueError, TypeError, MemoryError, RuntimeError) as error:
-        raise BadInputError(str(error)) from error
     if "net" in plan_.axes:
         console.print(rates_table(found))
         for net, seed in disagreements(found):
@@ -103,11 +99,11 @@ def run(plan_: Plan, jobs: int | None, out: Path, resume: bool, command: str) ->
     else:
         console.print(summary_table(found))
     for outcome in found.failed[:1]:
-        console.print(f"\n{_run_words(outcome)}, its first number outside the bounds:", markup=False, soft_wrap=True)
-        console.print(outcome.failure, markup=False, soft_wrap=True)
-    console.print(f"\nreport  {out / REPORT}\nresult  {out / RESULT}\n", markup=False, soft_wrap=True)
+        console.print(f"\n{_run_words(outcome)}, its first number outside the bounds:", soft_wrap=True)
+        console.print(outcome.failure, soft_wrap=True)
+    console.print(f"\nreport  {out / REPORT}\nresult  {out / RESULT}\n", soft_wrap=True)
     good = passed(found)
-    console.print(verdict(found), style="bold green" if good else "bold red", markup=False, soft_wrap=True)
+    console.print(verdict(found), style="bold green" if good else "bold red", soft_wrap=True)
     return INTERRUPTED if found.interrupted else 0 if good else 1
 
 
@@ -116,10 +112,14 @@ def passed(found: Sweep) -> bool:
     return found.passed and ("net" not in found.plan.axes or agrees(found))
 
 
-def _follow(plan_: Plan, kept: list[Outcome], jobs: int, path: Path, command: str, console: Console) -> Sweep:
+def _follow(plan_: Plan, kept: list[Outcome], jobs: int, path: Path, command: str, console: Terminal) -> Sweep:
     """Run it with a live bar, and a line for each run that fails parity."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,}/{task.total:,} runs"))
-    times = (TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.completed:,}/{task.total:,} runs"),
+    )
+    times = (TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}", markup=False))
     runs = len(plan_.cells) * len(plan_.seeds)
     with Progress(*columns, *times, console=console, auto_refresh=False) as progress:
         task, shown = progress.add_task("sweep", total=runs, completed=len(kept), note=""), 0.0
@@ -128,7 +128,7 @@ def _follow(plan_: Plan, kept: list[Outcome], jobs: int, path: Path, command: st
             nonlocal shown
             if not outcome.parity:
                 line = f"{_run_words(outcome)}: parity FAILED"
-                progress.console.print(line, style="bold red", markup=False, soft_wrap=True)
+                progress.console.print(line, style="bold red", soft_wrap=True)
             now = time.monotonic()
             if now - shown < REFRESH and len(found.outcomes) < runs:
                 return
@@ -161,8 +161,8 @@ def summary_table(found: Sweep) -> Table:
     for row in ranked[:SHOWN]:
         cells = [value_words(row.cell[name]) for name in plan_.varied]
         cells += ["\n".join(filter(None, texts)) for texts in spread(found, row).values()]
-        style = "green" if row.parity else "bold red"
-        table.add_row(*cells, f"[{style}]{'held' if row.parity else 'FAILED'}\n{row.held} of {row.runs}[/]")
+        parity = f"{'held' if row.parity else 'FAILED'}\n{row.held} of {row.runs}"
+        table.add_row(*cells, Text(parity, style="green" if row.parity else "bold red"))
     notes = [judged(found)]
     if len(plan_.seeds) > 1:
         notes.insert(0, f"median over {len(plan_.seeds)} seeds, smallest to largest")
@@ -210,4 +210,4 @@ def show_presets() -> None:
         runs = preset.seeds * math.prod(map(len, preset.axes.values()))
         table.add_row(name, preset.source, preset.name, values, str(runs))
     table.add_row(DEAD_RELU, "004", ", ".join(NETS.values()), f"net {', '.join(NETS)}", str(2 * DEAD_RELU_SEEDS))
-    Console().print(table)
+    Terminal().print(table)

@@ -36,9 +36,9 @@ class Entry:
 
 def parse_entry(text: str) -> tuple[str, tuple[int, ...]]:
     """`layers.0.weight[2,1]` → the parameter's name and the index. ValueError for any other form."""
-    match = re.fullmatch(r"([\w.]+)\[\s*(\d+(?:\s*,\s*\d+)*)\s*\]", text.strip())
+    match = re.fullmatch(r"([\w.]+)\[\s*([0-9]{1,18}(?:\s*,\s*[0-9]{1,18})*)\s*\]", text.strip())
     if match is None:
-        raise ValueError(f"--entry must be a parameter and an index, as in layers.0.weight[2,1]; got {text!r}")
+        raise ValueError(f"--entry must be a parameter and an index, as in layers.0.weight[2,1]; got {text!r:.80}")
     return match[1], tuple(int(i) for i in match[2].split(","))
 
 
