@@ -315,12 +315,12 @@ BAD = {
     "LBFGS's state of another length": (
         lambda b: lbfgs_state(b, d=np.zeros(3, F32)),
         ValueError,
-        "LBFGS state of parameter 0: state dict does not fit, no state was changed: d has shape (3,), expected (26,)",
+        "LBFGS: state of parameter 0 does not fit, no state was changed: d has shape (3,), expected (26,)",
     ),
     "LBFGS's state of another dtype": (
         lambda b: lbfgs_state(b, prev_flat_grad=np.zeros(26)),
         ValueError,
-        "LBFGS state of parameter 0: state dict does not fit, no state was changed: prev_flat_grad is "
+        "LBFGS: state of parameter 0 does not fit, no state was changed: prev_flat_grad is "
         "float64, expected float32 (convert with .astype)",
     ),
     "max_norm below 0": (

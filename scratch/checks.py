@@ -37,6 +37,12 @@ def number(owner: str, argument: str, given: Any, low: float = -math.inf, below:
         raise ValueError(f"{owner}: {argument} must be{bound}; got {given!r}")
 
 
+def truth(owner: str, argument: str, given: Any) -> None:
+    """An option that is True or False takes nothing else: "no" would be true."""
+    if not isinstance(given, bool | np.bool_):
+        raise TypeError(f"{owner}: {argument} must be True or False; got {given!r}")
+
+
 def count(owner: str, argument: str, given: Any, low: int = 0) -> None:
     """`given` must be a whole number >= low."""
     if isinstance(given, bool) or not isinstance(given, int | np.integer):
@@ -190,11 +196,23 @@ def activation(owner: str, options: Mapping[str, Any]) -> None:
         raise ValueError(f"{owner}: lower must be <= upper; got lower={options['lower']!r}, upper={options['upper']!r}")
 
 
+def described(given: object, kind: type) -> str:
+    """The class of `given`, and where it comes from if neither from where `kind` does nor from Python itself."""
+    root, own = (cls.__module__.partition(".")[0] for cls in (type(given), kind))
+    return type(given).__name__ + (f" of {root}" if root not in (own, "builtins") else "")
+
+
+def belongs(owner: str, argument: str, given: object, kind: type, words: str) -> None:
+    """`given` is of this side: what another package calls by the same name does not fit."""
+    if not isinstance(given, kind):
+        raise TypeError(f"{owner}: {argument} must be {words}; got {described(given, kind)}")
+
+
 def parameters(owner: str, given: Iterable[object], kind: type) -> None:
     """An optimizer steps Parameters."""
     for entry in given:
         if not isinstance(entry, kind):
-            raise TypeError(f"{owner}: params must hold {kind.__name__} objects; got {type(entry).__name__}")
+            raise TypeError(f"{owner}: params must hold {kind.__name__} objects; got {described(entry, kind)}")
 
 
 def gradient(owner: str, given: Any, shape: Shape, dtype: DType) -> None:

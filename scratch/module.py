@@ -15,7 +15,8 @@ class Parameter:
     """A trainable array and its gradient.
 
     `data` is the live value: optimizers change it in place. `grad` is None before the first backward pass and after
-    `zero_grad`. The array given is copied, so what the caller holds is never overwritten.
+    `zero_grad`. Both may lie in memory by columns, as a Linear's do; what a state dict hands out lies by rows, which is
+    what writers of files want. The array given is copied, so what the caller holds is never overwritten.
 
     Raises TypeError for anything but a float32 or float64 array.
     """

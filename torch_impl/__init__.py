@@ -58,12 +58,7 @@ def __getattr__(name: str) -> Callable[..., Any]:
     """The constructor of torch's op, loss, optimizer or schedule `name`, behind the contract."""
     kind = modules.OWN.get(name) or getattr(nn, name, None) or getattr(torch.optim, name, None)
     if isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer):
-        chosen: type[torch.optim.Optimizer] = kind
-
-        def make_optimizer(params: Any, lr: float | None = None, **options: Any) -> Optimizer:
-            return optimizers.make(chosen, params, **(options if lr is None else {"lr": lr, **options}))
-
-        return make_optimizer
+        return optimizers.constructor(kind)
     if schedulers.is_schedule(name):
         return schedulers.constructor(name)
     if kind in losses.LOSS_CHECKS:

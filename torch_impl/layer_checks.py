@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import DType, Shape, count, number, same_dtype
+from .checks import DType, Shape, count, number, same_dtype, truth
 
 
 def probability(owner: str, argument: str, given: Any) -> None:
@@ -17,11 +17,6 @@ def probability(owner: str, argument: str, given: Any) -> None:
     number(owner, argument, given)
     if not 0 <= given <= 1:
         raise ValueError(f"{owner}: {argument} must be a probability in [0, 1]; got {given!r}")
-
-
-def truth(owner: str, argument: str, given: Any) -> None:
-    if not isinstance(given, bool):
-        raise TypeError(f"{owner}: {argument} must be True or False; got {given!r}")
 
 
 def shape_of(owner: str, argument: str, given: Any) -> None:

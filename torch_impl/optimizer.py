@@ -1,6 +1,8 @@
 """The adapter that puts any `torch.optim.Optimizer` behind the contract."""
 
-from collections.abc import Callable, Iterable, Mapping
+import inspect
+import itertools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ class Optimizer:
     optimizer: torch.optim.Optimizer
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        checks.belongs("Optimizer", "optimizer", optimizer, torch.optim.Optimizer, "an optimizer of torch.optim")
         self.optimizer = optimizer
 
     @property
@@ -37,11 +40,13 @@ class Optimizer:
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters. Returns the closure's loss, if one is given (LBFGS needs one, and calls it often)."""
-        if isinstance(self.optimizer, torch.optim.LBFGS):
+        if closure is not None or isinstance(self.optimizer, torch.optim.LBFGS):
             optimizer_checks.closure(self.name, closure)
+        self._begin()
         return self.optimizer.step(closure)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
+        checks.truth(self.name, "set_to_none", set_to_none)
         self.optimizer.zero_grad(set_to_none)
 
     def state_dict(self) -> dict[str, Any]:
@@ -53,63 +58,126 @@ class Optimizer:
         }
         return {
             "state": {number: entries for number, entries in state.items() if entries},
-            "param_groups": [dict(group) for group in given["param_groups"]],
+            "param_groups": [
+                {**optimizer_checks.plain_options(group), "params": list(group["params"])}
+                for group in given["param_groups"]
+            ],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave. ValueError for other groups, shapes or dtypes; then nothing changes."""
-        own = [len(group["params"]) for group in self.param_groups]
-        expected = {i: (p.data.shape, p.data.dtype) for i, p in enumerate(self.parameters())}
-        optimizer_checks.optimizer_state(self.name, state, own, expected)
-        # Options that only torch has (foreach, fused) are kept where the given groups do not name them.
-        groups = [{**group, **given} for group, given in zip(self.param_groups, state["param_groups"], strict=True)]
-        for group in groups:
-            options = {name: value for name, value in group.items() if name in self.defaults}
-            optimizer_checks.optimizer_options(self.name, options, self.defaults)
-        tensors = {
-            int(number): {name: _tensors(value) for name, value in entries.items()}
-            for number, entries in state["state"].items()
-        }
+        """Take over what `state_dict` gave; what it does not name is forgotten.
+
+        ValueError or TypeError for the state of another optimizer, for other groups, options, shapes or dtypes; then
+        nothing changes.
+        """
+        expected = [(p.data.shape, p.data.dtype) for p in self.parameters()]
+        options, entries = optimizer_checks.optimizer_state(
+            self.name, state, self.param_groups, expected, self.defaults
+        )
+        places = iter(range(len(expected)))
+        groups = [
+            {**new, "params": [next(places) for _ in group["params"]]}
+            for group, new in zip(self.param_groups, options, strict=True)
+        ]
+        tensors = {i: {name: _tensors(value) for name, value in entry.items()} for i, entry in entries.items()}
         self.optimizer.load_state_dict({"state": tensors, "param_groups": groups})
-        if isinstance(self.optimizer, torch.optim.SparseAdam):
-            for entries in self.optimizer.state.values():
-                entries["step"] = int(entries["step"])  # a Python number here, and of its precision
-            return
         # torch casts all state but `step` to the parameter's dtype: what it computes in float32 is set back to float32.
-        for entries in self.optimizer.state.values():
+        for entry in self.optimizer.state.values():
             for name in optimizer_checks.SINGLE:
-                if name in entries:
-                    entries[name] = entries[name].float()
+                if name in entry:
+                    entry[name] = entry[name].float()
+            if isinstance(self.optimizer, torch.optim.SparseAdam):
+                entry["step"] = int(entry["step"])  # a Python number here, and of its precision
+        self._begin()
+
+    def _begin(self) -> None:
+        """State that torch makes at the first step alone, or when it makes the optimizer, where it is missing since.
+
+        An option may be switched on, or a state loaded, later: torch then ends in a KeyError.
+        """
+        if type(self.optimizer) not in LATE:
+            return
+        for group in self.optimizer.param_groups:
+            for option, name in LATE[type(self.optimizer)].items():
+                if not group.get(option):
+                    continue
+                for tensor in group["params"]:
+                    state = self.optimizer.state[tensor]
+                    if "step" in state and name not in state:
+                        state[name] = torch.zeros_like(tensor, memory_format=torch.preserve_format)
+            for tensor in group["params"]:
+                state = self.optimizer.state[tensor]
+                if isinstance(self.optimizer, torch.optim.Adagrad) and not state:
+                    first = self.defaults["initial_accumulator_value"]
+                    state.update(step=torch.zeros(()), sum=torch.full_like(tensor, first))
+                if "al" in state and len(state["al"]) < group["history_size"]:
+                    state["al"] = [None] * group["history_size"]
 
     def __repr__(self) -> str:
         return repr(self.optimizer)
 
 
-def make(kind: type[torch.optim.Optimizer], params: Iterable[Any], **options: Any) -> Optimizer:
-    """`kind` over `Parameter`s or over groups of them, its options checked in the words of the hand-written side."""
+# What an option that is switched on after the first step needs of the state: the hand-written side begins it at zero.
+LATE: dict[type[torch.optim.Optimizer], dict[str, str]] = {
+    torch.optim.Adam: {"amsgrad": "max_exp_avg_sq"},
+    torch.optim.AdamW: {"amsgrad": "max_exp_avg_sq"},
+    torch.optim.RMSprop: {"momentum": "momentum_buffer", "centered": "grad_avg"},
+    torch.optim.Adagrad: {},
+    torch.optim.LBFGS: {},
+}
+
+
+def constructor(kind: type[torch.optim.Optimizer]) -> Callable[..., Optimizer]:
+    """A function that makes `kind` over `Parameter`s or over groups of them, in the words of the hand-written side."""
     name = kind.__name__
-    entries = list(params)
-    if not entries or not isinstance(entries[0], dict):
-        entries = [{"params": entries}]
-    groups = []
-    for entry in entries:
-        given = entry["params"]
-        members = [given] if isinstance(given, Parameter) else list(given)
-        checks.parameters(name, members, Parameter)
-        groups.append({**entry, "params": [parameter.tensor for parameter in members]})
+    signature = inspect.signature(kind)
+    positional = [p.name for p in signature.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    # As on the hand-written side no position lies behind an option that only torch has.
+    positional = list(itertools.takewhile(lambda option: option not in optimizer_checks.ONLY_TORCHS, positional))
+
+    def make(params: Any, *args: Any, **options: Any) -> Optimizer:
+        if len(args) + 1 > len(positional):
+            words = f"takes from 2 to {len(positional) + 1} positional arguments but {len(args) + 2} were given"
+            raise TypeError(f"{name}.__init__() {words}")
+        for option in options:
+            if option in positional[1 : len(args) + 1]:
+                raise TypeError(f"{name}.__init__() got multiple values for argument {option!r}")
+            if option not in signature.parameters:
+                raise TypeError(f"{name}.__init__() got an unexpected keyword argument {option!r}")
+        given = {**dict(zip(positional[1:], args, strict=False)), **options}
+        return _made(kind, params, given)
+
+    make.__qualname__ = f"{name}.__init__"  # Python names it where `params` is missing
+    return make
+
+
+def _made(kind: type[torch.optim.Optimizer], params: Any, given: dict[str, Any]) -> Optimizer:
+    name = kind.__name__
+    if name == "LBFGS":
+        checks.count(name, "max_iter", given.get("max_iter", 20), 1)  # the default of max_eval is made of it
     known = kind([torch.zeros(1, 1)]).defaults  # type: ignore[call-arg]  # the base class alone wants defaults
-    for option in options:
-        if option not in known:
-            raise TypeError(f"{name}.__init__() got an unexpected keyword argument {option!r}")
+    chosen = {option: value for option, value in given.items() if (option, value) != ("max_eval", None)}
+    optimizer_checks.optimizer_options(name, {**known, **chosen}, known)
+    chosen = optimizer_checks.plain_options(chosen)
+    defaults = {**known, **chosen}
+    groups = optimizer_checks.parameter_groups(name, params, Parameter, defaults)
     for group in groups:
-        own = {option: value for option, value in group.items() if option != "params"}
-        optimizer_checks.group_options(name, own, {**known, **options})
+        group["params"] = [parameter.tensor for parameter in group["params"]]
     tensors = [tensor for group in groups for tensor in group["params"]]
     checks.distinct(name, tensors, "parameter")
     optimizer_checks.by_rows(name, [Parameter(tensor).rows is not None for tensor in tensors])
     optimizer_checks.one_group(name, len(groups))
     optimizer_checks.parameter_shapes(name, [tuple(tensor.shape) for tensor in tensors])
-    return Optimizer(kind(groups, **options))
+    return Optimizer(kind(_floats(groups), **_floats(chosen)))
+
+
+def _floats(value: Any) -> Any:
+    """Numbers in tuples as floats: Adam's betas may not be whole."""
+    if isinstance(value, dict):
+        return {name: entry if name == "params" else _floats(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_floats(entry) for entry in value]
+    return tuple(float(e) if isinstance(e, int) else e for e in value) if isinstance(value, tuple) else value
 
 
 def _count(name: str, value: Any) -> Any:

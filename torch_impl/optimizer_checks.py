@@ -4,18 +4,39 @@ This file stands in `scratch/` and in `torch_impl/`, byte for byte the same, as 
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from typing import Any
 
 import numpy as np
 
-from .checks import DType, Shape, choice, count, number, state_dict
+from .checks import DType, Shape, choice, count, described, misfits, number, parameters, truth
 
 SCHEDULED = ("initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum")
 """What schedules keep in a parameter group beside the optimizer's options."""
 
+ONLY_TORCHS = ("foreach", "capturable", "differentiable", "fused")
+"""Options of how PyTorch computes, which change no number; only its side has them."""
+
 SINGLE = ("step", "mu_product", "eta", "mu")
 """State that is one float32 number for a whole parameter, whatever the parameter's dtype."""
+
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+STATE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "SGD": ((), ("momentum_buffer",)),
+    "ASGD": (("step", "eta", "mu", "ax"), ()),
+    "Adadelta": (("step", "square_avg", "acc_delta"), ()),
+    "Adagrad": (("step", "sum"), ()),
+    "Adam": (MOMENTS, ("max_exp_avg_sq",)),
+    "AdamW": (MOMENTS, ("max_exp_avg_sq",)),
+    "Adamax": (("step", "exp_avg", "exp_inf"), ()),
+    "Muon": (("momentum_buffer",), ()),
+    "NAdam": ((*MOMENTS, "mu_product"), ()),
+    "RAdam": (MOMENTS, ()),
+    "RMSprop": (("step", "square_avg"), ("momentum_buffer", "grad_avg")),
+    "Rprop": (("step", "prev", "step_size"), ()),
+    "SparseAdam": (MOMENTS, ()),
+}
+"""What each optimizer keeps of a parameter: what it always has, and what only some options bring."""
 
 
 def at_most(owner: str, argument: str, given: Any, low: float, high: float) -> None:
@@ -109,13 +130,26 @@ OPTION_CHECKS: dict[str, Callable[[str, str, Any], None]] = {
     "max_iter": lambda owner, name, given: count(owner, name, given, 1),
     "max_eval": lambda owner, name, given: None if given is None else count(owner, name, given, 1),
     "history_size": lambda owner, name, given: count(owner, name, given, 1),
+    **dict.fromkeys(("nesterov", "maximize", "amsgrad", "centered", "decoupled_weight_decay"), truth),
 }
+
+
+def plain(value: Any) -> Any:
+    """An option as it is kept: no list that the caller may go on changing, and no NumPy scalar, whose dtype spreads."""
+    if isinstance(value, list | tuple):
+        return tuple(plain(entry) for entry in value)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def optimizer_options(owner: str, options: Mapping[str, Any], known: Iterable[str]) -> None:
     """Ranges of the options of an optimizer or of one of its parameter groups; unknown options are refused."""
+    names = [name for name in known if name not in ONLY_TORCHS]
     for name, given in options.items():
-        choice(owner, "option", name, known)
+        if name in ONLY_TORCHS and name in known:
+            if given is not None:
+                truth(owner, name, given)
+            continue
+        choice(owner, "option", name, names)
         for key in (f"{owner}.{name}", name):
             if key in OPTION_CHECKS:
                 OPTION_CHECKS[key](owner, name, given)
@@ -128,6 +162,43 @@ def optimizer_options(owner: str, options: Mapping[str, Any], known: Iterable[st
             f"{owner}: nesterov needs momentum > 0 and dampening = 0; "
             f"got momentum={options['momentum']}, dampening={options['dampening']}"
         )
+
+
+def sequence(owner: str, given: Any, kind: type) -> list[Any]:
+    """What is given for parameters, in its order; what has none, a model and an array are refused."""
+    if hasattr(given, "parameters"):
+        raise TypeError(f"{owner}: params must be parameters; got {described(given, kind)}: give its .parameters()")
+    if not isinstance(given, Iterable) or isinstance(given, str | bytes | Mapping | Set | np.ndarray):
+        raise TypeError(f"{owner}: params must be a sequence of {kind.__name__} objects; got {described(given, kind)}")
+    return list(given)
+
+
+def members(owner: str, given: Any, kind: type) -> list[Any]:
+    """Parameters in a row, or a single one."""
+    listed = [given] if isinstance(given, kind) else sequence(owner, given, kind)
+    parameters(owner, listed, kind)
+    return listed
+
+
+def parameter_groups(owner: str, given: Any, kind: type, defaults: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Parameters, or groups of them `{"params": [...], option: value}`, as groups that no caller holds."""
+    listed = sequence(owner, given, kind)
+    if not any(isinstance(entry, dict) for entry in listed):
+        listed = [{"params": listed}]
+    groups = []
+    for i, entry in enumerate(listed):
+        if not isinstance(entry, dict):
+            raise TypeError(f"{owner}: group {i} must be a dict, as others are; got {described(entry, kind)}")
+        if "params" not in entry:
+            raise ValueError(f"{owner}: group {i} has no 'params'")
+        options = {name: value for name, value in entry.items() if name != "params"}
+        group_options(owner, options, defaults)
+        groups.append({"params": members(owner, entry["params"], kind), **plain_options(options)})
+    return groups
+
+
+def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: plain(value) for name, value in options.items()}
 
 
 def by_rows(owner: str, tables: Iterable[bool]) -> None:
@@ -176,29 +247,159 @@ def parameter_shapes(owner: str, shapes: Iterable[Shape]) -> None:
 
 
 def optimizer_state(
-    owner: str, given: Mapping[str, Any], group_sizes: list[int], expected: Mapping[int, tuple[Shape, DType]]
-) -> None:
-    """An optimizer's state dict has the same groups, and arrays of its parameters' shapes and dtypes."""
+    owner: str, given: Any, own: list[dict[str, Any]], expected: list[tuple[Shape, DType]], defaults: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], dict[int, dict[str, Any]]]:
+    """The options of every group, and the state of every parameter by its place, of a state dict that fits.
+
+    `own` are the groups as they are, `expected` shapes and dtypes of their parameters. Whatever does not fit is refused
+    before anything is taken over. As in PyTorch a parameter's number is what its group calls it: `params: [1, 0]` gives
+    the state of 1 to the first.
+    """
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{owner}: a state dict must be a dict; got {type(given).__name__}")
     if set(given) != {"state", "param_groups"}:
-        raise ValueError(f"{owner}: a state dict has the entries 'state' and 'param_groups'; got {sorted(given)}")
-    sizes = [len(group["params"]) for group in given["param_groups"]]
+        names = sorted(map(str, given))
+        raise ValueError(f"{owner}: a state dict has the entries 'state' and 'param_groups'; got {names}")
+    state, groups = given["state"], given["param_groups"]
+    if not isinstance(state, Mapping):
+        raise TypeError(f"{owner}: 'state' of a state dict must be a dict; got {type(state).__name__}")
+    if not isinstance(groups, list | tuple) or not all(isinstance(group, Mapping) for group in groups):
+        raise TypeError(f"{owner}: 'param_groups' of a state dict must be a list of dicts")
+    for i, group in enumerate(groups):
+        if not isinstance(group.get("params"), list | tuple):
+            raise ValueError(f"{owner}: param_groups[{i}] of the state dict has no list 'params'")
+    numbers = [number for group in groups for number in group["params"]]
+    sizes, group_sizes = ([len(group["params"]) for group in each] for each in (groups, own))
     if sizes != group_sizes:
         raise ValueError(f"{owner}: state dict has groups of {sizes} parameters, expected {group_sizes}")
-    total = sum(math.prod(shape) for shape, _ in expected.values())
-    for index, entries in given["state"].items():
-        if int(index) not in expected:
-            raise ValueError(f"{owner}: state dict has state for parameter {index}, expected 0..{len(expected) - 1}")
-        shape, dtype = expected[int(index)]
-        special = {
-            **dict.fromkeys(SINGLE, ((), np.dtype(np.float32))),
-            "row_var": ((*shape[:-1], 1), dtype),
-            "col_var": ((*shape[:-2], 1, *shape[-1:]), dtype),
-        }
-        wanted = {name: special.get(name, (shape, dtype)) for name in entries}
-        if owner == "LBFGS":  # one state for all parameters in a row; the rest are numbers and lists
-            wanted = {name: ((total,), dtype) for name in ("d", "prev_flat_grad") if name in entries}
-            entries = {name: entries[name] for name in wanted}
-        state_dict(f"{owner} state of parameter {index}", wanted, entries, "state")
+    for number_ in numbers:
+        count(owner, "'params' of a state dict", number_)
+    if len(set(numbers)) != len(numbers):
+        raise ValueError(f"{owner}: 'params' of a state dict must name every parameter once; got {numbers}")
+    options = [_loaded_options(owner, f"param_groups[{i}]", *pair, defaults) for i, pair in _pairs(groups, own)]
+    places = {int(number_): place for place, number_ in enumerate(numbers)}
+    taken = {}
+    for index, entries in state.items():
+        known = isinstance(index, int | np.integer) or (isinstance(index, str) and index.isdecimal())
+        if not known or int(index) not in places:
+            raise ValueError(f"{owner}: state dict has state for parameter {index}, expected {_spelled(numbers)}")
+        if not isinstance(entries, Mapping):
+            raise TypeError(f"{owner}: state of parameter {index} must be a dict; got {type(entries).__name__}")
+        place = places[int(index)]
+        entries = {name: entry for name, entry in entries.items() if entry is not None}  # of PyTorch: not there
+        if owner == "LBFGS":
+            total = sum(math.prod(shape) for shape, _ in expected)
+            wrong, entries = _lbfgs_state(entries, place, total, expected[0][1], options[0]["history_size"])
+        else:
+            wrong, entries = _parameter_state(owner, entries, *expected[place])
+        if wrong:
+            raise ValueError(f"{owner}: state of parameter {index} does not fit, no state was changed: {wrong}")
+        if entries:
+            taken[place] = entries
+    return options, taken
+
+
+def _pairs(groups: Any, own: Any) -> Iterator[tuple[int, tuple[Any, Any]]]:
+    return enumerate(zip(groups, own, strict=True))
+
+
+def _spelled(numbers: list[int]) -> str:
+    return f"0..{len(numbers) - 1}" if numbers == list(range(len(numbers))) else f"one of {numbers}"
+
+
+def _loaded_options(
+    owner: str, where: str, given: Mapping[str, Any], own: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> dict[str, Any]:
+    """All options of a group, and what schedules keep there; what only PyTorch has may be missing or too much."""
+    options = {name: value for name, value in given.items() if name in defaults}
+    if missing := [name for name in defaults if name not in given and name not in ONLY_TORCHS]:
+        raise ValueError(f"{owner}: {where} of the state dict lacks {', '.join(sorted(missing))}")
+    for name, value in given.items():
+        if name in SCHEDULED:
+            number(owner, name, value)
+        elif name not in (*defaults, *own, *ONLY_TORCHS, "params", "param_names"):
+            choice(owner, "option", name, [name for name in defaults if name not in ONLY_TORCHS])
+    optimizer_options(owner, options, defaults)
+    kept = {name: own[name] for name in ONLY_TORCHS if name in own}
+    others = {name: value for name, value in given.items() if name in (*SCHEDULED, *own) and name != "params"}
+    return {**kept, **plain_options({**others, **options})}
+
+
+def _parameter_state(owner: str, entries: dict[str, Any], shape: Shape, dtype: DType) -> tuple[str, dict[str, Any]]:
+    """What is wrong with the state of one parameter, and the state, with its step count as an array."""
+    special = {
+        **dict.fromkeys(SINGLE, ((), np.dtype(np.float32))),
+        "row_var": ((*shape[:-1], 1), dtype),
+        "col_var": ((*shape[:-2], 1, *shape[-1:]), dtype),
+    }
+    always, sometimes = STATE.get(owner, ((), tuple(entries)))  # one's own optimizer keeps what it likes
+    if owner == "Adafactor":
+        always = ("step", *(("row_var", "col_var") if len(shape) > 1 else ("variance",)))
+    if not entries and owner in STATE:
+        always = ()
+    expected = {
+        name: special.get(name, (shape, dtype)) for name in (*always, *sometimes) if name in entries or name in always
+    }
+    wrong = []
+    if "step" in entries and "step" in expected:
+        if whole := _whole("step", entries["step"]):
+            wrong = [whole]
+            expected = {name: kind for name, kind in expected.items() if name != "step"}
+            entries = {name: entry for name, entry in entries.items() if name != "step"}
+        else:
+            entries = {**entries, "step": np.array(float(entries["step"]), np.float32)}
+    wrong += [found for found in [misfits(expected, entries)] if found]
+    return "; ".join(wrong), entries
+
+
+def _whole(name: str, given: Any) -> str:
+    """What is wrong with a count: a whole number >= 0, or an array of one without axes."""
+    if isinstance(given, np.ndarray) and given.shape == () and given.dtype.kind in "fiu":
+        given = given.item()
+    if isinstance(given, bool) or not isinstance(given, int | float | np.integer | np.floating):
+        return f"{name} must be a whole number >= 0, got {type(given).__name__}"
+    return "" if given >= 0 and given % 1 == 0 else f"{name} must be a whole number >= 0, got {given}"
+
+
+def _lbfgs_state(
+    entries: dict[str, Any], place: int, total: int, dtype: DType, history_size: int
+) -> tuple[str, dict[str, Any]]:
+    """LBFGS keeps one state for all parameters in a row: two counts, and after a first iteration all the rest."""
+    if place:
+        return "the state of all stands with the first", entries
+    vectors, lists, numbers = ("d", "prev_flat_grad"), ("old_dirs", "old_stps", "ro"), ("t", "prev_loss", "H_diag")
+    names = ["func_evals", "n_iter", *((*vectors, *lists, *numbers) if len(entries) > 2 else ())]
+    wrong = [f"missing {name}" for name in names if name not in entries]
+    wrong += [f"unexpected {name}" for name in entries if name not in (*names, "al")]
+    wrong += [whole for name in names[:2] if name in entries and (whole := _whole(name, entries[name]))]
+    wrong += [
+        f"{name} must be a list, got {type(entries[name]).__name__}"
+        for name in (*lists, "al")
+        if not isinstance(entries.get(name, []), list | tuple)
+    ]
+    wrong += [f"{name} must be a number" for name in numbers if np.shape(entries.get(name, 0)) != ()]
+    wrong += [
+        f"{name} must be a number" for name in numbers if np.asarray(entries.get(name, 0)).dtype.kind not in "fiu"
+    ]
+    if wrong:
+        return "; ".join(wrong), entries
+    arrays = {name: entries[name] for name in vectors if name in entries}
+    expected: dict[str, tuple[Shape, DType]] = dict.fromkeys(arrays, ((total,), dtype))
+    for name in (*lists, "al"):
+        for i, entry in enumerate(entries.get(name, ())):
+            if name != "al" or entry is not None:
+                arrays[f"{name}[{i}]"] = entry
+                expected[f"{name}[{i}]"] = ((total,) if name in lists[:2] else (), dtype)
+    wrong = [misfits(expected, arrays)]
+    lengths = {name: len(entries[name]) for name in lists if name in entries}
+    if len(set(lengths.values())) > 1 or len(entries.get("al", entries.get("ro", ()))) < lengths.get("ro", 0):
+        wrong.append(f"old_dirs, old_stps and ro must have one length, and al no less, got {lengths}")
+    taken = {name: list(entry) if isinstance(entry, tuple) else entry for name, entry in entries.items()}
+    kinds: dict[str, type] = {"func_evals": int, "n_iter": int, "t": float, "prev_loss": float}
+    taken.update({name: kinds[name](entry) for name, entry in entries.items() if name in kinds})
+    if "H_diag" in taken and not isinstance(taken["H_diag"], int | float):
+        taken["H_diag"] = np.asarray(taken["H_diag"], dtype)
+    return "; ".join(filter(None, wrong)), taken
 
 
 def not_negative(owner: str, argument: str, given: Any) -> None:

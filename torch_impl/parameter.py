@@ -30,8 +30,8 @@ def to_tensor(x: npt.NDArray[Any], device: Device = "cpu") -> torch.Tensor:
 
 
 def to_numpy(a: torch.Tensor) -> npt.NDArray[Any]:
-    """A copy of `a` as an array."""
-    copied: npt.NDArray[Any] = np.array(a.detach().cpu().numpy())
+    """A copy of `a` as an array, by rows: who writes a file may write memory as it lies."""
+    copied: npt.NDArray[Any] = np.array(a.detach().cpu().numpy(), order="C")
     return copied
 
 
@@ -69,7 +69,7 @@ class Parameter:
             self.tensor = data
         else:
             checks.float_array("Parameter", "data", data)
-            self.tensor = torch.nn.Parameter(to_tensor(data, device))
+            self.tensor = torch.nn.Parameter(to_tensor(data, device).contiguous())
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -93,7 +93,8 @@ class Parameter:
 
     @grad.setter
     def grad(self, value: Array | None) -> None:
-        self.tensor.grad = None if value is None else to_tensor(value, self.tensor.device)
+        # By rows, whatever it is given as: torch's LBFGS refuses other strides.
+        self.tensor.grad = None if value is None else to_tensor(value, self.tensor.device).contiguous()
 
     @property
     def rows(self) -> npt.NDArray[np.bool_] | None:

@@ -61,7 +61,8 @@ class Adafactor(Optimizer):
         if not state:
             state.update(step=0)
             if theta.ndim > 1:
-                state.update(row_var=np.zeros_like(theta[..., :1]), col_var=np.zeros_like(theta[..., :1, :]))
+                row, column = (np.zeros_like(part, order="C") for part in (theta[..., :1], theta[..., :1, :]))
+                state.update(row_var=row, col_var=column)
             else:
                 state.update(variance=np.zeros_like(theta))
         state["step"] += 1

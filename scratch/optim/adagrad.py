@@ -1,6 +1,7 @@
 """A learning rate for every weight, shrinking with the gradients it has seen."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -42,11 +43,24 @@ class Adagrad(Optimizer):
                 "maximize": maximize,
             },
         )
+        self.begin()
+
+    def begin(self) -> None:
+        """A sum for every parameter that has none yet: as in PyTorch it is there before the first step."""
+        first = self.defaults["initial_accumulator_value"]
+        for parameter in self.parameters():
+            if not self.state.get(parameter):
+                self.state[parameter] = {"step": 0, "sum": np.full_like(parameter.data, first)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.begin()
 
     def update(self, parameter: Parameter, gradient: Array, group: Group, state: State) -> None:
         gradient = direction(parameter, gradient, group)
         if not state:
-            state.update(step=0, sum=np.full_like(parameter.data, self.defaults["initial_accumulator_value"]))
+            self.begin()
+            state = self.state[parameter]
         state["step"] += 1
         state["sum"] += gradient * gradient
         rate = group["lr"] / (1 + (state["step"] - 1) * group["lr_decay"])

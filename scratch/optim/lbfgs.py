@@ -127,7 +127,9 @@ class LBFGS(Optimizer):
             steps.append(s)
             ro.append(np.asarray(1.0 / curvature))
             state["H_diag"] = np.asarray(curvature / y.dot(y))
-        alphas = state.setdefault("al", [None] * group["history_size"])
+        if len(state.get("al", ())) < group["history_size"]:  # it may have been made larger
+            state["al"] = [None] * group["history_size"]
+        alphas = state["al"]
         q = -gradient
         for i in reversed(range(len(changes))):
             alphas[i] = np.asarray(steps[i].dot(q) * ro[i])

@@ -26,19 +26,10 @@ class Optimizer:
     """
 
     def __init__(self, params: Iterable[Parameter] | Iterable[Group], defaults: Group) -> None:
-        self.defaults = defaults
         optimizer_checks.optimizer_options(self.name, defaults, defaults)
-        entries: list[Any] = list(params)
-        if not entries or not isinstance(entries[0], dict):
-            entries = [{"params": entries}]
-        self.param_groups: list[Group] = []
-        for entry in entries:
-            given = entry["params"]
-            members = [given] if isinstance(given, Parameter) else list(given)
-            options = {name: value for name, value in entry.items() if name != "params"}
-            optimizer_checks.group_options(self.name, options, defaults)
-            checks.parameters(self.name, members, Parameter)
-            self.param_groups.append({"params": members, **defaults, **options})
+        self.defaults = optimizer_checks.plain_options(defaults)
+        groups = optimizer_checks.parameter_groups(self.name, params, Parameter, self.defaults)
+        self.param_groups: list[Group] = [{**self.defaults, **group} for group in groups]
         checks.distinct(self.name, self.parameters(), "parameter")
         optimizer_checks.by_rows(self.name, [parameter.rows is not None for parameter in self.parameters()])
         optimizer_checks.one_group(self.name, len(self.param_groups))
@@ -62,6 +53,8 @@ class Optimizer:
 
         ValueError or TypeError for a gradient that does not fit.
         """
+        if closure is not None:
+            optimizer_checks.closure(self.name, closure)
         value = None if closure is None else closure()
         self.check_gradients()
         for group in self.param_groups:
@@ -77,6 +70,7 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or with `set_to_none=False` set existing ones to zero."""
+        checks.truth(self.name, "set_to_none", set_to_none)
         for parameter in self.parameters():
             keep = not set_to_none and parameter.grad is not None
             parameter.grad = np.zeros_like(parameter.data) if keep else None
@@ -95,29 +89,28 @@ class Optimizer:
             for parameter, entries in self.state.items()
             if entries
         }
-        groups = [{**group, "params": [numbers[p] for p in group["params"]]} for group in self.param_groups]
+        groups = [
+            {**optimizer_checks.plain_options(group), "params": [numbers[p] for p in group["params"]]}
+            for group in self.param_groups
+        ]
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave. ValueError for other groups, shapes or dtypes; then nothing changes."""
+        """Take over what `state_dict` gave; what it does not name is forgotten.
+
+        ValueError or TypeError for the state of another optimizer, for other groups, options, shapes or dtypes; then
+        nothing changes.
+        """
         parameters = self.parameters()
-        own = [len(group["params"]) for group in self.param_groups]
-        optimizer_checks.optimizer_state(
-            self.name, state, own, {i: (p.data.shape, p.data.dtype) for i, p in enumerate(parameters)}
+        expected = [(parameter.data.shape, parameter.data.dtype) for parameter in parameters]
+        options, entries = optimizer_checks.optimizer_state(
+            self.name, state, self.param_groups, expected, self.defaults
         )
-        known = (*self.defaults, *optimizer_checks.SCHEDULED)
-        groups = [{k: v for k, v in given.items() if k in known} for given in state["param_groups"]]
-        for group, new in zip(self.param_groups, groups, strict=True):
-            options = {name: value for name, value in {**group, **new}.items() if name in self.defaults}
-            optimizer_checks.optimizer_options(self.name, options, self.defaults)
-        for group, new in zip(self.param_groups, groups, strict=True):
-            group.update(new)
-        self.state = {
-            parameters[int(number)]: {
-                name: int(value) if name == "step" else _copied(value) for name, value in entries.items()
-            }
-            for number, entries in state["state"].items()
-        }
+        for group, new in zip(self.param_groups, options, strict=True):
+            members = group["params"]
+            group.clear()
+            group.update(new, params=members)
+        self.state = {parameters[i]: _taken(parameters[i], entry) for i, entry in entries.items()}
 
     def __repr__(self) -> str:
         lines = [f"{self.name} ("]
@@ -160,7 +153,18 @@ def pieces(*arrays: Array) -> Iterator[tuple[Array, ...]]:
 
 
 def _copied(value: Any) -> Any:
-    """Arrays and lists of them as copies; plain numbers as they are."""
+    """Arrays and lists of them as copies, by rows: who writes a file may write memory as it lies. Plain numbers."""
     if isinstance(value, list):
         return [_copied(entry) for entry in value]
-    return np.array(value) if isinstance(value, np.ndarray) else value
+    return np.array(value, order="C") if isinstance(value, np.ndarray) else value
+
+
+def _taken(parameter: Parameter, entries: State) -> State:
+    """The state of one parameter as copies: what has its shape lies in memory as it does."""
+    taken = {name: int(value) if name == "step" else _copied(value) for name, value in entries.items()}
+    for name, value in taken.items():
+        if isinstance(value, np.ndarray) and value.shape == parameter.data.shape:
+            alike = np.empty_like(parameter.data, value.dtype)
+            alike[...] = value
+            taken[name] = alike
+    return taken

@@ -44,8 +44,8 @@ class RAdam(Optimizer):
                 "betas": betas,
                 "eps": eps,
                 "weight_decay": weight_decay,
-                "decoupled_weight_decay": decoupled_weight_decay,
                 "maximize": maximize,
+                "decoupled_weight_decay": decoupled_weight_decay,
             },
         )
 
