@@ -179,9 +179,7 @@ OPTIMIZERS: dict[str, Bug] = {
     "group options overridden by defaults": Bug(
         "groups",
         "the order of two ** unpackings",
-        edit(
-            "Optimizer.__init__", '"params": members, **defaults, **options', '"params": members, **options, **defaults'
-        ),
+        edit("Optimizer.__init__", "{**self.defaults, **group}", "{**group, **self.defaults}"),
         "optimizers",
         hint="test_parameter_groups",
     ),
@@ -235,14 +233,14 @@ OPTIMIZERS: dict[str, Bug] = {
     "load_state_dict keeps the state's arrays": Bug(
         "aliasing",
         "training writes into the checkpoint",
-        edit("Optimizer.load_state_dict", "else _copied(value)", "else value"),
+        edit("optim.optimizer._taken", "alike[...] = value", "alike = value"),
         "optimizers",
         hint="handed_over_as_copies",
     ),
     "load_state_dict forgets the state": Bug(
         "checkpoint",
         "only the options are restored",
-        edit("Optimizer.load_state_dict", 'for number, entries in state["state"].items()', "for number, entries in ()"),
+        edit("Optimizer.load_state_dict", "for i, entry in entries.items()", "for i, entry in ()"),
         "optimizers",
         hint="test_a_loaded_optimizer_goes_on",
     ),
@@ -256,7 +254,7 @@ OPTIMIZERS: dict[str, Bug] = {
     "load_state_dict starts counting anew": Bug(
         "checkpoint",
         "step is no array and is left out",
-        edit("Optimizer.load_state_dict", "int(value) if", "0 if"),
+        edit("optim.optimizer._taken", "int(value)", "0"),
         "optimizers",
         hint="test_state_moves_across",
     ),

@@ -161,10 +161,14 @@ def _copied(value: Any) -> Any:
 
 def _taken(parameter: Parameter, entries: State) -> State:
     """The state of one parameter as copies: what has its shape lies in memory as it does."""
-    taken = {name: int(value) if name == "step" else _copied(value) for name, value in entries.items()}
-    for name, value in taken.items():
-        if isinstance(value, np.ndarray) and value.shape == parameter.data.shape:
+    taken: State = {}
+    for name, value in entries.items():
+        if name == "step":
+            taken[name] = int(value)
+        elif isinstance(value, np.ndarray) and value.shape == parameter.data.shape:
             alike = np.empty_like(parameter.data, value.dtype)
             alike[...] = value
             taken[name] = alike
+        else:
+            taken[name] = _copied(value)
     return taken
