@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_info
 
+from scratch.flags import product
+
 KERNEL_VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 """They replace what OpenBLAS would choose for this processor, and can halve its speed."""
 
@@ -84,7 +86,7 @@ class Probe:
 
     def seconds(self) -> float:
         start = time.perf_counter()
-        self._a @ self._a
+        product(self._a, self._a)
         sum(range(4000))
         return time.perf_counter() - start
 

@@ -24,6 +24,7 @@ from handgrad.environment import one_thread
 from handgrad.judge import Tally, Verdict, judge_net, judge_optimizer, judge_shards, snapshot
 from handgrad.ranks import Ranks, everyones
 from handgrad.runner import Prepared, batches, interruptible
+from scratch.flags import product
 
 WHOLE_BATCH = ("Dropout", "AlphaDropout", "RReLU")
 """Layers that draw: every rank would draw for itself."""
@@ -148,7 +149,7 @@ def _step(
     reports = _compare(run, Report(value, _digests(trainer), stopped()), f"after step {len(run.losses) + 1}")
     run.equal += not run.parted
     values = np.asarray([report.value for report in reports])
-    run.losses.append(float(values.sum() if summed else values @ sizes / sum(sizes)))
+    run.losses.append(float(values.sum() if summed else product(values, np.asarray(sizes, float)) / sum(sizes)))
     return reports
 
 

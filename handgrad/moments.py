@@ -13,6 +13,7 @@ from handgrad.environment import one_thread
 from handgrad.run import Run
 from handgrad.sides import build_pair
 from handgrad.trace.step import leaves_of, recorded
+from scratch.flags import norm
 
 BATCH = 256  # training examples, the first ones
 COARSE = 51  # points per axis of a neuron's map
@@ -90,7 +91,7 @@ def _inside(
         values = {name: np.asarray(passage.output) for name, passage in passages.items()}
         fed = {name: np.asarray(passages[name].input) for name in linear}
     rests = {name: rest for name, kind in kinds.items() if (rest := resting(kind, values[name])) is not None}
-    lengths = {n: float(np.linalg.norm(g.astype(float))) for n, g in model.named_gradients() if g is not None}
+    lengths = {n: float(norm(g.astype(float))) for n, g in model.named_gradients() if g is not None}
     region = None if grid is None else np.asarray(model.forward(grid.astype(x.dtype)))
     maps = {}
     if coarse is not None:

@@ -53,6 +53,7 @@ def measure() -> dict[str, float]:
     return {name: float(f"{rate:.4g}") for name, rate in rates.items()}
 
 
+@np.errstate(all="ignore")  # some kernels of BLAS set flags that nothing earned: see scratch.flags
 def _in_turn(
     turns: Mapping[str, tuple[Callable[[], object], int]], budget: float
 ) -> tuple[dict[str, list[float]], float]:

@@ -15,8 +15,9 @@ def _():
     import torch
 
     from handgrad.judge import StepJudge
+    from scratch.flags import product
 
-    return StepJudge, board, mo, np, torch
+    return StepJudge, board, mo, np, product, torch
 
 
 @app.cell(hide_code=True)
@@ -136,7 +137,7 @@ def _(mo):
 
 
 @app.cell
-def _(W, b, board, np):
+def _(W, b, board, np, product):
     _rng = np.random.default_rng(0)
     x7, upstream = (_rng.standard_normal((7, 2)).astype(np.float32) for _ in range(2))
 
@@ -157,7 +158,8 @@ def _(W, b, board, np):
         net.zero_grad()
         seen["zero_grad()"] = weight.grad
         # A column is a sum of 14 products of an input and a logit's gradient, made of p and u in 5 roundings.
-        size = np.abs(x7).T @ (output * (np.abs(upstream) + np.abs(upstream * output).sum(axis=1, keepdims=True)))
+        size = np.abs(upstream) + np.abs(upstream * output).sum(axis=1, keepdims=True)
+        size = product(np.abs(x7).T, output * size)
         return seen, size.sum(axis=1) * (14 + 5) * np.finfo(np.float32).eps
 
     lives = board.both(life_of_a_gradient)

@@ -15,8 +15,9 @@ def _():
     import torch
 
     from handgrad.experiments import EXPERIMENTS
+    from scratch.flags import product
 
-    return EXPERIMENTS, board, mo, np, torch
+    return EXPERIMENTS, board, mo, np, product, torch
 
 
 @app.cell(hide_code=True)
@@ -210,15 +211,16 @@ def _(mo):
 
 
 @app.cell
-def _(board, np):
+def _(board, np, product):
     def collapsed(side):
         model = side.Sequential(side.Linear(2, 3, dtype=np.float64, rng=1), side.Linear(3, 1, dtype=np.float64, rng=2))
         (w1, b1), (w2, b2) = ((layer.weight.data, layer.bias.data) for layer in (model[0], model[1]))
         one = side.Linear(2, 1, dtype=np.float64)
-        one.load_state_dict({"weight": w2 @ w1, "bias": w2 @ b1 + b2})
+        one.load_state_dict({"weight": product(w2, w1), "bias": product(w2, b1) + b2})
         points = np.random.default_rng(0).standard_normal((1000, 2))
         # Every output is made of 13 numbers in both nets, by at most 9 roundings in a row.
-        size = np.abs(points) @ np.abs(w1).T @ np.abs(w2).T + np.abs(w2) @ np.abs(b1) + np.abs(b2)
+        hidden = product(np.abs(points), np.abs(w1).T)
+        size = product(hidden, np.abs(w2).T) + product(np.abs(w2), np.abs(b1)) + np.abs(b2)
         apart = np.abs(model.forward(points) - one.forward(points)) / (2 * 9 * np.finfo(np.float64).eps / 2 * size)
         return float(np.abs(model.forward(points) - one.forward(points)).max()), float(apart.max())
 

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from scratch import checks, optimizer_checks
+from scratch.flags import without_underflow
 from scratch.module import Array, Parameter
 
 
+@without_underflow
 def clip_grad_norm_(
     parameters: Parameter | Iterable[Parameter],
     max_norm: float,
@@ -44,6 +46,7 @@ def clip_grad_norm_(
     return total
 
 
+@without_underflow
 def clip_grad_value_(parameters: Parameter | Iterable[Parameter], clip_value: float) -> None:
     """Move every entry of every gradient into [−clip_value, clip_value]. NaN stays NaN.
 

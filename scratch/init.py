@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from scratch import checks, optimizer_checks
+from scratch.flags import without_underflow
 from scratch.module import Array, Parameter
 
 Rng = np.random.Generator | int | None
@@ -55,6 +56,7 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     return shape[1] * receptive, shape[0] * receptive
 
 
+@without_underflow
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, rng: Rng = None) -> Tensor:
     """U(a, b). ValueError for a > b."""
     _interval("uniform_", a, b)
@@ -63,6 +65,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, rng: Rng = None) ->
     return tensor
 
 
+@without_underflow
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, rng: Rng = None) -> Tensor:
     """N(mean, std²). ValueError for std < 0."""
     checks.number("normal_", "mean", mean)
@@ -72,6 +75,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, rng: Rng = None
     return tensor
 
 
+@without_underflow
 def trunc_normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, rng: Rng = None
 ) -> Tensor:
@@ -105,6 +109,7 @@ def trunc_normal_(
     return tensor
 
 
+@without_underflow
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """The value `val` everywhere. ValueError for one that is finite and not in the array's dtype."""
     data = _data(tensor)
@@ -160,6 +165,7 @@ def kaiming_normal_(
     return normal_(tensor, 0.0, _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity), rng)
 
 
+@without_underflow
 def orthogonal_(tensor: Tensor, gain: float = 1.0, rng: Rng = None) -> Tensor:
     r"""`gain` times a random matrix Q with QQᵀ = 1, or QᵀQ = 1 where it is tall: lengths stay as they are.
 

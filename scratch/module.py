@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scratch import checks
+from scratch.flags import methods_without_underflow
 
 Array = npt.NDArray[np.floating[Any]]
 
@@ -90,8 +91,14 @@ class Module:
     Parameters and submodules are found by walking the attributes in the order of their assignment, as in PyTorch.
     """
 
+    name: str = "Module"
     training: bool = True
     _memory: tuple[tuple[int, ...], np.dtype[Any], tuple[Any, ...]] | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.name = cls.__name__
+        methods_without_underflow(cls, "forward", "backward", "backward_parameters", "__call__")
 
     def forward(self, x: Array) -> Array:
         raise NotImplementedError(f"{type(self).__name__} does not define forward")
@@ -105,10 +112,6 @@ class Module:
 
     def __call__(self, x: Array) -> Array:
         return self.forward(x)
-
-    @property
-    def name(self) -> str:
-        return type(self).__name__
 
     def _remember(self, output: Array, *values: Any) -> Array:
         """Keep `values` for backward, and the output's shape and dtype to check the upstream gradient by."""

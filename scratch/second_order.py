@@ -26,6 +26,7 @@ import numpy as np
 from scratch import checks
 from scratch.activations import Identity, LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh, sigmoid
 from scratch.containers import Parallel, Sequential
+from scratch.flags import product, without_underflow
 from scratch.layers import Linear
 from scratch.losses import (
     BCELoss,
@@ -55,6 +56,7 @@ Backward = Callable[[Dual], Dual]
 """dL/dy and its R → dL/dx and its R."""
 
 
+@without_underflow
 def hessian_vector_product(
     model: Module, loss: Loss, x: Array, y: Target, vector: Mapping[str, Array]
 ) -> dict[str, Array]:
@@ -132,7 +134,7 @@ def linear(
     """
     y = copy(layer).forward(x.value)
     W, V = layer.weight.data, vector[prefix + "weight"]
-    r = x.r @ W.T + x.value @ V.T
+    r = product(x.r, W.T) + product(x.value, V.T)
     if layer.bias is not None:
         r += vector[prefix + "bias"]
 
@@ -140,10 +142,10 @@ def linear(
         samples = math.prod(y.shape[:-1])  # one unbatched sample is a batch of one
         rows = Dual(*(a.reshape(samples, layer.in_features) for a in x))
         delta = Dual(*(a.reshape(samples, layer.out_features) for a in g))
-        products[prefix + "weight"] = delta.r.T @ rows.value + delta.value.T @ rows.r
+        products[prefix + "weight"] = product(delta.r.T, rows.value) + product(delta.value.T, rows.r)
         if layer.bias is not None:
-            products[prefix + "bias"] = np.ones(samples, y.dtype) @ delta.r
-        return Dual(g.value @ W, g.r @ W + g.value @ V)
+            products[prefix + "bias"] = product(np.ones(samples, y.dtype), delta.r)
+        return Dual(product(g.value, W), product(g.r, W) + product(g.value, V))
 
     return Dual(y, r), backward
 

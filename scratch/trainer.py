@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scratch import checks, loss_checks, optimizer_checks
+from scratch.flags import without_underflow
 from scratch.losses import Loss, PairLoss
 from scratch.module import Module
 from scratch.optim import LBFGS, Optimizer
@@ -31,6 +32,7 @@ class Trainer:
     def to_numpy(self, a: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return a
 
+    @without_underflow
     def step(self, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> float:
         """Train on one batch and return its loss before the update. Bad input raises and changes nothing."""
         kept = [buffer.data.copy() for buffer in self.buffers]

@@ -20,6 +20,7 @@ from benchmarks.statistics import time_of
 from benchmarks.timing import Work
 from scratch import loss_checks
 from scratch.activations import log_softmax
+from scratch.flags import product
 
 Line = tuple[str, Callable[[], Any]]
 HEADINGS = ("line", "time", "of the step")
@@ -53,25 +54,25 @@ def numpy_lines(problem: Problem) -> Iterator[Line]:
         yield f"{kind(layer)}.forward", partial(layer.forward, inputs[-1])
         if isinstance(layer, scratch.Linear):
             weight, bias = layer.weight.data, layer.bias
-            product = inputs[-1] @ weight.T
-            yield f"{INSIDE}{i}: x @ W.T", partial(np.matmul, inputs[-1], weight.T)
+            y = product(inputs[-1], weight.T)
+            yield f"{INSIDE}{i}: x @ W.T", partial(product, inputs[-1], weight.T)
             if bias is not None:
-                yield f"{INSIDE}{i}: y += b", partial(np.add, product, bias.data, out=product)
+                yield f"{INSIDE}{i}: y += b", partial(np.add, y, bias.data, out=y)
         inputs.append(layer.forward(inputs[-1]))
-    output, y = inputs.pop(), problem.y
-    loss.forward(output, y)
-    yield f"{loss.name}.forward", partial(loss.forward, output, y)
+    output, target = inputs.pop(), problem.y
+    loss.forward(output, target)
+    yield f"{loss.name}.forward", partial(loss.forward, output, target)
     if isinstance(loss, scratch.CrossEntropyLoss):
-        check = partial(loss_checks.class_loss, loss.name, output, y, "mean", None, -100, probability_targets=True)
+        check = partial(loss_checks.class_loss, loss.name, output, target, "mean", None, -100, probability_targets=True)
         columns = np.ascontiguousarray(output.T)
-        one_hot = loss._weighted_one_hot(y, columns)
+        one_hot = loss._weighted_one_hot(target, columns)
         log_p = log_softmax(columns, 0)
         yield (
             f"{INSIDE}shapes, dtypes and classes checked",
             check,
         )
         yield f"{INSIDE}log_softmax", partial(log_softmax, columns, 0)
-        yield f"{INSIDE}one-hot columns of the classes", partial(loss._weighted_one_hot, y, columns)
+        yield f"{INSIDE}one-hot columns of the classes", partial(loss._weighted_one_hot, target, columns)
         yield f"{INSIDE}−Σ one-hot · log p", lambda: -(one_hot * np.where(one_hot, log_p, 0)).sum(0)
     yield f"{loss.name}.backward", loss.backward
     gradient = loss.backward()
@@ -81,10 +82,10 @@ def numpy_lines(problem: Problem) -> Iterator[Line]:
         if isinstance(layer, scratch.Linear):
             x = inputs[i]
             ones = np.ones(len(x), x.dtype)
-            yield f"{INSIDE}{i}: dW = x.T.dot(δ).T", partial(x.T.dot, gradient)
-            yield f"{INSIDE}{i}: db = ones.dot(δ)", partial(ones.dot, gradient)
+            yield f"{INSIDE}{i}: dW = x.T.dot(δ).T", partial(product, x.T, gradient)
+            yield f"{INSIDE}{i}: db = ones.dot(δ)", partial(product, ones, gradient)
             if i:
-                yield f"{INSIDE}{i}: dx = δ @ W", partial(np.matmul, gradient, layer.weight.data)
+                yield f"{INSIDE}{i}: dx = δ @ W", partial(product, gradient, layer.weight.data)
         gradient = fresh(layer, partial(layer.backward, gradient))()
     yield f"{optimizer.name}.step", optimizer.step
 

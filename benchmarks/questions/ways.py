@@ -123,6 +123,7 @@ def sizes(shape: tuple[int, ...]) -> str:
     return f"{fan_in}→{fan_out}, batch {batch}"
 
 
+@np.errstate(all="ignore")  # the products are NumPy's own: see scratch.flags
 def measure(case: Case, settings: Settings) -> Row:
     way, (batch, fan_in, fan_out) = WAYS[case["way"]], case["shape"]
     rng = np.random.default_rng(0)

@@ -7,6 +7,7 @@ import numpy as np
 from handgrad.experiments.data import five_features, twenty_features
 from handgrad.experiments.table import relu_and_tanh
 from handgrad.sources.box import Side, net, refused, steps, text
+from scratch.flags import product
 
 FIVE = five_features(0)
 SIZES = (5, 8, 4, 1)
@@ -150,7 +151,7 @@ def small_net(side: Side) -> str:
     def sigmoid(z: Any) -> Any:
         return 1 / (1 + np.exp(-z))
 
-    off = np.abs(model.forward(features) - sigmoid(sigmoid(features @ W1 + B1) @ W2 + B2)).max()
+    off = np.abs(model.forward(features) - sigmoid(product(sigmoid(product(features, W1) + B1), W2) + B2)).max()
     return f"output {float(model.forward(features)[0, 0]):.4f}; with (in, out) weights the same within {off:.0e}"
 
 

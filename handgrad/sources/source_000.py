@@ -7,6 +7,7 @@ import numpy as np
 from handgrad.contract import Array
 from handgrad.experiments.data import moons
 from handgrad.sources.box import Box, Side, refused, text
+from scratch.flags import product
 
 W = np.array([[-0.7289, 2.0885], [-0.7081, -0.0942]])
 B = np.array([-0.3124, -0.0223])
@@ -51,7 +52,7 @@ def rows(side: Side) -> str:
 def convention(side: Side) -> str:
     model = side.Linear(2, 3, dtype=np.float64, rng=0)
     x = np.eye(2)
-    off = np.abs(model.forward(x) - (x @ model.weight.data.T + model.bias.data)).max()
+    off = np.abs(model.forward(x) - (product(x, model.weight.data.T) + model.bias.data)).max()
     return f"weight {model.weight.shape} = (out, in), bias {model.bias.shape}; y − (x Wᵀ + b) = {off:g}"
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from handgrad.experiments import EXPERIMENTS
 from handgrad.sides import build
 from handgrad.sources.box import Box, Side, refused, steps, text
+from scratch.flags import product
 
 LOOK, EXPERIMENTS_PAGE = "introspection.md", "experiments.md"
 RUNS = 1000  # seeds of the dead unit
@@ -63,7 +64,7 @@ def one_target(side: Side) -> str:
 def row_vectors(side: Side) -> str:
     model = side.Linear(2, 3, dtype=np.float64, rng=0)
     x = np.array([1.0, 2.0])
-    off = np.abs(model.forward(x) - (model.weight.data @ x + model.bias.data)).max()
+    off = np.abs(model.forward(x) - (product(model.weight.data, x) + model.bias.data)).max()
     return f"x Wᵀ + b of a row is W x + b of a column: apart {off:.0e}"
 
 
@@ -111,9 +112,9 @@ def unbatched(side: Side) -> str:
 def stacked(side: Side) -> str:
     inner, outer = (side.Linear(*sizes, dtype=np.float64, rng=0) for sizes in ((2, 3), (3, 1)))
     x = np.random.default_rng(0).standard_normal((5, 2))
-    weight = outer.weight.data @ inner.weight.data
-    bias = outer.weight.data @ inner.bias.data + outer.bias.data
-    off = np.abs(side.Sequential(inner, outer).forward(x) - (x @ weight.T + bias)).max()
+    weight = product(outer.weight.data, inner.weight.data)
+    bias = product(outer.weight.data, inner.bias.data) + outer.bias.data
+    off = np.abs(side.Sequential(inner, outer).forward(x) - (product(x, weight.T) + bias)).max()
     return f"two layers, one weight {weight.shape}: the same within 1e-14: {off < 1e-14}"
 
 

@@ -251,7 +251,7 @@ ADAPTIVE: dict[str, Bug] = {
     "lbfgs: scaled by sᵀs": Bug(
         "lbfgs",
         "γ of another formula",
-        edit("LBFGS.direction", "curvature / y.dot(y)", "s.dot(s) / curvature"),
+        edit("LBFGS.direction", "curvature / product(y, y)", "product(s, s) / curvature"),
         "optimizers",
         hint="lbfgs_steps",
     ),

@@ -46,7 +46,7 @@ class Bug:
 
 def functions_of(bug: Bug) -> dict[str, Any]:
     """The functions of `scratch` that the bug changes, by their path."""
-    return {edit.target: reduce(getattr, edit.target.split("."), scratch) for edit in bug.edits}
+    return {edit.target: inspect.unwrap(reduce(getattr, edit.target.split("."), scratch)) for edit in bug.edits}
 
 
 @contextmanager

@@ -3,8 +3,8 @@
 from parity_tests.bugs.bug import Bug, Edit, edit
 
 LINEAR, FORWARD = "Linear.backward_parameters", "Linear.forward"
-DW = "x.reshape(rows, self.in_features).T.dot(deltas).T"
-DB = "np.ones(rows, deltas.dtype).dot(deltas)"
+DW = "product(x.reshape(rows, self.in_features).T, deltas).T"
+DB = "product(np.ones(rows, deltas.dtype), deltas)"
 SQUARE = "self.in_features == self.out_features"
 ONE_ENTRY = "(np.arange(self.weight.data.size) == 1).reshape(self.weight.shape)"
 
@@ -134,8 +134,8 @@ LINEAR_LAYER: dict[str, Bug] = {
         "a pointer goes to C, the strides do not",
         edit(
             FORWARD,
-            "y = x @",
-            "y = (x if x.flags.forc or x.base is None or not x.size else np.resize(x.base, x.shape)) @",
+            "y = product(x,",
+            "y = product(x if x.flags.forc or x.base is None or not x.size else np.resize(x.base, x.shape),",
         ),
     ),
     "empty batch without gradient": Bug(
@@ -172,8 +172,8 @@ LINEAR_LAYER: dict[str, Bug] = {
         "a cast for speed",
         edit(
             FORWARD,
-            "x @ self.weight.data.T",
-            "(x.astype(np.float32) @ self.weight.data.T.astype(np.float32)).astype(x.dtype)",
+            "product(x, self.weight.data.T)",
+            "product(x.astype(np.float32), self.weight.data.T.astype(np.float32)).astype(x.dtype)",
         ),
         hint="test_forward_and_backward[Linear(3, 4)-float64",
     ),
@@ -186,7 +186,7 @@ LINEAR_LAYER: dict[str, Bug] = {
     "bias gradient upcast": Bug(
         "only float32",
         "np.ones is float64",
-        _db("np.ones(rows).dot(deltas)"),
+        _db("product(np.ones(rows), deltas)"),
         hint="[Linear(3",
         pattern="a silent cast",
     ),
@@ -253,7 +253,7 @@ LINEAR_LAYER: dict[str, Bug] = {
     "NaN swept away": Bug(
         "NaN",
         "nan_to_num makes the crash go away",
-        edit(FORWARD, "y = x @", "y = np.nan_to_num(x) @"),
+        edit(FORWARD, "y = product(x,", "y = product(np.nan_to_num(x),"),
         hint="not_a_number",
     ),
     "weight decay in the gradient": Bug(

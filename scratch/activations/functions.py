@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scratch.flags import product
 from scratch.module import Array
 
 _ONE = np.int8(1)
@@ -88,7 +89,7 @@ def _tail_terms(dtype: np.dtype[Any]) -> list[float]:
     j, k = np.arange(n), np.arange(n)
     share = np.sin((k + 0.5) * np.pi / (2 * n)) ** 2 * (_FAR / (_FAR + 4))  # a/(a + 4)
     samples = np.array([_scaled_tail(a) for a in 4 * share / (1 - share)])
-    terms = np.cos(np.outer(j, 2 * k + 1) % (4 * n) * (np.pi / (2 * n))) @ samples * (2 / n)
+    terms = product(np.cos(np.outer(j, 2 * k + 1) % (4 * n) * (np.pi / (2 * n))), samples) * (2 / n)
     terms[0] /= 2
     return [float(c) for c in terms]
 

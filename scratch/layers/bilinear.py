@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scratch import checks, layer_checks
+from scratch.flags import product
 from scratch.init import Rng, uniform_
 from scratch.module import Array, Module, Parameter
 
@@ -62,7 +63,7 @@ class Bilinear(Module):
         rows = math.prod(input1.shape[:-1])  # one unbatched sample is a batch of one
         u, v = input1.reshape(rows, self.in1_features), input2.reshape(rows, self.in2_features)
         products = (u[:, :, np.newaxis] * v[:, np.newaxis, :]).reshape(rows, self.in1_features * self.in2_features)
-        y = products @ self.weight.data.reshape(self.out_features, products.shape[1]).T
+        y = product(products, self.weight.data.reshape(self.out_features, products.shape[1]).T)
         if self.bias is not None:
             y += self.bias.data
         return self._remember(y.reshape(*input1.shape[:-1], self.out_features), u, v, products, input1.shape[:-1])
@@ -72,12 +73,12 @@ class Bilinear(Module):
     def backward(self, grad_output: Array) -> tuple[Array, Array]:  # type: ignore[override]  # two inputs
         u, v, products, lead = self._recall(grad_output)
         deltas = grad_output.reshape(len(u), self.out_features)
-        self.weight.accumulate((deltas.T @ products).reshape(self.weight.shape))
+        self.weight.accumulate(product(deltas.T, products).reshape(self.weight.shape))
         if self.bias is not None:
-            self.bias.accumulate(np.ones(len(u), deltas.dtype) @ deltas)
+            self.bias.accumulate(product(np.ones(len(u), deltas.dtype), deltas))
         flat = self.weight.data.reshape(self.out_features, products.shape[1])
-        d = (deltas @ flat).reshape(len(u), self.in1_features, self.in2_features)
-        du, dv = (d @ v[:, :, np.newaxis])[:, :, 0], (u[:, np.newaxis, :] @ d)[:, 0, :]
+        d = product(deltas, flat).reshape(len(u), self.in1_features, self.in2_features)
+        du, dv = product(d, v[:, :, np.newaxis])[:, :, 0], product(u[:, np.newaxis, :], d)[:, 0, :]
         return du.reshape(*lead, self.in1_features), dv.reshape(*lead, self.in2_features)
 
     def extra_repr(self) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scratch import checks
+from scratch.flags import product
 from scratch.init import Rng, uniform_
 from scratch.module import Array, Module, Parameter
 
@@ -54,22 +55,24 @@ class Linear(Module):
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x, self.weight.data.dtype)
         checks.features(self.name, x.shape, self.in_features)
-        y = x @ self.weight.data.T
+        y = product(x, self.weight.data.T)
         if self.bias is not None:
             y += self.bias.data
         return self._remember(y, x)
 
     def backward(self, grad_output: Array) -> Array:
         self.backward_parameters(grad_output)
-        return np.asarray(grad_output @ self.weight.data)
+        grad_input: Array = product(grad_output, self.weight.data)
+        return grad_input
 
     def backward_parameters(self, grad_output: Array) -> None:
         (x,) = self._recall(grad_output)
         rows = math.prod(x.shape[:-1])  # one unbatched sample is a batch of one
         deltas = grad_output.reshape(rows, self.out_features)
-        self.weight.accumulate(x.reshape(rows, self.in_features).T.dot(deltas).T)  # δᵀx in the weight's memory order
+        # δᵀx in the weight's memory order
+        self.weight.accumulate(product(x.reshape(rows, self.in_features).T, deltas).T)
         if self.bias is not None:
-            self.bias.accumulate(np.ones(rows, deltas.dtype).dot(deltas))
+            self.bias.accumulate(product(np.ones(rows, deltas.dtype), deltas))
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scratch import checks, loss_checks
+from scratch.flags import methods_without_underflow
 from scratch.module import Array
 
 Target = npt.NDArray[Any]
@@ -23,16 +24,18 @@ class Criterion:
 
     REDUCTIONS: ClassVar[tuple[str, ...]] = ("mean", "sum", "none")
 
+    name: str = "Criterion"
     reduction: str
     _memory: tuple[str, tuple[int, ...], tuple[Any, ...]] | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.name = cls.__name__
+        methods_without_underflow(cls, "forward", "backward")
 
     def __init__(self, reduction: str = "mean") -> None:
         checks.choice(self.name, "reduction", reduction, self.REDUCTIONS)
         self.reduction = reduction
-
-    @property
-    def name(self) -> str:
-        return type(self).__name__
 
     def __repr__(self) -> str:
         return f"{self.name}()"

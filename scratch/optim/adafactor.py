@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from scratch.flags import norm
 from scratch.module import Array, Parameter
 from scratch.optim.optimizer import Group, Optimizer, State
 
@@ -84,4 +85,4 @@ class Adafactor(Optimizer):
 
 def rms(a: Array) -> float:
     """√(mean a²), as a Python number."""
-    return float(np.linalg.norm(a)) / math.sqrt(a.size)
+    return float(norm(a)) / math.sqrt(a.size)

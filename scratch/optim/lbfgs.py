@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from scratch import checks, optimizer_checks
+from scratch.flags import product
 from scratch.module import Array, Parameter
 from scratch.optim.line_search import strong_wolfe
 from scratch.optim.optimizer import Closure, Group, Optimizer, State
@@ -81,7 +82,7 @@ class LBFGS(Optimizer):
             if state["n_iter"] == 1:
                 t = min(1.0, 1.0 / np.abs(gradient).sum()) * t
             state["t"], state["prev_loss"] = t, loss
-            slope = gradient.dot(d)
+            slope = product(gradient, d)
             if slope > -group["tolerance_change"]:
                 break
             used = 0
@@ -118,7 +119,7 @@ class LBFGS(Optimizer):
             return -gradient
         changes, steps, ro = state["old_dirs"], state["old_stps"], state["ro"]
         y, s = gradient - state["prev_flat_grad"], state["d"] * state["t"]
-        curvature = y.dot(s)
+        curvature = product(y, s)
         if curvature > 1e-10:
             if len(changes) == group["history_size"]:
                 for history in (changes, steps, ro):
@@ -126,17 +127,17 @@ class LBFGS(Optimizer):
             changes.append(y)
             steps.append(s)
             ro.append(np.asarray(1.0 / curvature))
-            state["H_diag"] = np.asarray(curvature / y.dot(y))
+            state["H_diag"] = np.asarray(curvature / product(y, y))
         if len(state.get("al", ())) < group["history_size"]:  # it may have been made larger
             state["al"] = [None] * group["history_size"]
         alphas = state["al"]
         q = -gradient
         for i in reversed(range(len(changes))):
-            alphas[i] = np.asarray(steps[i].dot(q) * ro[i])
+            alphas[i] = np.asarray(product(steps[i], q) * ro[i])
             q -= alphas[i] * changes[i]
         d: Array = q * state["H_diag"]
         for i in range(len(changes)):
-            d += steps[i] * (alphas[i] - changes[i].dot(d) * ro[i])
+            d += steps[i] * (alphas[i] - product(changes[i], d) * ro[i])
         return d
 
     def flat_gradient(self) -> Array:

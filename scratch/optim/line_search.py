@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from scratch.flags import product
 from scratch.module import Array
 
 Evaluate = Callable[[Any], tuple[float, Array]]
@@ -28,7 +29,7 @@ def strong_wolfe(
     """
     longest = np.abs(d).max()
     f_new, g_new = evaluate(t)
-    slope_new = g_new.dot(d)
+    slope_new = product(g_new, d)
     evaluations, iteration = 1, 0
     before: tuple[Any, ...] = (0, f, g, slope)
     bracket: list[tuple[Any, ...]] = []
@@ -48,7 +49,7 @@ def strong_wolfe(
         t = cubic_minimum(before[0], before[1], before[3], t, f_new, slope_new, bounds)
         before = now
         f_new, g_new = evaluate(t)
-        slope_new = g_new.dot(d)
+        slope_new = product(g_new, d)
         evaluations, iteration = evaluations + 1, iteration + 1
     if iteration == max_ls:
         bracket = [(0, f, g, slope), (t, f_new, g_new, slope_new)]
@@ -72,7 +73,7 @@ def strong_wolfe(
         else:
             stuck = False
         f_new, g_new = evaluate(t)
-        slope_new = g_new.dot(d)
+        slope_new = product(g_new, d)
         evaluations, iteration = evaluations + 1, iteration + 1
         if f_new > (f + SUFFICIENT * t * slope) or f_new >= bracket[low][1]:
             bracket[high] = (t, f_new, g_new, slope_new)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scratch.flags import norm, product
 from scratch.module import Array, Parameter
 from scratch.optim.optimizer import Group, Optimizer, State
 
@@ -78,11 +79,11 @@ def orthogonal(
     a, b, c = coefficients
     tall = matrix.shape[0] > matrix.shape[1]
     x = bfloat16(matrix.T if tall else matrix)
-    x = bfloat16(x / np.maximum(bfloat16(np.linalg.norm(x)), bfloat16(eps)))
+    x = bfloat16(x / np.maximum(bfloat16(norm(x)), bfloat16(eps)))
     for _ in range(steps):
-        gram = bfloat16(x @ x.T)
-        polynomial = bfloat16(b * gram + c * (gram @ gram))
-        x = bfloat16(a * x + polynomial @ x)
+        gram = bfloat16(product(x, x.T))
+        polynomial = bfloat16(b * gram + c * product(gram, gram))
+        x = bfloat16(a * x + product(polynomial, x))
     return x.T if tall else x
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from scratch import checks, optimizer_checks
+from scratch.flags import methods_without_underflow
 from scratch.module import Array, Parameter
 
 Group = dict[str, Any]
@@ -25,6 +26,13 @@ class Optimizer:
     Raises ValueError for no parameter, for one given twice, and for options unknown or out of range.
     """
 
+    name: str = "Optimizer"
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.name = cls.__name__
+        methods_without_underflow(cls, "step", "update")
+
     def __init__(self, params: Iterable[Parameter] | Iterable[Group], defaults: Group) -> None:
         optimizer_checks.optimizer_options(self.name, defaults, defaults)
         self.defaults = optimizer_checks.plain_options(defaults)
@@ -35,10 +43,6 @@ class Optimizer:
         optimizer_checks.one_group(self.name, len(self.param_groups))
         optimizer_checks.parameter_shapes(self.name, [parameter.shape for parameter in self.parameters()])
         self.state: dict[Parameter, State] = {}
-
-    @property
-    def name(self) -> str:
-        return type(self).__name__
 
     def parameters(self) -> list[Parameter]:
         """All parameters, in the order in which `state_dict` numbers them."""
