@@ -138,7 +138,7 @@ def _train(
     weights = [[weight for _, weight in trainer.model.named_parameters()] for trainer in trainers.values()]
     twin = one_ulp_apart(prepared) if pictures else None
     twins = None if twin is None else [weights[0], [weight for _, weight in twin.model.named_parameters()]]
-    shuffles = np.random.default_rng([prepared.experiment.seed, 1])
+    shuffles = _shuffles(prepared)
     kept = moments(run.steps_planned, sum(weight.data.size for weight in weights[0])) if pictures else set()
     step = 0
     _keep(run, prepared, 0, 1, kept)
@@ -210,6 +210,11 @@ def _step(side: SideRun, trainer: Trainer, judge: StepJudge | None, step: int, x
         side.tally.add(step, judge.after(before, x, y, value))
 
 
+def _shuffles(prepared: Prepared) -> np.random.Generator:
+    """What draws the order of every epoch: a stream of its own, beside that of the weights."""
+    return np.random.default_rng([prepared.experiment.seed, 1])
+
+
 def _batches(prepared: Prepared, shuffles: np.random.Generator) -> Iterator[npt.NDArray[np.intp] | slice]:
     """The rows of every batch of one epoch, as indices where shuffled and as slices where taken in order."""
     rows = len(prepared.data.x_train)
@@ -221,7 +226,7 @@ def _batches(prepared: Prepared, shuffles: np.random.Generator) -> Iterator[npt.
 
 def batches(prepared: Prepared) -> Iterator[npt.NDArray[np.intp] | slice]:
     """The rows of every batch of the run, epoch after epoch."""
-    shuffles = np.random.default_rng([prepared.experiment.seed, 1])
+    shuffles = _shuffles(prepared)
     for _ in range(prepared.experiment.epochs):
         yield from _batches(prepared, shuffles)
 
