@@ -551,13 +551,12 @@ def check_command(
     Exit code 0: it agrees. 1: it is wrong; the text says where and probably why. 2: bad input, or nothing can be told.
     """
     from handgrad.check import CheckError, check_file
+    from handgrad.check.surroundings import prints_aside
 
     kind = None if dtype is None else _parsed("dtype", dtype)
-    try:
+    with refusing(kinds=(CheckError,)), prints_aside():
         found = check_file(target, like, shape, kind, _parsed("seed", seed))
-    except CheckError as error:
-        raise BadInputError(str(error)) from error
-    print(found.to_json() if json else found.render())
+    print(found.to_json() if json else printable(found.render()))
     return found.exit_code
 
 

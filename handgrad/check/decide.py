@@ -88,7 +88,7 @@ def judge(p: Point, name: str, hand: Reading, readings: dict[str, Reading], cent
     differs, agrees = {}, {}
     for oracle, reading in readings.items():
         if name in reading.values:
-            sure = np.isfinite(reading.radii[name]) & ~np.isnan(reading.values[name])
+            sure = np.isfinite(reading.radii[name]) & np.isfinite(reading.values[name])
             room = reading.radii[name] + (0.0 if oracle == CERTIFIED else slack)
             near = np.abs(j.value - reading.values[name]) <= room
             differs[oracle], agrees[oracle] = sure & ~near, sure & near
@@ -162,10 +162,11 @@ def same(a: Reading, b: Reading, kinks: dict[str, Flags]) -> bool | None:
     seen = False
     for name in a.values.keys() & b.values.keys():
         x, y = np.asarray(a.values[name], np.float64), np.asarray(b.values[name], np.float64)
-        if x.shape != y.shape:
+        kink = kinks.get(name, np.zeros(x.shape, bool))
+        if not x.shape == y.shape == kink.shape:
             return False
         room = a.radii[name] + b.radii[name]
-        sure = np.isfinite(room) & ~kinks.get(name, np.zeros(x.shape, bool))
+        sure = np.isfinite(room) & ~kink
         seen |= bool(sure.any())
         if (sure & ~(np.abs(x - y) <= room)).any():
             return False

@@ -3,13 +3,14 @@
 Drawn numbers are multiples of 1/128, so that they are the same in float32 and float64 and short enough to paste.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from handgrad.check.subject import Array, Case, CheckError, Subject, one_line
+from handgrad.check.subject import Array, Case, CheckError, Subject, numbers, one_line
 from handgrad.judge import structure
 
 Shape = tuple[int, ...]
@@ -60,6 +61,31 @@ LOSSES = (
     ("", "any", "class"),
     ("", "probability", "rows"),
 )
+
+
+LARGEST = 2**24  # numbers of an input: the code runs thousands of times on it
+DEEPEST = 16  # axes
+
+
+def allowed(shape: Any, dtype: Any, seed: Any) -> None:
+    """CheckError for options of a check that mean nothing."""
+    if shape is not None and not (isinstance(shape, tuple) and all(_is_whole(n) and n >= 1 for n in shape)):
+        raise CheckError(f"shape must be a tuple of whole numbers >= 1; got {shape!r}")
+    if shape is not None and (math.prod(map(int, shape)) > LARGEST or len(shape) > DEEPEST):
+        raise CheckError(f"shape must have at most {DEEPEST} axes and {LARGEST:,} numbers; it is larger")
+    if dtype is not None:
+        try:
+            known = np.dtype(dtype) in (np.dtype(np.float32), np.dtype(np.float64))
+        except TypeError:
+            known = False
+        if not known:
+            raise CheckError(f"dtype must be float32 or float64; got {getattr(dtype, '__name__', dtype)!r}")
+    if not (_is_whole(seed) and seed >= 0):
+        raise CheckError(f"seed must be a whole number >= 0; got {seed!r}")
+
+
+def _is_whole(n: Any) -> bool:
+    return isinstance(n, int | np.integer) and not isinstance(n, bool)
 
 
 def upstream(rng: Rng, shape: Shape) -> Array:
@@ -187,10 +213,9 @@ def _case(subject: Subject, draw: str, arrays: list[Array]) -> Case:
 
 
 def _array(value: Any) -> Array:
-    array = np.array(value.detach().cpu().numpy() if hasattr(value, "detach") else value)
-    if array.dtype.kind not in "fiub":
-        raise CheckError(f"inputs must be arrays of numbers; got {type(value).__name__} of {array.dtype}")
-    return array
+    return np.array(
+        numbers(value.detach().cpu().numpy() if hasattr(value, "detach") else value, "inputs must be arrays of numbers")
+    )
 
 
 def _run(subject: Subject, case: Case) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from handgrad.check import draw
 from handgrad.check.gradients import check_gradients
 from handgrad.check.report import GradientCheck
 from handgrad.check.subject import CheckError, one_line
+from handgrad.check.surroundings import kept
 
 GRADIENT_NAMES = ("{}_grad", "grad_{}", "d{}", "d_{}", "{}_backward", "{}_prime", "{}_derivative")
 
@@ -28,9 +30,17 @@ def check_file(
     `like` names the reference in the same way or by its import path; `shape` is "4,3". CheckError in one line for
     everything that cannot be used.
     """
-    op = load(target)
-    reference = None if like is None else load(like, alone=True)
-    found = check_gradients(op, None, reference, shape=parse_shape(shape), dtype=dtype, seed=seed)
+    drawn = parse_shape(shape)
+    draw.allowed(drawn, dtype, seed)
+    try:
+        with kept(seed):
+            op = load(target)
+            reference = None if like is None else load(like, alone=True)
+            found = check_gradients(op, None, reference, shape=drawn, dtype=dtype, seed=seed)
+    except CheckError:
+        raise
+    except BaseException as error:  # whatever the user's code raises, KeyboardInterrupt too: nothing was checked
+        raise CheckError(f"{target} cannot be checked: {one_line(error)}") from error
     found.imports, found.op = _pasted(target, op)
     if like is not None:
         imports, found.reference = _pasted(like, reference)
@@ -55,9 +65,16 @@ def parse_shape(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
     parts = [part.strip() for part in text.strip("() ").split(",") if part.strip()]
-    if not parts or not all(part.isdecimal() and int(part) >= 1 for part in parts):
-        raise CheckError(f"shape must be whole numbers >= 1 with commas between, as in 4,3; got {text!r}")
+    if not parts or not all(part.isdecimal() and len(part) <= DIGITS and int(part) >= 1 for part in parts):
+        raise CheckError(f"shape must be whole numbers >= 1 with commas between, as in 4,3; got {_cut(text)!r}")
     return tuple(map(int, parts))
+
+
+DIGITS = 20  # of a whole number: Python itself refuses to read more than 4,300
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 def load(target: str, alone: bool = False) -> Any:
@@ -88,16 +105,23 @@ def load(target: str, alone: bool = False) -> Any:
 def run_file(path: str) -> ModuleType:
     """The module in a file. Its own folder is on the path while it runs."""
     file = Path(path)
-    if not file.is_file():
-        raise CheckError(f"there is no file {path}")
+    try:
+        there, folder = file.is_file(), file.is_dir()
+    except OSError as error:
+        raise CheckError(f"{path} cannot be read: {error.strerror}") from error
+    if not there:
+        raise CheckError(
+            f"{path or '.'} is a folder: name a Python file in it" if folder else f"there is no file {path}"
+        )
     spec = importlib.util.spec_from_file_location(file.stem, file)
     if spec is None or spec.loader is None:
         raise CheckError(f"{path} must be a Python file (.py)")
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(file.resolve().parent))
     try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+        # From the source: a cache beside it is stale for a second after a change.
+        exec(compile(file.read_bytes(), str(file), "exec"), vars(module))
+    except BaseException as error:
         raise CheckError(f"{path} cannot be run: {one_line(error)}") from error
     finally:
         sys.path.pop(0)
@@ -115,6 +139,8 @@ def _import(target: str) -> tuple[Any, str]:
             if error.name is None or not head.startswith(error.name):
                 raise CheckError(f"{target} cannot be imported: {one_line(error)}") from error
             continue
+        except BaseException as error:
+            raise CheckError(f"{target} cannot be imported: {one_line(error)}") from error
         for part in parts[cut:-1]:
             owner = _member(owner, part)
         return owner, parts[-1] + bracket + rest
@@ -144,11 +170,15 @@ def _called(kind: Any, text: str) -> Any:
     try:
         call = ast.parse(text, mode="eval").body
         assert isinstance(call, ast.Call)
+        assert isinstance(call.func, ast.Name)
         arguments = [ast.literal_eval(a) for a in call.args]
-        named = {k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg}
-    except (SyntaxError, ValueError, AssertionError) as error:
-        raise CheckError(f"{text!r} must be a name with plain arguments, as in Linear(3, 4, bias=False)") from error
+        assert all(k.arg for k in call.keywords)
+        named = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+    except (SyntaxError, ValueError, TypeError, AssertionError, RecursionError, MemoryError) as error:
+        raise CheckError(
+            f"{_cut(text)!r} must be a name with plain arguments, as in Linear(3, 4, bias=False)"
+        ) from error
     try:
         return kind(*arguments, **named)
-    except Exception as error:
-        raise CheckError(f"{text} failed: {one_line(error)}") from error
+    except (Exception, SystemExit, GeneratorExit) as error:
+        raise CheckError(f"{_cut(text)} failed: {one_line(error)}") from error

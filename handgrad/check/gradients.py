@@ -1,8 +1,6 @@
 """`check_gradients` and `assert_parity`: a user's own gradient against every oracle that applies."""
 
-import contextlib
 import math
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,6 +13,7 @@ from handgrad.check.decide import Flags, Judged
 from handgrad.check.oracles import AUTOGRAD, CENTRAL, CERTIFIED, COMPLEX, HAND, TAYLOR, Match, Point, Reading
 from handgrad.check.report import PASTE, VALUES, Finding, GradientCheck, Row, written
 from handgrad.check.subject import Array, Case, CheckError, Layer, Subject, Values, cast, instance, one_line, read
+from handgrad.check.surroundings import kept
 from handgrad.judge.ball import Ball, Float64, Format
 from handgrad.judge.patterns import Evidence, recognise
 
@@ -65,15 +64,15 @@ def check_gradients(
     >>> bool(check_gradients((np.sin, lambda x: np.cos(x)), np.linspace(-1, 1, 5)))
     True
     """
-    if dtype is not None and np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise CheckError(f"dtype must be float32 or float64; got {dtype}")
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(np.errstate(all="ignore"))
-        if "torch" in sys.modules:
-            from handgrad.check.torch_subject import one_thread
-
-            stack.enter_context(one_thread())
-        return _Check(op, inputs, reference, shape, dtype, seed).run()
+    draw.allowed(shape, dtype, seed)
+    try:
+        with kept(seed):
+            return _Check(op, inputs, reference, shape, dtype, seed).run()
+    except CheckError:
+        raise
+    except (Exception, SystemExit, GeneratorExit) as error:
+        # The user's code also runs in constructors, copies, properties and conversions.
+        raise CheckError(f"{_expression(op, type(op).__name__)} cannot be checked: {one_line(error)}") from error
 
 
 class _Check:
@@ -172,9 +171,11 @@ class _Check:
         answer.draws.append(case.draw)
         hand: Reading = self._ask(lambda: oracles.program(HAND, p, p.backward, p.unit), "backward")
         self._repeat(p, hand)
-        if p.dtype == np.float64 and any(g.dtype == np.float32 for g in hand.values.values()):
+        narrow = {str(g.dtype) for g in hand.values.values() if g.dtype.kind == "f" and g.dtype.itemsize < 8}
+        if p.dtype == np.float64 and narrow:
+            cast_to = min(narrow)
             answer.remarks.append(
-                "float64 inputs give float32 gradients: a silent cast; judged to the precision of float32"
+                f"float64 inputs give {cast_to} gradients: a silent cast; judged to the precision of {cast_to}"
             )
         names = [name for name in p.names if name in hand.values or name in subject.parameters]
         if not names:

@@ -153,15 +153,22 @@ def program(oracle: str, p: Point, run: Callable[[Values], dict[str, Any]], u: f
     moved = neighbours(p, run, u, 2)
     top = ROUNDINGS * np.abs(p.upstream).max(initial=0.0) * p.size
     for name, g in at.items():
-        g64, unit = np.asarray(g, np.float64), SINGLE if g.dtype == np.float32 else u
+        g64, unit = np.asarray(g, np.float64), max(u, _unit(g.dtype))
         change = np.zeros(g64.shape)
         for other in moved:
             beside = np.asarray(np.nan if other.get(name) is None else other[name], np.float64)
             if beside.shape == g64.shape:
                 change = np.fmax(change, np.abs(beside - g64))
         reading.values[name] = g
-        reading.radii[name] = change + unit * (ROUNDINGS * np.abs(g64) + top)
+        # What is not finite no rounding explains, so it stands for itself; from another program it says nothing.
+        nothing = 0.0 if oracle == HAND else np.inf
+        reading.radii[name] = np.where(np.isfinite(g64), change + unit * (ROUNDINGS * np.abs(g64) + top), nothing)
     return reading
+
+
+def _unit(dtype: np.dtype[Any]) -> float:
+    """The unit roundoff of a format; whole numbers have none."""
+    return float(np.finfo(dtype).eps) / 2 if dtype.kind == "f" else 0.0
 
 
 def neighbours(p: Point, run: Callable[[Values], dict[str, Any]], unit: float, count: int) -> list[dict[str, Any]]:

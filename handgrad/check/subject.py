@@ -94,7 +94,10 @@ def instance(kind: type, arguments: Mapping[str, Any] | None = None) -> Any:
     known = arguments or {}
     needed = [p.name for p in required(kind)]
     if all(name in known for name in needed):
-        return kind(**{name: known[name] for name in needed})
+        try:
+            return kind(**{name: known[name] for name in needed})
+        except (Exception, SystemExit, GeneratorExit) as error:
+            raise CheckError(f"{kind.__name__}() failed: {one_line(error)}") from error
     raise CheckError(f"{kind.__name__} needs arguments ({', '.join(needed)}); give {kind.__name__}(...) with them")
 
 
@@ -163,7 +166,7 @@ class Layer:
         op, slots = self._working[dtype]
         for name, slot in slots.items():
             slot.set(values[name].copy())
-        return np.asarray(op.forward(*case.call(values)))
+        return output(self.name, op.forward(*case.call(values)), dtype)
 
     def backward(self, case: Case, values: Values, upstream: Array) -> dict[str, Any]:
         op, slots = self._copy(upstream.dtype)
@@ -173,7 +176,9 @@ class Layer:
 
     def _collect(self, op: Any, gradients: dict[str, Any]) -> dict[str, Any]:
         found = self._found(op)
-        return gradients | {name: found[name].grad() if name in found else None for name in self.slots}
+        return _gradients(
+            self.name, gradients | {name: found[name].grad() if name in found else None for name in self.slots}
+        )
 
     def backward_again(self, case: Case, values: Values, upstream: Array) -> dict[str, Any]:
         """The gradients of an object that was used with other inputs before, and cleared."""
@@ -301,7 +306,7 @@ def _parameter_slot(p: Any) -> _Slot:
 def _pairs(op: Any, complete: bool) -> Iterator[tuple[str, _Slot]]:
     """Float arrays of the object and its parts; with `complete` only those that have a gradient array."""
     for path, owner in _owners(op):
-        table = vars(owner)
+        table = getattr(owner, "__dict__", {})
         for name, value in table.items():
             label = f"{path}.{name}".lstrip(".")
             if _is_floats(value) and (not complete or _beside(table, name) is not None):
@@ -361,7 +366,7 @@ def _owners(op: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _items(owner: Any) -> Iterator[tuple[str, Any]]:
-    for name, value in vars(owner).items():
+    for name, value in getattr(owner, "__dict__", {}).items():
         if isinstance(value, list | tuple):
             yield from ((f"{name}.{i}", item) for i, item in enumerate(value))
         elif isinstance(value, dict):
@@ -388,8 +393,9 @@ def _as_dtype(op: Any, dtype: np.dtype[Any]) -> Any:
     real = np.dtype(np.float64) if dtype.kind == "c" else dtype
     known: dict[int, tuple[Array, Array]] = {}
     for _, owner in list(_owners(op)):
-        for name, value in vars(owner).items():
-            vars(owner)[name] = _converted(value, real, known)
+        table = getattr(owner, "__dict__", {})
+        for name, value in table.items():
+            table[name] = _converted(value, real, known)
     for _, slot in _slots(op):
         slot.set(np.array(slot.get(), real))
         slot.clear()
@@ -439,13 +445,14 @@ class Pair:
         self.takes_upstream = count > len(self.arguments)
 
     def forward(self, case: Case, values: Values) -> Array:
-        return np.asarray(self.f(*case.call(values)))
+        arguments = case.call(values)
+        return output(self.name, self.f(*arguments), arguments[0].dtype)
 
     def backward(self, case: Case, values: Values, upstream: Array) -> dict[str, Any]:
         names = [name for name in case.arguments if name in case.values]
         if self.takes_upstream:
-            return named(self.gradient(*case.call(values), upstream.copy()), names)
-        derivatives = named(self.gradient(*case.call(values)), names)
+            return _gradients(self.name, named(self.gradient(*case.call(values), upstream.copy()), names))
+        derivatives = _gradients(self.name, named(self.gradient(*case.call(values)), names))
         return {name: _contract(d, upstream, values[name].shape) for name, d in derivatives.items()}
 
     def behaviour(self, case: Case, upstream: Array) -> list[str]:
@@ -468,7 +475,39 @@ def _contract(derivative: Any, upstream: Array, shape: tuple[int, ...]) -> Any:
     return upstream * d if d.shape == upstream.shape == shape else d
 
 
+LONGEST = 400  # characters of somebody else's message
+
+
 def one_line(error: BaseException) -> str:
     """An exception in one line."""
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        text = "its message cannot be read"
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    if isinstance(error, CheckError):
+        return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def numbers(value: Any, must: str, kinds: str = "fiub") -> Array:
+    """The value as an array of numbers; for anything else a CheckError that starts with `must`."""
+    try:
+        array = np.asarray(value)
+        masked = isinstance(value, np.ma.MaskedArray)
+    except Exception as error:
+        raise CheckError(f"{must}; got {type(value).__name__} ({one_line(error)})") from error
+    if masked or array.dtype.kind not in kinds:
+        raise CheckError(f"{must}; got {type(value).__name__} of {array.dtype}")
+    return array
+
+
+def output(name: str, value: Any, dtype: np.dtype[Any]) -> Array:
+    """What forward returned for inputs of `dtype`."""
+    return numbers(value, f"{name}: forward must return an array of numbers", "fiubc" if dtype.kind == "c" else "fiub")
+
+
+def _gradients(name: str, found: dict[str, Any]) -> dict[str, Any]:
+    """What backward computed, as arrays; None where it computed nothing."""
+    must = f"{name}: backward must compute arrays of numbers"
+    return {key: None if g is None else numbers(g, f"{must}, for {key} too") for key, g in found.items()}

@@ -29,14 +29,21 @@ def read(op: Any, role: str) -> "Torch | None":
 
 
 @contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Small arrays, thousands of calls: waking the other threads would take far longer than the work."""
-    threads = torch.get_num_threads()
+def kept(seed: int) -> Iterator[None]:
+    """PyTorch's share of `surroundings.kept`: its generator, threads and default dtype; autograd is on within.
+
+    One thread: small arrays, thousands of calls, and waking the others would take far longer than the work.
+    """
+    threads, dtype, state = torch.get_num_threads(), torch.get_default_dtype(), torch.get_rng_state()
     torch.set_num_threads(1)
+    torch.manual_seed(seed % 2**32)
     try:
-        yield
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
     finally:
         torch.set_num_threads(threads)
+        torch.set_default_dtype(dtype)
+        torch.set_rng_state(state)
 
 
 class Torch:
