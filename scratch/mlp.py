@@ -40,6 +40,7 @@ class MLP(Module):
         checks.choice(self.name, "activation", activation, ACTIVATIONS)
         if output_activation is not None:
             checks.choice(self.name, "output_activation", output_activation, ACTIVATIONS)
+        checks.truth(self.name, "bias", bias)
         rng = np.random.default_rng(rng)
         modules: list[Module] = []
         for in_features, out_features in pairwise(sizes):

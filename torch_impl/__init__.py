@@ -49,7 +49,7 @@ __all__ = [
 
 
 CHECKED_LAYERS = (
-    *(nn.BatchNorm1d, nn.Bilinear, nn.Embedding, nn.Flatten, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm),
+    *(nn.BatchNorm1d, nn.Bilinear, nn.Embedding, nn.Flatten, nn.GroupNorm, nn.LayerNorm, nn.Linear, nn.RMSNorm),
     *(modules.AlphaDropout, modules.Dropout),
 )
 
@@ -96,7 +96,9 @@ def _layer(kind: type[nn.Module]) -> Callable[..., Model]:
             return Model(kind(*(argument.module for argument in args)))
         if kind.__module__ == nn.ReLU.__module__ or kind is modules.RReLU or kind in CHECKED_LAYERS:
             _check_options(kind, args, options)
-        module = kind(*args, **options).to(torch_dtype(kind.__name__, dtype))
+        with modules.zero_width():
+            module = kind(*args, **options)
+        module = module.to(torch_dtype(kind.__name__, dtype))
         if rng is not None:
             modules.draw(module, rng)
         return (PairModel if kind is nn.Bilinear else Model)(on(module, device))

@@ -47,6 +47,7 @@ LAYER_OPTIONS: dict[str, Callable[[str, str, Any], None]] = {
     "end_dim": lambda owner, name, given: count(owner, name, given, -64),
     "in1_features": lambda owner, name, given: count(owner, name, given, 1),
     "in2_features": lambda owner, name, given: count(owner, name, given, 1),
+    "in_features": count,
     "out_features": count,
     **dict.fromkeys(("num_features", "num_groups", "num_channels"), lambda o, name, given: count(o, name, given, 1)),
     **dict.fromkeys(("affine", "elementwise_affine", "track_running_stats", "bias"), truth),
@@ -95,13 +96,15 @@ def channel_axis(owner: str, shape: Shape, channels: int, argument: str) -> None
         raise ValueError(f"{owner}: the second axis of the input must be {argument}={channels}; got shape {shape}")
 
 
-def batch_norm(owner: str, shape: Shape, num_features: int, by_batch: bool) -> None:
-    """(N, C) or (N, C, L), with more than one number per channel where the batch gives mean and variance."""
+def batch_norm(owner: str, shape: Shape, num_features: int, by_batch: bool, eps: float) -> None:
+    """(N, C) or (N, C, L). Where the batch gives mean and variance: more than one number per channel, and ε > 0."""
     if len(shape) not in (2, 3):
         raise ValueError(f"{owner}: input must have shape (N, C) or (N, C, L); got {shape}")
     channel_axis(owner, shape, num_features, "num_features")
     if by_batch and math.prod(shape) == num_features:
         raise ValueError(f"{owner}: more than one number per channel is needed to normalize a batch by; got {shape}")
+    if by_batch and eps <= 0:
+        raise ValueError(f"{owner}: eps must be > 0 to normalize a batch by; got {eps!r}")
 
 
 def group_norm(owner: str, shape: Shape, num_groups: int, num_channels: int) -> None:

@@ -38,6 +38,8 @@ class MLP(Model):
         checks.choice("MLP", "activation", activation, ACTIVATIONS)
         if output_activation is not None:
             checks.choice("MLP", "output_activation", output_activation, ACTIVATIONS)
-        module = modules.MLP(sizes, activation, output_activation, bias).to(wanted)
+        checks.truth("MLP", "bias", bias)
+        with modules.zero_width():
+            module = modules.MLP(sizes, activation, output_activation, bias).to(wanted)
         modules.draw(module, rng)
         super().__init__(on(module, device), compile)

@@ -183,7 +183,7 @@ INPUT_CHECKS: dict[type[nn.Module], Callable[..., None]] = {
     nn.Softmin: lambda op, x: checks.axis("Softmin", tuple(x.shape), op.dim),
     nn.PReLU: lambda op, x: checks.channels("PReLU", tuple(x.shape), op.num_parameters),
     nn.BatchNorm1d: lambda op, x: layer_checks.batch_norm(
-        "BatchNorm1d", tuple(x.shape), op.num_features, op.training or op.running_mean is None
+        "BatchNorm1d", tuple(x.shape), op.num_features, op.training or op.running_mean is None, op.eps
     ),
     nn.LayerNorm: lambda op, x: layer_checks.last_axes("LayerNorm", tuple(x.shape), tuple(op.normalized_shape)),
     nn.RMSNorm: lambda op, x: layer_checks.last_axes("RMSNorm", tuple(x.shape), tuple(op.normalized_shape)),

@@ -1,7 +1,9 @@
 """The few `nn.Module`s that torch lacks, and the drawing of initial weights by NumPy."""
 
 import math
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 
@@ -14,6 +16,14 @@ from torch_impl import checks, layer_checks
 from torch_impl.parameter import numpy_dtype
 
 Rng = np.random.Generator | int | None
+
+
+@contextmanager
+def zero_width() -> Iterator[None]:
+    """While inside, torch does not warn that a layer of width 0 has nothing to initialize."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
+        yield
 
 
 class RReLU(nn.Module):

@@ -25,8 +25,9 @@ class BatchNorm1d(Normalization):
     constants they send nothing back: dL/dx = g w/√(v + ε). Without them the batch's own are used in evaluation too.
     Derivatives: `standardized_backward` and `Normalization`.
 
-    Raises ValueError for other axes or channels, and in training for a single number per channel: its variance is
-    nothing to divide by. TypeError for another dtype. Refused input leaves the running statistics as they were.
+    Raises ValueError for other axes or channels, and in training for a single number per channel, whose variance is
+    nothing to divide by, and for ε ≤ 0, as in PyTorch. TypeError for another dtype. Refused input leaves the running
+    statistics as they were.
     Source: S. Ioffe, C. Szegedy, Batch normalization, ICML 2015.
     """
 
@@ -62,7 +63,7 @@ class BatchNorm1d(Normalization):
     def forward(self, x: Array) -> Array:
         self.check(x)
         by_batch = self.training or self.running_mean is None
-        layer_checks.batch_norm(self.name, x.shape, self.num_features, by_batch)
+        layer_checks.batch_norm(self.name, x.shape, self.num_features, by_batch, self.eps)
         axes, shape = all_but_channels(x), channel_shape(x)
         if by_batch:
             x_hat, reciprocal, mu, v = standardized(x, axes, self.eps)

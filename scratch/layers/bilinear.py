@@ -43,7 +43,7 @@ class Bilinear(Module):
         rng: Rng = None,
     ) -> None:
         sizes = {"in1_features": in1_features, "in2_features": in2_features, "out_features": out_features}
-        layer_checks.layer(self.name, sizes)
+        layer_checks.layer(self.name, {**sizes, "bias": bias})
         checks.float_dtype(self.name, dtype)
         self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
         self.weight = Parameter(np.empty((out_features, in1_features, in2_features), dtype))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from scratch import checks
+from scratch import checks, layer_checks
 from scratch.flags import product
 from scratch.init import Rng, uniform_
 from scratch.module import Array, Module, Parameter
@@ -37,8 +37,7 @@ class Linear(Module):
         dtype: npt.DTypeLike = np.float32,
         rng: Rng = None,
     ) -> None:
-        checks.count(self.name, "in_features", in_features)
-        checks.count(self.name, "out_features", out_features)
+        layer_checks.layer(self.name, {"in_features": in_features, "out_features": out_features, "bias": bias})
         checks.float_dtype(self.name, dtype)
         self.in_features, self.out_features = in_features, out_features
         # (out, in) as everywhere, but in memory by columns: x Wᵀ then reads W in the order in which it lies.
