@@ -640,14 +640,14 @@ def compare(experiment: "Experiment", device: str, out: Path, command: str, repe
     with console.status(Text(f"preparing {experiment.name}")):
         from handgrad.report import write_report
         from handgrad.result import passed, write_result
-        from handgrad.runner import prepare, train
+        from handgrad.runner import TrainingError, prepare, train
 
         with refusing():
             prepared = prepare(experiment, device)
         with refusing(f"--out {out}"):
             output_folder(out, (REPORT, RESULT))
 
-    with Progress(*COLUMNS, console=console, auto_refresh=False) as progress:
+    with Progress(*COLUMNS, console=console, auto_refresh=False) as progress, refusing(kinds=(TrainingError,)):
         run = train(prepared, command, _follow(progress, experiment.name, prepared.steps))
     if repeated is not None and not run.interrupted:
         _repeat(run, repeated, console)

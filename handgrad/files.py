@@ -83,8 +83,15 @@ def _beside(target: Path) -> Path:
 def output_folder(folder: Path, names: tuple[str, ...]) -> None:
     """Make `folder` and see that files called `names` can be written there, before any work is done for them.
 
-    Raises OSError naming the path that is in the way.
+    Raises OSError naming the path that is in the way; no folder is left behind then.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        refuse_unwritable(folder / name)
+    missing = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            refuse_unwritable(folder / name)
+    except OSError:
+        for path in missing:
+            with suppress(OSError):
+                path.rmdir()
+        raise

@@ -4,6 +4,7 @@ Both train freely from the same weights. Every judged step of either is certifie
 the two drift apart is recorded and judged by nobody.
 """
 
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from types import FrameType
 import numpy as np
 import numpy.typing as npt
 
+from handgrad.check.subject import one_line
 from handgrad.contract import Array, Parameter, Target, Trainer
 from handgrad.environment import environment, one_thread
 from handgrad.experiments import Data, Experiment
@@ -29,6 +31,10 @@ GRID_MARGIN = 0.15  # of the data's range, on each side
 MOMENTS = 12  # of which the parameters are kept for the report
 RECORDED = 6_000_000  # numbers at most in all of them
 PATIENCE = 1.0  # seconds after a Ctrl-C in which another one is taken for its echo
+
+
+class TrainingError(RuntimeError):
+    """A step that could not be done. The message is one line."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +68,11 @@ def prepare(experiment: Experiment, device: str = "cpu") -> Prepared:
     Raises ValueError for data that is not finite or of another shape than `Data` says, for a dtype or device that does
     not exist, and for whatever a side or the judge refuses.
     """
-    if experiment.dtype not in ("float32", "float64"):
-        raise ValueError(f"dtype must be float32 or float64; got {experiment.dtype!r}")
-    if device.partition(":")[0] not in DEVICES:
-        raise ValueError(f"device must be one of {', '.join(DEVICES)}, or numbered as in cuda:0; got {device!r}")
+    with np.errstate(over="ignore"):
+        if not np.isfinite(np.dtype(experiment.dtype).type(experiment.lr)):
+            raise ValueError(f"lr must be finite in {experiment.dtype}; got {experiment.lr!r}")
+    if not re.fullmatch(rf"({'|'.join(DEVICES)})(:[0-9]{{1,4}})?", device):
+        raise ValueError(f"device must be one of {', '.join(DEVICES)}, or numbered as in cuda:0; got {device!r:.60}")
     data = experiment.data(experiment.seed).checked()
     cast = {name: _cast(array, experiment.dtype) for name, array in data.arrays().items()}
     for name, array in cast.items():
@@ -203,7 +210,10 @@ def _step(side: SideRun, trainer: Trainer, judge: StepJudge | None, step: int, x
     native_x, native_y = trainer.asarray(x), trainer.asarray(y)
     before = judge.before() if judge else None
     start = perf_counter()
-    value = trainer.step(native_x, native_y)
+    try:
+        value = trainer.step(native_x, native_y)
+    except (Exception, SystemExit) as error:  # of the user's net or loss, or of torch where a number has left its dtype
+        raise TrainingError(f"step {step} failed on the side {side.side}: {one_line(error)}") from error
     side.seconds.append(perf_counter() - start)
     side.losses.append(value)
     if judge is not None and before is not None:

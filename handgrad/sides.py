@@ -43,17 +43,22 @@ def build(side: str, experiment: Experiment, data: Data, device: str = "cpu") ->
     if experiment.init == "normal":
         shapes = {name: weight.shape for name, weight in model.state_dict().items()}
         model.load_state_dict({name: rng.standard_normal(shape).astype(dtype) for name, shape in shapes.items()})
-    loss = _op(package, experiment.loss)(**where) if experiment.own_loss is None else experiment.own_loss(side)
-    optimizer = _op(package, experiment.optimizer)
+    if experiment.own_loss is None:
+        loss = _op(package, experiment.loss, scratch.Loss)(**where)
+    else:
+        loss = experiment.own_loss(side)
+    optimizer = _op(package, experiment.optimizer, scratch.Optimizer)
     stepper = optimizer(model.parameters(), lr=experiment.lr, **experiment.optimizer_options)
     trainer: Trainer = package.Trainer(model, loss, stepper)
     return trainer
 
 
-def _op(package: ModuleType, name: str) -> Any:
-    if hasattr(package, name):
+def _op(package: ModuleType, name: str, kind: type) -> Any:
+    """The loss or the optimizer of that class name. ValueError for any other name, such as that of a layer."""
+    ours = getattr(scratch, name, None)  # a class; the torch side has functions that make the same
+    if isinstance(ours, type) and issubclass(ours, kind):
         return getattr(package, name)
-    raise ValueError(f"{package.__name__} has no {name!r}")
+    raise ValueError(f"scratch has no {name!r} that is a {kind.__name__}")
 
 
 def build_pair(experiment: Experiment, data: Data, device: str = "cpu") -> dict[str, Trainer]:

@@ -1,5 +1,7 @@
 """What an experiment is: its data, its recipe, and what must come out of it."""
 
+import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -8,6 +10,19 @@ from typing import Any, Self
 import numpy as np
 
 from handgrad.contract import Array, Loss, Target
+from handgrad.experiments.rules import (
+    FUNCTION,
+    NOT_NEGATIVE,
+    POSITIVE,
+    TEXT,
+    TRUTH,
+    Rule,
+    is_real,
+    is_whole,
+    one_of,
+    or_none,
+    refuse_unless,
+)
 
 METRICS = ("test_accuracy", "train_accuracy", "final_loss", "test_loss", "loss_ratio")
 """What an expectation can speak about: see `Expectation`."""
@@ -41,18 +56,34 @@ class Data:
             if x is None and y is None and split != "train":
                 continue
             for name, array in ((f"x_{split}", x), (f"y_{split}", y)):
-                if not isinstance(array, np.ndarray):
+                if type(array) is not np.ndarray:  # the mask of a masked array would be lost on the way
                     raise ValueError(f"data: {name} must be a NumPy array; got {type(array).__name__}")
             if x.ndim != 2 or x.dtype.kind != "f" or 0 in x.shape:
                 raise ValueError(f"data: x_{split} must be floats (n, features); got {x.dtype} of shape {x.shape}")
-            if y.ndim not in (1, 2) or y.dtype.kind != "if"[y.ndim - 1]:
+            if y.ndim not in (1, 2) or y.dtype.kind != "if"[y.ndim - 1] or 0 in y.shape:
                 wanted = "class indices (n,) of integers or floats (n, outputs)"
                 raise ValueError(f"data: y_{split} must be {wanted}; got {y.dtype} of shape {y.shape}")
             if len(x) != len(y):
                 raise ValueError(f"data: x_{split} has {len(x)} rows and y_{split} {len(y)}")
             if x.shape[1] != self.x_train.shape[1] or y.shape[1:] != self.y_train.shape[1:]:
                 raise ValueError(f"data: the columns of {split} are not those of train")
+        self._check_names()
         return self
+
+    def _check_names(self) -> None:
+        """ValueError for names that are no texts, or not as many as there are classes and features."""
+        columns = self.x_train.shape[1]
+        for what, names in (("classes", self.classes), ("features", self.features)):
+            if names is not None and not (isinstance(names, tuple | list) and all(isinstance(n, str) for n in names)):
+                raise ValueError(f"data: {what} must be a tuple of texts; got {names!r:.100}")
+        if self.features and len(self.features) != columns:
+            raise ValueError(f"data: features must name all {columns} columns of x_train; got {len(self.features)}")
+        if self.classes is None or (self.y_train.ndim == 1 and self.classes):
+            return
+        outputs = 2 if self.y_train.ndim == 2 and self.y_train.shape[1] == 1 else self.y_train.shape[-1]
+        if len(self.classes) != outputs:
+            wanted = f"{outputs}, of targets of shape {self.y_train.shape}" if self.classes else "None, or name them"
+            raise ValueError(f"data: classes must be {wanted}; got {len(self.classes)}")
 
 
 @dataclass(frozen=True)
@@ -69,9 +100,10 @@ class Expectation:
     decides: bool = True  # whether missing it fails a run; else it is shown
 
     def __post_init__(self) -> None:
-        for name, value, allowed in (("metric", self.metric, METRICS), ("bound", self.bound, ("min", "max"))):
-            if value not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
+        refuse_unless(one_of(METRICS), "metric", self.metric)
+        refuse_unless(one_of(("min", "max")), "bound", self.bound)
+        refuse_unless((lambda value: is_real(value) and not math.isnan(value), "a number"), "value", self.value)
+        refuse_unless(TRUTH, "decides", self.decides)
 
     def met(self, value: float | None) -> bool:
         """Whether a measured value keeps the bound. None and NaN never do."""
@@ -81,6 +113,50 @@ class Expectation:
 
     def __str__(self) -> str:
         return f"{self.metric.replace('_', ' ')} {'≥' if self.bound == 'min' else '≤'} {self.value:g}"
+
+
+TASKS, INITS, DTYPES = ("binary", "multiclass", "regression"), ("default", "normal"), ("float32", "float64")
+
+FIELDS: dict[str, Rule] = {
+    "name": (
+        lambda value: isinstance(value, str) and value.isprintable() and bool(re.fullmatch(r"(?!\.+$)[^/\\]+", value)),
+        "text that can name a folder",
+    ),
+    "title": TEXT,
+    "source": TEXT,
+    "task": one_of(TASKS),
+    "size": TEXT,
+    "data": FUNCTION,
+    "hidden": (
+        lambda value: isinstance(value, tuple | list) and all(is_whole(width) and width >= 1 for width in value),
+        "a tuple of whole numbers >= 1",
+    ),
+    "activation": TEXT,
+    "model": or_none(FUNCTION),
+    "loss": TEXT,
+    "own_loss": or_none(FUNCTION),
+    "optimizer": TEXT,
+    "lr": NOT_NEGATIVE,
+    "epochs": POSITIVE,
+    "batch_size": or_none(POSITIVE),
+    "expect": (lambda value: isinstance(value, Expectation), "an Expectation"),
+    "printed": TEXT,
+    "band": TEXT,
+    "seconds": NOT_NEGATIVE,
+    "output_activation": or_none(TEXT),
+    "optimizer_options": (
+        lambda value: isinstance(value, dict) and all(isinstance(key, str) and key != "lr" for key in value),
+        "a dict of options by name, without lr",
+    ),
+    "shuffle": TRUTH,
+    "drop_last": TRUTH,
+    "init": one_of(INITS),
+    "seed": (lambda value: is_whole(value) and 0 <= value < 2**32, f"a whole number from 0 to {2**32 - 1}"),
+    "dtype": one_of(DTYPES),
+    "judge_every": POSITIVE,
+    "original": (lambda value: value is None or isinstance(value, Experiment), "an Experiment or None"),
+}
+"""What each field of an experiment may be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,9 +199,6 @@ class Experiment:
     original: "Experiment | None" = field(default=None, repr=False, compare=False)  # before the user's overrides
 
     def __post_init__(self) -> None:
-        for name, value, allowed in (
-            ("task", self.task, ("binary", "multiclass", "regression")),
-            ("init", self.init, ("default", "normal")),
-        ):
-            if value not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
+        for name, rule in FIELDS.items():
+            refuse_unless(rule, name, getattr(self, name))
+        object.__setattr__(self, "hidden", tuple(map(int, self.hidden)))

@@ -1,9 +1,13 @@
 """The experiment that a command names: one of the table, one of the user's own in a Python file, or a CSV file."""
 
 import difflib
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from handgrad.experiments.experiment import Data, Experiment
@@ -43,7 +47,8 @@ def load(target: str) -> Experiment:
 
     place, _, name = target.rpartition(":") if ":" in target else (target, "", "")
     try:
-        module = run_file(place)
+        with users_code(f"{place} cannot be run", passing=(CheckError,)):
+            module = run_file(place)
     except CheckError as error:
         raise ValueError(str(error)) from error
     there = [key for key, value in vars(module).items() if isinstance(value, Experiment)]
@@ -65,12 +70,43 @@ def _guarded(what: str, name: str, function: Callable[..., Any]) -> Callable[...
     """The user's function; an error in it is one line that says where it came from."""
 
     def call(*args: Any) -> Any:
-        try:
+        with users_code(f"{what} of experiment {name!r} failed"):
             found = function(*args)
-        except Exception as error:
-            raise ValueError(f"{what} of experiment {name!r} failed: {type(error).__name__}: {error}") from error
         if what == "data" and not isinstance(found, Data):
             raise ValueError(f"data of experiment {name!r} must return handgrad.experiments.Data; got {found!r:.60}")
         return found
 
     return call
+
+
+@contextmanager
+def users_code(failed: str, passing: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
+    """Whatever is raised in here is a ValueError in one line, `failed` and why, but for what is `passing`.
+
+    That holds of sys.exit, which would end the run as a success, and of a KeyboardInterrupt that no Ctrl-C sent.
+    """
+    from handgrad.check.subject import one_line
+
+    pressed = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        pressed = True
+        if callable(previous):
+            previous(number, frame)
+
+    previous = signal.getsignal(signal.SIGINT)
+    listening = callable(previous) and threading.current_thread() is threading.main_thread()
+    if listening:
+        signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    except BaseException as error:
+        if pressed:  # whatever the code made of it
+            raise KeyboardInterrupt from error
+        if isinstance(error, passing) or (isinstance(error, KeyboardInterrupt) and not listening):
+            raise
+        raise ValueError(f"{failed}: {one_line(error)}") from error
+    finally:
+        if listening:
+            signal.signal(signal.SIGINT, previous)
