@@ -79,6 +79,25 @@ def test_constructors_take_the_same_arguments(name):
     assert [(p.name, p.default) for p in ours.values()] == [(p.name, p.default) for p in theirs]
 
 
+OPS_AND_LOSSES = sorted(
+    name
+    for name, kind in vars(scratch).items()
+    if isinstance(kind, type) and issubclass(kind, (scratch.Module, scratch.Loss, scratch.PairLoss))
+)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in OPS_AND_LOSSES if n not in ("Identity", "Loss", "MLP", "Module", "PairLoss")]
+)
+def test_every_constructor_has_one_signature(name):
+    """Names, places and defaults, so that whatever Python itself refuses is refused alike."""
+    kind = torch_impl.modules.OWN.get(name) or getattr(torch.nn, name)
+    ours, theirs = inspect.signature(getattr(scratch, name)), torch_impl.signatures.signature(kind)
+    assert [(p.name, p.kind, p.default) for p in ours.parameters.values()] == [
+        (p.name, p.kind, p.default) for p in theirs.parameters.values()
+    ]
+
+
 @pytest.mark.parametrize("name", ["SGD", "Adam"])
 def test_optimizers_take_torchs_arguments(name):
     """Every option of torch that has a meaning without GPU and autograd flags, with the same default."""

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import torch_impl
 from parity_tests.tables import SIDES
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
@@ -51,14 +50,11 @@ BAD = {
     "dim of a softmin": (called("Softmin", X, -3), IndexError, ["dim=-3", "(5, 3)"]),
     "dim not whole": (made("Softmin", 1.0), TypeError, ["dim", "1.0"]),
     "a softmax along an axis to be guessed": (made("Softmax"), TypeError, ["dim"]),
-    "in place": (made("ReLU6", inplace=True), TypeError, ["inplace"]),
+    "in place": (made("ReLU6", inplace=True), TypeError, ["ReLU6() takes no arguments"]),
     "deprecated name": (made("Hardtanh", min_value=-2.0), TypeError, ["min_value"]),
     "integers": (called("Mish", X.astype(int)), TypeError, ["float32 or float64", "int64"]),
     "a list": (called("GELU", [1.0]), TypeError, ["NumPy array", "list"]),
 }
-
-# Python itself or torch refuses the call: the words are theirs.
-OTHER_WORDS = {"Threshold without a value", "a softmax along an axis to be guessed", "in place", "deprecated name"}
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -69,15 +65,11 @@ def test_one_error_on_both_sides(case):
         with pytest.raises(kind) as caught:
             act(side)
         messages.append(str(caught.value))
-    assert messages[0] == messages[1] or case in OTHER_WORDS
+    assert messages[0] == messages[1]
     for message in messages:
         assert "\n" not in message
         for word in words:
             assert word in message
-
-
-def test_a_default_in_place_argument_is_no_offence():
-    assert torch_impl.ReLU6(inplace=False).forward(X).shape == X.shape
 
 
 @pytest.mark.parametrize("side", SIDES)

@@ -16,6 +16,7 @@ class Sequential(Module):
     """
 
     def __init__(self, *modules: Module) -> None:
+        checks.modules(self.name, modules, (Module,))
         self.modules = modules
         if modules:
             checks.distinct(self.name, _leaves(self), "module")
@@ -81,6 +82,7 @@ class Parallel(Module):
     """
 
     def __init__(self, *branches: Module) -> None:
+        checks.modules(self.name, branches, (Module,))
         self.branches = branches
         checks.distinct(self.name, branches, "branch")
         checks.distinct(self.name, _leaves(self), "module")

@@ -61,7 +61,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, rng: Rng = None) ->
     """U(a, b). ValueError for a > b."""
     _interval("uniform_", a, b)
     data = _data(tensor)
-    data[...] = np.random.default_rng(rng).uniform(a, b, data.shape)
+    data[...] = checks.generator("uniform_", rng).uniform(a, b, data.shape)
     return tensor
 
 
@@ -71,7 +71,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, rng: Rng = None
     checks.number("normal_", "mean", mean)
     checks.number("normal_", "std", std, 0.0)
     data = _data(tensor)
-    data[...] = np.random.default_rng(rng).normal(mean, std, data.shape)
+    data[...] = checks.generator("normal_", rng).normal(mean, std, data.shape)
     return tensor
 
 
@@ -97,7 +97,7 @@ def trunc_normal_(
     d = (peak - mean) / std
     checks.number("trunc_normal_", "the distance of mean from [a, b] in units of std", d)
     reach = NEVER / (math.hypot(d, math.sqrt(NEVER)) + abs(d))
-    data, rng = _data(tensor), np.random.default_rng(rng)
+    data, rng = _data(tensor), checks.generator("trunc_normal_", rng)
     t = np.empty(data.size)
     pending = np.arange(data.size)
     while pending.size:
@@ -179,7 +179,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, rng: Rng = None) -> Tensor:
     fans(data.shape)
     if data.size:
         rows, columns = len(data), data.size // len(data)
-        normal = np.random.default_rng(rng).normal(size=(max(rows, columns), min(rows, columns)))
+        normal = checks.generator("orthogonal_", rng).normal(size=(max(rows, columns), min(rows, columns)))
         q, r = np.linalg.qr(normal)
         q *= np.copysign(1, np.diagonal(r)) * gain
         data[...] = (q if rows >= columns else q.T).reshape(data.shape)
@@ -194,7 +194,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, rng: Rng = None)
     """
     optimizer_checks.at_most("sparse_", "sparsity", sparsity, 0.0, 1.0)
     checks.number("sparse_", "std", std, 0.0)
-    data, rng = _matrix("sparse_", tensor), np.random.default_rng(rng)
+    data, rng = _matrix("sparse_", tensor), checks.generator("sparse_", rng)
     normal_(data, 0.0, std, rng)
     zeros = math.ceil(sparsity * len(data))
     for column in data.T:

@@ -9,21 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from .checks import DType, Shape, count, number, same_dtype, truth
+from .checks import DType, Shape, count, number, same_dtype, shown, truth
 
 
 def probability(owner: str, argument: str, given: Any) -> None:
     """A number in [0, 1]."""
     number(owner, argument, given)
     if not 0 <= given <= 1:
-        raise ValueError(f"{owner}: {argument} must be a probability in [0, 1]; got {given!r}")
+        raise ValueError(f"{owner}: {argument} must be a probability in [0, 1]; got {shown(given)}")
 
 
 def shape_of(owner: str, argument: str, given: Any) -> None:
     """A whole number, or a tuple or list of at least one, each >= 1."""
     sizes = given if isinstance(given, tuple | list) else (given,)
     if not sizes:
-        raise ValueError(f"{owner}: {argument} must have at least one axis; got {given!r}")
+        raise ValueError(f"{owner}: {argument} must have at least one axis; got {shown(given)}")
     for size in sizes:
         count(owner, argument, size, 1)
 
@@ -36,7 +36,7 @@ def optional(owner: str, argument: str, given: Any) -> None:
 
 def epsilon(owner: str, argument: str, given: Any) -> None:
     """A number; None, the dtype's own, for RMSNorm alone."""
-    if (owner, given) != ("RMSNorm", None):
+    if owner != "RMSNorm" or given is not None:
         number(owner, argument, given)
 
 

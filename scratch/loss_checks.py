@@ -9,16 +9,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .checks import DType, Shape, count, float_array, number, same_dtype
+from .checks import LARGEST, DType, Shape, count, float_array, number, same_dtype, shown, truth
 
 
-def loss_grad_output(owner: str, given: Any, shape: Shape, reduction: str) -> None:
-    """The upstream gradient of a loss: one value per loss value; None stands for 1 where there is only one."""
+def loss_grad_output(owner: str, given: Any, shape: Shape, reduction: str, dtype: DType) -> npt.NDArray[Any]:
+    """The upstream gradient of a loss, in its dtype: one value per loss value; None is 1 where there is only one.
+
+    Numbers of any kind are taken.
+    """
     if given is None:
         if reduction == "none":
             raise ValueError(f'{owner}: with reduction="none" backward() needs grad_output of shape {shape}')
-    elif np.shape(given) != shape:
+        given = 1
+    if isinstance(given, bool) or not isinstance(given, np.ndarray | np.number | int | float):
+        raise TypeError(f"{owner}: grad_output must be a number or a NumPy array; got {type(given).__name__}")
+    if isinstance(given, np.ndarray | np.number) and given.dtype.kind not in "iuf":
+        raise TypeError(f"{owner}: grad_output must be of numbers; got {given.dtype}")
+    if isinstance(given, int) and abs(given) > LARGEST:
+        number(owner, "grad_output", given)
+    if np.shape(given) != shape:
         raise ValueError(f"{owner}: grad_output has shape {np.shape(given)}, but the loss has shape {shape}")
+    return np.asarray(given, dtype)
 
 
 def same_shape(owner: str, shape: Shape, target: Shape) -> None:
@@ -234,15 +245,17 @@ def loss_options(owner: str, **options: Any) -> None:
             if given is not None:
                 float_array(owner, name, given)
         elif name == "ignore_index":
-            count(owner, name, given, low=-(2**63))
-        elif name in ("full", "log_input", "log_target") and not isinstance(given, bool):
-            raise TypeError(f"{owner}: {name} must be True or False; got {given!r}")
-        elif name == "p" and (isinstance(given, bool) or given not in (1, 2)):
-            raise ValueError(f"{owner}: p must be 1 or 2; got {given!r}")
+            count(owner, name, given, low=-(2**63), below=2**63)
+        elif name in ("full", "log_input", "log_target"):
+            truth(owner, name, given)
+        elif name == "p":
+            number(owner, name, given)
+            if given not in (1, 2):
+                raise ValueError(f"{owner}: p must be 1 or 2; got {shown(given)}")
     if options.get("delta") == 0:
-        raise ValueError(f"{owner}: delta must be > 0; got {options['delta']!r}")
+        raise ValueError(f"{owner}: delta must be > 0; got {shown(options['delta'])}")
     if (smoothing := options.get("label_smoothing", 0.0)) > 1:
-        raise ValueError(f"{owner}: label_smoothing must be in [0, 1]; got {smoothing!r}")
+        raise ValueError(f"{owner}: label_smoothing must be in [0, 1]; got {shown(smoothing)}")
 
 
 def class_indices(owner: str, shape: Shape, target: npt.NDArray[Any], classes: int, ignore_index: int | None) -> None:
@@ -257,7 +270,7 @@ def class_indices(owner: str, shape: Shape, target: npt.NDArray[Any], classes: i
             f"{owner}: input of shape {shape} needs class indices of shape {expected}; got shape {target.shape}{fix}"
         )
     # A negative number read as unsigned is huge: one look at the largest accepts the usual batch.
-    if target.view(f"u{target.itemsize}").max(initial=0) < classes:
+    if target.dtype.isnative and target.view(f"u{target.itemsize}").max(initial=0) < classes:
         return
     outside = (target < 0) | (target >= classes)
     if ignore_index is not None:

@@ -41,7 +41,7 @@ class MLP(Module):
         if output_activation is not None:
             checks.choice(self.name, "output_activation", output_activation, ACTIVATIONS)
         checks.truth(self.name, "bias", bias)
-        rng = np.random.default_rng(rng)
+        rng = checks.generator(self.name, rng)
         modules: list[Module] = []
         for in_features, out_features in pairwise(sizes):
             modules += [Linear(in_features, out_features, bias, dtype, rng), named(activation, dtype, rng)]

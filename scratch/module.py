@@ -35,9 +35,20 @@ class Parameter:
     def shape(self) -> tuple[int, ...]:
         return self.data.shape
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """New data are copied into the live array, a new gradient is a copy. Both must fit, a gradient may be None."""
+        if name == "data" and "data" in vars(self):
+            checks.gradient("Parameter", value, self.data.shape, self.data.dtype, "data")
+            self.data[...] = value
+            return
+        if name == "grad" and value is not None:
+            checks.gradient("Parameter", value, self.data.shape, self.data.dtype)
+            value = np.array(value)
+        super().__setattr__(name, value)
+
     def accumulate(self, gradient: Array) -> None:
         """Add `gradient` to `grad`. Sums go into a new array: whoever kept the old one still holds the old one."""
-        self.grad = gradient if self.grad is None else self.grad + gradient
+        super().__setattr__("grad", gradient if self.grad is None else self.grad + gradient)
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{self.data!r}"
@@ -163,6 +174,7 @@ class Module:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients (PyTorch's default since 2.0), or with `set_to_none=False` set existing ones to zero."""
+        checks.truth(self.name, "set_to_none", set_to_none)
         for parameter in self.parameters():
             keep = not set_to_none and parameter.grad is not None
             parameter.grad = np.zeros_like(parameter.data) if keep else None
@@ -179,7 +191,8 @@ class Module:
             value.data[...] = state[name]
 
     def train(self, mode: bool = True) -> Self:
-        self.training = mode
+        checks.truth(self.name, "mode", mode)
+        self.training = bool(mode)
         for _, child in self.named_children():
             child.train(mode)
         return self

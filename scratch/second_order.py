@@ -75,6 +75,8 @@ def hessian_vector_product(
     Raises what forward raises; ValueError for a vector that does not fit and for `reduction="none"`, where there is no
     one L; TypeError for a layer or a loss whose second derivative is not written here.
     """
+    checks.belongs(NAME, "model", model, Module, "a module")
+    checks.belongs(NAME, "loss", loss, Loss, "a loss")
     checks.choice(NAME, "loss.reduction", loss.reduction, ("mean", "sum"))
     parameters = dict(model.named_parameters())
     checks.vector(NAME, {name: (w.data.shape, w.data.dtype) for name, w in parameters.items()}, vector)

@@ -10,7 +10,6 @@ Layers and losses take `device` and, besides torch's arguments, `dtype` (layers)
 the initial weights). To put a module of your own behind the contract: `Model(module)`.
 """
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from torch_impl import checks, layer_checks, modules, schedulers
+from torch_impl import checks, layer_checks, modules, schedulers, signatures
 from torch_impl import loss as losses
 from torch_impl import optimizer as optimizers
 from torch_impl.clip import clip_grad_norm_, clip_grad_value_
@@ -68,42 +67,45 @@ def __getattr__(name: str) -> Callable[..., Any]:
     raise AttributeError(f"module 'torch_impl' has no attribute {name!r}")
 
 
-ABSENT = {"inplace", "min_value", "max_value", "max_norm", "norm_type", "_weight", "_freeze"}
-"""Options of torch's that the hand-written side does not have: the caller's arrays stay as they are, and deprecated
-names stay away. At its default one does nothing."""
-
-
-def _check_options(kind: type[nn.Module], args: tuple[Any, ...], options: dict[str, Any]) -> None:
-    """Refuse at once, in the words of the hand-written side, what torch refuses when it is called, or not at all."""
-    signature = inspect.signature(kind)
-    given = signature.bind(*args, **options)
-    for name in sorted(ABSENT.intersection(given.arguments)):
-        if (value := given.arguments[name]) != signature.parameters[name].default:
-            raise TypeError(f"{kind.__name__}: {name} is not supported; got {name}={value!r}")
-    given.apply_defaults()
-    if kind in CHECKED_LAYERS:
-        layer_checks.layer(kind.__name__, given.arguments)
-        return
-    chosen = {name: value for name, value in given.arguments.items() if name in checks.ACTIVATION_OPTIONS}
-    checks.activation(kind.__name__, chosen)
-
-
 def _layer(kind: type[nn.Module]) -> Callable[..., Model]:
+    """The constructor of an op. What the hand-written side has too takes what it takes there, and `device`."""
+    name = kind.__name__
+    if kind in signatures.CONTAINERS:
+
+        def contain(*args: Any, **options: Any) -> Model:
+            (parts,) = signatures.arguments(kind, args, options).values()
+            checks.modules(name, parts, (Model, nn.Module))
+            return Model(kind(*(part.module if isinstance(part, Model) else part for part in parts)))
+
+        return contain
+
     def make(
         *args: Any, device: Device = "cpu", dtype: npt.DTypeLike = np.float32, rng: Rng = None, **options: Any
     ) -> Model:
-        if args and all(isinstance(argument, Model) for argument in args):  # a container: its parts are made already
-            return Model(kind(*(argument.module for argument in args)))
-        if kind.__module__ == nn.ReLU.__module__ or kind is modules.RReLU or kind in CHECKED_LAYERS:
-            _check_options(kind, args, options)
         with modules.zero_width():
             module = kind(*args, **options)
-        module = module.to(torch_dtype(kind.__name__, dtype))
+        module = module.to(torch_dtype(name, dtype))
         if rng is not None:
             modules.draw(module, rng)
+        return Model(on(module, device))
+
+    def make_checked(*args: Any, device: Device = "cpu", **options: Any) -> Model:
+        given = signatures.arguments(kind, args, options)
+        own = {option: given.pop(option) for option in ("dtype", "rng") if option in given}
+        if kind in CHECKED_LAYERS:
+            layer_checks.layer(name, given)
+        else:
+            checks.activation(name, {key: value for key, value in given.items() if key in checks.ACTIVATION_OPTIONS})
+        with modules.zero_width():
+            module = kind(**given)
+        if "dtype" in own:
+            module.to(torch_dtype(name, own["dtype"]))
+        if "rng" in own:
+            modules.draw(module, own["rng"])
         return (PairModel if kind is nn.Bilinear else Model)(on(module, device))
 
-    return make
+    activation = kind.__module__ == nn.ReLU.__module__ or kind is modules.RReLU
+    return make_checked if activation or kind in CHECKED_LAYERS else make
 
 
 def _loss(kind: type[nn.Module]) -> Callable[..., Loss | PairLoss]:

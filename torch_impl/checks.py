@@ -14,49 +14,75 @@ import numpy as np
 
 Shape = tuple[int, ...]
 DType = np.dtype[Any]
+LARGEST = float(np.finfo(np.float64).max)
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def shown(given: Any) -> str:
+    """What was given, short enough for one line: of an array its dtype and shape."""
+    if isinstance(given, np.ndarray) and given.ndim:
+        return f"a {given.dtype} array of shape {given.shape}"
+    try:
+        text = " ".join(repr(given).split())
+    except ValueError:  # Python writes no whole number of more than 4,300 digits
+        text = f"a number of {given.bit_length()} bits" if isinstance(given, int) else type(given).__name__
+    return text if len(text) <= 80 else f"{text[:60]}...{text[-10:]}"
 
 
 def choice(owner: str, argument: str, given: Any, allowed: Iterable[str]) -> None:
     """`given` must be one of `allowed`; a ValueError names the nearest one."""
     names = list(allowed)
-    if given in names:
+    if isinstance(given, str) and given in names:
         return
-    near = difflib.get_close_matches(str(given), names, n=1)
+    near = difflib.get_close_matches(given, names, n=1) if isinstance(given, str) else []
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise ValueError(f"{owner}: {argument} must be one of {', '.join(names)}; got {given!r}{hint}")
+    raise ValueError(f"{owner}: {argument} must be one of {', '.join(names)}; got {shown(given)}{hint}")
 
 
 def number(owner: str, argument: str, given: Any, low: float = -math.inf, below: float = math.inf) -> None:
     """`given` must be a real number with low <= given < below; NaN never is."""
     if isinstance(given, bool | str) or not isinstance(given, int | float | np.floating | np.integer):
-        raise TypeError(f"{owner}: {argument} must be a number; got {given!r}")
-    if not (low <= given < below and math.isfinite(given)):
+        raise TypeError(f"{owner}: {argument} must be a number; got {shown(given)}")
+    if not (low <= given < below and abs(float(given) if isinstance(given, np.number) else given) <= LARGEST):
         ends = [f">= {low:g}"] * (low > -math.inf) + [f"< {below:g}"] * (below < math.inf)
         bound = f" {' and '.join(ends) or 'a finite number'}"
-        raise ValueError(f"{owner}: {argument} must be{bound}; got {given!r}")
+        raise ValueError(f"{owner}: {argument} must be{bound}; got {shown(given)}")
 
 
 def truth(owner: str, argument: str, given: Any) -> None:
     """An option that is True or False takes nothing else: "no" would be true."""
     if not isinstance(given, bool | np.bool_):
-        raise TypeError(f"{owner}: {argument} must be True or False; got {given!r}")
+        raise TypeError(f"{owner}: {argument} must be True or False; got {shown(given)}")
 
 
-def count(owner: str, argument: str, given: Any, low: int = 0) -> None:
-    """`given` must be a whole number >= low."""
+def count(owner: str, argument: str, given: Any, low: int = 0, below: int = 2**31) -> None:
+    """`given` must be a whole number with low <= given < below."""
     if isinstance(given, bool) or not isinstance(given, int | np.integer):
-        raise TypeError(f"{owner}: {argument} must be a whole number; got {given!r}")
+        raise TypeError(f"{owner}: {argument} must be a whole number; got {shown(given)}")
     if given < low:
-        raise ValueError(f"{owner}: {argument} must be >= {low}; got {given}")
+        raise ValueError(f"{owner}: {argument} must be >= {low}; got {shown(int(given))}")
+    if given >= below:
+        raise ValueError(f"{owner}: {argument} must be < {below}; got {shown(int(given))}")
+
+
+def generator(owner: str, given: Any) -> np.random.Generator:
+    """What numbers are drawn from: a generator as it is, else one of this seed, or of fresh entropy for None."""
+    try:
+        if not isinstance(given, bool | np.bool_ | float):
+            return np.random.default_rng(given)
+    except (TypeError, ValueError):
+        pass
+    raise TypeError(
+        f"{owner}: rng must be a seed (a whole number >= 0), a numpy.random.Generator or None; got {shown(given)}"
+    )
 
 
 def float_dtype(owner: str, given: Any) -> None:
     """A model's dtype: float32 or float64."""
     try:
         dtype: Any = np.dtype(given)
-    except TypeError:
-        dtype = repr(given)
+    except (TypeError, ValueError):
+        dtype = shown(given)
     if dtype not in FLOATS:
         raise TypeError(f"{owner}: dtype must be float32 or float64; got {dtype}")
 
@@ -111,6 +137,13 @@ def same_branches(owner: str, shapes: list[Shape]) -> None:
         raise ValueError(f"{owner}: the branches' outputs must have one shape to be summed; got {shapes}")
 
 
+def modules(owner: str, given: Iterable[object], kinds: tuple[type, ...]) -> None:
+    """A container holds modules."""
+    for i, entry in enumerate(given):
+        if not isinstance(entry, kinds):
+            raise TypeError(f"{owner}: entry {i} must be a module; got {described(entry, kinds[0])}")
+
+
 def not_before_forward(owner: str, remembered: Any) -> None:
     if remembered is None:
         raise RuntimeError(f"{owner}: backward() was called before forward()")
@@ -128,6 +161,8 @@ def state_dict(
     owner: str, expected: Mapping[str, tuple[Shape, DType]], given: Mapping[str, Any], what: str = "parameter"
 ) -> None:
     """A state dict has exactly the expected names, shapes and dtypes; all that is wrong is said at once."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{owner}: state dict must be a dict of arrays by name; got {type(given).__name__}")
     if wrong := misfits(expected, given):
         raise ValueError(f"{owner}: state dict does not fit, no {what} was changed: {wrong}")
 
@@ -161,7 +196,7 @@ def misfits(expected: Mapping[str, tuple[Shape, DType]], given: Mapping[str, Any
 def layer_sizes(owner: str, sizes: object) -> None:
     """An MLP's sizes: inputs, hidden widths, outputs."""
     if isinstance(sizes, str) or not isinstance(sizes, Iterable):
-        raise TypeError(f"{owner}: sizes must be a sequence of whole numbers, as in (64, 32, 10); got {sizes!r}")
+        raise TypeError(f"{owner}: sizes must be a sequence of whole numbers, as in (64, 32, 10); got {shown(sizes)}")
     listed = list(sizes)
     if len(listed) < 2:
         raise ValueError(f"{owner}: sizes must name at least inputs and outputs, as in (2, 1); got {listed}")
@@ -215,11 +250,11 @@ def parameters(owner: str, given: Iterable[object], kind: type) -> None:
             raise TypeError(f"{owner}: params must hold {kind.__name__} objects; got {described(entry, kind)}")
 
 
-def gradient(owner: str, given: Any, shape: Shape, dtype: DType) -> None:
-    """A gradient has its parameter's shape and dtype."""
-    float_array(owner, "gradient", given, dtype)
+def gradient(owner: str, given: Any, shape: Shape, dtype: DType, argument: str = "gradient") -> None:
+    """A gradient, or new data, has its parameter's shape and dtype."""
+    float_array(owner, argument, given, dtype)
     if given.shape != shape:
-        raise ValueError(f"{owner}: gradient has shape {given.shape}, but its parameter has shape {shape}")
+        raise ValueError(f"{owner}: {argument} has shape {given.shape}, but its parameter has shape {shape}")
 
 
 def distinct(owner: str, objects: Iterable[object], what: str) -> None:

@@ -1,6 +1,5 @@
 """The adapters that put any torch loss behind the contract."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -10,8 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from torch_impl import checks, loss_checks, modules
-from torch_impl.parameter import Array, Device, to_numpy, to_tensor
+from torch_impl import checks, loss_checks, modules, signatures
+from torch_impl.parameter import Array, Device, numpy_dtype, to_numpy, to_tensor
 
 Check = Callable[..., None]
 
@@ -134,8 +133,8 @@ class Criterion:
         checks.not_before_forward(self.name, self._memory)
         assert self._memory is not None
         leaves, value = self._memory
-        loss_checks.loss_grad_output(self.name, grad_output, tuple(value.shape), self.reduction)
-        upstream = np.asarray(1 if grad_output is None else grad_output)  # autograd casts it to the dtype of the value
+        shape, dtype = tuple(value.shape), numpy_dtype(value)
+        upstream = loss_checks.loss_grad_output(self.name, grad_output, shape, self.reduction, dtype)
         gradients = torch.autograd.grad(value, leaves, to_tensor(upstream, self.device), retain_graph=True)
         return [to_numpy(gradient) for gradient in gradients]
 
@@ -208,12 +207,7 @@ def make(kind: type[nn.Module], args: tuple[Any, ...], device: Device, options: 
     `size_average` and `reduce`, which torch deprecates, do not exist here: neither as names nor as positions.
     """
     name = kind.__name__
-    known = inspect.signature(kind).parameters.values()
-    signature = inspect.Signature([p for p in known if p.name not in ("size_average", "reduce")])
-    try:
-        given = signature.bind(*args, **options).arguments
-    except TypeError as error:
-        raise TypeError(f"{name}.__init__() {error}") from None
+    given = signatures.arguments(kind, args, dict(options))
     if kind in LOSS_CHECKS:  # torch looks at most options only when the loss is called
         reductions = ("mean", "batchmean", "sum", "none") if kind is nn.KLDivLoss else ("mean", "sum", "none")
         checks.choice(name, "reduction", given.get("reduction", "mean"), reductions)

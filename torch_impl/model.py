@@ -113,7 +113,8 @@ class Model:
         return ((name, parameter.grad) for name, parameter in self.named_parameters())
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        self.module.zero_grad(set_to_none)
+        checks.truth(self.name, "set_to_none", set_to_none)
+        self.module.zero_grad(bool(set_to_none))
 
     def state_dict(self) -> dict[str, Array]:
         """All parameters and buffers by name, as copies."""
@@ -131,7 +132,8 @@ class Model:
         return self.module.training
 
     def train(self, mode: bool = True) -> Self:
-        self.module.train(mode)
+        checks.truth(self.name, "mode", mode)
+        self.module.train(bool(mode))
         return self
 
     def eval(self) -> Self:

@@ -200,7 +200,7 @@ def draw(module: nn.Module, rng: Rng) -> None:
 
     RReLU and dropout draw from the same generator when they are called.
     """
-    rng = np.random.default_rng(rng)
+    rng = checks.generator(type(module).__name__, rng)
     for layer in module.modules():
         if isinstance(layer, RReLU | Dropout):
             layer.rng = rng

@@ -82,7 +82,7 @@ class Parameter:
 
     @data.setter
     def data(self, value: Array) -> None:
-        checks.gradient("Parameter", value, self.shape, self.data.dtype)
+        checks.gradient("Parameter", value, self.shape, self.data.dtype, "data")
         with torch.no_grad():
             self.tensor.copy_(to_tensor(value))
 
@@ -93,6 +93,8 @@ class Parameter:
 
     @grad.setter
     def grad(self, value: Array | None) -> None:
+        if value is not None:
+            checks.gradient("Parameter", value, self.shape, self.data.dtype)
         # By rows, whatever it is given as: torch's LBFGS refuses other strides.
         self.tensor.grad = None if value is None else to_tensor(value, self.tensor.device).contiguous()
 

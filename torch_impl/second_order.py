@@ -23,6 +23,8 @@ def hessian_vector_product(
     Arguments and refusals are those of the hand-written side, but any `nn.Module` and any loss of torch will do.
     Frozen parameters count like the others. A compiled model is run uncompiled: `torch.compile` has no second backward.
     """
+    checks.belongs(NAME, "model", model, Model, "a module")
+    checks.belongs(NAME, "loss", loss, Loss, "a loss")
     checks.choice(NAME, "loss.reduction", loss.reduction, ("mean", "sum"))
     # The values in new leaves: neither `.grad` nor `requires_grad` of the model's own is touched.
     own = {name: w.detach().requires_grad_() for name, w in model.module.named_parameters()}

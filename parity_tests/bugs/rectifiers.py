@@ -28,14 +28,10 @@ RECTIFIERS: dict[str, Bug] = {
         hint="[Hardtanh-",
     ),
     "relu6: the kink at 6 passes": Bug(
-        "ties", "x > 6 is off", edit("Hardtanh.backward", "x >= high", "x > high"), hint="[ReLU6-"
+        "ties", "x > 6 is off", edit("ReLU6.backward", "x >= 6", "x > 6"), hint="[ReLU6-"
     ),
-    "relu6: −6 … 6": Bug(
-        "mask", "hardtanh scaled by 6", edit("ReLU6.__init__", "0.0, 6.0", "-6.0, 6.0"), hint="[ReLU6"
-    ),
-    "relu6: 1 for 6": Bug(
-        "mask", "the last argument forgotten", edit("ReLU6.__init__", "0.0, 6.0", "0.0"), hint="[ReLU6"
-    ),
+    "relu6: −6 … 6": Bug("mask", "hardtanh scaled by 6", edit("ReLU6.forward", "0.0, 6.0", "-6.0, 6.0"), hint="[ReLU6"),
+    "relu6: 1 for 6": Bug("mask", "the last argument forgotten", edit("ReLU6.forward", "6.0", "1.0"), hint="[ReLU6"),
     "threshold: passes at the threshold": Bug(
         "ties", "x >= threshold", edit("Threshold.backward", "x <=", "x <"), hint="[Threshold(-1"
     ),

@@ -29,6 +29,7 @@ import torch
 from handgrad.dictionary import measure
 from handgrad.judge import Verdict, judge_backward, judge_forward, judge_loss, judge_optimizer, snapshot
 from parity_tests.tables import SIDES
+from torch_impl import signatures
 
 OWN_FILES = tuple(str(pathlib.Path(package.__file__).parent) for package in SIDES.values())
 PYTHONS_OWN = re.compile(r"^(\S+\(\)) (takes |missing |got an unexpected |got multiple |got some positional)")
@@ -141,13 +142,13 @@ class Outcome:
 
     @property
     def text(self) -> str:
-        """The error as Python prints it, without addresses; Python's own about arguments without its function's name,
-        which for a method is that of the class it is written in."""
+        """The error as Python prints it, without addresses; Python's own about arguments without the names of function
+        and arguments, which for a method are those of the class that it is written in."""
         if self.error is None:
             return ""
         words = re.sub(r"0x[0-9a-f]+", "0x", str(self.error))
         if found := PYTHONS_OWN.match(words):
-            words = words[found.end(1) :]
+            words = re.sub(r"(missing \d+ .*?arguments?): .*", r"\1", words[found.end(1) :])
         return f"{type(self.error).__name__}: {words}"
 
 
@@ -361,7 +362,7 @@ def readable(error: Exception) -> bool:
     if not str(error) or "\n" in str(error):
         return False
     last = traceback.extract_tb(error.__traceback__)[-1]
-    if last.filename == __file__:
+    if last.filename in (__file__, signatures.__file__):
         return isinstance(error, TypeError) and bool(PYTHONS_OWN.match(str(error)))
     return last.filename.startswith(OWN_FILES) and linecache.getline(
         last.filename, last.lineno or 0

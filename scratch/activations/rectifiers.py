@@ -63,17 +63,19 @@ class Hardtanh(Module):
         return f"min_val={self.min_val}, max_val={self.max_val}"
 
 
-class ReLU6(Hardtanh):
+class ReLU6(Module):
     """y = min(max(x, 0), 6): Hardtanh between 0 and 6, so f′ = 0 at 0 and at 6.
 
     Source: A. Krizhevsky, Convolutional deep belief networks on CIFAR-10 (2010).
     """
 
-    def __init__(self) -> None:
-        super().__init__(0.0, 6.0)
+    def forward(self, x: Array) -> Array:
+        checks.float_array(self.name, "input", x)
+        return self._remember(x.clip(0.0, 6.0), x)
 
-    def extra_repr(self) -> str:
-        return ""
+    def backward(self, grad_output: Array) -> Array:
+        (x,) = self._recall(grad_output)
+        return zero_where((x <= 0) | (x >= 6), grad_output)
 
 
 class Threshold(Module):
@@ -177,7 +179,7 @@ class RReLU(Module):
     def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, rng: Rng = None) -> None:
         checks.activation(self.name, {"lower": lower, "upper": upper})
         self.lower, self.upper = plain(lower), plain(upper)
-        self.rng = np.random.default_rng(rng)
+        self.rng = checks.generator(self.name, rng)
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)

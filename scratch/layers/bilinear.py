@@ -51,7 +51,7 @@ class Bilinear(Module):
         self.reset_parameters(rng)
 
     def reset_parameters(self, rng: Rng = None) -> None:
-        rng = np.random.default_rng(rng)
+        rng = checks.generator(self.name, rng)
         bound = 1 / math.sqrt(self.in1_features)
         for parameter in self.parameters():
             uniform_(parameter, -bound, bound, rng=rng)

@@ -33,7 +33,7 @@ class Dropout(Module):
     def __init__(self, p: float = 0.5, rng: Rng = None) -> None:
         layer_checks.layer(self.name, {"p": p})
         self.p = p
-        self.rng = np.random.default_rng(rng)
+        self.rng = checks.generator(self.name, rng)
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)

@@ -56,7 +56,7 @@ class Embedding(Module):
         self.reset_parameters(rng)
 
     def reset_parameters(self, rng: Rng = None) -> None:
-        normal_(self.weight, rng=rng)
+        normal_(self.weight, rng=checks.generator(self.name, rng))
         if self.padding_idx is not None:
             self.weight.data[self.padding_idx] = 0
 

@@ -46,7 +46,7 @@ class Linear(Module):
         self.reset_parameters(rng)
 
     def reset_parameters(self, rng: Rng = None) -> None:
-        rng = np.random.default_rng(rng)
+        rng = checks.generator(self.name, rng)
         bound = 1 / math.sqrt(self.in_features) if self.in_features else 0.0
         for parameter in self.parameters():
             uniform_(parameter, -bound, bound, rng=rng)

@@ -59,8 +59,7 @@ class Criterion:
         checks.not_before_forward(self.name, self._memory)
         assert self._memory is not None
         reduction, shape, (*memory, count) = self._memory
-        loss_checks.loss_grad_output(self.name, grad_output, shape, reduction)
-        upstream = np.asarray(1 if grad_output is None else grad_output, count.dtype)
+        upstream = loss_checks.loss_grad_output(self.name, grad_output, shape, reduction, count.dtype)
         # Every target ignored: nothing to differentiate, and 1/0 must not reach the sum.
         return (*memory, upstream / count if count else np.zeros_like(upstream))
 
