@@ -192,6 +192,42 @@ def test_what_is_handed_out_stays(side):
         np.testing.assert_array_equal(array, copy)
 
 
+UNFIT = {
+    "of another shape": lambda a: a[:1],
+    "of another dtype": lambda a: a.astype(np.float64),
+    "whole numbers": lambda a: a.astype(int),
+    "in another byte order": lambda a: a.astype(">f4"),
+    "a list": lambda a: a.tolist(),
+    "a number": lambda a: 1.0,
+}
+
+
+@pytest.mark.parametrize("attribute", ["data", "grad"])
+@pytest.mark.parametrize("given", UNFIT)
+def test_what_does_not_fit_a_parameter_is_refused_at_once(attribute, given):
+    """In the same words, and the parameter is as it was."""
+    before, words = np.arange(6, dtype=np.float32).reshape(3, 2), set()
+    for side in SIDES.values():
+        parameter = side.Parameter(before)
+        parameter.grad = -before
+        with pytest.raises((TypeError, ValueError), match=r"^Parameter: (data|gradient) ") as caught:
+            setattr(parameter, attribute, UNFIT[given](before))
+        words.add(str(caught.value))
+        np.testing.assert_array_equal(parameter.data, before)
+        np.testing.assert_array_equal(parameter.grad, -before)
+    assert len(words) == 1
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("attribute", ["data", "grad"])
+def test_a_parameter_keeps_no_array_of_the_callers(side, attribute):
+    given = np.ones((3, 2), np.float32)
+    parameter = SIDES[side].Parameter(np.zeros((3, 2), np.float32))
+    setattr(parameter, attribute, given)
+    given[...] = 7
+    np.testing.assert_array_equal(getattr(parameter, attribute), np.ones((3, 2)))
+
+
 @pytest.mark.parametrize("side", SIDES)
 def test_gradients_accumulate_until_zero_grad(side):
     side = SIDES[side]

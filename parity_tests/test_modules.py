@@ -236,9 +236,9 @@ def test_what_a_subclass_must_define(act, message):
 
 
 def step_with(gradient):
-    """One step of a float32 parameter of shape (5, 3) with a gradient that may not fit."""
+    """One step of a float32 parameter of shape (5, 3) with what a layer of one's own took for its gradient."""
     parameter = scratch.Parameter(X)
-    parameter.grad = gradient
+    parameter.accumulate(gradient)
     scratch.SGD([parameter]).step()
 
 

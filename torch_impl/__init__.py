@@ -100,7 +100,7 @@ def _layer(kind: type[nn.Module]) -> Callable[..., Model]:
             module = kind(**given)
         if "dtype" in own:
             module.to(torch_dtype(name, own["dtype"]))
-        if "rng" in own:
+        if own.get("rng") is not None:
             modules.draw(module, own["rng"])
         return (PairModel if kind is nn.Bilinear else Model)(on(module, device))
 
