@@ -253,8 +253,8 @@ MARGINS: dict[str, Bug] = {
         "x₂'s first",
         edit(
             "CosineEmbeddingLoss.backward",
-            "np.where(on, grad1, 0), np.where(on, grad2, 0)",
-            "np.where(on, grad2, 0), np.where(on, grad1, 0)",
+            "(x2 / length - cos * x1 / a), u * (x1 / length - cos * x2 / b)",
+            "(x1 / length - cos * x2 / b), u * (x2 / length - cos * x1 / a)",
         ),
         "losses",
         hint="[CosineEmbedding-mean",

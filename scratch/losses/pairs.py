@@ -33,7 +33,8 @@ class MarginRankingLoss(PairLoss):
 
     def backward(self, grad_output: Any = None) -> tuple[Array, Array]:
         z, target, u = self._recall(grad_output)
-        grad2 = np.where(z >= 0, u * target, 0)
+        with np.errstate(invalid="ignore"):  # 0·∞ of an infinite target: NaN, as in PyTorch
+            grad2 = np.where(z >= 0, u, z.dtype.type(0)) * target
         return -grad2, grad2
 
 
@@ -65,7 +66,5 @@ class CosineEmbeddingLoss(PairLoss):
     def backward(self, grad_output: Any = None) -> tuple[Array, Array]:
         x1, x2, target, a, b, length, cos, margin, u = self._recall(grad_output)
         sign = np.subtract((target == -1) & (cos - margin >= 0), target == 1, dtype=cos.dtype)
-        on, u, a, b, length, cos = (np.asarray(y)[..., np.newaxis] for y in (sign != 0, u * sign, a, b, length, cos))
-        grad1 = u * (x2 / length - cos * x1 / a)
-        grad2 = u * (x1 / length - cos * x2 / b)
-        return np.where(on, grad1, 0), np.where(on, grad2, 0)
+        u, a, b, length, cos = (np.asarray(y)[..., np.newaxis] for y in (u * sign, a, b, length, cos))
+        return u * (x2 / length - cos * x1 / a), u * (x1 / length - cos * x2 / b)
