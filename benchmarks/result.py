@@ -1,13 +1,14 @@
 """The file of a run: what was asked, what it ran on, and every row with all its samples."""
 
-import json
-import math
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import VARIANTS
 from benchmarks.statistics import Samples
+from handgrad import stored
+from handgrad.rules import COUNT, TEXT, Rule, is_real
 
 FORMAT = 1
 
@@ -23,30 +24,36 @@ class BadResultError(ValueError):
     """A file that is no result of `handgrad bench`."""
 
 
+TIME: Rule = (lambda value: is_real(value) and 0 < abs(value) <= sys.float_info.max, "a time")
+FORMAT_IS: Rule = (lambda value: value == FORMAT and is_real(value), f"{FORMAT}")
+SHAPE = {
+    "format": FORMAT_IS,
+    "environments": {str: {"probe_seconds?": TIME}},
+    "questions": {
+        str: {
+            str: [
+                {
+                    "case": {"name": TEXT},
+                    "seconds?": {str: [[TIME]]},
+                    "dirty?": COUNT,
+                    "blocks?": COUNT,
+                }
+            ]
+        }
+    },
+}
+"""What is read of a result when two are compared."""
+
+
 def load(path: Path) -> Result:
     """The result in `path`. Raises BadResultError, whose text names the file and what is wrong with it."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found: Result = stored.load(path, SHAPE)
     except OSError as error:
         raise BadResultError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise BadResultError(f"{path} is not JSON") from error
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise BadResultError(f"{path} is not a result of handgrad bench in format {FORMAT}")
-    try:
-        for _, _, row in rows_of(found):
-            for samples in seconds_of(row).values():
-                _check(samples)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise BadResultError(f"{path} is a damaged result of handgrad bench: {error}") from error
+        raise BadResultError(f"{path} is no result of handgrad bench in format {FORMAT}: {error}") from error
     return found
-
-
-def _check(samples: Any) -> None:
-    for process in samples:
-        for s in process:
-            if not (isinstance(s, int | float) and 0 < abs(s) < math.inf):
-                raise ValueError(f"{s!r} is no time")
 
 
 def rows_of(result: Result) -> Iterator[tuple[str, str, Row]]:

@@ -15,6 +15,8 @@ from typing import Any
 from handgrad.experiments import Experiment
 from handgrad.files import write_text
 from handgrad.report.index import Outcome
+from handgrad.rules import COUNT, FINITE, NOT_NEGATIVE, TEXT, TRUTH, or_none
+from handgrad.stored import load
 
 INDEX, TIMES = "index.html", "times.json"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -101,20 +103,35 @@ def _run(experiment: Experiment, options: Sequence[str], folder: Path) -> Outcom
     return Outcome(experiment, result, seconds, error)
 
 
+SIDES, REACHED = ("scratch", "torch"), or_none(FINITE)
+SHAPE = {
+    "passed": TRUTH,
+    "parity": TRUTH,
+    "interrupted": TRUTH,
+    "command": TEXT,
+    "repeats": [{"values": dict.fromkeys(SIDES, REACHED)}],
+    "expectation": {"undecided": or_none(TEXT)},
+    "sides": {side: {"reached": REACHED, "parity": {"numbers": COUNT}} for side in SIDES},
+}
+"""What is read of a result.json."""
+
+
 def _result(folder: Path) -> dict[str, Any] | None:
-    """What `result.json` holds, without the long lists; None where there is none that can be read."""
+    """What `result.json` holds, without the long lists; None where there is none, or a damaged one."""
     try:
-        found: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        return {
-            **{key: found[key] for key in ("passed", "parity", "interrupted", "command", "repeats")},
-            "undecided": found["expectation"]["undecided"],
-            "sides": {
-                name: {"reached": side["reached"], "parity": {"numbers": side["parity"]["numbers"]}}
-                for name, side in found["sides"].items()
-            },
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        found = load(folder / "result.json", SHAPE)
+    except (OSError, ValueError):
         return None
+    return {
+        **{key: found[key] for key in ("passed", "parity", "interrupted", "command")},
+        "repeats": [{"values": repeat["values"]} for repeat in found["repeats"]],
+        "undecided": found["expectation"]["undecided"],
+        "sides": {
+            name: {"reached": side["reached"], "parity": {"numbers": side["parity"]["numbers"]}}
+            for name, side in found["sides"].items()
+            if name in SIDES
+        },
+    }
 
 
 def _remember(folder: Path, outcomes: Iterable[Outcome]) -> None:
@@ -125,7 +142,7 @@ def _remember(folder: Path, outcomes: Iterable[Outcome]) -> None:
 
 def _times(folder: Path) -> Mapping[str, float]:
     try:
-        found = json.loads((folder / TIMES).read_text(encoding="utf-8"))
-        return {str(name): float(value) for name, value in found.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        found: dict[str, float] = load(folder / TIMES, {str: NOT_NEGATIVE})
+    except (OSError, ValueError):
         return {}
+    return found

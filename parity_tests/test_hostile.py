@@ -188,8 +188,9 @@ def test_numbers_of_numpy_are_numbers():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"value": math.nan}, "value must be a number"),
-        ({"value": "0.9"}, "value must be a number"),
+        ({"value": math.nan}, "value must be a finite number"),
+        ({"value": 10**400}, "value must be a finite number"),
+        ({"value": "0.9"}, "value must be a finite number"),
         ({"decides": 1}, "decides must be True or False"),
         ({"metric": ["test_loss"]}, "metric must be one of"),
         ({"bound": "least"}, "bound must be one of min, max"),

@@ -1,6 +1,5 @@
 """What an experiment is: its data, its recipe, and what must come out of it."""
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,14 +9,14 @@ from typing import Any, Self
 import numpy as np
 
 from handgrad.contract import Array, Loss, Target
-from handgrad.experiments.rules import (
+from handgrad.rules import (
+    FINITE,
     FUNCTION,
     NOT_NEGATIVE,
     POSITIVE,
     TEXT,
     TRUTH,
     Rule,
-    is_real,
     is_whole,
     one_of,
     or_none,
@@ -102,7 +101,7 @@ class Expectation:
     def __post_init__(self) -> None:
         refuse_unless(one_of(METRICS), "metric", self.metric)
         refuse_unless(one_of(("min", "max")), "bound", self.bound)
-        refuse_unless((lambda value: is_real(value) and not math.isnan(value), "a number"), "value", self.value)
+        refuse_unless(FINITE, "value", self.value)
         refuse_unless(TRUTH, "decides", self.decides)
 
     def met(self, value: float | None) -> bool:

@@ -2,8 +2,9 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -12,7 +13,9 @@ import handgrad
 from handgrad.experiments.experiment import METRICS
 from handgrad.files import write_text
 from handgrad.processes import run_all
+from handgrad.rules import COUNT, FINITE, NOT_NEGATIVE, TEXT, TRUTH, is_real, or_none
 from handgrad.seeds import Request, trained
+from handgrad.stored import load
 from handgrad.sweep.plan import Plan
 
 SCHEMA_VERSION = 1
@@ -174,6 +177,29 @@ def write(found: Sweep, path: Path) -> None:
     write_text(path, "\n".join(["{", *lines, f' "runs": [\n{runs}\n ]', "}"]) + "\n")
 
 
+SIDES = ("scratch", "torch")
+SHAPE = {
+    "settings": {str: (lambda value: True, "anything")},
+    "axes": {str: [(lambda value: True, "anything")]},
+    "runs": [
+        {
+            "cell": {str: (lambda value: isinstance(value, str) or is_real(value), "text or a number")},
+            "seed": COUNT,
+            "parity": TRUTH,
+            "values": {metric: {side: or_none(FINITE) for side in SIDES} for metric in METRICS},
+            "stuck": dict.fromkeys(SIDES, TRUTH),
+            "steps": COUNT,
+            "judged": COUNT,
+            "numbers": COUNT,
+            "worst": or_none(NOT_NEGATIVE),
+            "failure": TEXT,
+            "seconds": NOT_NEGATIVE,
+        }
+    ],
+}
+"""What is read of the result of a sweep; a run has the fields of `Outcome`."""
+
+
 def stored(plan: Plan, path: Path) -> list[Outcome]:
     """The outcomes of this sweep that stand in `path` already; none where there is no such file.
 
@@ -181,15 +207,19 @@ def stored(plan: Plan, path: Path) -> list[Outcome]:
     where it holds runs that `plan` has not and that would be lost.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        settings, axes = found["settings"], list(found["axes"])
-        outcomes = [Outcome(**{**run, "worst": _number(run["worst"])}) for run in found["runs"]]
-        if not isinstance(settings, dict) or not all(isinstance(outcome.cell, dict) for outcome in outcomes):
-            raise TypeError
+        found = load(path, SHAPE)
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"--resume: {path} is no result of a sweep; remove it, or give another --out") from error
+    except (OSError, ValueError) as error:
+        what = error.strerror if isinstance(error, OSError) else error
+        message = f"--resume: {path} is no result of a sweep ({what}); remove it, or give another --out"
+        raise ValueError(message) from error
+    settings, axes = found["settings"], list(found["axes"])
+    names = [field.name for field in fields(Outcome)]
+    runs = [{name: run[name] for name in names} for run in found["runs"]]
+    outcomes = [Outcome(**run | {"worst": _number(run["worst"])}) for run in runs]
+    if twice := [key for key, times in Counter(outcome.key for outcome in outcomes).items() if times > 1]:
+        raise ValueError(f"--resume: {path} holds {twice[0]} twice; remove it, or give another --out")
     wanted = json.loads(_dumps(plan.settings))
     for name in wanted | settings:
         if settings.get(name) != wanted.get(name):

@@ -1,4 +1,4 @@
-"""What a field of an experiment may be: a test that a value passes, and the words for it."""
+"""What a value may be: a test that it passes, and the words for it. For fields of experiments and of stored results."""
 
 import numbers
 import sys
@@ -40,3 +40,5 @@ TRUTH: Rule = (lambda value: isinstance(value, bool), "True or False")
 POSITIVE: Rule = (lambda value: is_whole(value) and value >= 1, "a whole number >= 1")
 NOT_NEGATIVE: Rule = (lambda value: is_real(value) and 0 <= value <= sys.float_info.max, "a finite number >= 0")
 FUNCTION: Rule = (callable, "a function")
+COUNT: Rule = (lambda value: is_whole(value) and 0 <= value < 2**63, "a whole number >= 0")
+FINITE: Rule = (lambda value: is_real(value) and abs(value) <= sys.float_info.max, "a finite number")
