@@ -174,23 +174,23 @@ ODD_INPUTS: dict[str, Any] = {
 }
 
 
-def op_results(side: Any, name: str, options: dict[str, Any]) -> dict[str, Any]:
+def op_results(side: Any, name: str, options: dict[str, Any], judged: bool = True) -> dict[str, Any]:
     """Output and gradients of an op, judged."""
     model = getattr(side, name)(**options)
     if "Norm" in name:  # whose w = 1 and b = 0 are as good as none
         model.load_state_dict({n: a if "track" in n else a + a.dtype.type(0.5) for n, a in model.state_dict().items()})
     if name in ODD_INPUTS:
-        return judged_results(model, ODD_INPUTS[name](options))
+        return model_results(model, ODD_INPUTS[name](options), judged)
     widths = ("in_features", "num_features", "num_channels", "normalized_shape")
     features = next((options[name] for name in widths if name in options), options.get("sizes", (3,))[0])
     shape = (4, 6) if name == "GLU" else (5, features)  # which halves an axis
     rng = np.random.default_rng(0)
     scales = np.logspace(-1, 1.5, shape[0])[:, np.newaxis]  # for the activations that differ only near 0, or far off
     x = (scales * rng.normal(size=shape)).astype(options.get("dtype", np.float32))
-    return judged_results(model, (x,))
+    return model_results(model, (x,), judged)
 
 
-def judged_results(model: Any, inputs: tuple[Any, ...]) -> dict[str, Any]:
+def model_results(model: Any, inputs: tuple[Any, ...], judged: bool) -> dict[str, Any]:
     output = model.forward(*inputs)
     grad_output = np.random.default_rng(1).normal(size=output.shape).astype(output.dtype)
     model.zero_grad()
@@ -202,12 +202,14 @@ def judged_results(model: Any, inputs: tuple[Any, ...]) -> dict[str, Any]:
     rows = {f"rows of {name}": parameter.rows for name, parameter in model.named_parameters()}
     results |= {name: mask for name, mask in rows.items() if mask is not None}
     x = inputs if len(inputs) > 1 else inputs[0]
-    for verdict in (judge_forward(model, x), judge_backward(model, x, grad_output)):
+    for verdict in (judge_forward(model, x), judge_backward(model, x, grad_output)) if judged else ():
         assert verdict.held, verdict.render()
     return results
 
 
-def loss_results(side: Any, name: str, options: dict[str, Any]) -> dict[str, Any]:
+def loss_results(
+    side: Any, name: str, options: dict[str, Any], judged: bool = True, dtype: Any = np.float64
+) -> dict[str, Any]:
     """Value and gradients of a loss, judged. Class losses get every class as a target."""
     loss = getattr(side, name)(**options)
     rng = np.random.default_rng(0)
@@ -225,11 +227,12 @@ def loss_results(side: Any, name: str, options: dict[str, Any]) -> dict[str, Any
         "PoissonNLLLoss": (np.floor(5 * other),),  # Stirling's terms begin above 1
         "SoftMarginLoss": (signs,),
     }
-    arrays = (x, *rest.get(name, (other,)))
+    arrays = tuple(a.astype(dtype) if a.dtype.kind == "f" else a for a in (x, *rest.get(name, (other,))))
     value = loss.forward(*arrays)
     grad_output = np.ones(np.shape(value))
-    verdict = judge_loss(loss, *arrays, grad_output=grad_output)
-    assert verdict.held, verdict.render()
+    if judged:
+        verdict = judge_loss(loss, *arrays, grad_output=grad_output)
+        assert verdict.held, verdict.render()
     gradients = loss.backward(grad_output)
     gradients = gradients if isinstance(gradients, tuple) else (gradients,)
     return {"value": np.asarray(value), **{f"gradient {i}": gradient for i, gradient in enumerate(gradients)}}

@@ -29,6 +29,16 @@ def shown(given: Any) -> str:
     return text if len(text) <= 80 else f"{text[:60]}...{text[-10:]}"
 
 
+def plain(value: Any) -> Any:
+    """A NumPy scalar as the Python number that it is, alone and in a list or tuple; anything else as it is.
+
+    Options are kept so: `np.float64(0.1) * x` would make float64 of a float32 array, and `0.1 * x` does not.
+    """
+    if isinstance(value, np.generic):
+        return float(value) if isinstance(value, np.floating) else value.item()  # `longdouble.item()` is a longdouble
+    return type(value)(map(plain, value)) if type(value) in (list, tuple) else value
+
+
 def choice(owner: str, argument: str, given: Any, allowed: Iterable[str]) -> None:
     """`given` must be one of `allowed`; a ValueError names the nearest one."""
     names = list(allowed)

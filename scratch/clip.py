@@ -32,6 +32,7 @@ def clip_grad_norm_(
     """
     order = optimizer_checks.norm_type("clip_grad_norm_", norm_type)
     optimizer_checks.not_negative("clip_grad_norm_", "max_norm", max_norm)
+    max_norm = checks.plain(max_norm)
     held = _with_gradient("clip_grad_norm_", parameters)
     if not held:
         return np.float32(0)
@@ -53,6 +54,7 @@ def clip_grad_value_(parameters: Parameter | Iterable[Parameter], clip_value: fl
     Raises ValueError for a negative clip_value.
     """
     optimizer_checks.not_negative("clip_grad_value_", "clip_value", clip_value)
+    clip_value = checks.plain(clip_value)
     for parameter, gradient in _with_gradient("clip_grad_value_", parameters):
         parameter.grad = np.clip(gradient, -clip_value, clip_value)
 

@@ -44,7 +44,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     checks.choice("calculate_gain", "nonlinearity", nonlinearity, GAINS)
     if nonlinearity == "leaky_relu" and param is not None:
         checks.number("calculate_gain", "param", param)
-        return math.sqrt(2 / (1 + param**2))
+        return math.sqrt(2 / (1 + checks.plain(param) ** 2))
     return GAINS[nonlinearity]
 
 
@@ -93,6 +93,7 @@ def trunc_normal_(
     _interval("trunc_normal_", a, b, infinite=True)
     if std == 0:
         raise ValueError(f"trunc_normal_: std must be > 0; got {std!r}")
+    mean, std, a, b = checks.plain((mean, std, a, b))
     peak = max(a, min(mean, b))
     d = (peak - mean) / std
     checks.number("trunc_normal_", "the distance of mean from [a, b] in units of std", d)
@@ -112,7 +113,7 @@ def trunc_normal_(
 @without_underflow
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """The value `val` everywhere. ValueError for one that is finite and not in the array's dtype."""
-    data = _data(tensor)
+    data, val = _data(tensor), checks.plain(val)
     if math.isfinite(val) and abs(val) > float(np.finfo(data.dtype).max):
         raise ValueError(f"constant_: val must be in the range of {data.dtype}; got {val!r}")
     data[...] = val
@@ -196,7 +197,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, rng: Rng = None)
     checks.number("sparse_", "std", std, 0.0)
     data, rng = _matrix("sparse_", tensor), checks.generator("sparse_", rng)
     normal_(data, 0.0, std, rng)
-    zeros = math.ceil(sparsity * len(data))
+    zeros = math.ceil(checks.plain(sparsity) * len(data))
     for column in data.T:
         column[rng.permutation(len(data))[:zeros]] = 0
     return tensor
@@ -205,7 +206,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, rng: Rng = None)
 def _xavier_std(owner: str, tensor: Parameter | Array, gain: float) -> float:
     checks.number(owner, "gain", gain, 0.0)
     both = sum(fans(_data(tensor).shape))
-    return gain * math.sqrt(2 / both) if both else 0.0
+    return checks.plain(gain) * math.sqrt(2 / both) if both else 0.0
 
 
 def _kaiming_std(owner: str, tensor: Parameter | Array, a: float, mode: str, nonlinearity: str) -> float:

@@ -204,7 +204,7 @@ def cosine_loss(owner: str, input1: Any, input2: Any, target: Any, reduction: st
 def gaussian_nll_loss(owner: str, input: Any, target: Any, var: Any, reduction: str) -> None:
     """A variance for every element, for every row, along one axis of length 1, or one for all; never negative."""
     elementwise_loss(owner, input, target, reduction)
-    if isinstance(var, int | float):
+    if isinstance(var, int | float | np.number):
         number(owner, "var", var, 0.0)
         return
     float_array(owner, "var", var, input.dtype)

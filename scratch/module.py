@@ -92,7 +92,14 @@ class Buffer:
         return repr(self.data)
 
 
-class Module:
+class Options:
+    """What has options as attributes: a NumPy scalar is kept as the Python number that it is (see `checks.plain`)."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, checks.plain(value) if isinstance(value, np.generic) else value)
+
+
+class Module(Options):
     """A differentiable function with parameters.
 
     A subclass writes `forward(x)`, which remembers what the derivative needs, and right under it its vector-Jacobian

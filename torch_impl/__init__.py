@@ -82,8 +82,9 @@ def _layer(kind: type[nn.Module]) -> Callable[..., Model]:
     def make(
         *args: Any, device: Device = "cpu", dtype: npt.DTypeLike = np.float32, rng: Rng = None, **options: Any
     ) -> Model:
+        options = {option: checks.plain(value) for option, value in options.items()}
         with modules.zero_width():
-            module = kind(*args, **options)
+            module = kind(*checks.plain(args), **options)
         module = module.to(torch_dtype(name, dtype))
         if rng is not None:
             modules.draw(module, rng)
@@ -97,7 +98,7 @@ def _layer(kind: type[nn.Module]) -> Callable[..., Model]:
         else:
             checks.activation(name, {key: value for key, value in given.items() if key in checks.ACTIVATION_OPTIONS})
         with modules.zero_width():
-            module = kind(**given)
+            module = kind(**{option: checks.plain(value) for option, value in given.items()})
         if "dtype" in own:
             module.to(torch_dtype(name, own["dtype"]))
         if own.get("rng") is not None:

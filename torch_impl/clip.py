@@ -24,14 +24,14 @@ def clip_grad_norm_(
     if error_if_nonfinite:
         total = nn.utils.get_total_norm([tensor.grad for tensor in tensors if tensor.grad is not None], order)
         optimizer_checks.finite_norm("clip_grad_norm_", total.item(), order)
-    number: Any = to_numpy(nn.utils.clip_grad_norm_(tensors, max_norm, order))[()]
+    number: Any = to_numpy(nn.utils.clip_grad_norm_(tensors, checks.plain(max_norm), order))[()]
     return number
 
 
 def clip_grad_value_(parameters: Parameter | Iterable[Parameter], clip_value: float) -> None:
     """Move every entry of every gradient into [−clip_value, clip_value], `torch.nn.utils.clip_grad_value_`."""
     optimizer_checks.not_negative("clip_grad_value_", "clip_value", clip_value)
-    nn.utils.clip_grad_value_(_tensors("clip_grad_value_", parameters), clip_value)
+    nn.utils.clip_grad_value_(_tensors("clip_grad_value_", parameters), checks.plain(clip_value))
 
 
 def _tensors(owner: str, parameters: Parameter | Iterable[Parameter]) -> list[nn.Parameter]:

@@ -69,7 +69,7 @@ def layer(owner: str, options: Mapping[str, Any]) -> None:
     if options.get("sparse") and options["scale_grad_by_freq"]:
         raise ValueError(f"{owner}: scale_grad_by_freq does not go with sparse")
     if (padding := options.get("padding_idx")) is not None:
-        rows = options["num_embeddings"]
+        rows = int(options["num_embeddings"])
         count(owner, "padding_idx", padding, -rows)
         if padding >= rows:
             raise ValueError(f"{owner}: padding_idx must be < num_embeddings={rows}; got {padding}")

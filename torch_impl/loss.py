@@ -212,5 +212,7 @@ def make(kind: type[nn.Module], args: tuple[Any, ...], device: Device, options: 
         reductions = ("mean", "batchmean", "sum", "none") if kind is nn.KLDivLoss else ("mean", "sum", "none")
         checks.choice(name, "reduction", given.get("reduction", "mean"), reductions)
         loss_checks.loss_options(name, **given)
-    module = kind(**{name: to_tensor(a, device) if isinstance(a, np.ndarray) else a for name, a in given.items()})
+    module = kind(
+        **{name: to_tensor(a, device) if isinstance(a, np.ndarray) else checks.plain(a) for name, a in given.items()}
+    )
     return (PairLoss if kind in PAIRS else Loss)(module, device)

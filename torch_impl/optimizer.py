@@ -43,7 +43,15 @@ class Optimizer:
         if closure is not None or isinstance(self.optimizer, torch.optim.LBFGS):
             optimizer_checks.closure(self.name, closure)
         self._begin()
+        self._plain()
         return self.optimizer.step(closure)
+
+    def _plain(self) -> None:
+        """Options as Python numbers: whoever wrote one into a group since may have written a NumPy scalar."""
+        for group in self.param_groups:
+            for name, value in group.items():
+                if name != "params" and isinstance(value, np.generic | tuple | list):
+                    group[name] = optimizer_checks.plain(value)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         checks.truth(self.name, "set_to_none", set_to_none)

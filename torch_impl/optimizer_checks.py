@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from . import checks
 from .checks import DType, Shape, choice, count, described, misfits, number, parameters, truth
 
 SCHEDULED = ("initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum")
@@ -138,7 +139,7 @@ def plain(value: Any) -> Any:
     """An option as it is kept: no list that the caller may go on changing, and no NumPy scalar, whose dtype spreads."""
     if isinstance(value, list | tuple):
         return tuple(plain(entry) for entry in value)
-    return value.item() if isinstance(value, np.generic) else value
+    return checks.plain(value)
 
 
 def optimizer_options(owner: str, options: Mapping[str, Any], known: Iterable[str]) -> None:

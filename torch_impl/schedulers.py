@@ -6,7 +6,7 @@ from typing import Any
 
 from torch.optim import lr_scheduler
 
-from torch_impl import optimizer_checks
+from torch_impl import checks, optimizer_checks
 from torch_impl.optimizer import Optimizer
 
 
@@ -26,7 +26,9 @@ def constructor(name: str) -> Callable[..., lr_scheduler.LRScheduler]:
         optimizer_checks.scheduler(name, optimizer, Optimizer, arguments)
         if arguments.get("last_epoch", -1) != -1:
             optimizer_checks.initial_lr(name, optimizer.param_groups)
-        schedule: lr_scheduler.LRScheduler = kind(optimizer.optimizer, **arguments)
+        schedule: lr_scheduler.LRScheduler = kind(
+            optimizer.optimizer, **{key: checks.plain(value) for key, value in arguments.items()}
+        )
         return schedule
 
     return make

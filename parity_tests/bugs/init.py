@@ -34,7 +34,7 @@ INIT: dict[str, Bug] = {
     "gain of the slope": Bug(
         "init",
         "1 + a for 1 + a²",
-        edit("init.calculate_gain", "param**2", "param"),
+        edit("init.calculate_gain", "plain(param) ** 2", "plain(param)"),
         "contract",
         hint="test_leaky_gain",
     ),

@@ -111,8 +111,3 @@ def not_positive(x: Array) -> Array:
     −0 stays −0, unlike in `np.minimum(x, 0)`.
     """
     return np.where(x > 0, 0, x)
-
-
-def plain(value: float) -> float:
-    """A NumPy scalar as the Python number it is: `np.float64(0.1) * x` would turn a float32 array into float64."""
-    return value.item() if isinstance(value, np.generic) else value

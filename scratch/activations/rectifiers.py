@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scratch import checks
-from scratch.activations.functions import plain, zero_where
+from scratch.activations.functions import zero_where
 from scratch.init import Rng
 from scratch.module import Array, Module, Parameter
 
@@ -49,7 +49,7 @@ class Hardtanh(Module):
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
         checks.activation(self.name, {"min_val": min_val, "max_val": max_val})
-        self.min_val, self.max_val = plain(min_val), plain(max_val)
+        self.min_val, self.max_val = min_val, max_val
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
@@ -83,7 +83,7 @@ class Threshold(Module):
 
     def __init__(self, threshold: float, value: float) -> None:
         checks.activation(self.name, {"threshold": threshold, "value": value})
-        self.threshold, self.value = plain(threshold), plain(value)
+        self.threshold, self.value = threshold, value
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
@@ -105,7 +105,7 @@ class LeakyReLU(Module):
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         checks.activation(self.name, {"negative_slope": negative_slope})
-        self.negative_slope = plain(negative_slope)
+        self.negative_slope = negative_slope
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
@@ -139,7 +139,7 @@ class PReLU(Module):
     def __init__(self, num_parameters: int = 1, init: float = 0.25, dtype: npt.DTypeLike = np.float32) -> None:
         checks.activation(self.name, {"num_parameters": num_parameters, "init": init})
         checks.float_dtype(self.name, dtype)
-        self.num_parameters, self.init = num_parameters, plain(init)
+        self.num_parameters, self.init = num_parameters, init
         self.weight = Parameter(np.full(num_parameters, self.init, dtype))
 
     def forward(self, x: Array) -> Array:
@@ -178,7 +178,7 @@ class RReLU(Module):
 
     def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, rng: Rng = None) -> None:
         checks.activation(self.name, {"lower": lower, "upper": upper})
-        self.lower, self.upper = plain(lower), plain(upper)
+        self.lower, self.upper = lower, upper
         self.rng = checks.generator(self.name, rng)
 
     def forward(self, x: Array) -> Array:

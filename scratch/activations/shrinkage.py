@@ -3,7 +3,7 @@
 import numpy as np
 
 from scratch import checks
-from scratch.activations.functions import plain, zero_where
+from scratch.activations.functions import zero_where
 from scratch.module import Array, Module
 
 
@@ -12,7 +12,7 @@ class Hardshrink(Module):
 
     def __init__(self, lambd: float = 0.5) -> None:
         checks.activation(self.name, {"lambd": lambd})
-        self.lambd = plain(lambd)
+        self.lambd = lambd
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
@@ -37,7 +37,7 @@ class Softshrink(Module):
 
     def __init__(self, lambd: float = 0.5) -> None:
         checks.activation(self.name, {"lambd": lambd})
-        self.lambd = plain(lambd)
+        self.lambd = lambd
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)

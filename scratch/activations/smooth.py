@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from scratch import checks
-from scratch.activations.functions import normal_cdf, normal_density, not_positive, plain, sigmoid, softplus
+from scratch.activations.functions import normal_cdf, normal_density, not_positive, sigmoid, softplus
 from scratch.module import Array, Module
 
 
@@ -19,7 +19,7 @@ class ELU(Module):
 
     def __init__(self, alpha: float = 1.0) -> None:
         checks.activation(self.name, {"alpha": alpha})
-        self.alpha = plain(alpha)
+        self.alpha = alpha
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
@@ -42,7 +42,7 @@ class CELU(Module):
 
     def __init__(self, alpha: float = 1.0) -> None:
         checks.activation(self.name, {"alpha": alpha})
-        self.alpha = plain(alpha)
+        self.alpha = alpha
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
@@ -171,7 +171,7 @@ class Softplus(Module):
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         checks.activation(self.name, {"beta": beta, "threshold": threshold})
-        self.beta, self.threshold = plain(beta), plain(threshold)
+        self.beta, self.threshold = beta, threshold
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)

@@ -14,12 +14,12 @@ import numpy.typing as npt
 
 from scratch import checks, loss_checks
 from scratch.flags import methods_without_underflow
-from scratch.module import Array
+from scratch.module import Array, Options
 
 Target = npt.NDArray[Any]
 
 
-class Criterion:
+class Criterion(Options):
     """A reduction, and what `forward` remembers for `backward`. `Loss` and `PairLoss` add the signatures."""
 
     REDUCTIONS: ClassVar[tuple[str, ...]] = ("mean", "sum", "none")

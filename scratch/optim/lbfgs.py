@@ -64,6 +64,7 @@ class LBFGS(Optimizer):
         """Iterate from where the parameters are. The closure computes the gradients and returns the loss."""
         optimizer_checks.closure(self.name, closure)
         assert closure is not None
+        self._plain()
         (group,) = self.param_groups
         state = self.state.setdefault(self.parameters()[0], {})
         first_loss = closure()

@@ -60,12 +60,20 @@ class Optimizer:
         if closure is not None:
             optimizer_checks.closure(self.name, closure)
         value = None if closure is None else closure()
+        self._plain()
         self.check_gradients()
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     self.update(parameter, parameter.grad, group, self.state.setdefault(parameter, {}))
         return value
+
+    def _plain(self) -> None:
+        """Options as Python numbers: whoever wrote one into a group since may have written a NumPy scalar."""
+        for group in self.param_groups:
+            for name, value in group.items():
+                if name != "params" and isinstance(value, np.generic | tuple | list):
+                    group[name] = optimizer_checks.plain(value)
 
     def check_gradients(self) -> None:
         for parameter in self.parameters():

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from scratch import optimizer_checks
+from scratch import checks, optimizer_checks
 from scratch.optim import Optimizer
 from scratch.schedulers.scheduler import LRScheduler
 
@@ -51,6 +51,9 @@ class OneCycleLR(LRScheduler):
             "cycle_momentum": cycle_momentum,
         }
         optimizer_checks.scheduler(self.name, optimizer, Optimizer, options)
+        total_steps, epochs, steps_per_epoch = checks.plain((total_steps, epochs, steps_per_epoch))
+        pct_start, div_factor, final_div_factor = checks.plain((pct_start, div_factor, final_div_factor))
+        max_lr, base_momentum, max_momentum = checks.plain((max_lr, base_momentum, max_momentum))
         if total_steps is None:
             assert epochs is not None
             assert steps_per_epoch is not None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scratch import optimizer_checks
+from scratch import checks, optimizer_checks
 from scratch.optim import Optimizer
 
 
@@ -31,6 +31,9 @@ class LRScheduler:
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
         self.last_epoch = last_epoch
         self.start()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, checks.plain(value))
 
     @property
     def name(self) -> str:
