@@ -760,7 +760,7 @@ def summary_table(run: "Run") -> Table:
         "time per step": [f"{1e6 * side.seconds_per_step:,.0f} µs" if side.seconds else "" for side in sides],
         "steps judged": [f"{side.tally.steps:,} of {len(side.losses):,}" for side in sides],
         "numbers judged": [f"{tally.numbers:,}" for tally in tallies],
-        "numbers skipped": [f"{tally.skipped:,}" for tally in tallies],
+        "numbers skipped": [tally.skipped_text for tally in tallies],
         "largest error / bound": [f"{tally.worst:.3g}" for tally in tallies],
         "parity": [_held(tally.held) for tally in tallies],
     }
@@ -827,7 +827,7 @@ def distributed_table(name: str, run: "DistributedRun", ranks: "Ranks") -> Table
         "gradients apart / largest": [f"{run.apart:.1e}"],
         "steps judged": [f"{tally.steps:,} of {steps:,}" for tally in tallies],
         "numbers judged": [f"{tally.numbers:,}" for tally in tallies],
-        "numbers skipped": [f"{tally.skipped:,}" for tally in tallies],
+        "numbers skipped": [tally.skipped_text for tally in tallies],
         "largest error / bound": [f"{tally.worst:.3g}" for tally in tallies],
         "gradients": [_held(tally.held) for tally in tallies],
     }

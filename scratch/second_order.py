@@ -249,7 +249,7 @@ def bce_with_logits(loss: BCEWithLogitsLoss, r: Array) -> Array:
 
 def cross_entropy(loss: CrossEntropyLoss, r: Array) -> Array:
     """dL/dx = u (p Σ Q − Q) with p = softmax(x), so R{dL/dx} = u Σ Q R{p} = u Σ Q p (R{x} − Σ p R{x})."""
-    log_p, q, u = loss._recall(None)
+    log_p, q, _, u = loss._recall(None)
     p, r = np.exp(log_p), classes_first(r)
     return classes_second(u * q.sum(0) * p * (r - (p * r).sum(0)))
 

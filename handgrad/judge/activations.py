@@ -70,7 +70,7 @@ class Hardtanh(Activation):
         self.ends = rounded_to(x, self.low), rounded_to(x, self.high)
         mid = np.clip(x.mid, *self.ends)
         reach = np.maximum(np.clip(x.mid + x.rad, *self.ends) - mid, mid - np.clip(x.mid - x.rad, *self.ends))
-        return Ball(mid, np.fmin(x.rad, reach), x.format)
+        return Ball(mid, np.where(np.isinf(x.rad), np.inf, np.fmin(x.rad, reach)), x.format)  # undecided may be NaN
 
     def vjp(self, grad: Ball) -> Ball:
         """dz = d strictly between, else 0, 0 at both ends. At NaN PyTorch has d or 0, by the length of the array."""

@@ -22,7 +22,18 @@ from typing import Any, Self
 import numpy as np
 
 from handgrad.judge.ball import EXP, SIGMOID, TANH, WIDEN, Ball, Float64, Format, settle
-from handgrad.judge.rule import Activation, Gradients, Leaf, Parameters, pick, rounded_to, select, times, unclaimed
+from handgrad.judge.rule import (
+    Activation,
+    Gradients,
+    Leaf,
+    Parameters,
+    ProbabilityGradient,
+    pick,
+    rounded_to,
+    select,
+    times,
+    unclaimed,
+)
 
 EXPM1 = 10
 LOG1P = ERF = 8
@@ -38,7 +49,12 @@ class Sigmoid(Activation):
         return self.a
 
     def vjp(self, grad: Ball) -> Ball:
-        """dz = d a (1 − a), from the output as every program has it: 1 − a cancels, and the ball knows."""
+        """dz = d a (1 − a), from the output as every program has it: 1 − a cancels, and the ball knows.
+
+        Where d was divided by the same a (1 − a) it cancels once more, and `BCELoss.by_logit` knows.
+        """
+        if isinstance(grad, ProbabilityGradient) and grad.p is self.a:
+            return grad.by_logit
         return grad * (self.a * (_one(grad) - self.a))
 
 

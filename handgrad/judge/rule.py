@@ -1,6 +1,7 @@
 """What every layer's reference is made of: the protocol, the base of leaves, and choosing between two branches."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -11,6 +12,14 @@ from handgrad.judge.ball import Ball, Float64, settle
 Parameters = Mapping[str, npt.NDArray[Any]]
 Gradients = dict[str, Ball]
 Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ProbabilityGradient(Ball):
+    """A gradient by probabilities, and what it is times p (1 − p) where the same `p` are the output of a sigmoid."""
+
+    p: Ball
+    by_logit: Ball
 
 
 class Rule(Protocol):

@@ -77,8 +77,24 @@ class Failure:
         return "\n".join([*lines, *(f"  {name:<10} {text}" for name, text in rows), *code])
 
 
+class Counts:
+    """Numbers, and how many of them were skipped."""
+
+    numbers: int
+    skipped: int
+
+    @property
+    def skipped_share(self) -> float:
+        return self.skipped / self.numbers if self.numbers else 0.0
+
+    @property
+    def skipped_text(self) -> str:
+        """How many numbers had no finite bound, and their share of all where there are any: "12 (0.4 %)"."""
+        return f"{self.skipped:,} ({100 * self.skipped_share:.2g} %)" if self.skipped else "0"
+
+
 @dataclass
-class Verdict:
+class Verdict(Counts):
     """The judgement of any number of tensors."""
 
     side: str = ""
@@ -93,7 +109,9 @@ class Verdict:
 
     def render(self) -> str:
         if self.held:
-            return f"{self.side}: {self.numbers} numbers held, {self.skipped} skipped, worst {self.worst:.2g} radii"
+            return (
+                f"{self.side}: {self.numbers} numbers held, {self.skipped_text} skipped, worst {self.worst:.2g} radii"
+            )
         shown: set[str] = set()
         texts = []
         for failure in self.failures:
@@ -194,7 +212,7 @@ class Verdict:
 
 
 @dataclass
-class Tally:
+class Tally(Counts):
     """The judged steps of one side, added up."""
 
     steps: int = 0
@@ -222,7 +240,7 @@ class Tally:
     def summary(self) -> str:
         """One line: how many steps and numbers held, how many were skipped, how near the bound the worst came."""
         steps = f"{self.steps} step{'s' * (self.steps != 1)}"
-        numbers = f"{self.numbers:,} numbers, {self.skipped:,} skipped"
+        numbers = f"{self.numbers:,} numbers, {self.skipped_text} skipped"
         if self.held:
             return f"held: {steps}, {numbers}, worst error {self.worst:.2g} of its bound"
         return f"wrong: {self.wrong_steps} of {steps}, {numbers}"

@@ -19,13 +19,23 @@ class ClassLoss(Loss):
         loss_checks.loss_options(self.name, weight=weight, ignore_index=ignore_index)
         self.weight, self.ignore_index = kept(weight), ignore_index
 
-    def _weighted_one_hot(self, target: Target, scores: Array) -> Array:
-        """Column n is w_t at the class t = t_n, else 0; all zeros where the target is ignored."""
+    def _one_hot(self, target: Target, scores: Array) -> Array:
+        """Column n is 1 at the class t = t_n, else 0; all zeros where the target is ignored."""
         classes = len(scores)
         one_hot = np.equal.outer(np.arange(classes), target).astype(scores.dtype)
         if 0 <= self.ignore_index < classes:
             one_hot[self.ignore_index] = 0
-        return one_hot if self.weight is None else one_hot * per_class(self.weight, scores)
+        return one_hot
+
+    def _weighted(self, one_hot: Array) -> Array:
+        """w_t for 1."""
+        return one_hot if self.weight is None else one_hot * per_class(self.weight, one_hot)
+
+    def _over_nothing(self, q: Array, asked: Array, grad_output: Any) -> Array:
+        """−q g/D for D = 0: ∞, or NaN for 0·∞, where a class is `asked` for; 0 elsewhere, as in PyTorch."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            u = np.asarray(1 if grad_output is None else grad_output, q.dtype) / q.dtype.type(0)
+            return np.where(asked, -q * u, q.dtype.type(0))
 
 
 class CrossEntropyLoss(ClassLoss):
@@ -37,7 +47,8 @@ class CrossEntropyLoss(ClassLoss):
 
         ∂value/∂x_j = p_j Σ_c Q_c − Q_j,  which is p − onehot(t) without options.
 
-    The mean divides by Σ w_t over the samples that are not ignored; for class probabilities by their number.
+    The mean divides by D = Σ w_t over the samples that are not ignored; for class probabilities by their number. Where
+    D = 0 it is no number, and as in PyTorch the gradient has no number in the rows that are not ignored.
     Shapes: x (C,), (N, C) or (N, C, d…); t () / (N,) / (N, d…) integers, or probabilities of x's shape.
     Raises IndexError for a class out of range, ValueError for shapes that do not fit.
     """
@@ -62,19 +73,29 @@ class CrossEntropyLoss(ClassLoss):
         smoothing, even = self.label_smoothing, self.label_smoothing / len(log_p)
         if target.dtype.kind == "f":
             q = weight * ((1 - smoothing) * classes_first(target) + even)
-            values, total = -(q * log_p).sum(0), None
-        else:
-            q = self._weighted_one_hot(target, log_p)
-            total = q.sum()
-            if smoothing:
-                kept = (target != self.ignore_index).astype(q.dtype)
-                q = (1 - smoothing) * q + even * weight * kept
-            values = -(q * np.where(q, log_p, 0)).sum(0)  # a logit −∞ not asked for adds 0, not 0·∞
-        return self._reduce(values, log_p, q, total_weight=total)
+            return self._reduce(-(q * log_p).sum(0), log_p, q, None)
+        asked = self._one_hot(target, log_p)
+        parts = [q := self._weighted(asked)]
+        total = q.sum()
+        if smoothing:
+            asked = np.broadcast_to((target != self.ignore_index).astype(q.dtype), q.shape)
+            parts = [(1 - smoothing) * q, even * weight * asked]
+            q = parts[0] + parts[1]
+        nothing = total == 0 and self.reduction == "mean"
+        log_q = np.where(q, log_p, 0)  # a logit −∞ not asked for adds 0, not 0·∞
+        value = self._reduce(-(q * log_q).sum(0), log_p, q, asked if nothing else None, total_weight=total)
+        if nothing and smoothing:  # both parts are divided by D = 0, then added: 0/0 of either is lost in no ∞
+            with np.errstate(divide="ignore", invalid="ignore"):
+                value = sum(-(part * log_q).sum() / total for part in parts)
+        return value
 
     def backward(self, grad_output: Any = None) -> Array:
-        log_p, q, u = self._recall(grad_output)
-        return classes_second(u * (np.exp(log_p) * q.sum(0) - q))
+        log_p, q, asked, u = self._recall(grad_output)
+        if asked is None:
+            return classes_second(u * (np.exp(log_p) * q.sum(0) - q))
+        with np.errstate(invalid="ignore"):  # ∞ − ∞
+            d = self._over_nothing(q, asked, grad_output)
+            return classes_second(d - np.exp(log_p) * d.sum(0))
 
 
 class NLLLoss(ClassLoss):
@@ -92,13 +113,16 @@ class NLLLoss(ClassLoss):
             self.name, input, target, self.reduction, self.weight, self.ignore_index, probability_targets=False
         )
         scores = classes_first(input)
-        q = self._weighted_one_hot(target, scores)
+        one_hot = self._one_hot(target, scores)
+        q = self._weighted(one_hot)
+        total = q.sum()
         values = -(q * np.where(q, scores, 0)).sum(0)
-        return self._reduce(values, q, total_weight=q.sum())
+        nothing = total == 0 and self.reduction == "mean"
+        return self._reduce(values, q, one_hot if nothing else None, total_weight=total)
 
     def backward(self, grad_output: Any = None) -> Array:
-        q, u = self._recall(grad_output)
-        return classes_second(-u * q)
+        q, asked, u = self._recall(grad_output)
+        return classes_second(-u * q if asked is None else self._over_nothing(q, asked, grad_output))
 
 
 class MultiMarginLoss(Loss):

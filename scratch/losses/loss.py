@@ -51,7 +51,7 @@ class Criterion(Options):
         self._memory = (self.reduction, (), (*memory, count))
         if count:
             return values.sum() / count
-        with np.errstate(invalid="ignore"):  # 0/0: every target ignored; NaN, as in PyTorch
+        with np.errstate(divide="ignore", invalid="ignore"):  # targets ignored or of weight 0: NaN or ∞, as in PyTorch
             return values.sum() / count
 
     def _recall(self, grad_output: Any) -> tuple[Any, ...]:
@@ -60,7 +60,7 @@ class Criterion(Options):
         assert self._memory is not None
         reduction, shape, (*memory, count) = self._memory
         upstream = loss_checks.loss_grad_output(self.name, grad_output, shape, reduction, count.dtype)
-        # Every target ignored: nothing to differentiate, and 1/0 must not reach the sum.
+        # Nothing to differentiate, and 1/0 must not reach the sum; the class losses have their own 1/0.
         return (*memory, upstream / count if count else np.zeros_like(upstream))
 
 

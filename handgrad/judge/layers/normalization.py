@@ -82,7 +82,7 @@ class Normalization(Leaf):
             y, alpha = full * self.weight, self.weight.reach
         if self.bias is not None:
             y = y + self.bias
-        apart = self.back(Ball(self.far * self.inverse.reach, np.zeros(self.far.shape), f)).mid * alpha
+        apart = self.back(self.spread(self.inverse.reach)).mid * alpha
         shift = 0.0 if self.bias is None else self.bias.reach
         return wider(y, 4 * f.u * apart + 2 * f.u * shift, apart + shift)
 
@@ -96,8 +96,9 @@ class Normalization(Leaf):
     def moments(self, x: Ball, parameters: Parameters) -> None:
         """Set μ and v, (groups, 1)."""
         f, n = x.format, x.shape[1]
-        if n == 1:  # μ = x to the last bit, so x − μ and v are 0 whatever x is
-            self.x = self.mu = Ball(x.mid, np.where(np.isinf(x.rad), np.inf, 0.0), f)
+        if n == 1:  # μ = x to the last bit, so x − μ and v are 0 whatever x is, unless v is a difference of squares
+            lost = np.isinf(x.rad) | (x.reach**2 > f.max)
+            self.x = self.mu = Ball(np.where(lost, 0.0, x.mid), np.where(lost, np.inf, 0.0), f)
             self.variance = Ball(0 * x.mid, self.mu.rad, f)
             return
         largest = x.reach.max(1, keepdims=True)
@@ -121,16 +122,24 @@ class Normalization(Leaf):
             return grad
         f = grad.format
         full = self.back(self.x_hat)
-        far = self.back(Ball(self.far * self.inverse.reach, np.zeros(self.far.shape), f)).mid
+        far = self.back(self.spread(self.inverse.reach)).mid
         if self.bias is not None:
             self.keep(gradients, "bias", self.sharing(grad).sum(axis=1))
         if self.weight is not None:
             terms = self.sharing(grad * full)
             apart = self.sharing(Ball(grad.reach * far, np.zeros(grad.shape), f)).mid.sum(1)
             lost = 4 * terms.shape[1] * f.eta * (1 + self.inverse.reach.max())  # products that underflow, over σ
-            self.keep(gradients, "weight", wider(terms.sum(axis=1), f.gamma(terms.shape[1] + 6) * apart + lost, apart))
+            early = self.sharing(Ball(grad.reach * self.back(self.spread(1.0)).mid, np.zeros(grad.shape), f)).mid.sum(1)
+            top = np.maximum(apart, early)  # σ may divide the sum
+            self.keep(gradients, "weight", wider(terms.sum(axis=1), f.gamma(terms.shape[1] + 6) * apart + lost, top))
+        self.upstream = self.rows(grad).reach
+        if self.weight is not None:
             grad = grad * self.weight
         return self.back(self.input_gradient(self.rows(grad)))
+
+    def spread(self, scale: Any) -> Ball:
+        """(|x| + |μ|) · scale in rows, as something to bring into another shape."""
+        return Ball(self.far * scale, np.zeros(self.far.shape), self.x.format)
 
     def keep(self, gradients: Gradients, which: str, ball: Ball) -> None:
         gradients[self.parameter(which)] = ball.reshape(*self.shapes[which])
@@ -146,7 +155,11 @@ class Normalization(Leaf):
         inside = g - total - self.x_hat * along if self.centred else g - self.x_hat * along
         parts = g.reach + total.reach + (self.x_hat.reach + self.far * self.inverse.reach) * along.reach
         lost = 4 * n * f.eta * (1 + self.inverse.reach) ** 3 * (1 + self.far) * (1 + g.reach)
-        return wider(inside * self.inverse, 10 * f.u * parts * self.inverse.reach + lost, parts * self.inverse.reach)
+        # Σ g x and μ Σg come before they are multiplied by w and σ⁻³, and β x after.
+        early = (np.maximum(g.reach, self.upstream) * self.far).sum(1, keepdims=True)
+        cube = np.maximum(self.inverse.reach, 1) ** 3
+        top = np.maximum(parts * self.inverse.reach, early * np.maximum(cube, self.inverse.reach**3 * self.far))
+        return wider(inside * self.inverse, 10 * f.u * parts * self.inverse.reach + lost, top)
 
 
 class LayerNorm(Normalization):
@@ -257,11 +270,14 @@ class BatchNorm1d(Normalization):
 
 
 def reciprocal_root(v: Ball, eps: Ball) -> Ball:
-    """1/√(v + ε) for v ≥ 0, a sum of squares: exact at both ends of the interval, and seven roundings."""
+    """1/√(v + ε) for v ≥ 0, a sum of squares: exact at both ends of the interval, and seven roundings.
+
+    Where a square may overflow v is undecided, and so is this: a program may have 1/∞ = 0 or, from ∞ − ∞ in v, NaN.
+    """
     f = v.format
     low = (np.maximum(v.mid - v.rad, 0) + np.maximum(eps.mid - eps.rad, 0)) * (1 - 2 * f.u)
     high = (v.mid + v.rad + eps.mid + eps.rad) * (1 + 2 * f.u)
-    decided = low > 0
+    decided = (low > 0) & ~np.isinf(v.rad)
     top = 1 / np.sqrt(np.where(decided, low, 1.0))
     mid = 1 / np.sqrt(np.where(decided, v.mid + eps.mid, np.where(np.isnan(v.mid), np.nan, 1.0)))
     rad = np.maximum(top - mid, mid - 1 / np.sqrt(high)) + 7 * f.u * top

@@ -8,7 +8,8 @@ import numpy.typing as npt
 from handgrad.judge.ball import EXP, LOG, WIDEN, Ball, Float64, Format, settle
 from handgrad.judge.layers import sigmoid
 from handgrad.judge.losses.functions import relu, softplus, step
-from handgrad.judge.losses.loss import Loss, SampleLoss, optional, undecided
+from handgrad.judge.losses.loss import Loss, SampleLoss, Upstream, optional, undecided
+from handgrad.judge.rule import ProbabilityGradient
 
 
 class Weighted(Loss):
@@ -32,6 +33,15 @@ class Weighted(Loss):
         return Ball(weighed.mid, weighed.rad + 2 * terms.format.eta * others, terms.format)
 
 
+C = 1e-12
+"""The least p (1 − p) that BCELoss divides by."""
+C_ERROR = 1 - float(np.float32(C)) / C + 2.0**-50
+
+
+def _bce_slope(p: Float64, t: Float64) -> Float64:
+    return (p - t) / np.maximum(p * (1 - p), C)
+
+
 class BCELoss(Weighted):
     """l = −w (t·max(log p, −100) + (1 − t)·max(log(1 − p), −100)), p in [0, 1]."""
 
@@ -53,26 +63,66 @@ class BCELoss(Weighted):
         return self.weigh(-(t * log_p + (one - t) * log_q), (1 + np.abs(t.mid)) * (1 + log_p.reach + log_q.reach))
 
     def derivative(self) -> Ball:
-        """w (p − t) / max(p (1 − p), 1e-12), the constant as it is or, as PyTorch has it in every dtype, in float32.
+        """w (p − t) / max(p (1 − p), c), c = 1e-12 as it is or, as PyTorch has it in every dtype, in float32.
+
+        For 0 <= t <= 1 it grows with p: as (1 − t)/(1 − p) − t/p where p (1 − p) >= c, else as (p − t)/c, and there is
+        no jump. So an interval's ends go to the ends. From its own p a program rounds the two differences, the product
+        and the quotient, 5u; c, rounded or not, moves the value by at most as much relatively.
 
         The form w ((1 − t)/(1 − p) − t/p) has terms that cancel when 0 < t < 1: four roundings each of
         (|1 − t| p + |t| (1 − p)) / (p (1 − p)).
         """
-        f, t = self.z.format, self.t
-        p = self._probability()
-        one = f.exact(np.ones(()))
-        product = p * (one - p)
-        floor = Ball(np.asarray(1e-12), np.asarray(1e-12 - float(np.float32(1e-12)) + f.u * 1e-12), f)
-        least = np.maximum(product.mid - product.rad, 0)
-        mid = np.maximum(product.mid, floor.mid)
-        top = np.maximum(product.mid + product.rad, floor.mid + floor.rad)
-        low = np.maximum(least, floor.mid - floor.rad)
-        below = Ball(mid, np.maximum(top - mid, mid - low), f)
-        self.amplified = (1 if self.weight is None else 1 + np.abs(self.weight.astype(np.float64))) * (1 + 1 / low)
-        quotient = (p - t) / below
-        split = (abs(one - t).reach * p.reach + np.abs(t.mid) * (one - p).reach) / low
-        soft = (t.mid > 0) & (t.mid < 1)
-        return self.weigh(Ball(quotient.mid, quotient.rad + np.where(soft, 4 * f.u * split, 0.0), f))
+        f, t, (low, mid, high) = self.z.format, self.t.mid, self._interval()
+        least = np.maximum(self._least(), C * (1 - C_ERROR))
+        self.amplified = (1 if self.weight is None else 1 + np.abs(self.weight.astype(np.float64))) * (1 + 1 / least)
+        split = (np.abs(1 - t) * high + np.abs(t) * (1 - low)) / least
+        ends = [_bce_slope(p, t) for p in (low, mid, high)]
+        return self._between(ends, 5, 4 * f.u * split)
+
+    def by_logit(self) -> Ball:
+        """The same times p (1 − p), for a p that a sigmoid computed: w (p − t) min(1, p (1 − p)/c).
+
+        The sigmoid's derivative is made of the very p that the loss was given, so the two are no more independent than
+        that: a quotient by p (1 − p) and a product with it cancel but for their roundings, three more. In the interval
+        p − t grows, and where p (1 − p) < c, at both ends of [0, 1], the value is between p − t and 0.
+        """
+        f, t, (low, mid, high) = self.z.format, self.t.mid, self._interval()
+        split = np.abs(1 - t) * high + np.abs(t) * (1 - low)
+        ends = [p - t for p in (low, high)]
+        outside = self._least() < C * (1 + C_ERROR)
+        ends = [np.where(outside, np.minimum(ends[0], 0), ends[0]), np.where(outside, np.maximum(ends[1], 0), ends[1])]
+        middle = (mid - t) * np.minimum(1, mid * (1 - mid) / C)
+        return self._between([ends[0], middle, ends[1]], 8, 4 * f.u * split)
+
+    def backward(self, upstream: Upstream = None) -> Ball:
+        grad = super().backward(upstream)
+        by_logit = self.scaled(self.by_logit(), upstream)
+        return ProbabilityGradient(grad.mid, grad.rad, grad.format, self.z, by_logit)
+
+    def _interval(self) -> tuple[Float64, Float64, Float64]:
+        """The ends and the centre of p inside [0, 1], because PyTorch refuses the rest; 1 − 2⁻⁵² rounds outwards."""
+        p = self.z
+        exact = p.rad == 0
+        low = np.where(exact, p.mid, (p.mid - p.rad) * (1 - 2.0**-52))
+        high = np.where(exact, p.mid, (p.mid + p.rad) * (1 + 2.0**-52))
+        return np.clip(low, 0.0, 1.0), np.clip(p.mid, 0.0, 1.0), np.clip(high, 0.0, 1.0)
+
+    def _least(self) -> Float64:
+        """The least p (1 − p) in the interval."""
+        low, _, high = self._interval()
+        return np.minimum(low * (1 - low), high * (1 - high))
+
+    def _between(self, values: list[Float64], roundings: int, split: Float64) -> Ball:
+        """The ball of the interval `values` (its lowest, centre and highest) and of what a program loses."""
+        f, t = self.z.format, self.t.mid
+        low, mid, high = values
+        relative = roundings * f.u + np.where(self._least() < C * (1 + C_ERROR), C_ERROR, 0.0)
+        size = np.maximum(np.abs(low), np.abs(high))
+        rad = np.maximum(high - mid, mid - low) * WIDEN + relative * size + 2 * f.eta
+        rad = rad + np.where((t > 0) & (t < 1), split, 0.0)
+        # A target outside [0, 1] has no such order.
+        lost = np.isinf(self.z.rad) | np.isinf(self.t.rad) | (t < 0) | (t > 1)
+        return self.weigh(undecided(settle(f, mid, rad, size + rad), lost))
 
     def _probability(self) -> Ball:
         """The input; only its part inside [0, 1] matters, because PyTorch refuses the rest."""

@@ -76,10 +76,19 @@ class CrossEntropyLoss(Loss):
         if self.reduction == "sum":
             return total
         if self.divisor.mid == 0:
-            nan = total.mid == 0 and total.rad == 0
+            nan = self.nothing or (total.mid == 0 and total.rad == 0)
             return Ball(np.asarray(np.nan if nan else 0.0), np.asarray(0.0 if nan else np.inf), f)
         mean = total / self.divisor
         return Ball(mean.mid, mean.rad + under.sum(), f)  # a program may divide every Q by D
+
+    @property
+    def nothing(self) -> bool:
+        """Whether a mean divides by an exact 0, because the weights of all targets are 0.
+
+        The loss is NaN, 0/0 in Σ w_t log p, and so is the gradient by what is asked for, 0 · 1/0; in ignored rows it
+        is 0.
+        """
+        return self.reduction == "mean" and bool(self.divisor.mid == 0 and self.divisor.rad == 0)
 
     def quantities(self, target: npt.NDArray[Any]) -> None:
         """`Q` (rows, C), `divisor`, and `roundings`: how many a program may have made in an entry of Q.
@@ -110,6 +119,7 @@ class CrossEntropyLoss(Loss):
         if ((t < 0) | (t >= C))[~self.ignored].any():
             raise IndexError(f"a class target is outside 0 … {C - 1}")
         t = np.where(self.ignored, 0, t)
+        self.right = ~self.ignored[:, None] & (t[:, None] == np.arange(C))
         keep = (~self.ignored).astype(np.float64)
         self.Q = np.tile(w * (e / C), (rows, 1)) if e else np.zeros((rows, C))
         self.Q[np.arange(rows), t] += (1 - e) * w[t]
@@ -142,10 +152,15 @@ class CrossEntropyLoss(Loss):
         # S, a sum, has every entry's underflow.
         under = self._underflow(self._others(upstream, scale))
         rad = inner * np.abs(scale.mid) * WIDEN + under + under.sum(-1, keepdims=True)
-        return self._unmoved(self._masked(mid * scale.mid, rad, upstream, scale, size))
+        asked = np.broadcast_to(~self.ignored[:, None], mid.shape)
+        return self._unmoved(self._masked(mid * scale.mid, rad, upstream, scale, size, asked))
 
-    def _masked(self, mid: Float64, rad: Float64, upstream: Upstream, scale: Ball, size: Float64) -> Ball:
+    def _masked(
+        self, mid: Float64, rad: Float64, upstream: Upstream, scale: Ball, size: Float64, asked: npt.NDArray[np.bool_]
+    ) -> Ball:
         """The gradient as (rows, C): exactly 0 in ignored rows, undecided where a row or the scale is.
+
+        NaN where it is `asked` for and divided by `nothing`.
 
         The scale is undecided where 1/D may overflow, and a program that multiplies by it has ∞ · 0 in an ignored row:
         nothing is claimed there either. But D = 0, where every row is ignored, leaves nothing to multiply by.
@@ -157,6 +172,9 @@ class CrossEntropyLoss(Loss):
         ball = settle(f, np.where(lost, 0.0, mid), rad, top)
         certain = np.isfinite(scale.rad) | (self.divisor.mid == 0)
         quiet = self.ignored[:, None] & ~lost & certain
+        if self.nothing:
+            lost = np.broadcast_to(lost, asked.shape)
+            return Ball(np.where(asked & ~lost, np.nan, 0.0), np.where(lost, np.inf, 0.0), f)
         return Ball(np.where(quiet, 0.0, ball.mid), np.where(quiet, 0.0, ball.rad), f)
 
     def _row_scale(self, upstream: Upstream) -> Ball:
@@ -200,7 +218,7 @@ class NLLLoss(CrossEntropyLoss):
         rad = size * scale.rad * WIDEN + f.gamma(self.roundings + 2) * np.abs(mid)
         rad = rad + np.where(self.touched, self._underflow(self._others(upstream, scale)), 0.0)
         self.row_lost = np.zeros_like(self.row_lost)  # the gradient does not depend on the input
-        return self._unmoved(self._masked(mid, rad, upstream, scale, size))
+        return self._unmoved(self._masked(mid, rad, upstream, scale, size, self.right))
 
 
 def _largest(upstream: Upstream) -> float:

@@ -119,6 +119,7 @@ class GaussianNLLLoss(PairLoss):
         f, d, v = self.d.format, self.d, self.v
         lost = self._underflow()
         slope = d / v
+        slope = settle(f, slope.mid, slope.rad, np.maximum(slope.reach, 2 * d.reach))  # of d², halved later
         self.amplified = (1 + d.reach) * (1 + 1 / np.maximum(v.mid - v.rad, f.tau))
         by_input = self.scaled(wider(slope, 2 * f.u * slope.reach + lost), upstream)
         one = f.exact(np.ones(()))

@@ -26,6 +26,8 @@ class Criterion:
 
     # By how much a factor of the derivative may enlarge an underflow that came before it.
     amplified: Any = 1.0
+    # By how much a partial product of the derivative may be larger than what comes of it.
+    larger: Any = 1.0
 
     def __init__(self, reduction: str) -> None:
         self.reduction = reduction
@@ -56,8 +58,10 @@ class Criterion:
             scale = g / f.exact(np.asarray(float(self.count)))
         grad = d * scale
         rad = grad.rad + 2 * f.eta * (1 + d.reach) * (1 + g.reach) * self.amplified * share
-        # A program may divide by N last: the product before it must not overflow.
-        return settle(f, grad.mid, rad, np.maximum(grad.reach + rad, d.reach * g.reach))
+        # A program may divide by N last, and halve last what is half a square: the products before must not overflow.
+        return settle(
+            f, grad.mid, rad, np.maximum(grad.reach + rad, 2 * d.reach * np.maximum(g.reach, 1) * self.larger)
+        )
 
 
 class Loss(Criterion):

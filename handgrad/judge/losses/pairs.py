@@ -83,6 +83,9 @@ class CosineEmbeddingLoss(_Margin):
         on = Ball(np.where(none, 0.0, on.mid), np.where(none, 0.0, on.rad), f)[..., np.newaxis]
         rows = self.reduction == "none"
         self.amplified = ((1 + self.a.reach) * (1 + self.b.reach))[..., np.newaxis]
+        # By way of cos/√(ab) through the root and the product, a partial product is divided by ab.
+        least = [np.maximum(square.mid - square.rad, f.tau) for square in (self.a, self.b)]
+        self.larger = (np.maximum(1, 1 / least[0]) * np.maximum(1, 1 / least[1]))[..., np.newaxis]
         gradients = []
         for own, other, square, opposite in (
             (self.z1, self.z2, self.a, self.b),

@@ -1,0 +1,146 @@
+"""The judge where numbers end: what overflows on the way, what is divided by nothing, what saturates.
+
+A number of which nothing can be known is skipped on both sides alike; everything else keeps its bound.
+"""
+
+import numpy as np
+import pytest
+
+from handgrad.judge import judge_backward, judge_forward, judge_loss, judge_net, layers, reproduce
+from handgrad.judge.ball import Ball, Format
+from parity_tests.samples import loss_arrays
+from parity_tests.strategies import Draw
+from parity_tests.tables import DTYPES, LOSSES, OPS, SIDES
+from parity_tests.test_normalization import NORMS, build, shape_of
+
+F = Format.of(np.float32)
+# Scales of the input and of the upstream gradient: squares, sums of products, cubes and halves overflow on the way.
+SCALES = [(1e14, 1e25), (1e20, 1.0), (1e30, 1.0), (1e38, 1.0), (1e38, 1e-30), (1e-10, 1e25)]
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    token = reproduce._executing.set(True)
+    with np.errstate(all="ignore"):
+        yield
+    reproduce._executing.reset(token)
+
+
+def drawn(shape, scale, seed):
+    values = np.random.default_rng(seed).normal(size=shape) * scale
+    return np.asarray(np.clip(values, -F.max, F.max)).astype(np.float32)
+
+
+def held(verdicts):
+    for verdict in verdicts:
+        assert verdict.held, verdict.render()
+
+
+# Layers that are made of other rows of the table.
+PARTS = {"Residual", "Sequential", "two layers", "relu + tanh mix", "Linear(70, 33)", "LayerNorm of many"}
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("name", [name for name in (*OPS, *NORMS) if name not in PARTS])
+def test_a_layer_whose_intermediates_overflow(name, side):
+    for seed, (scale, upstream) in enumerate(SCALES):
+        if name in OPS:
+            model, shape = OPS[name].build(SIDES[side], np.float32), (4, OPS[name].width or 5)
+        else:
+            model, shape = build(side, name, np.float32), shape_of(name, 4)
+        x = drawn(shape, scale, seed)
+        g = drawn(model.forward(x).shape, upstream, seed + 1)
+        held([judge_forward(model, x), judge_backward(model, x, g)])
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_loss_whose_intermediates_overflow(loss, side):
+    row = LOSSES[loss]
+    for seed, (scale, upstream) in enumerate(SCALES):
+        arrays = list(loss_arrays(row, Draw("normal", "contiguous", seed), 4, 5, (), np.float32))
+        for i in range(2 if row.input == "pair" else row.input != "probability"):
+            arrays[i] = np.clip(arrays[i].astype(np.float64) * scale, -F.max, F.max).astype(np.float32)
+        criterion = row.build(SIDES[side], 5, np.float32, "mean")
+        held([judge_loss(criterion, *arrays, grad_output=np.float32(upstream))])
+
+
+@pytest.mark.parametrize("name", [name for name, op in OPS.items() if op.width is None and not op.random])
+def test_nothing_is_known_of_what_comes_from_nothing(name):
+    """An undecided number may be NaN. So no bound of a layer, a minimum, a saturation, may claim it again."""
+    model = OPS[name].build(SIDES["scratch"], np.float32)
+    model.forward(np.zeros((1, 4), np.float32))  # what draws has drawn
+    rule = layers.read_model(model)
+    parameters = {key: p.data for key, p in model.named_parameters()}
+    lost = Ball(np.zeros((1, 4)), np.full((1, 4), np.inf), F)
+    assert np.isinf(rule.forward(lost, parameters).rad).all()
+
+
+ZERO_WEIGHTS = {
+    "all": [0.0, 0.0, 0.0],
+    "the targets'": [0.0, 0.0, 1.0],
+    "cancelling": [1.0, -1.0, 1.0],
+    "cancelling, others": [0.5, -0.5, 0.0],
+}
+CLASS_LOSSES = {
+    "cross-entropy": ("CrossEntropyLoss", {}),
+    "cross-entropy, smoothed": ("CrossEntropyLoss", {"label_smoothing": 0.1}),
+    "cross-entropy, all smoothed": ("CrossEntropyLoss", {"label_smoothing": 1.0}),
+    "NLL": ("NLLLoss", {}),
+}
+TARGETS = {"kept": [0, 1], "one ignored": [-100, 1], "all ignored": [-100, -100]}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("weight", ZERO_WEIGHTS)
+@pytest.mark.parametrize("loss", CLASS_LOSSES)
+def test_weights_that_sum_to_nothing(loss, weight, target, dtype):
+    """0/0 is NaN on both sides, in the loss and where a gradient is asked for; and the judge knows where it must be."""
+    name, options = CLASS_LOSSES[loss]
+    x, t = np.array([[1.0, 2.0, 0.5], [3.0, -1.0, 0.0]], dtype), np.array(TARGETS[target])
+    values, gradients = [], []
+    for side in SIDES.values():
+        criterion = getattr(side, name)(weight=np.array(ZERO_WEIGHTS[weight], dtype), **options)
+        values.append(criterion.forward(x, t))
+        gradients.append(criterion.backward())
+        held([judge_loss(criterion, x, t)])
+    if np.isfinite(values[0]):
+        return  # one of two weights that cancel is ignored
+    np.testing.assert_array_equal(*values)
+    np.testing.assert_array_equal(*gradients)
+    if "cancelling" not in weight:
+        assert np.isnan(values[0])
+        assert not judge_loss(criterion, x, t, value=dtype(0)).held
+        wrong = np.zeros_like(x) if target != "all ignored" else np.full_like(x, np.nan)
+        assert not judge_loss(criterion, x, t, grad=wrong).held
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("side", SIDES)
+def test_a_sigmoid_before_binary_cross_entropy_saturates(side, dtype):
+    """σ′ and the loss's denominator are one number: nothing is skipped, and the product is as sharp as σ(z) − t."""
+    z = np.linspace(-40, 40, 161)[:, np.newaxis].astype(dtype)
+    for t in (0.0, 1.0, 0.3):
+        model = SIDES[side].Sequential(SIDES[side].Sigmoid())
+        loss, y = SIDES[side].BCELoss(reduction="sum"), np.full_like(z, t)
+        verdict = judge_net(model, loss, z, y)
+        held([verdict])
+        assert verdict.skipped == 0
+        value = loss.forward(model.forward(z), y)
+        right = model.backward(loss.backward())
+        assert judge_net(model, loss, z, y, value=value, grad_input=right).held
+        off = right.copy()
+        row = 80 - 8 * (t == 0) + 8 * (t == 1)  # z = ∓4, where σ is near the target
+        off[row] *= 1 + 2000 * np.finfo(dtype).eps
+        assert not judge_net(model, loss, z, y, grad_input=off).held
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_probabilities_near_an_end_are_bounded(side):
+    """Not from a sigmoid: where p may be 1, the gradient by a target of 1 is between −1/p and 0."""
+    model = SIDES[side].Sequential(SIDES[side].Softmax(-1))
+    x = np.array([[14.0, 0.0], [16.5, 0.0], [20.0, 0.0], [200.0, 0.0]], np.float32)
+    verdict = judge_net(model, SIDES[side].BCELoss(), x, np.array([[1.0, 0.0]] * 4, np.float32))
+    held([verdict])
+    assert verdict.skipped == 0
