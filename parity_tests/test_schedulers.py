@@ -222,45 +222,51 @@ def test_milestones_may_be_an_iterator():
     assert len(set(rates[0])) == 3
 
 
-class OneRate(scratch.LRScheduler):
-    def get_lr(self):
-        return [0.5]
-
-
-# an entry of another number of groups → by how many steps it is refused: at the latest when it is used
+# an entry of another number of groups
 OF_TWO = {
-    "CosineAnnealingLR": ("base_lrs", 7),
-    "LambdaLR": ("lr_lambdas", 0),
-    "ReduceLROnPlateau max": ("min_lrs", 20),
-    "LambdaLR of rates": ("base_lrs", 1),
+    "CosineAnnealingLR": "base_lrs",
+    "LambdaLR": "lr_lambdas",
+    "ReduceLROnPlateau max": "min_lrs",
+    "StepLR": "_last_lr",
 }
 
 
+@pytest.mark.parametrize("side", SIDES.values())
 @pytest.mark.parametrize("groups", [1, 3])
 @pytest.mark.parametrize("name", OF_TWO)
-def test_a_state_of_other_groups_does_not_fit_two(name, groups):
-    entry, steps = OF_TWO[name]
-    optimizer = two_groups(scratch, "SGD")
-    schedule = built(scratch, name.removesuffix(" of rates"), optimizer)
+def test_a_state_of_other_groups_does_not_fit_two(name, groups, side):
+    entry = OF_TWO[name]
+    schedule = built(side, name, two_groups(side, "SGD"))
     state = schedule.state_dict()
-
-    def go_on():
+    message = f"{entry} must have one entry for each of 2 groups, got {groups}$"
+    with pytest.raises(ValueError, match=message):
         schedule.load_state_dict({**state, entry: (state[entry] * 2)[:groups]})
-        passed(optimizer, schedule, range(steps))
-
-    with pytest.raises(ValueError, match=r"^zip\(\) argument 2 is (shorter|longer) than argument 1$"):
-        go_on()
+    assert schedule.state_dict() == state
 
 
-def test_a_rate_is_set_in_every_group():
-    with pytest.raises(ValueError, match=r"^zip\(\) argument 2 is shorter than argument 1$"):
-        OneRate(two_groups(scratch, "SGD"))
+@pytest.mark.parametrize("given", ["[0.5]", "[0.5, 'a']", "0.5"])
+def test_a_rate_is_set_in_every_group(given):
+    """One's own schedule gives one number for each, or is refused before a rate is set."""
 
+    class OneRate(scratch.LRScheduler):
+        def get_lr(self):
+            return eval(given)
 
-def test_a_sequence_of_two_takes_no_state_of_one():
     optimizer = two_groups(scratch, "SGD")
-    parts = [built(scratch, name, optimizer) for name in ("LinearLR", "StepLR")]
-    schedule = scratch.SequentialLR(optimizer, parts, [3])
+    before = [dict(group) for group in optimizer.param_groups]
+    with pytest.raises((TypeError, ValueError), match=r"^OneRate: (get_lr must give one|the rate of group 1)"):
+        OneRate(optimizer)
+    assert optimizer.param_groups == before
+
+
+@pytest.mark.parametrize("side", SIDES.values())
+def test_a_sequence_of_two_takes_no_state_of_one(side):
+    optimizer = two_groups(side, "SGD")
+    parts = [built(side, name, optimizer) for name in ("LinearLR", "StepLR")]
+    schedule = side.SequentialLR(optimizer, parts, [3])
     state = schedule.state_dict()
-    with pytest.raises(ValueError, match=r"^zip\(\) argument 2 is shorter than argument 1$"):
+    with pytest.raises(
+        ValueError, match=r"^SequentialLR: state dict does not fit, _schedulers must have 2 entries, got 1$"
+    ):
         schedule.load_state_dict({**state, "_schedulers": state["_schedulers"][:1]})
+    assert schedule.state_dict() == state

@@ -97,10 +97,14 @@ def float_dtype(owner: str, given: Any) -> None:
         raise TypeError(f"{owner}: dtype must be float32 or float64; got {dtype}")
 
 
-def float_array(owner: str, argument: str, given: Any, dtype: DType | None = None) -> None:
-    """`given` must be a NumPy array of float32 or float64, and of `dtype` where the parameters fix one."""
+def array(owner: str, argument: str, given: Any) -> None:
     if not isinstance(given, np.ndarray):
         raise TypeError(f"{owner}: {argument} must be a NumPy array; got {type(given).__name__}")
+
+
+def float_array(owner: str, argument: str, given: Any, dtype: DType | None = None) -> None:
+    """`given` must be a NumPy array of float32 or float64, and of `dtype` where the parameters fix one."""
+    array(owner, argument, given)
     same_dtype(owner, argument, given.dtype, dtype)
 
 

@@ -30,6 +30,7 @@ def clip_grad_norm_(
     finite with `error_if_nonfinite` or that does not exist ("inf" of an empty gradient).
     Source: Pascanu, Mikolov, Bengio, On the difficulty of training recurrent neural networks (2013), §3.2.
     """
+    checks.truth("clip_grad_norm_", "error_if_nonfinite", error_if_nonfinite)
     order = optimizer_checks.norm_type("clip_grad_norm_", norm_type)
     optimizer_checks.not_negative("clip_grad_norm_", "max_norm", max_norm)
     max_norm = checks.plain(max_norm)
@@ -51,6 +52,7 @@ def clip_grad_norm_(
 def clip_grad_value_(parameters: Parameter | Iterable[Parameter], clip_value: float) -> None:
     """Move every entry of every gradient into [−clip_value, clip_value]. NaN stays NaN.
 
+    Parameters without a gradient are left out.
     Raises ValueError for a negative clip_value.
     """
     optimizer_checks.not_negative("clip_grad_value_", "clip_value", clip_value)
@@ -77,7 +79,6 @@ def norm(a: Array, order: float) -> Any:
 
 
 def _with_gradient(owner: str, parameters: Parameter | Iterable[Parameter]) -> list[tuple[Parameter, Array]]:
-    listed = [parameters] if isinstance(parameters, Parameter) else list(parameters)
-    checks.parameters(owner, listed, Parameter)
+    listed = optimizer_checks.members(owner, parameters, Parameter)
     optimizer_checks.by_rows(owner, [parameter.rows is not None for parameter in listed])
     return [(parameter, parameter.grad) for parameter in listed if parameter.grad is not None]

@@ -42,8 +42,8 @@ class Parameter:
             self.data[...] = value
             return
         if name == "grad" and value is not None:
+            value = np.array(value) if isinstance(value, np.ndarray | np.generic) else value
             checks.gradient("Parameter", value, self.data.shape, self.data.dtype)
-            value = np.array(value)
         super().__setattr__(name, value)
 
     def accumulate(self, gradient: Array) -> None:

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from scratch import checks, loss_checks, optimizer_checks
 from scratch.flags import without_underflow
 from scratch.losses import Loss, PairLoss
+from scratch.losses.loss import Criterion
 from scratch.module import Module
 from scratch.optim import LBFGS, Optimizer
 
@@ -15,11 +15,15 @@ from scratch.optim import LBFGS, Optimizer
 class Trainer:
     """The five steps: zero_grad, forward, loss, backward, optimizer step.
 
-    Raises ValueError for a loss with `reduction="none"`, as a step descends one number, for a `PairLoss`, and for
-    LBFGS, which evaluates the model several times a step.
+    Raises TypeError for anything but a model, a loss and an optimizer of this package; ValueError for a loss with
+    `reduction="none"`, as a step descends one number, for a `PairLoss`, and for LBFGS, which evaluates the model
+    several times a step.
     """
 
     def __init__(self, model: Module, loss: Loss, optimizer: Optimizer) -> None:
+        checks.belongs("Trainer", "model", model, Module, "a model")
+        checks.belongs("Trainer", "loss", loss, Criterion, "a loss")
+        checks.belongs("Trainer", "optimizer", optimizer, Optimizer, "an Optimizer")
         loss_checks.one_input("Trainer", loss.name, isinstance(loss, PairLoss))
         checks.choice("Trainer", "loss.reduction", loss.reduction, ("mean", "sum", "batchmean"))
         optimizer_checks.one_evaluation("Trainer", optimizer.name, isinstance(optimizer, LBFGS))
@@ -27,7 +31,8 @@ class Trainer:
         self.buffers = [buffer for _, buffer in model.named_buffers()]
 
     def asarray(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return np.asarray(x)
+        checks.array("Trainer", "data", x)
+        return x
 
     def to_numpy(self, a: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return a
@@ -35,6 +40,8 @@ class Trainer:
     @without_underflow
     def step(self, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> float:
         """Train on one batch and return its loss before the update. Bad input raises and changes nothing."""
+        checks.array("Trainer", "x", x)
+        checks.array("Trainer", "y", y)
         kept = [buffer.data.copy() for buffer in self.buffers]
         try:
             output = self.model.forward(x)

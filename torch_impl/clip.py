@@ -16,6 +16,7 @@ def clip_grad_norm_(
     error_if_nonfinite: bool = False,
 ) -> Any:
     """Scale all gradients by min(1, max_norm/(norm + 1e-6)) and return the norm, `torch.nn.utils.clip_grad_norm_`."""
+    checks.truth("clip_grad_norm_", "error_if_nonfinite", error_if_nonfinite)
     order = optimizer_checks.norm_type("clip_grad_norm_", norm_type)
     optimizer_checks.not_negative("clip_grad_norm_", "max_norm", max_norm)
     tensors = _tensors("clip_grad_norm_", parameters)
@@ -31,11 +32,12 @@ def clip_grad_norm_(
 def clip_grad_value_(parameters: Parameter | Iterable[Parameter], clip_value: float) -> None:
     """Move every entry of every gradient into [−clip_value, clip_value], `torch.nn.utils.clip_grad_value_`."""
     optimizer_checks.not_negative("clip_grad_value_", "clip_value", clip_value)
-    nn.utils.clip_grad_value_(_tensors("clip_grad_value_", parameters), checks.plain(clip_value))
+    tensors = _tensors("clip_grad_value_", parameters)
+    if any(tensor.grad is not None for tensor in tensors):  # torch refuses to clip nothing
+        nn.utils.clip_grad_value_(tensors, checks.plain(clip_value))
 
 
 def _tensors(owner: str, parameters: Parameter | Iterable[Parameter]) -> list[nn.Parameter]:
-    listed = [parameters] if isinstance(parameters, Parameter) else list(parameters)
-    checks.parameters(owner, listed, Parameter)
+    listed = optimizer_checks.members(owner, parameters, Parameter)
     optimizer_checks.by_rows(owner, [parameter.rows is not None for parameter in listed])
     return [parameter.tensor for parameter in listed]

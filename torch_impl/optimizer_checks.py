@@ -4,13 +4,14 @@ This file stands in `scratch/` and in `torch_impl/`, byte for byte the same, as 
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from typing import Any
 
 import numpy as np
 
 from . import checks
-from .checks import DType, Shape, choice, count, described, misfits, number, parameters, truth
+from .checks import DType, Shape, choice, count, described, distinct, misfits, number, parameters, truth
 
 SCHEDULED = ("initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum")
 """What schedules keep in a parameter group beside the optimizer's options."""
@@ -48,8 +49,8 @@ def at_most(owner: str, argument: str, given: Any, low: float, high: float) -> N
         raise ValueError(f"{owner}: {argument} must be {bound}; got {given!r}")
 
 
-def above_zero(owner: str, argument: str, given: Any) -> None:
-    number(owner, argument, given, 0.0)
+def above_zero(owner: str, argument: str, given: Any, high: float = math.inf) -> None:
+    at_most(owner, argument, given, 0.0, high) if high < math.inf else number(owner, argument, given, 0.0)
     if given == 0:
         raise ValueError(f"{owner}: {argument} must be > 0; got {given!r}")
 
@@ -412,7 +413,7 @@ def not_negative(owner: str, argument: str, given: Any) -> None:
 def norm_type(owner: str, given: Any) -> float:
     """The order of a norm: a number, or "inf"."""
     try:
-        order = float(given)
+        order = math.nan if isinstance(given, bool) else float(given)
     except (TypeError, ValueError):
         order = math.nan
     if math.isnan(order):
@@ -435,11 +436,33 @@ def finite_norm(owner: str, total: float, order: float) -> None:
         )
 
 
+def per_group(owner: str, argument: str, given: Any) -> None:
+    """A number for all groups, or a list of one for each."""
+    for i, entry in enumerate(given) if isinstance(given, list | tuple) else [(None, given)]:
+        number(owner, argument if i is None else f"{argument}[{i}]", entry)
+
+
+def functions(owner: str, argument: str, given: Any) -> None:
+    for entry in given if isinstance(given, list | tuple) else [given]:
+        if not callable(entry):
+            raise TypeError(
+                f"{owner}: {argument} must be a function of the step, or a list of one for each group; got {entry!r}"
+            )
+
+
+def milestones(owner: str, argument: str, given: Any) -> None:
+    if not isinstance(given, list | tuple):
+        raise TypeError(f"{owner}: {argument} must be whole numbers in a list; got {given!r}")
+    for i, entry in enumerate(given):
+        count(owner, f"{argument}[{i}]", entry)
+
+
 # The range of every schedule argument that is a number, and what the others must be.
 SCHEDULE_CHECKS: dict[str, Callable[[str, str, Any], None]] = {
     "gamma": number,
     "eta_min": number,
     "threshold": number,
+    "last_epoch": lambda owner, name, given: count(owner, name, given, -1),
     "step_size": lambda owner, name, given: count(owner, name, given, 1),
     "T_max": lambda owner, name, given: count(owner, name, given, 1),
     "total_iters": count,
@@ -447,33 +470,55 @@ SCHEDULE_CHECKS: dict[str, Callable[[str, str, Any], None]] = {
     "cooldown": count,
     "eps": lambda owner, name, given: number(owner, name, given, 0.0),
     "factor": lambda owner, name, given: number(owner, name, given, -math.inf, 1.0),
+    "start_factor": lambda owner, name, given: above_zero(owner, name, given, 1.0),
     "end_factor": lambda owner, name, given: at_most(owner, name, given, 0.0, 1.0),
     "pct_start": lambda owner, name, given: at_most(owner, name, given, 0.0, 1.0),
+    "div_factor": lambda owner, name, given: above_zero(owner, name, given),
+    "final_div_factor": lambda owner, name, given: above_zero(owner, name, given),
     "anneal_strategy": lambda owner, name, given: choice(owner, name, given, ("cos", "linear")),
     "mode": lambda owner, name, given: choice(owner, name, given, ("min", "max")),
     "threshold_mode": lambda owner, name, given: choice(owner, name, given, ("rel", "abs")),
+    "cycle_momentum": truth,
+    "three_phase": truth,
+    "lr_lambda": functions,
+    "milestones": milestones,
+    **dict.fromkeys(("min_lr", "max_lr", "max_momentum", "base_momentum"), per_group),
 }
 PER_GROUP = ("lr_lambda", "min_lr", "max_lr", "max_momentum", "base_momentum")
+KEPT_PER_GROUP = ("base_lrs", "_last_lr", "min_lrs", "lr_lambdas")
+"""The same of a schedule's state."""
 
 
-def scheduler(owner: str, optimizer: Any, kind: Any, options: Mapping[str, Any]) -> None:
-    """The arguments of a learning-rate schedule."""
+def schedule_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a schedule as they are kept: lists that no caller holds, and no NumPy scalar."""
+    return {
+        name: list(map(plain, given)) if isinstance(given, list | tuple | Iterator) else plain(given)
+        for name, given in options.items()
+    }
+
+
+def scheduler(owner: str, optimizer: Any, kind: Any, options: Mapping[str, Any], schedule: Any = object) -> None:
+    """The arguments of a learning-rate schedule; `schedule` is the class of those that a sequence is made of."""
     if not isinstance(optimizer, kind):
-        raise TypeError(f"{owner}: optimizer must be an Optimizer; got {type(optimizer).__name__}")
+        raise TypeError(f"{owner}: optimizer must be an Optimizer; got {described(optimizer, kind)}")
     groups = len(optimizer.param_groups)
     for name, given in options.items():
         if name in SCHEDULE_CHECKS:
             SCHEDULE_CHECKS[name](owner, name, given)
-        elif name in PER_GROUP and isinstance(given, list | tuple) and len(given) != groups:
+        if name in PER_GROUP and isinstance(given, list | tuple) and len(given) != groups:
             raise ValueError(f"{owner}: {name} must have one entry for each of {groups} groups; got {len(given)}")
-    if "start_factor" in options:
-        at_most(owner, "start_factor", options["start_factor"], 0.0, 1.0)
-        if options["start_factor"] == 0:
-            raise ValueError(f"{owner}: start_factor must be > 0; got {options['start_factor']!r}")
     if "total_steps" in options:
         _one_cycle(owner, optimizer, options)
     if "schedulers" in options:
-        _sequential(owner, optimizer, options["schedulers"], options["milestones"])
+        _sequential(owner, optimizer, options["schedulers"], options["milestones"], schedule)
+    if options.get("last_epoch", -1) >= 0 and "schedulers" not in options:
+        names = ["initial_lr"]
+        if "total_steps" in options:
+            names += ["max_lr", "min_lr", *(("max_momentum", "base_momentum") if options["cycle_momentum"] else ())]
+        for i, group in enumerate(optimizer.param_groups):
+            for name in names:
+                if name not in group:
+                    raise KeyError(f"{owner}: with last_epoch >= 0 group {i} must have {name!r}, as a state dict has")
 
 
 def _one_cycle(owner: str, optimizer: Any, options: Mapping[str, Any]) -> None:
@@ -484,28 +529,34 @@ def _one_cycle(owner: str, optimizer: Any, options: Mapping[str, Any]) -> None:
         count(owner, name, options[name], 1)
     if options["cycle_momentum"] and not {"momentum", "betas"} & set(optimizer.defaults):
         raise ValueError(f"{owner}: cycle_momentum needs an optimizer with momentum or betas; got {optimizer.name}")
+    total = options["total_steps"] or options["epochs"] * options["steps_per_epoch"]
+    if options["pct_start"] * total == 1:
+        raise ValueError(
+            f"{owner}: pct_start={options['pct_start']!r} of {total} steps is one step, too short to rise in"
+        )
 
 
-def _sequential(owner: str, optimizer: Any, schedulers: Any, milestones: Any) -> None:
+def _sequential(owner: str, optimizer: Any, schedulers: Any, milestones: list[int], schedule: Any) -> None:
+    if not isinstance(schedulers, list | tuple):
+        raise TypeError(f"{owner}: schedulers must be schedules in a list; got {described(schedulers, schedule)}")
     if not schedulers:
         raise ValueError(f"{owner}: got no schedulers")
+    distinct(owner, schedulers, "schedule")
     for i, entry in enumerate(schedulers):
-        if not hasattr(entry, "optimizer"):
-            raise TypeError(f"{owner}: schedulers[{i}] must be a schedule; got {type(entry).__name__}")
+        if not isinstance(entry, schedule):
+            raise TypeError(f"{owner}: schedulers[{i}] must be a schedule; got {described(entry, schedule)}")
         if type(entry).__name__ == "ReduceLROnPlateau":
             raise ValueError(f"{owner}: schedulers[{i}] is a ReduceLROnPlateau, whose step needs a number")
         if entry.optimizer not in (optimizer, getattr(optimizer, "optimizer", None)):
             raise ValueError(f"{owner}: schedulers[{i}] has another optimizer")
+        if i and (type(entry).__name__ == "SequentialLR" or getattr(entry, "total_iters", 1) == 0):
+            raise ValueError(
+                f"{owner}: schedulers[{i}], a {type(entry).__name__}, can only come first: it has no closed form"
+            )
     if len(milestones) != len(schedulers) - 1:
         raise ValueError(
             f"{owner}: {len(schedulers)} schedulers need {len(schedulers) - 1} milestones; got {len(milestones)}"
         )
-
-
-def initial_lr(owner: str, groups: list[dict[str, Any]]) -> None:
-    for i, group in enumerate(groups):
-        if "initial_lr" not in group:
-            raise KeyError(f"{owner}: with last_epoch >= 0 group {i} must have 'initial_lr', as a state dict has")
 
 
 def steps_left(step: int, total: int) -> None:
@@ -514,6 +565,119 @@ def steps_left(step: int, total: int) -> None:
         raise ValueError(f"Tried to step {step} times. The specified number of total steps is {total}")
 
 
-def scheduler_state(owner: str, own: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    if missing := sorted(set(own) - set(given)):
-        raise ValueError(f"{owner}: state dict does not fit, missing {', '.join(missing)}")
+def rates(owner: str, given: Any, groups: int) -> None:
+    """One number for each group."""
+    if not isinstance(given, list | tuple) or len(given) != groups:
+        raise ValueError(f"{owner}: get_lr must give one rate for each of {groups} groups; got {given!r}")
+    for i, rate in enumerate(given):
+        if isinstance(rate, bool) or not isinstance(rate, int | float | np.number):
+            raise TypeError(f"{owner}: the rate of group {i} must be a number; got {rate!r}")
+
+
+def metric(owner: str, given: Any) -> float:
+    """A number to watch: NaN and infinities are."""
+    try:
+        if isinstance(given, str | bytes | bool | np.bool_):
+            raise TypeError
+        return float(given)
+    except (TypeError, ValueError):
+        raise TypeError(f"{owner}: metrics must be a number; got {given!r}") from None
+
+
+FLAG = "_get_lr_called_within_step"
+"""What PyTorch keeps beside a schedule's state, in order to warn of a direct call of `get_lr`."""
+
+
+def scheduler_state(owner: str, own: Mapping[str, Any], given: Any, groups: int) -> dict[str, Any]:
+    """A schedule's state that fits: under the same names the same kinds of values, as copies that no caller holds."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{owner}: a state dict must be a dict; got {type(given).__name__}")
+    if wrong := "; ".join(_schedule_misfits(own, given, groups)):
+        raise ValueError(f"{owner}: state dict does not fit, {wrong}")
+    return {name: copied(given[name], own[name]) for name in own if name in given}
+
+
+def copied(value: Any, like: Any = None) -> Any:
+    """Lists and dicts as copies all the way down, counters as counters; all else as it is."""
+    if isinstance(value, list | tuple):
+        entries = (
+            copied(entry, like[i] if isinstance(like, list | tuple) and i < len(like) else None)
+            for i, entry in enumerate(value)
+        )
+        return tuple(entries) if isinstance(value if like is None else like, tuple) else list(entries)
+    if isinstance(value, Mapping):
+        kind = Counter if isinstance(like if like is not None else value, Counter) else dict
+        own = like if isinstance(like, Mapping) else {}
+        return kind({key: copied(entry, own.get(key)) for key, entry in value.items()})
+    return plain(value)
+
+
+def _schedule_misfits(own: Mapping[str, Any], given: Mapping[str, Any], groups: int, where: str = "") -> list[str]:
+    names = [name for name in own if name != FLAG]
+    wrong = []
+    if missing := sorted(set(names) - set(given)):
+        wrong.append(f"missing {', '.join(where + name for name in missing)}")
+    if surplus := sorted(where + str(name) for name in set(given) - {*names, FLAG}):
+        wrong.append(f"unexpected {', '.join(surplus)}")
+    for name in names:
+        if name in given:
+            wrong += _entry_misfits(name, own[name], given[name], groups, where)
+    return wrong
+
+
+def _entry_misfits(name: str, own: Any, given: Any, groups: int, where: str) -> list[str]:
+    """What is wrong with one entry of a schedule's state."""
+    spelled = f"{where}{name}"
+    if name == "lr_lambdas":  # of an object that can be called, its attributes
+        if not isinstance(given, list | tuple) or not all(isinstance(entry, Mapping | None) for entry in given):
+            return [f"{spelled} must be a list of dicts, or None for functions"]
+    elif name == "milestones":
+        if not isinstance(given, Mapping) or any(_whole("", number) for pair in given.items() for number in pair):
+            return [f"{spelled} must be a dict of whole numbers"]
+    elif name == "default_min_lr" and (given is None or own is None):
+        own = given
+    elif isinstance(own, list | tuple) and not isinstance(given, list | tuple):
+        return [f"{spelled} must be a list, got {type(given).__name__}"]
+    if name in KEPT_PER_GROUP and len(given) != groups:
+        return [f"{spelled} must have one entry for each of {groups} groups, got {len(given)}"]
+    if name in ("_schedulers", "_milestones") and len(given) != len(own):
+        return [f"{spelled} must have {len(own)} entries, got {len(given)}"]
+    if name in ("lr_lambdas", "milestones"):
+        return []
+    if isinstance(own, list | tuple):
+        kinds = own if len(own) == len(given) else [own[0]] * len(given) if own else given
+        return [
+            wrong
+            for i, (mine, entry) in enumerate(zip(kinds, given, strict=True))
+            for wrong in _entry_misfits(f"{name}[{i}]", mine, entry, groups, where)
+        ]
+    if isinstance(own, Mapping):
+        if not isinstance(given, Mapping):
+            return [f"{spelled} must be a dict, got {type(given).__name__}"]
+        return _schedule_misfits(own, given, groups, f"{spelled}.")
+    return _value_misfit(name, spelled, own, given)
+
+
+def _value_misfit(name: str, spelled: str, own: Any, given: Any) -> list[str]:
+    """A value is checked as the argument that it came from, or else by the kind of the present one."""
+    check = STATE_CHECKS.get(name.partition("[")[0])
+    if check is None and isinstance(own, bool):
+        check = truth
+    try:
+        if check is not None:
+            check("", spelled, given)
+        elif isinstance(own, int | float | np.number) and not (isinstance(given, float) and math.isinf(given)):
+            number("", spelled, given)
+        elif isinstance(own, str) and not isinstance(given, str):
+            raise TypeError(f": {spelled} must be a name; got {given!r}")
+    except (TypeError, ValueError) as error:
+        return [str(error).removeprefix(": ").replace("; got", ", got")]
+    return []
+
+
+STATE_CHECKS: dict[str, Callable[[str, str, Any], None]] = {
+    **{name: check for name, check in SCHEDULE_CHECKS.items() if name not in PER_GROUP},
+    **dict.fromkeys(("_step_count", "total_steps", "num_bad_epochs", "cooldown_counter", "_milestones"), count),
+    "last_epoch": lambda owner, name, given: count(owner, name, given, -64),  # less than -1 within sequences
+    "_anneal_func_type": SCHEDULE_CHECKS["anneal_strategy"],
+}

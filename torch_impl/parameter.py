@@ -92,8 +92,9 @@ class Parameter:
         return None if gradient is None else to_numpy(gradient.to_dense() if gradient.is_sparse else gradient)
 
     @grad.setter
-    def grad(self, value: Array | None) -> None:
+    def grad(self, value: Any) -> None:  # an array or None, or a NumPy scalar for an array without axes
         if value is not None:
+            value = np.asarray(value) if isinstance(value, np.generic) else value
             checks.gradient("Parameter", value, self.shape, self.data.dtype)
         # By rows, whatever it is given as: torch's LBFGS refuses other strides.
         self.tensor.grad = None if value is None else to_tensor(value, self.tensor.device).contiguous()

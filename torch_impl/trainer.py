@@ -6,7 +6,7 @@ import numpy.typing as npt
 import torch
 
 from torch_impl import checks, loss_checks, optimizer_checks
-from torch_impl.loss import ELEMENTWISE, Loss, PairLoss
+from torch_impl.loss import ELEMENTWISE, Criterion, Loss, PairLoss
 from torch_impl.model import Model
 from torch_impl.optimizer import Optimizer
 from torch_impl.parameter import to_numpy, to_tensor
@@ -16,11 +16,15 @@ class Trainer:
     """The five steps on native tensors: zero_grad, forward, loss, backward, optimizer step.
 
     `asarray` carries data to the model's device once; `step` also takes NumPy arrays and then carries them itself.
-    Raises ValueError for a loss with `reduction="none"`, as a step descends one number, for a `PairLoss`, and for
-    LBFGS, which evaluates the model several times a step.
+    Raises TypeError for anything but a model, a loss and an optimizer of this package; ValueError for a loss with
+    `reduction="none"`, as a step descends one number, for a `PairLoss`, and for LBFGS, which evaluates the model
+    several times a step.
     """
 
     def __init__(self, model: Model, loss: Loss, optimizer: Optimizer) -> None:
+        checks.belongs("Trainer", "model", model, Model, "a model")
+        checks.belongs("Trainer", "loss", loss, Criterion, "a loss")
+        checks.belongs("Trainer", "optimizer", optimizer, Optimizer, "an Optimizer")
         loss_checks.one_input("Trainer", loss.name, isinstance(loss, PairLoss))
         checks.choice("Trainer", "loss.reduction", loss.reduction, ("mean", "sum", "batchmean"))
         several = isinstance(optimizer.optimizer, torch.optim.LBFGS)
@@ -30,6 +34,7 @@ class Trainer:
         self._elementwise = type(loss.module) in ELEMENTWISE
 
     def asarray(self, x: npt.NDArray[Any]) -> torch.Tensor:
+        checks.array("Trainer", "data", x)
         return to_tensor(x, self.model.device)
 
     def to_numpy(self, a: torch.Tensor) -> npt.NDArray[Any]:
@@ -37,6 +42,9 @@ class Trainer:
 
     def step(self, x: torch.Tensor | npt.NDArray[Any], y: torch.Tensor | npt.NDArray[Any]) -> float:
         """Train on one batch and return its loss before the update. Bad input raises and changes nothing."""
+        for name, given in (("x", x), ("y", y)):
+            if not isinstance(given, torch.Tensor):
+                checks.array("Trainer", name, given)
         input = x if isinstance(x, torch.Tensor) else self.asarray(x)
         target = y if isinstance(y, torch.Tensor) else self.asarray(y)
         kept = [buffer.clone() for buffer in self.buffers]

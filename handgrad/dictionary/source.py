@@ -58,7 +58,7 @@ BASES = {"Parameter", "Buffer", "Module", "Criterion", "Loss", "PairLoss", "Opti
 
 METHODS = (
     *("forward", "backward", "backward_parameters", "scaled", "scaled_backward"),
-    *("update", "get_lr", "step", "direction", "better"),
+    *("update", "get_lr", "advance", "step", "direction", "better"),
 )
 """What is shown of a class, where the class or a base that is an op has it: the formula and its derivative."""
 

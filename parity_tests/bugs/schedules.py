@@ -73,7 +73,7 @@ SCHEDULES: dict[str, Bug] = {
     "sequence: goes on where it stopped": Bug(
         "schedules",
         "the next schedule is not started",
-        edit("SequentialLR.step", "scheduler.restart()", "scheduler.step()"),
+        edit("SequentialLR.advance", "scheduler.restart()", "scheduler.step()"),
         "schedules",
         hint="sequential",
     ),

@@ -76,9 +76,13 @@ class Optimizer:
                     group[name] = optimizer_checks.plain(value)
 
     def check_gradients(self) -> None:
-        for parameter in self.parameters():
-            if parameter.grad is not None:
-                checks.gradient(self.name, parameter.grad, parameter.data.shape, parameter.data.dtype)
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                gradient, data = parameter.grad, parameter.data
+                if gradient is None:
+                    continue
+                if getattr(gradient, "shape", None) != data.shape or gradient.dtype != data.dtype:
+                    checks.gradient(self.name, gradient, data.shape, data.dtype)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or with `set_to_none=False` set existing ones to zero."""

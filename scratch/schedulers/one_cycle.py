@@ -5,7 +5,7 @@ from typing import Any
 
 from scratch import checks, optimizer_checks
 from scratch.optim import Optimizer
-from scratch.schedulers.scheduler import LRScheduler
+from scratch.schedulers.scheduler import LRScheduler, undone_if_refused
 
 
 class OneCycleLR(LRScheduler):
@@ -49,6 +49,10 @@ class OneCycleLR(LRScheduler):
             "base_momentum": base_momentum,
             "max_momentum": max_momentum,
             "cycle_momentum": cycle_momentum,
+            "div_factor": div_factor,
+            "final_div_factor": final_div_factor,
+            "three_phase": three_phase,
+            "last_epoch": last_epoch,
         }
         optimizer_checks.scheduler(self.name, optimizer, Optimizer, options)
         total_steps, epochs, steps_per_epoch = checks.plain((total_steps, epochs, steps_per_epoch))
@@ -58,7 +62,8 @@ class OneCycleLR(LRScheduler):
             assert epochs is not None
             assert steps_per_epoch is not None
             total_steps = epochs * steps_per_epoch
-        self.total_steps = total_steps
+        self.optimizer = optimizer
+        self.total_steps = optimizer_checks.plain(total_steps)
         up, down = _phase("initial", "max"), _phase("max", "min")
         ends = [pct_start * total_steps - 1.0]
         self._schedule_phases = [up, down]
@@ -66,20 +71,21 @@ class OneCycleLR(LRScheduler):
             self._schedule_phases = [up, _phase("max", "initial"), _phase("initial", "min")]
             ends.append(2 * pct_start * total_steps - 2.0)
         for phase, end in zip(self._schedule_phases, [*ends, total_steps - 1], strict=True):
-            phase["end_step"] = end
-        self._anneal_func_type, self.cycle_momentum = anneal_strategy, cycle_momentum
+            phase["end_step"] = optimizer_checks.plain(end)
+        self._anneal_func_type, self.cycle_momentum = anneal_strategy, bool(cycle_momentum)
         if cycle_momentum:
             self.use_beta1 = "betas" in optimizer.defaults
-        if last_epoch == -1:
-            groups = optimizer.param_groups
-            for i, group in enumerate(groups):
-                group["initial_lr"] = _of_group(max_lr, i) / div_factor
-                group["max_lr"] = _of_group(max_lr, i)
-                group["min_lr"] = group["initial_lr"] / final_div_factor
-                if cycle_momentum:
-                    group["max_momentum"] = _of_group(max_momentum, i)
-                    group["base_momentum"] = _of_group(base_momentum, i)
-        super().__init__(optimizer, last_epoch)
+        with undone_if_refused(self):
+            if last_epoch == -1:
+                for i, group in enumerate(optimizer.param_groups):
+                    highest = _of_group(max_lr, i)
+                    group.update(initial_lr=highest / div_factor, max_lr=highest)
+                    group["min_lr"] = group["initial_lr"] / final_div_factor
+                    if cycle_momentum:
+                        group["max_momentum"] = _of_group(max_momentum, i)
+                        group["base_momentum"] = _of_group(base_momentum, i)
+                    group.update(optimizer_checks.plain_options({k: v for k, v in group.items() if k != "params"}))
+            super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
         optimizer_checks.steps_left(self.last_epoch, self.total_steps)

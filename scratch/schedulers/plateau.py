@@ -38,20 +38,21 @@ class ReduceLROnPlateau(LRScheduler):
             "eps": eps,
         }
         optimizer_checks.scheduler(self.name, optimizer, Optimizer, options)
+        kept = optimizer_checks.schedule_options(options)
         self.optimizer = optimizer
-        self.factor = factor
+        self.factor = kept["factor"]
         single = not isinstance(min_lr, list | tuple)
-        self.default_min_lr = min_lr if single else None
-        self.min_lrs = [min_lr] * len(optimizer.param_groups) if single else list(min_lr)  # type: ignore[arg-type]
-        self.patience, self.cooldown, self.eps = patience, cooldown, eps
+        self.default_min_lr = kept["min_lr"] if single else None
+        self.min_lrs = [kept["min_lr"]] * len(optimizer.param_groups) if single else kept["min_lr"]
+        self.patience, self.cooldown, self.eps = kept["patience"], kept["cooldown"], kept["eps"]
         self.last_epoch = 0
         self._last_lr = self.present()
         self.mode_worse = math.inf if mode == "min" else -math.inf
-        self.mode, self.threshold, self.threshold_mode = mode, threshold, threshold_mode
+        self.mode, self.threshold, self.threshold_mode = mode, kept["threshold"], threshold_mode
         self.best, self.cooldown_counter, self.num_bad_epochs = self.mode_worse, 0, 0
 
     def step(self, metrics: float) -> None:  # type: ignore[override]  # as in PyTorch, this one looks at a number
-        current = float(metrics)
+        current = optimizer_checks.metric(self.name, metrics)
         self.last_epoch += 1
         if self.better(current):
             self.best, self.num_bad_epochs = current, 0
@@ -74,4 +75,4 @@ class ReduceLROnPlateau(LRScheduler):
             limit = self.best * (1.0 + sign * self.threshold)
         else:
             limit = self.best + sign * self.threshold
-        return sign * current > sign * limit
+        return bool(sign * current > sign * limit)

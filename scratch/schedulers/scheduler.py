@@ -1,6 +1,7 @@
 """What all schedules share, and the one that is any function of the step."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from scratch import checks, optimizer_checks
@@ -23,14 +24,15 @@ class LRScheduler:
     base_lrs: list[float]
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
+        optimizer_checks.scheduler(self.name, optimizer, Optimizer, {"last_epoch": last_epoch})
         self.optimizer = optimizer
-        if last_epoch == -1:
-            for group in optimizer.param_groups:
-                group.setdefault("initial_lr", group["lr"])
-        optimizer_checks.initial_lr(self.name, optimizer.param_groups)
-        self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
-        self.last_epoch = last_epoch
-        self.start()
+        with undone_if_refused(self):
+            if last_epoch == -1:
+                for group in optimizer.param_groups:
+                    group.setdefault("initial_lr", group["lr"])
+            self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
+            self.last_epoch = last_epoch
+            self.start()
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, checks.plain(value))
@@ -56,9 +58,14 @@ class LRScheduler:
 
     def get_last_lr(self) -> list[float]:
         """The rates that the last call of `step` set."""
-        return self._last_lr
+        return list(self._last_lr)
 
     def step(self) -> None:
+        """Go to the next step. What is refused on the way changes nothing."""
+        with undone_if_refused(self):
+            self.advance()
+
+    def advance(self) -> None:
         self._step_count += 1
         self.last_epoch += 1
         self._set(self.get_lr())
@@ -69,21 +76,48 @@ class LRScheduler:
         self._set(self.get_closed_form_lr())
 
     def _set(self, rates: list[float]) -> None:
+        optimizer_checks.rates(self.name, rates, len(self.optimizer.param_groups))
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate
+            group["lr"] = optimizer_checks.plain(rate)
         self._last_lr = self.present()
 
     def present(self) -> list[float]:
         return [group["lr"] for group in self.optimizer.param_groups]
 
+    def parts(self) -> list["LRScheduler"]:
+        """This schedule, and those that it is made of."""
+        return [self]
+
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimizer and functions, under PyTorch's names: its schedules load it, and the reverse."""
-        return {name: value for name, value in self.__dict__.items() if name != "optimizer"}
+        return {name: optimizer_checks.copied(value) for name, value in self.__dict__.items() if name != "optimizer"}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave; the rates come with the optimizer's state dict."""
-        optimizer_checks.scheduler_state(self.name, self.state_dict(), state)
-        self.__dict__.update({name: value for name, value in state.items() if name in self.state_dict()})
+        """Take over what `state_dict` gave; the rates come with the optimizer's state dict.
+
+        ValueError or TypeError for the state of another schedule, and for values of another kind or number; then
+        nothing changes.
+        """
+        groups = len(self.optimizer.param_groups)
+        self.take(optimizer_checks.scheduler_state(self.name, self.state_dict(), state, groups))
+
+    def take(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+
+@contextmanager
+def undone_if_refused(schedule: LRScheduler) -> Iterator[None]:
+    """What raises within leaves the groups, the schedule and its parts as they were."""
+    groups = schedule.optimizer.param_groups
+    kept = [(part.__dict__, dict(part.__dict__)) for part in schedule.parts()]
+    kept += [(group, dict(group)) for group in groups]
+    try:
+        yield
+    except BaseException:
+        for now, before in kept:
+            now.clear()
+            now.update(before)
+        raise
 
 
 class LambdaLR(LRScheduler):
@@ -98,7 +132,7 @@ class LambdaLR(LRScheduler):
         lr_lambda: Callable[[int], float] | list[Callable[[int], float]],
         last_epoch: int = -1,
     ) -> None:
-        optimizer_checks.scheduler(self.name, optimizer, Optimizer, {"lr_lambda": lr_lambda})
+        optimizer_checks.scheduler(self.name, optimizer, Optimizer, {"lr_lambda": lr_lambda, "last_epoch": last_epoch})
         groups = len(optimizer.param_groups)
         self.lr_lambdas = list(lr_lambda) if isinstance(lr_lambda, list | tuple) else [lr_lambda] * groups
         super().__init__(optimizer, last_epoch)
@@ -110,12 +144,10 @@ class LambdaLR(LRScheduler):
         attributes = [None if _is_function(f) else dict(f.__dict__) for f in self.lr_lambdas]
         return {**super().state_dict(), "lr_lambdas": attributes}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        functions = self.lr_lambdas
-        super().load_state_dict(state)
-        self.lr_lambdas = functions
-        for f, attributes in zip(functions, state["lr_lambdas"], strict=True):
+    def take(self, state: dict[str, Any]) -> None:
+        for f, attributes in zip(self.lr_lambdas, state.pop("lr_lambdas"), strict=True):
             f.__dict__.update(attributes or {})
+        super().take(state)
 
 
 def _is_function(f: Any) -> bool:

@@ -1,12 +1,11 @@
 """One schedule after another."""
 
 from bisect import bisect_right
-from collections.abc import Mapping
 from typing import Any
 
 from scratch import optimizer_checks
 from scratch.optim import Optimizer
-from scratch.schedulers.scheduler import LRScheduler
+from scratch.schedulers.scheduler import LRScheduler, undone_if_refused
 
 
 class SequentialLR(LRScheduler):
@@ -20,17 +19,22 @@ class SequentialLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, schedulers: list[LRScheduler], milestones: list[int], last_epoch: int = -1
     ) -> None:
-        options = {"schedulers": schedulers, "milestones": milestones}
-        optimizer_checks.scheduler(self.name, optimizer, Optimizer, options)
+        options = {"schedulers": schedulers, "milestones": milestones, "last_epoch": last_epoch}
+        optimizer_checks.scheduler(self.name, optimizer, Optimizer, options, LRScheduler)
         self.optimizer = optimizer
-        self._schedulers, self._milestones = schedulers, milestones
-        self.last_epoch = last_epoch + 1
-        for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"]
-        self.undo()
-        first = schedulers[bisect_right(milestones, 0)]
-        first.start()
-        self._last_lr = first.get_last_lr()
+        self._schedulers = list(schedulers)
+        self._milestones = optimizer_checks.schedule_options(options)["milestones"]
+        with undone_if_refused(self):
+            self.last_epoch = last_epoch + 1
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"]
+            self.undo()
+            first = schedulers[bisect_right(milestones, 0)]
+            first.start()
+            self._last_lr = first.get_last_lr()
+
+    def parts(self) -> list[LRScheduler]:
+        return [self, *(part for scheduler in self._schedulers for part in scheduler.parts())]
 
     def undo(self) -> None:
         """Take back the first step of every schedule: each made it when it was constructed."""
@@ -43,7 +47,7 @@ class SequentialLR(LRScheduler):
     def start(self) -> None:
         self.step()
 
-    def step(self) -> None:
+    def advance(self) -> None:
         self.last_epoch += 1
         at = bisect_right(self._milestones, self.last_epoch)
         scheduler = self._schedulers[at]
@@ -56,9 +60,7 @@ class SequentialLR(LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "_schedulers": [scheduler.state_dict() for scheduler in self._schedulers]}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        schedulers = self._schedulers
-        super().load_state_dict(state)
-        self._schedulers = schedulers
-        for scheduler, own in zip(schedulers, state["_schedulers"], strict=True):
-            scheduler.load_state_dict(own)
+    def take(self, state: dict[str, Any]) -> None:
+        for scheduler, own in zip(self._schedulers, state.pop("_schedulers"), strict=True):
+            scheduler.take(own)
+        super().take(state)

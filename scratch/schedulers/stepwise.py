@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from scratch import optimizer_checks
 from scratch.optim import Optimizer
+from scratch.optimizer_checks import plain, schedule_options
 from scratch.schedulers.scheduler import LRScheduler
 
 
@@ -13,8 +14,9 @@ class StepLR(LRScheduler):
     """lr ← γ·lr every `step_size` steps: lr = initial_lr · γ^⌊step/step_size⌋."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
-        optimizer_checks.scheduler(self.name, optimizer, Optimizer, {"step_size": step_size, "gamma": gamma})
-        self.step_size, self.gamma = step_size, gamma
+        options = {"step_size": step_size, "gamma": gamma, "last_epoch": last_epoch}
+        optimizer_checks.scheduler(self.name, optimizer, Optimizer, options)
+        self.step_size, self.gamma = plain(step_size), plain(gamma)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -32,9 +34,9 @@ class MultiStepLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1
     ) -> None:
-        milestones = list(milestones)
-        optimizer_checks.scheduler(self.name, optimizer, Optimizer, {"gamma": gamma})
-        self.milestones, self.gamma = Counter(milestones), gamma
+        options = schedule_options({"milestones": milestones, "gamma": gamma, "last_epoch": last_epoch})
+        optimizer_checks.scheduler(self.name, optimizer, Optimizer, options)
+        self.milestones, self.gamma = Counter(options["milestones"]), options["gamma"]
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -51,8 +53,8 @@ class ExponentialLR(LRScheduler):
     """lr ← γ·lr at every step: lr = initial_lr · γ^step."""
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
-        optimizer_checks.scheduler(self.name, optimizer, Optimizer, {"gamma": gamma})
-        self.gamma = gamma
+        optimizer_checks.scheduler(self.name, optimizer, Optimizer, {"gamma": gamma, "last_epoch": last_epoch})
+        self.gamma = plain(gamma)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
