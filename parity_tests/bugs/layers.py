@@ -332,7 +332,7 @@ LAYERS: dict[str, Bug] = {
     "rows: not forgotten with the gradient": Bug(
         "rows",
         "zero_grad forgets the numbers only",
-        edit("module.RowParameter.grad.fset", "self._grad is None or not self._grad.any()", "self.rows is None"),
+        edit("module.RowParameter.grad.fset", "value is None or not value.any()", 'not hasattr(self, "_grad")'),
         "optimizers",
         hint="rows_are_forgotten",
     ),

@@ -7,20 +7,20 @@ MODULES: dict[str, Bug] = {
     "gradient overwritten": Bug(
         "accumulation",
         "= for +=",
-        edit("Parameter.accumulate", "gradient if self._grad is None else self._grad + gradient", "gradient"),
+        edit("Parameter.accumulate", "gradient if self.grad is None else self.grad + gradient", "gradient"),
         hint="backward_twice",
     ),
     "gradient counted twice": Bug(
         "accumulation",
         "set, and then added",
-        edit("Parameter.accumulate", "gradient if self._grad", "gradient + gradient if self._grad"),
+        edit("Parameter.accumulate", "gradient if self.grad", "gradient + gradient if self.grad"),
         hint="[Linear(3",
         pattern="constant ratio 2",
     ),
     "gradient averaged with the old": Bug(
         "accumulation",
         "a mean over backward calls",
-        edit("Parameter.accumulate", "self._grad + gradient", "(self._grad + gradient) / 2"),
+        edit("Parameter.accumulate", "self.grad + gradient", "(self.grad + gradient) / 2"),
         hint="backward_twice",
     ),
     "gradient added in place": Bug(
@@ -28,7 +28,7 @@ MODULES: dict[str, Bug] = {
         "+= writes into the array that somebody kept",
         edit(
             "Parameter.accumulate",
-            "self._grad = gradient if self._grad is None else self._grad + gradient",
+            "self.grad = gradient if self.grad is None else self.grad + gradient",
             "if self.grad is None:\n        self.grad = gradient\n    else:\n        self.grad += gradient",
         ),
         "contract",
