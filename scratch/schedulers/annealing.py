@@ -4,7 +4,6 @@ import math
 
 from scratch import optimizer_checks
 from scratch.optim import Optimizer
-from scratch.optimizer_checks import plain
 from scratch.schedulers.scheduler import LRScheduler
 
 
@@ -19,7 +18,7 @@ class CosineAnnealingLR(LRScheduler):
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
         options = {"T_max": T_max, "eta_min": eta_min, "last_epoch": last_epoch}
         optimizer_checks.scheduler(self.name, optimizer, Optimizer, options)
-        self.T_max, self.eta_min = plain(T_max), plain(eta_min)
+        self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -55,7 +54,7 @@ class LinearLR(LRScheduler):
     ) -> None:
         options = {"start_factor": start_factor, "end_factor": end_factor, "total_iters": total_iters}
         optimizer_checks.scheduler(self.name, optimizer, Optimizer, {**options, "last_epoch": last_epoch})
-        self.start_factor, self.end_factor, self.total_iters = map(plain, options.values())
+        self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:

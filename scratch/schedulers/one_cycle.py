@@ -63,7 +63,7 @@ class OneCycleLR(LRScheduler):
             assert steps_per_epoch is not None
             total_steps = epochs * steps_per_epoch
         self.optimizer = optimizer
-        self.total_steps = optimizer_checks.plain(total_steps)
+        self.total_steps = total_steps
         up, down = _phase("initial", "max"), _phase("max", "min")
         ends = [pct_start * total_steps - 1.0]
         self._schedule_phases = [up, down]
@@ -71,7 +71,7 @@ class OneCycleLR(LRScheduler):
             self._schedule_phases = [up, _phase("max", "initial"), _phase("initial", "min")]
             ends.append(2 * pct_start * total_steps - 2.0)
         for phase, end in zip(self._schedule_phases, [*ends, total_steps - 1], strict=True):
-            phase["end_step"] = optimizer_checks.plain(end)
+            phase["end_step"] = end
         self._anneal_func_type, self.cycle_momentum = anneal_strategy, bool(cycle_momentum)
         if cycle_momentum:
             self.use_beta1 = "betas" in optimizer.defaults
@@ -84,7 +84,6 @@ class OneCycleLR(LRScheduler):
                     if cycle_momentum:
                         group["max_momentum"] = _of_group(max_momentum, i)
                         group["base_momentum"] = _of_group(base_momentum, i)
-                    group.update(optimizer_checks.plain_options({k: v for k, v in group.items() if k != "params"}))
             super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:

@@ -38,17 +38,16 @@ class ReduceLROnPlateau(LRScheduler):
             "eps": eps,
         }
         optimizer_checks.scheduler(self.name, optimizer, Optimizer, options)
-        kept = optimizer_checks.schedule_options(options)
         self.optimizer = optimizer
-        self.factor = kept["factor"]
+        self.factor = factor
         single = not isinstance(min_lr, list | tuple)
-        self.default_min_lr = kept["min_lr"] if single else None
-        self.min_lrs = [kept["min_lr"]] * len(optimizer.param_groups) if single else kept["min_lr"]
-        self.patience, self.cooldown, self.eps = kept["patience"], kept["cooldown"], kept["eps"]
+        self.default_min_lr = min_lr if single else None
+        self.min_lrs = [min_lr] * len(optimizer.param_groups) if single else list(min_lr)  # type: ignore[arg-type]
+        self.patience, self.cooldown, self.eps = patience, cooldown, eps
         self.last_epoch = 0
         self._last_lr = self.present()
         self.mode_worse = math.inf if mode == "min" else -math.inf
-        self.mode, self.threshold, self.threshold_mode = mode, kept["threshold"], threshold_mode
+        self.mode, self.threshold, self.threshold_mode = mode, threshold, threshold_mode
         self.best, self.cooldown_counter, self.num_bad_epochs = self.mode_worse, 0, 0
 
     def step(self, metrics: float) -> None:  # type: ignore[override]  # as in PyTorch, this one looks at a number

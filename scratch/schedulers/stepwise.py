@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from scratch import optimizer_checks
 from scratch.optim import Optimizer
-from scratch.optimizer_checks import plain, schedule_options
+from scratch.optimizer_checks import schedule_options
 from scratch.schedulers.scheduler import LRScheduler
 
 
@@ -16,7 +16,7 @@ class StepLR(LRScheduler):
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
         options = {"step_size": step_size, "gamma": gamma, "last_epoch": last_epoch}
         optimizer_checks.scheduler(self.name, optimizer, Optimizer, options)
-        self.step_size, self.gamma = plain(step_size), plain(gamma)
+        self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -54,7 +54,7 @@ class ExponentialLR(LRScheduler):
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
         optimizer_checks.scheduler(self.name, optimizer, Optimizer, {"gamma": gamma, "last_epoch": last_epoch})
-        self.gamma = plain(gamma)
+        self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
