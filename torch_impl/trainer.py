@@ -55,7 +55,8 @@ class Trainer:
                 buffer.copy_(data)
             raise
         self.optimizer.zero_grad()  # only now: what could be refused has been accepted
-        value.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+        if value.requires_grad:  # a net without parameters has none to find gradients of
+            value.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
         self.optimizer.step()
         return value.item()
 
