@@ -109,3 +109,12 @@ def norm(a: Any) -> Any:
     """√Σa² over all entries, in a's dtype."""
     flat = a.ravel("K")
     return np.sqrt(product(flat, flat))
+
+
+def told_if_it_shows(compute: Callable[[], Any]) -> Any:
+    """The array that `compute` returns. What happens on the way is told if the array has an infinity or a NaN: then
+    `compute` is called again. So a margin of −∞ that counts as 0 is told to nobody, and one of ∞ is.
+    """
+    with np.errstate(all="ignore"):
+        result = compute()
+    return result if np.isfinite(result).all() else compute()

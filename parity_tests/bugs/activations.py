@@ -65,8 +65,8 @@ ACTIVATIONS: dict[str, Bug] = {
         "the arguments of np.where mixed up",
         edit(
             "LeakyReLU.backward",
-            "grad_output, slope * grad_output",
-            "slope * grad_output, grad_output",
+            "grad_output.dtype.type(1), slope",
+            "slope, grad_output.dtype.type(1)",
         ),
         hint="[LeakyReLU",
     ),
@@ -76,20 +76,22 @@ ACTIVATIONS: dict[str, Bug] = {
     "leaky: 0 for the slope": Bug(
         "derivative",
         "relu's backward copied",
-        edit("LeakyReLU.backward", "slope * grad_output", "0 * grad_output"),
+        edit("LeakyReLU.backward", "type(1), slope", "type(1), 0"),
         hint="[LeakyReLU",
     ),
     "leaky: the default slope": Bug(
         "option ignored",
         "0.01 written in",
-        edit("LeakyReLU.backward", "slope * grad_output", "0.01 * grad_output"),
+        edit("LeakyReLU.backward", "type(1), slope", "type(1), 0.01"),
         hint="[LeakyReLU",
     ),
     "leaky: maximum of x and a·x": Bug(
         "option range",
         "the same for slopes up to 1, and not at ∞·0",
         edit(
-            "LeakyReLU.forward", "np.where(x > 0, x, self.negative_slope * x)", "np.maximum(x, self.negative_slope * x)"
+            "LeakyReLU.forward",
+            "np.where(x > 0, x.dtype.type(1), self.negative_slope) * x",
+            "np.maximum(x, self.negative_slope * x)",
         ),
         hint="test_what_is_not_a_number_goes_the_same_way[LeakyReLU",
     ),
@@ -98,8 +100,8 @@ ACTIVATIONS: dict[str, Bug] = {
         "y > 0 where x > 0 only if the slope is positive",
         edit(
             "LeakyReLU.forward",
-            "self.negative_slope * x), x,",
-            "self.negative_slope * x), np.where(x > 0, x, self.negative_slope * x),",
+            "self.negative_slope) * x, x,",
+            "self.negative_slope) * x, np.where(x > 0, x, self.negative_slope * x),",
         ),
         hint="[LeakyReLU",
         pattern="missing activation derivative",

@@ -54,13 +54,13 @@ RECTIFIERS: dict[str, Bug] = {
     "prelu: slope's gradient over all numbers": Bug(
         "mask",
         "Σ g x, wherever x is",
-        edit("PReLU.backward", "zero_where(x > 0, np.asarray(x * grad_output))", "x * grad_output"),
+        edit("PReLU.backward", "zero_where(x > 0, x) * zero_where(x > 0, grad_output)", "x * grad_output"),
         hint="[PReLU-",
     ),
     "prelu: slope's gradient without x": Bug(
         "derivative",
         "∂(w x)/∂w taken for 1",
-        edit("PReLU.backward", "np.asarray(x * grad_output)", "grad_output"),
+        edit("PReLU.backward", "zero_where(x > 0, x) * ", ""),
         hint="[PReLU-",
     ),
     "prelu: slope's gradient averaged": Bug(
@@ -71,7 +71,7 @@ RECTIFIERS: dict[str, Bug] = {
         pattern="constant ratio 1/N·outputs",
     ),
     "prelu: slope not in the gradient": Bug(
-        "derivative", "as ReLU", edit("PReLU.backward", "slope * grad_output", "0 * grad_output"), hint="[PReLU-"
+        "derivative", "as ReLU", edit("PReLU.backward", "type(1), slope", "type(1), 0"), hint="[PReLU-"
     ),
     "prelu: slope's gradient by row": Bug(
         "axis",
@@ -93,15 +93,15 @@ RECTIFIERS: dict[str, Bug] = {
         "drawn again",
         edit(
             "RReLU.backward",
-            "np.where(off, slope *",
-            "np.where(off, np.asarray(self.rng.uniform(self.lower, self.upper, off.shape), grad_output.dtype) *",
+            "np.where(off, slope,",
+            "np.where(off, np.asarray(self.rng.uniform(self.lower, self.upper, off.shape), grad_output.dtype),",
         ),
         hint="[RReLU-",
     ),
     "rrelu: mean slope in backward": Bug(
         "derivative",
         "evaluation's gradient",
-        edit("RReLU.backward", "np.where(off, slope *", "np.where(off, (self.lower + self.upper) / 2 *"),
+        edit("RReLU.backward", "np.where(off, slope,", "np.where(off, (self.lower + self.upper) / 2,"),
         hint="[RReLU-",
     ),
     "rrelu: the same slope for all": Bug(

@@ -9,9 +9,7 @@ SMOOTH: dict[str, Bug] = {
     "elu: y for y + α": Bug(
         "derivative", "f′ from the output, half", edit("ELU.backward", "np.exp(", "np.expm1("), hint="[ELU-"
     ),
-    "elu: 1 at 0": Bug(
-        "ties", "x >= 0 in backward", edit("ELU.backward", "x > 0, grad", "x >= 0, grad"), hint="[ELU(2.1)"
-    ),
+    "elu: 1 at 0": Bug("ties", "x >= 0 in backward", edit("ELU.backward", "x > 0, 1", "x >= 0, 1"), hint="[ELU(2.1)"),
     "elu: −1 forgotten": Bug("constant", "eˣ for eˣ − 1", edit("ELU.forward", "np.expm1", "np.exp"), hint="[ELU-"),
     "elu: exponential of the positive": Bug(
         "stability",
@@ -22,7 +20,7 @@ SMOOTH: dict[str, Bug] = {
     "celu: x/α forgotten": Bug(
         "option ignored",
         "ELU's formula",
-        edit("CELU.forward", "not_positive(x) / self.alpha", "not_positive(x)"),
+        edit("CELU.forward", "self._exponent(x, self.alpha)", "not_positive(x)"),
         hint="[CELU(0.3)",
     ),
     "celu: the derivative of elu": Bug(
@@ -34,14 +32,14 @@ SMOOTH: dict[str, Bug] = {
     "celu: x/α forgotten in backward": Bug(
         "option ignored",
         "in one of two places",
-        edit("CELU.backward", "not_positive(x) / alpha", "not_positive(x)"),
+        edit("CELU.backward", "self._exponent(x, alpha)", "not_positive(x)"),
         hint="[CELU(0.3)",
     ),
     "celu: α forgotten outside": Bug(
         "option ignored", "e^{x/α} − 1", edit("CELU.forward", "self.alpha * np.expm1", "np.expm1"), hint="[CELU(0.3)"
     ),
     "selu: λ on the left only": Bug(
-        "constant", "x for λx", edit("SELU.forward", "self.LAMBDA * x,", "x,"), hint="[SELU-"
+        "constant", "x for λx", edit("SELU.forward", "self.LAMBDA * np.maximum(x, 0),", "x,"), hint="[SELU-"
     ),
     "selu: λ forgotten in backward": Bug(
         "constant",
@@ -227,7 +225,7 @@ SMOOTH: dict[str, Bug] = {
     "hardswish: product rule forgotten": Bug(
         "product rule",
         "x · h′ is missing",
-        edit("Hardswish.backward", "x / 3 + 0.5", "x / 6 + 0.5"),
+        edit("Hardswish.backward", "near / 3 + 0.5", "near / 6 + 0.5"),
         hint="[Hardswish-",
     ),
     "hardswish: 6 for 3": Bug(

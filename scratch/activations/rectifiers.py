@@ -109,11 +109,11 @@ class LeakyReLU(Module):
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
-        return self._remember(np.where(x > 0, x, self.negative_slope * x), x, self.negative_slope)
+        return self._remember(np.where(x > 0, x.dtype.type(1), self.negative_slope) * x, x, self.negative_slope)
 
     def backward(self, grad_output: Array) -> Array:
         x, slope = self._recall(grad_output)
-        return np.where(x > 0, grad_output, slope * grad_output)
+        return np.where(x > 0, grad_output.dtype.type(1), slope) * grad_output
 
     def extra_repr(self) -> str:
         return f"negative_slope={self.negative_slope}"
@@ -147,16 +147,16 @@ class PReLU(Module):
         checks.channels(self.name, x.shape, self.num_parameters)
         # (C, 1, …, 1) meets the second axis; one slope meets all.
         slope = self.weight.data.reshape(-1, *[1] * (x.ndim - 2)) if self.num_parameters > 1 else self.weight.data[0]
-        return self._remember(np.where(x > 0, x, slope * x), x, slope)
+        return self._remember(np.where(x > 0, x.dtype.type(1), slope) * x, x, slope)
 
     def backward(self, grad_output: Array) -> Array:
         x, slope = self._recall(grad_output)
-        terms = zero_where(x > 0, np.asarray(x * grad_output))
+        terms = np.asarray(zero_where(x > 0, x) * zero_where(x > 0, grad_output))
         if self.num_parameters > 1:
             self.weight.accumulate(terms.sum(tuple(axis for axis in range(x.ndim) if axis != 1)))
         else:
             self.weight.accumulate(terms.sum().reshape(1))
-        return np.where(x > 0, grad_output, slope * grad_output)
+        return np.where(x > 0, grad_output.dtype.type(1), slope) * grad_output
 
     def extra_repr(self) -> str:
         return f"num_parameters={self.num_parameters}"
@@ -187,11 +187,11 @@ class RReLU(Module):
         if self.training:
             slope = self.slopes = self.rng.uniform(self.lower, self.upper, x.shape).astype(x.dtype)
         off = x <= 0 if self.training else ~(x > 0)  # where x is NaN, PyTorch's evaluation applies the slope
-        return self._remember(np.where(off, slope * x, x), off, slope)
+        return self._remember(np.where(off, slope, x.dtype.type(1)) * x, off, slope)
 
     def backward(self, grad_output: Array) -> Array:
         off, slope = self._recall(grad_output)
-        return np.where(off, slope * grad_output, grad_output)
+        return np.asarray(np.where(off, slope, grad_output.dtype.type(1)) * grad_output)
 
     def extra_repr(self) -> str:
         return f"lower={self.lower}, upper={self.upper}"

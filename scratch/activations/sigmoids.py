@@ -73,8 +73,8 @@ class Hardswish(Module):
 
     def backward(self, grad_output: Array) -> Array:
         (x,) = self._recall(grad_output)
-        inner = np.where(x >= 3, grad_output, grad_output * (x / 3 + 0.5))
-        return zero_where(x <= -3, inner)
+        near = x.clip(-3, 3)
+        return zero_where(x <= -3, np.asarray(grad_output * np.where(x >= 3, 1, near / 3 + 0.5)))
 
 
 class Softsign(Module):

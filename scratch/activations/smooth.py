@@ -27,7 +27,7 @@ class ELU(Module):
 
     def backward(self, grad_output: Array) -> Array:
         x, alpha = self._recall(grad_output)
-        return np.where(x > 0, grad_output, alpha * np.exp(not_positive(x)) * grad_output)
+        return np.where(x > 0, 1, alpha * np.exp(not_positive(x))) * grad_output
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}"
@@ -46,11 +46,15 @@ class CELU(Module):
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
-        return self._remember(np.where(x > 0, x, self.alpha * np.expm1(not_positive(x) / self.alpha)), x, self.alpha)
+        return self._remember(np.where(x > 0, x, self.alpha * np.expm1(self._exponent(x, self.alpha))), x, self.alpha)
 
     def backward(self, grad_output: Array) -> Array:
         x, alpha = self._recall(grad_output)
-        return np.asarray(np.exp(not_positive(x) / alpha) * grad_output)
+        return np.asarray(np.exp(self._exponent(x, alpha)) * grad_output)
+
+    def _exponent(self, x: Array, alpha: float) -> Array:
+        far = 1000 * abs(alpha)  # from there on the exponential is 0, and the quotient might overflow
+        return not_positive(x).clip(-far, None) / alpha
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}"
@@ -70,7 +74,7 @@ class SELU(Module):
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
         below = self.LAMBDA * self.ALPHA * np.expm1(not_positive(x))
-        return self._remember(np.where(x > 0, self.LAMBDA * x, below), x)
+        return self._remember(np.where(x > 0, self.LAMBDA * np.maximum(x, 0), below), x)
 
     def backward(self, grad_output: Array) -> Array:
         (x,) = self._recall(grad_output)
@@ -175,7 +179,8 @@ class Softplus(Module):
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
-        z = np.asarray(self.beta * x)
+        with np.errstate(over="ignore"):  # at z = ±∞, y is x or 0 as well
+            z = np.asarray(self.beta * x)
         linear = z > self.threshold
         return self._remember(np.where(linear, x, softplus(z) / self.beta), z, linear)
 

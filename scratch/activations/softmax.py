@@ -23,7 +23,8 @@ class Softmax(Module):
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
         checks.axis(self.name, x.shape, self.dim)
-        e = np.exp(x - x.max(self.dim, keepdims=True, initial=-np.inf))
+        with np.errstate(over="ignore"):  # of a difference that is too large the exponential is 0 all the same
+            e = np.exp(x - x.max(self.dim, keepdims=True, initial=-np.inf))
         y = e / e.sum(self.dim, keepdims=True)
         return self._remember(y, y, self.dim)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from scratch import loss_checks
 from scratch.activations import log_softmax, sigmoid
+from scratch.flags import told_if_it_shows
 from scratch.losses.binary import softplus
 from scratch.losses.loss import Loss, Target, kept
 from scratch.module import Array
@@ -146,7 +147,8 @@ class MultiMarginLoss(Loss):
 
     def forward(self, input: Array, target: Target) -> Any:
         loss_checks.multi_margin_loss(self.name, input, target, self.reduction, self.weight)
-        z = self.margin - np.take_along_axis(input, target[..., np.newaxis], -1) + input
+        right = np.take_along_axis(input, target[..., np.newaxis], -1)
+        z = told_if_it_shows(lambda: np.maximum(self.margin - right + input, 0))
         z = np.where((z > 0) & (target[..., np.newaxis] != np.arange(z.shape[-1])), z, 0)
         terms = z if self.p == 1 else z * z
         if self.weight is not None:
@@ -182,8 +184,10 @@ class MultiLabelMarginLoss(Loss):
         right = np.logical_and.accumulate(target >= 0, axis=-1)  # what follows the first −1 is no target
         named = right[..., np.newaxis] & (target[..., np.newaxis] == classes)  # (…, j, class)
         other = ~named.any(-2)
-        z = 1 - np.take_along_axis(input, np.where(right, target, 0), -1)[..., np.newaxis] + input[..., np.newaxis, :]
-        z = np.where((z > 0) & right[..., np.newaxis] & other[..., np.newaxis, :], z, 0)
+        x_j = np.take_along_axis(input, np.where(right, target, 0), -1)[..., np.newaxis]
+        pairs = right[..., np.newaxis] & other[..., np.newaxis, :]
+        z = told_if_it_shows(lambda: np.where(pairs, np.maximum(1 - x_j + input[..., np.newaxis, :], 0), 0))
+        z = np.where(z > 0, z, 0)
         return self._reduce(np.asarray(z.sum((-2, -1)) / len(classes)), z > 0, named)
 
     def backward(self, grad_output: Any = None) -> Array:

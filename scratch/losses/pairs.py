@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from scratch import loss_checks
+from scratch.flags import told_if_it_shows
 from scratch.losses.loss import PairLoss, Target
 from scratch.module import Array
 
@@ -28,7 +29,7 @@ class MarginRankingLoss(PairLoss):
     def forward(self, input1: Array, input2: Array, target: Target, /) -> Any:
         loss_checks.pair(self.name, input1, input2)
         loss_checks.elementwise_loss(self.name, input1, target, self.reduction)
-        z = -target * (input1 - input2) + self.margin
+        z = told_if_it_shows(lambda: np.maximum(-target * (input1 - input2) + self.margin, -1))  # −1: below 0
         return self._reduce(np.maximum(z, 0), z, target)
 
     def backward(self, grad_output: Any = None) -> tuple[Array, Array]:

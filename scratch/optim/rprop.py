@@ -42,7 +42,8 @@ class Rprop(Optimizer):
             state.update(step=0, prev=np.zeros_like(parameter.data))
             state.update(step_size=np.full_like(parameter.data, group["lr"]))
         state["step"] += 1
-        product = gradient * state["prev"]
+        with np.errstate(over="ignore"):  # only its sign counts
+            product = gradient * state["prev"]
         size = state["step_size"]
         factor = np.where(product > 0, grow, np.where(product < 0, shrink, 1.0)).astype(size.dtype)
         size *= factor
