@@ -15,6 +15,7 @@ from handgrad.judge import judge_loss
 from handgrad.result import expectation_decides, expectation_met, overrides
 from handgrad.runner import prepare, train
 from handgrad.sides import build, layer_sizes
+from scratch.flags import product
 
 # Name, layer sizes, training, validation and test examples, and whether the seed draws the data.
 TABLE = [
@@ -149,7 +150,7 @@ def test_twenty_features_are_divided_by_their_maximum():
     found = EXPERIMENTS["regression"].data(0)
     assert found.x_train.max() == found.y_train.max() == 1
     weight, *_ = np.linalg.lstsq(found.x_train, found.y_train, rcond=None)
-    assert np.abs(found.x_train @ weight - found.y_train).max() < 1e-3
+    assert np.abs(product(found.x_train, weight) - found.y_train).max() < 1e-3
 
 
 STANDARDISED = ["iris", "wine", "breast_cancer", "diabetes"]
@@ -171,9 +172,9 @@ def test_relu_and_tanh_are_summed():
     model = build("scratch", experiment, found).model
     state = model.state_dict()
     x = found.x_train.astype(np.float32)
-    h = x @ state["0.weight"].T + state["0.bias"]
-    h = (np.maximum(h, 0) + np.tanh(h)) @ state["2.weight"].T + state["2.bias"]
-    logits = np.maximum(h, 0) @ state["4.weight"].T + state["4.bias"]
+    h = product(x, state["0.weight"].T) + state["0.bias"]
+    h = product(np.maximum(h, 0) + np.tanh(h), state["2.weight"].T) + state["2.bias"]
+    logits = product(np.maximum(h, 0), state["4.weight"].T) + state["4.bias"]
     # Probabilities in float32: of the logits' roundings, about 1e-6 of numbers around 1, the sigmoid keeps a quarter.
     assert np.allclose(model.forward(x), 1 / (1 + np.exp(-logits)), atol=1e-6)
     assert list(build("torch", experiment, found).model.state_dict()) == list(state)

@@ -33,6 +33,14 @@ ELSEWHERE = {
     "benchmarks/questions/floor.py": "measures NumPy's own product",
     "benchmarks/questions/ways.py": "measures NumPy's own product",
     "benchmarks/contenders/jax_jit.py": "JAX's product",
+    "parity_tests/test_flags.py": "compares with NumPy's own",
+    **dict.fromkeys(
+        [
+            f"parity_tests/test_{name}.py"
+            for name in ("ball", "check", "clip", "judge", "reproduce", "second_order", "traps")
+        ],
+        "what a user might write, which the judge or the check runs, or with all flags ignored",
+    ),
 }
 
 
@@ -52,7 +60,7 @@ def products(tree):
                     yield node.lineno
 
 
-@pytest.mark.parametrize("package", ["scratch", "handgrad", "benchmarks", "lessons"])
+@pytest.mark.parametrize("package", ["scratch", "handgrad", "benchmarks", "lessons", "parity_tests"])
 def test_no_product_stands_elsewhere(package):
     found = {
         f"{path.relative_to(ROOT)}:{line}"

@@ -75,7 +75,7 @@ def gaussian_nll(x, t, v):
 
 def cosine_embedding(x1, x2, t):
     a, b = np.sqrt((x1**2).sum(-1) + 1e-12), np.sqrt((x2**2).sum(-1) + 1e-12)
-    cos = np.einsum("...i,...i", x1, x2) / a / b
+    cos = np.einsum("...i,...i", x1, x2, optimize=False) / a / b
     a, b, c, sign = a[..., None], b[..., None], cos[..., None], t[..., None]
     gradients = (-sign * (x2 / a / b - c / a**2 * x1), -sign * (x1 / a / b - c / b**2 * x2))
     cut = (sign == 0) | ((sign < 0) & (c < 0))

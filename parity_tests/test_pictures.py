@@ -18,6 +18,7 @@ from handgrad.report.pictures import data_picture, maps
 from handgrad.report.readme import FOLDER, ROWS, beside, standalone
 from handgrad.result import result
 from handgrad.runner import MOMENTS, RECORDED, moments, one_ulp_apart, prepare, train
+from scratch.flags import norm, product
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -169,7 +170,7 @@ def test_parallel_layers_hand_on_their_sum():
     root = ElementTree.fromstring(film(run).frames[-1].pictures["network"])
     state = {name: a.astype(float) for name, a in run.moments[-1].states["scratch"].items()}
     x = run.data.x_train[0].astype(float)
-    z = state["0.weight"] @ x + state["0.bias"]
+    z = product(state["0.weight"], x) + state["0.bias"]
     expected = [*x, *(np.maximum(z, 0) + np.tanh(z))]
     titles = [circle.find(f"{SVG}title").text for circle in root.iter(f"{SVG}circle") if list(circle)]
     assert [float(text) for text in titles[: 5 + 8]] == pytest.approx(expected, rel=1e-3)
@@ -186,7 +187,7 @@ def test_neurons_are_those_of_the_state():
     run = run_of("prod")
     last = looks(run)[-1]
     state = run.moments[-1].states["scratch"]
-    expected = np.maximum(thinned(plane(run)) @ state["layers.0.weight"][0] + state["layers.0.bias"][0], 0)
+    expected = np.maximum(product(thinned(plane(run)), state["layers.0.weight"][0]) + state["layers.0.bias"][0], 0)
     np.testing.assert_allclose(last.sides["scratch"].maps["layers.2"][:, 0], expected, rtol=1e-5, atol=1e-5)
 
 
@@ -209,7 +210,7 @@ def test_gradients_are_as_long_as_those_of_a_step():
         trainer.loss.forward(trainer.model.forward(x), y)
         trainer.model.backward(trainer.loss.backward())
         for name, gradient in trainer.model.named_gradients():
-            assert first.sides[side].gradients[name] == pytest.approx(float(np.linalg.norm(gradient)), rel=1e-5)
+            assert first.sides[side].gradients[name] == pytest.approx(float(norm(gradient)), rel=1e-5)
 
 
 def test_pictures_change_nothing_else():

@@ -19,6 +19,7 @@ from handgrad.report import plots, write_report
 from handgrad.run import EpochRecord, Run, SideRun
 from handgrad.runner import lattice, prepare, train
 from handgrad.sides import layer_sizes
+from scratch.flags import product
 
 LIMIT = 3_000_000  # bytes
 
@@ -47,7 +48,7 @@ def fake_run(name="digits", steps=60, epochs=6, changes=None, data_changes=None,
         sides[side].tally = Tally(steps=steps, numbers=1234 * steps, skipped=7, worst=0.625)
         outputs = layer_sizes(experiment, data)[-1]
         if grid is not None:
-            sides[side].region = np.sin(grid @ rng.normal(size=(2, outputs))).astype(np.float32) + np.float32(
+            sides[side].region = np.sin(product(grid, rng.normal(size=(2, outputs)))).astype(np.float32) + np.float32(
                 last_digit
             )
         if accuracies:

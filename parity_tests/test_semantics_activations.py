@@ -117,6 +117,10 @@ EDGES = {
 }
 
 
+# In float32 torch leaves GELU to oneDNN, whose kernel for some processors has no −0.
+SIGN_LOST = {("torch", np.float32, case) for case in ("gelu at 0", "gelu far out")}
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("case", EDGES)
@@ -130,7 +134,8 @@ def test_edges(case, side, dtype):
     assert given.dtype == grad_input.dtype == dtype
     near(given, output)
     zeros = np.array(output) == 0
-    np.testing.assert_array_equal(np.signbit(given[zeros]), np.signbit(np.array(output)[zeros]))
+    if (side, dtype, case) not in SIGN_LOST:
+        np.testing.assert_array_equal(np.signbit(given[zeros]), np.signbit(np.array(output)[zeros]))
     if gradient is not None:
         near(grad_input, gradient)
 
