@@ -27,7 +27,7 @@ BENCH = {
         }
     },
 }
-VALUES = (None, True, -1, 1.5, 10**400, "x", [], {}, [None], {"x": None}, [[]])
+VALUES = (None, True, -1, 10**400, "x", [], {"x": None}, [[]])
 TEXTS = (
     "",
     "{",
@@ -122,6 +122,7 @@ def test_damaged_results_of_a_sweep(folder, monkeypatch):
 
 def test_damaged_results_of_all_experiments_are_made_anew(folder, monkeypatch):
     """`compare --all --resume` keeps what is whole; what is damaged counts as not there."""
+    monkeypatch.setattr("handgrad.report.write_report", lambda *_: None)
     grow, own, options = EXPERIMENTS["grow-1"], folder / "grow-1", ["--judge-every=50"]
     assert cli.main(["compare", "grow-1", *options, "--jobs", "1", "--out", str(own)]) == 0
     found = json.loads((own / "result.json").read_text())
