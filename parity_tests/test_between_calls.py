@@ -206,3 +206,49 @@ class _Far:
     def array(self, shape, dtype, number=0):
         values = RNG([self.seed, number]).choice([-1e4, -100.0, 0.0, 100.0, 1e4], shape)
         return np.minimum(values, self.largest).astype(dtype)
+
+
+def noisy(side):
+    """All that a forward call changes beside the memory: masks, slopes, generators, running statistics."""
+    return side.Dropout(rng=1), side.RReLU(rng=2), side.BatchNorm1d(3, dtype=np.float64)
+
+
+def linear(side, seed):
+    return side.Linear(3, 3, dtype=np.float64, rng=seed)
+
+
+REFUSING = {
+    "in a row": lambda side: side.Sequential(linear(side, 0), *noisy(side)),
+    "deep in a row": lambda side: side.Sequential(side.Sequential(linear(side, 0), side.Tanh()), *noisy(side)),
+    "around": lambda side: side.Residual(linear(side, 0), *noisy(side)),
+    "side by side": lambda side: side.Parallel(linear(side, 0), side.Sequential(side.Tanh(), *noisy(side))),
+}
+
+
+@each_side
+@pytest.mark.parametrize("net", REFUSING)
+def test_a_refused_forward_of_a_net_leaves_no_trace(side, net):
+    """The batch of one is refused by the batch normalization at the end, after the layers before it have run."""
+    model, untouched = (REFUSING[net](SIDES[side]) for _ in range(2))
+    for one in (model, untouched):
+        one.forward(X)
+    with pytest.raises(ValueError, match="more than one number per channel"):
+        model.forward(X[:1])
+    upstream = RNG(2).normal(size=X.shape)
+    results = [[one.backward(upstream), one.forward(-X), one.backward(upstream)] for one in (model, untouched)]
+    results = [[*now, *one.state_dict().values()] for now, one in zip(results, (model, untouched), strict=True)]
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b, strict=True)
+
+
+@pytest.mark.parametrize("net", [*REFUSING, "MLP"])
+def test_after_new_parameters_there_is_no_last_forward(net):
+    words = set()
+    for side in SIDES.values():
+        model = side.MLP([3, 3], dtype=np.float64) if net == "MLP" else REFUSING[net](side)
+        model.forward(X)
+        model.load_state_dict(model.state_dict())
+        with pytest.raises(RuntimeError, match=r"backward\(\) was called before forward\(\)") as caught:
+            model.backward(RNG(2).normal(size=X.shape))
+        words.add(str(caught.value))
+    assert len(words) == 1

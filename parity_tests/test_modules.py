@@ -314,7 +314,7 @@ def test_a_model_computes_where_it_lives():
             each.forward(X)
         with pytest.raises(NotImplementedError, match="meta"):
             each.backward(Y)
-    assert torch_impl.Parameter(X, "meta").tensor.device == torch.device("meta")
+    assert torch_impl.Parameter(X, device="meta").tensor.device == torch.device("meta")
 
 
 def test_a_loss_computes_where_it_is_told_to():

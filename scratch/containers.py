@@ -2,11 +2,38 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from scratch import checks, layer_checks
 from scratch.module import Array, Module
 
 
-class Sequential(Module):
+class Container(Module):
+    """What holds modules. Where one of them refuses its input, those before it are given back what they held."""
+
+    def _hold(self, modules: tuple[Module, ...], what: str) -> None:
+        checks.modules(self.name, modules, (Module,))
+        below = [module for part in modules for module in _all(part)]
+        if len({id(module) for module in below}) != len(below):
+            checks.distinct(self.name, modules, what)
+            checks.distinct(self.name, below, "module")
+        self._below = below
+
+    def forward(self, x: Array) -> Array:
+        kept = [module._kept() for module in self._below]
+        try:
+            return self._remember(self.apply(x))
+        except Exception:
+            for module, was in zip(self._below, kept, strict=True):
+                module._give_back(was)
+            raise
+
+    def apply(self, x: Array) -> Array:
+        """The output, from the modules."""
+        raise NotImplementedError
+
+
+class Sequential(Container):
     """Modules in a row: y = f_n(…f_2(f_1(x))).
 
     The chain rule read from right to left: each module turns dL/d(its output) into dL/d(its input), which is
@@ -16,18 +43,16 @@ class Sequential(Module):
     """
 
     def __init__(self, *modules: Module) -> None:
-        checks.modules(self.name, modules, (Module,))
+        self._hold(modules, "module")
         self.modules = modules
-        if modules:
-            checks.distinct(self.name, _leaves(self), "module")
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         return ((str(i), module) for i, module in enumerate(self.modules))
 
-    def forward(self, x: Array) -> Array:
+    def apply(self, x: Array) -> Array:
         for module in self.modules:
             x = module.forward(x)
-        return self._remember(x)
+        return x
 
     def backward(self, grad_output: Array) -> Array:
         self._recall(grad_output)
@@ -63,16 +88,16 @@ class Residual(Sequential):
         super().__init__(*modules)
         checks.distinct(self.name, modules, "module")
 
-    def forward(self, x: Array) -> Array:
-        y = super().forward(x)
+    def apply(self, x: Array) -> Array:
+        y = super().apply(x)
         layer_checks.residual(self.name, x.shape, x.dtype, y.shape, y.dtype)
-        return self._remember(x + y)
+        return np.asarray(x + y)
 
     def backward(self, grad_output: Array) -> Array:
         return grad_output + super().backward(grad_output)
 
 
-class Parallel(Module):
+class Parallel(Container):
     """Modules side by side, outputs summed: y = Σ_k f_k(x), as in relu(x) + tanh(x).
 
     Each branch receives the same dL/dy, because ∂y/∂f_k = 1; the input feeds every branch, so its gradient is the sum
@@ -82,21 +107,21 @@ class Parallel(Module):
     """
 
     def __init__(self, *branches: Module) -> None:
-        checks.modules(self.name, branches, (Module,))
+        if not branches:
+            checks.distinct(self.name, branches, "branch")
+        self._hold(branches, "branch")
         self.branches = branches
-        checks.distinct(self.name, branches, "branch")
-        checks.distinct(self.name, _leaves(self), "module")
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         return ((str(i), branch) for i, branch in enumerate(self.branches))
 
-    def forward(self, x: Array) -> Array:
+    def apply(self, x: Array) -> Array:
         outputs = [branch.forward(x) for branch in self.branches]
         checks.same_branches(self.name, [output.shape for output in outputs])
         total = outputs[0].copy()
         for output in outputs[1:]:
             total += output
-        return self._remember(total)
+        return total
 
     def backward(self, grad_output: Array) -> Array:
         self._recall(grad_output)
@@ -107,10 +132,8 @@ class Parallel(Module):
         return total
 
 
-def _leaves(module: Module) -> Iterator[Module]:
-    """The modules without children: those that remember a forward call."""
-    children = list(module.named_children())
-    if not children:
-        yield module
-    for _, child in children:
-        yield from _leaves(child)
+def _all(module: Module) -> Iterator[Module]:
+    """A module and all below it."""
+    yield module
+    for _, child in module.named_children():
+        yield from _all(child)

@@ -50,6 +50,10 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     """(fan_in, fan_out) of an `(out, in)` weight: how many terms the forward and the backward sums have."""
+    if not isinstance(shape, tuple | list):
+        raise TypeError(f"init: fan in and fan out need a shape, as in (out, in); got {checks.shown(shape)}")
+    for size in shape:
+        checks.count("init", "shape", size)
     if len(shape) < 2:
         raise ValueError(f"init: fan in and fan out need a tensor of at least 2 axes, (out, in); got shape {shape}")
     receptive = math.prod(shape[2:])
@@ -71,7 +75,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, rng: Rng = None
     checks.number("normal_", "mean", mean)
     checks.number("normal_", "std", std, 0.0)
     data = _data(tensor)
-    data[...] = checks.generator("normal_", rng).normal(mean, std, data.shape)
+    data[...] = checks.generator("normal_", rng).normal(mean, abs(std), data.shape)
     return tensor
 
 
@@ -113,9 +117,10 @@ def trunc_normal_(
 @without_underflow
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """The value `val` everywhere. ValueError for one that is finite and not in the array's dtype."""
+    checks.real("constant_", "val", val)
     data, val = _data(tensor), checks.plain(val)
-    if math.isfinite(val) and abs(val) > float(np.finfo(data.dtype).max):
-        raise ValueError(f"constant_: val must be in the range of {data.dtype}; got {val!r}")
+    if math.inf > abs(val) > float(np.finfo(data.dtype).max):
+        raise ValueError(f"constant_: val must be in the range of {data.dtype}; got {checks.shown(val)}")
     data[...] = val
     return tensor
 
@@ -219,10 +224,12 @@ def _kaiming_std(owner: str, tensor: Parameter | Array, a: float, mode: str, non
 
 def _interval(owner: str, a: float, b: float, infinite: bool = False) -> None:
     for name, bound in (("a", a), ("b", b)):
-        if not (infinite and bound == (-math.inf if name == "a" else math.inf)):
+        if not (
+            infinite and isinstance(bound, float | np.floating) and bound == (-math.inf if name == "a" else math.inf)
+        ):
             checks.number(owner, name, bound)
     if a > b:
-        raise ValueError(f"{owner}: a must be <= b; got a={a!r}, b={b!r}")
+        raise ValueError(f"{owner}: a must be <= b; got a={checks.shown(a)}, b={checks.shown(b)}")
 
 
 def _matrix(owner: str, tensor: Parameter | Array) -> Array:
@@ -236,4 +243,6 @@ def _data(tensor: Parameter | Array) -> Array:
     if isinstance(tensor, Parameter):
         return tensor.data
     checks.float_array("init", "tensor", tensor)
+    if not tensor.flags.writeable:
+        raise ValueError("init: tensor is read-only")
     return tensor

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .checks import LARGEST, DType, Shape, count, float_array, number, same_dtype, shown, truth
+from .checks import LARGEST, DType, Shape, count, float_array, number, same_dtype, shown, single, truth
 
 
 def loss_grad_output(owner: str, given: Any, shape: Shape, reduction: str, dtype: DType) -> npt.NDArray[Any]:
@@ -241,6 +241,7 @@ def loss_options(owner: str, **options: Any) -> None:
     for name, given in options.items():
         if name in LOSS_RANGES:
             number(owner, name, given, *LOSS_RANGES[name])
+            single(owner, name, given)
         elif name in ("weight", "pos_weight"):
             if given is not None:
                 float_array(owner, name, given)

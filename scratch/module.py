@@ -37,18 +37,20 @@ class Parameter:
 
     def __setattr__(self, name: str, value: Any) -> None:
         """New data are copied into the live array, a new gradient is a copy. Both must fit, a gradient may be None."""
-        if name == "data" and "data" in vars(self):
-            checks.gradient("Parameter", value, self.data.shape, self.data.dtype, "data")
-            self.data[...] = value
-            return
         if name == "grad" and value is not None:
-            value = np.array(value) if isinstance(value, np.ndarray | np.generic) else value
+            value = np.array(value) if isinstance(value, np.generic) else value
             checks.gradient("Parameter", value, self.data.shape, self.data.dtype)
-        super().__setattr__(name, value)
+            value = np.array(value)
+        elif name == "data" and (own := self.__dict__.get("data")) is not None:
+            if value is not own:  # as it is after `parameter.data *= 2`
+                checks.gradient("Parameter", value, own.shape, own.dtype, "data")
+                own[...] = value
+            return
+        object.__setattr__(self, name, value)
 
     def accumulate(self, gradient: Array) -> None:
         """Add `gradient` to `grad`. Sums go into a new array: whoever kept the old one still holds the old one."""
-        super().__setattr__("grad", gradient if self.grad is None else self.grad + gradient)
+        object.__setattr__(self, "grad", gradient if self.grad is None else self.grad + gradient)
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{self.data!r}"
@@ -137,6 +139,14 @@ class Module(Options):
         self._memory = (output.shape, output.dtype, values)
         return output
 
+    def _kept(self) -> Any:
+        """What a forward call changes."""
+        return self._memory
+
+    def _give_back(self, kept: Any) -> None:
+        """Be as if there had been no forward call since `_kept`."""
+        self._memory = kept
+
     def _recall(self, grad_output: Array) -> tuple[Any, ...]:
         """The values of the last forward call. RuntimeError before it, ValueError or TypeError for a wrong upstream."""
         checks.not_before_forward(self.name, self._memory)
@@ -191,11 +201,21 @@ class Module(Options):
         return {name: value.data.copy() for name, value in self._named_state()}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Copy `state` in. ValueError names every entry that does not fit; then nothing changes."""
+        """Copy `state` in. ValueError names every entry that does not fit; then nothing changes.
+
+        The last forward call is forgotten: it was one of other parameters.
+        """
         own = dict(self._named_state())
         checks.state_dict(self.name, {name: (value.data.shape, value.data.dtype) for name, value in own.items()}, state)
         for name, value in own.items():
             value.data[...] = state[name]
+        self._forget()
+
+    def _forget(self) -> None:
+        """The last forward call was one of other parameters."""
+        self._memory = None
+        for _, child in self.named_children():
+            child._forget()
 
     def train(self, mode: bool = True) -> Self:
         checks.truth(self.name, "mode", mode)

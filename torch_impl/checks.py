@@ -14,7 +14,7 @@ import numpy as np
 
 Shape = tuple[int, ...]
 DType = np.dtype[Any]
-LARGEST = float(np.finfo(np.float64).max)
+LARGEST, LARGEST_SINGLE = (float(np.finfo(dtype).max) for dtype in (np.float64, np.float32))
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -49,14 +49,26 @@ def choice(owner: str, argument: str, given: Any, allowed: Iterable[str]) -> Non
     raise ValueError(f"{owner}: {argument} must be one of {', '.join(names)}; got {shown(given)}{hint}")
 
 
+def real(owner: str, argument: str, given: Any) -> None:
+    """`given` must be a real number, or infinite, or NaN."""
+    if isinstance(given, bool) or not isinstance(given, int | float | np.floating | np.integer):
+        raise TypeError(f"{owner}: {argument} must be a number; got {shown(given)}")
+
+
 def number(owner: str, argument: str, given: Any, low: float = -math.inf, below: float = math.inf) -> None:
     """`given` must be a real number with low <= given < below; NaN never is."""
-    if isinstance(given, bool | str) or not isinstance(given, int | float | np.floating | np.integer):
-        raise TypeError(f"{owner}: {argument} must be a number; got {shown(given)}")
+    real(owner, argument, given)
     if not (low <= given < below and abs(float(given) if isinstance(given, np.number) else given) <= LARGEST):
         ends = [f">= {low:g}"] * (low > -math.inf) + [f"< {below:g}"] * (below < math.inf)
         bound = f" {' and '.join(ends) or 'a finite number'}"
         raise ValueError(f"{owner}: {argument} must be{bound}; got {shown(given)}")
+
+
+def single(owner: str, argument: str, given: Any) -> None:
+    """A number that float32 has too: PyTorch gives it to float32 arrays as one of theirs."""
+    number(owner, argument, given)
+    if abs(given) > LARGEST_SINGLE:
+        raise ValueError(f"{owner}: {argument} must be in the range of float32; got {shown(given)}")
 
 
 def truth(owner: str, argument: str, given: Any) -> None:
@@ -235,6 +247,7 @@ def activation(owner: str, options: Mapping[str, Any]) -> None:
             choice(owner, name, given, ("none", "tanh"))
         else:
             number(owner, name, given, 0.0 if (owner, name) == ("Softshrink", "lambd") else -math.inf)
+            single(owner, name, given)
             if given == 0 and (owner, name) in (("CELU", "alpha"), ("Softplus", "beta")):
                 raise ValueError(f"{owner}: {name} must not be 0, it divides")
     if "min_val" in options and not options["min_val"] < options["max_val"]:

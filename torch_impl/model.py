@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from torch_impl import checks, layer_checks
+from torch_impl import checks, layer_checks, modules
 from torch_impl.parameter import Array, Buffer, Device, Parameter, numpy_dtype, to_numpy, to_tensor
 
 
@@ -59,12 +59,11 @@ class Model:
         else:
             checks.float_array(self.first, "input", x, self.dtype)
         input = to_tensor(x, self.device)
-        kept = [(buffer, buffer.clone()) for buffer in self.module.buffers()]
+        kept = modules.kept(self.module)
         try:
             output = self.run(input.requires_grad_(input.is_floating_point()))
         except Exception:
-            for buffer, data in kept:  # batch normalization counts a batch before it refuses it
-                buffer.copy_(data)
+            modules.give_back(kept)
             raise
         self._memory = ((input,), output)
         return to_numpy(output)
@@ -121,11 +120,15 @@ class Model:
         return {name: to_numpy(tensor) for name, tensor in self.module.state_dict().items()}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Copy `state` in. ValueError names every entry that does not fit; then nothing changes."""
+        """Copy `state` in. ValueError names every entry that does not fit; then nothing changes.
+
+        The last forward call is forgotten: it was one of other parameters.
+        """
         own = self.module.state_dict()
         expected = {name: (tuple(t.shape), numpy_dtype(t)) for name, t in own.items()}
         checks.state_dict(self.name, expected, state)
         self.module.load_state_dict({name: to_tensor(array) for name, array in state.items()})
+        self._memory = None
 
     @property
     def training(self) -> bool:

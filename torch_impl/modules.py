@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -193,6 +194,27 @@ OWN: dict[str, type[nn.Module]] = {
     kind.__name__: kind for kind in (AlphaDropout, Dropout, HalfSquaredError, Parallel, RReLU, Residual)
 }
 """What torch lacks, or cannot be given NumPy's random numbers, by name."""
+
+
+Kept = tuple[list[tuple[torch.Tensor, torch.Tensor]], list[tuple["Dropout | RReLU", dict[str, Any], Any]]]
+
+
+def kept(module: nn.Module) -> Kept:
+    """What a forward call changes in a module: buffers, and of what draws numbers the generator and what it drew."""
+    buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]
+    drawing = [layer for layer in module.modules() if isinstance(layer, RReLU | Dropout)]
+    return buffers, [(layer, dict(vars(layer)), layer.rng.bit_generator.state) for layer in drawing]
+
+
+def give_back(kept: Kept) -> None:
+    """Be as if there had been no forward call since `kept`: a module may have run before another refuses its input."""
+    buffers, drawing = kept
+    for buffer, data in buffers:
+        buffer.data.copy_(data)  # not seen by autograd, which may still go through an earlier call
+    for layer, attributes, state in drawing:
+        vars(layer).clear()
+        vars(layer).update(attributes)
+        layer.rng.bit_generator.state = state
 
 
 def draw(module: nn.Module, rng: Rng) -> None:

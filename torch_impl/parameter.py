@@ -64,7 +64,7 @@ class Parameter:
 
     tensor: torch.nn.Parameter
 
-    def __init__(self, data: Array | torch.nn.Parameter, device: Device = "cpu") -> None:
+    def __init__(self, data: Array | torch.nn.Parameter, *, device: Device = "cpu") -> None:
         if isinstance(data, torch.nn.Parameter):
             self.tensor = data
         else:
@@ -83,8 +83,7 @@ class Parameter:
     @data.setter
     def data(self, value: Array) -> None:
         checks.gradient("Parameter", value, self.shape, self.data.dtype, "data")
-        with torch.no_grad():
-            self.tensor.copy_(to_tensor(value))
+        self.tensor.data.copy_(to_tensor(value))  # not seen by autograd, which may still go through an earlier call
 
     @property
     def grad(self) -> Array | None:

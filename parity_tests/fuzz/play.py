@@ -29,7 +29,6 @@ import torch
 from handgrad.dictionary import measure
 from handgrad.judge import Verdict, judge_backward, judge_forward, judge_loss, judge_optimizer, snapshot
 from parity_tests.tables import SIDES
-from torch_impl import signatures
 
 OWN_FILES = tuple(str(pathlib.Path(package.__file__).parent) for package in SIDES.values())
 PYTHONS_OWN = re.compile(r"^(\S+\(\)) (takes |missing |got an unexpected |got multiple |got some positional)")
@@ -336,7 +335,7 @@ def wrong(line: Line, row: dict[str, Outcome]) -> Iterator[tuple[str, tuple[str,
     if any(outcome.absent for outcome in row.values()):
         yield "one side", texts
         return
-    bad = [outcome.error is not None and not readable(outcome.error) for outcome in row.values()]
+    bad = [outcome.error is not None and not readable(outcome.error, line) for outcome in row.values()]
     errors = [outcome.error for outcome in row.values()]
     if all(errors) and all(bad):
         yield ("unreadable on both sides" if len(bad) > 1 else "unreadable"), texts
@@ -357,16 +356,16 @@ def wrong(line: Line, row: dict[str, Outcome]) -> Iterator[tuple[str, tuple[str,
             yield "other results", (*failed, *texts)
 
 
-def readable(error: Exception) -> bool:
-    """One line, raised on purpose by our own code; or Python's own about the arguments of the call itself."""
+def readable(error: Exception, line: Line) -> bool:
+    """One line, raised on purpose by our own code; or Python's own about the arguments of this very call."""
     if not str(error) or "\n" in str(error):
         return False
+    if isinstance(error, TypeError) and (found := PYTHONS_OWN.match(str(error))):
+        called = line.target.rpartition(".")[2]
+        return {called, "__init__", "__call__"} & set(re.findall(r"\w+", found[1])) != set()
     last = traceback.extract_tb(error.__traceback__)[-1]
-    if last.filename in (__file__, signatures.__file__):
-        return isinstance(error, TypeError) and bool(PYTHONS_OWN.match(str(error)))
-    return last.filename.startswith(OWN_FILES) and linecache.getline(
-        last.filename, last.lineno or 0
-    ).strip().startswith("raise ")
+    source = linecache.getline(last.filename, last.lineno or 0).strip()
+    return last.filename.startswith(OWN_FILES) and source.startswith("raise ")
 
 
 def alike(a: Any, b: Any) -> bool:

@@ -152,7 +152,7 @@ def op_inputs(name: str) -> list[tuple[str, ...]]:
     return [(f"draw('{kind}', {shape}, '{dtype}', {i})",) for i, dtype in enumerate(("float32", "float64", "float32"))]
 
 
-def model(name: str, make: Line | None = None, parts: tuple[Line, ...] = ()) -> Subject:
+def model(name: str, make: tuple[Line, ...] = (), parts: tuple[Line, ...] = ()) -> Subject:
     inputs = op_inputs(name)
     gradient = "draw('real', y.shape, y.dtype, 7)"
     state = "m.state_dict()"
@@ -182,7 +182,7 @@ def model(name: str, make: Line | None = None, parts: tuple[Line, ...] = ()) -> 
         ),
     )
     start = line("draw", "'real'", "(5, 3)", name="y")
-    return Subject((make or made(name),), values(name), (*parts, start), calls)
+    return Subject(make or (made(name),), values(name), (*parts, start), calls)
 
 
 WITH_PARAMETERS = (
@@ -216,11 +216,23 @@ def public(kind: type) -> list[str]:
 
 BASES = ("Module", "Loss", "PairLoss", "Optimizer", "LRScheduler")
 
+NOISY = ("side.Dropout(rng=2)", "side.RReLU(rng=3)", "side.BatchNorm1d(4)")
 SEQUENTIAL = ("side.Linear(3, 4, rng=0)", "side.Tanh()", "side.Linear(4, 2, rng=1)")
-CONTAINERS = {
-    "Sequential": Line("side.Sequential", SEQUENTIAL, (), "m"),
-    "Residual": Line("side.Residual", ("side.Linear(3, 4, rng=0)", "side.Tanh()", "side.Linear(4, 3, rng=1)"), (), "m"),
-    "Parallel": Line("side.Parallel", ("side.Linear(3, 2, rng=0)", "side.Linear(3, 2, rng=1)"), (), "m"),
+CONTAINERS: dict[str, tuple[Line, ...]] = {
+    "Sequential": (
+        Line("side.Sequential", SEQUENTIAL, (), "m"),
+        Line("side.Sequential", (*SEQUENTIAL[:2], *NOISY, SEQUENTIAL[2]), (), "m"),
+    ),
+    "Residual": (
+        Line("side.Residual", ("side.Linear(3, 4, rng=0)", "side.Tanh()", "side.Linear(4, 3, rng=1)"), (), "m"),
+        Line("side.Residual", ("side.Linear(3, 4, rng=0)", *NOISY, "side.Linear(4, 3, rng=1)"), (), "m"),
+    ),
+    "Parallel": (
+        Line("side.Parallel", ("side.Linear(3, 2, rng=0)", "side.Linear(3, 2, rng=1)"), (), "m"),
+        Line(
+            "side.Parallel", ("side.RReLU(rng=0)", "side.Sequential(side.Dropout(rng=1), side.BatchNorm1d(3))"), (), "m"
+        ),
+    ),
 }
 
 PARAMETERS = (
@@ -332,7 +344,7 @@ INIT = [
 ]
 
 SUBJECTS: dict[str, Subject] = {
-    **{name: model(name, CONTAINERS.get(name)) for name in public(scratch.Module)},
+    **{name: model(name, CONTAINERS.get(name, ())) for name in public(scratch.Module)},
     **{name: loss(name) for name in [*public(scratch.Loss), *public(scratch.PairLoss)]},
     **{name: optimizer(name) for name in public(scratch.Optimizer)},
     **{name: schedule(name) for name in [*public(scratch.LRScheduler)]},

@@ -181,6 +181,12 @@ class RReLU(Module):
         self.lower, self.upper = lower, upper
         self.rng = checks.generator(self.name, rng)
 
+    def _kept(self) -> Any:
+        return self._memory, self.slopes, self.rng.bit_generator.state
+
+    def _give_back(self, kept: Any) -> None:
+        self._memory, self.slopes, self.rng.bit_generator.state = kept
+
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
         slope: Any = (self.lower + self.upper) / 2

@@ -1,5 +1,7 @@
 """Batch normalization, with its running statistics."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -59,6 +61,14 @@ class BatchNorm1d(Normalization):
     def check(self, x: Array) -> None:
         given = self.weight or self.running_mean
         checks.float_array(self.name, "input", x, None if given is None else given.data.dtype)
+
+    def _kept(self) -> Any:
+        return self._memory, [(buffer, buffer.data.copy()) for _, buffer in self.named_buffers()]
+
+    def _give_back(self, kept: Any) -> None:
+        self._memory, buffers = kept
+        for buffer, data in buffers:
+            buffer.data[...] = data
 
     def forward(self, x: Array) -> Array:
         self.check(x)

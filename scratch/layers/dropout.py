@@ -1,6 +1,7 @@
 """Noise for training only: each number is dropped with probability p, and what is left keeps the mean."""
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,12 @@ class Dropout(Module):
         layer_checks.layer(self.name, {"p": p})
         self.p = p
         self.rng = checks.generator(self.name, rng)
+
+    def _kept(self) -> Any:
+        return self._memory, self.mask, self.rng.bit_generator.state
+
+    def _give_back(self, kept: Any) -> None:
+        self._memory, self.mask, self.rng.bit_generator.state = kept
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
