@@ -5,6 +5,8 @@ No number is called wrong on the word of one oracle that another one contradicts
 - The certified bounds decide where there are any.
 - Else the central difference decides, unless autograd or the complex step stands by the hand-written gradient: then an
   oracle is wrong, and nothing is claimed.
+- An oracle whose interval holds both the hand-written value and the difference's stands by neither.
+- A number of which every interval is as wide as a sixteenth of the gradient and of the upstream is not told.
 - Where the difference claims nothing, autograd decides.
 - At a kink every subgradient between the one-sided limits is right. A value outside them is wrong only for an op that
   is made of one piece, and only outside the hull of 0, the limits and their sum: parts in a row each choose for
@@ -35,6 +37,7 @@ from handgrad.check.subject import Array, cast
 from handgrad.judge.ball import Format
 
 Flags = npt.NDArray[np.bool_]
+VAGUE = 16  # an interval as wide as this part of the gradient or the upstream tells nothing
 BESIDE = 2.0**-30  # how far the neighbours of a kink are, in units of max(1, |x|)
 
 
@@ -57,6 +60,7 @@ class Judged:
     problem: str = ""
     direction: tuple[float, float, float] | None = None  # hand, differences, radius
     beside: bool = False  # right beside the point
+    misled: Flags | None = None  # where the reference's own gradient is wrong
 
 
 def judge(p: Point, name: str, hand: Reading, readings: dict[str, Reading], central: Differenced) -> Judged:
@@ -86,15 +90,23 @@ def judge(p: Point, name: str, hand: Reading, readings: dict[str, Reading], cent
         return j
     slack = hand.radii[name]
     differs, agrees = {}, {}
+    sizes = [np.abs(p.upstream), np.abs(j.expected[np.isfinite(j.expected)])]
+    vague = max(float(a.max(initial=0.0)) for a in sizes) / VAGUE
+    told = np.zeros(shape, bool)
     for oracle, reading in readings.items():
         if name in reading.values:
             sure = np.isfinite(reading.radii[name]) & np.isfinite(reading.values[name])
             room = reading.radii[name] + (0.0 if oracle == CERTIFIED else slack)
             near = np.abs(j.value - reading.values[name]) <= room
             differs[oracle], agrees[oracle] = sure & ~near, sure & near
+            told |= agrees[oracle] & (room <= vague)
     no = np.zeros(shape, bool)
     kink = central.kinks[name]
-    backed = agrees.get(AUTOGRAD, no) | agrees.get(COMPLEX, no) | agrees.get(CERTIFIED, no)
+    backed = no
+    for oracle in agrees.keys() & {AUTOGRAD, COMPLEX, CERTIFIED}:
+        reading = readings[oracle]
+        both = np.abs(readings[CENTRAL].values[name] - reading.values[name]) <= reading.radii[name]
+        backed = backed | (agrees[oracle] & ~(both & differs[CENTRAL]))
     certain = differs.get(CERTIFIED, no) & ~kink
     measured = differs.get(CENTRAL, no)
     deaf = ~np.isfinite(readings[CENTRAL].radii[name]) & ~kink
@@ -107,7 +119,11 @@ def judge(p: Point, name: str, hand: Reading, readings: dict[str, Reading], cent
     j.wrong |= kink & ~inside & ~backed & ~hull & (not p.subject.composite)
     j.unsure = (measured & backed & ~certain) | (kink & ~j.kink & ~j.wrong)
     tried = ~np.isnan(central.terms[name])
-    j.unsure |= deaf & tried & ~j.wrong & ~(agrees.get(AUTOGRAD, no) | agrees.get(CERTIFIED, no))
+    j.unsure |= tried & ~j.wrong & ~j.kink & ~told
+    if AUTOGRAD in differs:
+        reference, measure = readings[AUTOGRAD], readings[CENTRAL]
+        room = reference.radii[name] + measure.radii[name]
+        j.misled = differs[AUTOGRAD] & agrees[CENTRAL] & (np.abs(reference.values[name] - measure.values[name]) > room)
     torch_says = [readings[o].values[name] for o in (AUTOGRAD, CERTIFIED) if name in readings[o].values]
     j.convention = torch_says[0] if torch_says else None
     if j.wrong.any() and (jumps := _jumps(p, name, j)).any():
@@ -122,12 +138,13 @@ def judge(p: Point, name: str, hand: Reading, readings: dict[str, Reading], cent
 
 
 def _expected(shape: tuple[int, ...], name: str, readings: dict[str, Reading]) -> tuple[Array, Array]:
-    """The surest value of every number, with its radius: certified, else the difference, else autograd's."""
+    """The surest value of every number, with its radius: the narrower of certified bounds and difference, else
+    autograd's."""
     value, radius = np.full(shape, np.nan), np.full(shape, np.inf)
     for oracle in (CERTIFIED, CENTRAL, AUTOGRAD):
         reading = readings[oracle]
         if name in reading.values:
-            take = ~np.isfinite(radius) & np.isfinite(reading.radii[name])
+            take = reading.radii[name] < (np.where(np.isinf(radius), np.inf, 0.0) if oracle == AUTOGRAD else radius)
             value, radius = np.where(take, reading.values[name], value), np.where(take, reading.radii[name], radius)
     return value, radius
 

@@ -1,6 +1,8 @@
 """Inputs, when the user gives none: a few draws, each made for another kind of mistake.
 
-Drawn numbers are multiples of 1/128, so that they are the same in float32 and float64 and short enough to paste.
+The first and the last draw are multiples of 1/128: the same in float32 and float64, and short enough to paste. On such
+a grid much is exact that else cancels, as (x + 1e4) − 1e4 in float32; so the others have full mantissas. One draw also
+moves the parameters from what they are: ones, zeros and equal numbers hide what is forgotten.
 """
 
 import math
@@ -24,6 +26,11 @@ def spread(rng: Rng, shape: Shape, width: int = 256) -> Array:
     return rng.choice(grid, count, replace=count > width).reshape(shape)
 
 
+def fine(rng: Rng, shape: Shape, top: float) -> Array:
+    """Numbers of either sign with full mantissas, from top/64 to top."""
+    return np.asarray(rng.choice([-1.0, 1.0], shape) * rng.uniform(top / 64, top, shape))
+
+
 def ties(rng: Rng, shape: Shape) -> Array:
     """Zeros of both signs and small whole numbers, many of them equal."""
     values = rng.choice([0.0, -0.0, 0.0, 1.0, -1.0, 2.0], shape)
@@ -35,16 +42,18 @@ def ties(rng: Rng, shape: Shape) -> Array:
 DOMAINS: dict[str, Callable[[Array], Array]] = {
     "any": lambda a: a,
     "positive": lambda a: np.abs(a) + 0.5,
-    "probability": lambda a: np.round(64 + 56 * np.tanh(a)) / 128,
+    "probability": lambda a: 0.5 + 0.4375 * np.tanh(a),
 }
 """Where the function is defined: all numbers, those above 0, those inside (0, 1)."""
 
 STYLES: dict[str, Callable[[Rng, Shape], Array]] = {
     "normal": spread,
-    "one row": spread,
-    "wide": lambda rng, shape: 8 * spread(rng, shape),
+    "one row": lambda rng, shape: fine(rng, shape, 2),
+    "wide": lambda rng, shape: fine(rng, shape, 16),
     "ties and zeros": ties,
 }
+GRID = ("normal", "ties and zeros")  # the rest have full mantissas
+MOVED = "wide"  # with moved parameters
 
 # What the losses that PyTorch has a name for take: domain of the input, kind of target.
 LOSSES = (
@@ -113,12 +122,19 @@ def given(subject: Subject, inputs: Any) -> Iterator[Case]:
 def cases(subject: Subject, shape: Shape | None, seed: int, like: str = "") -> Iterator[Case]:
     """One case per style. CheckError where the op takes none of the shapes that are tried."""
     first, domain, target = _fitting(subject, shape, seed, like)
+
+    def parameters() -> Iterator[tuple[str, Array]]:
+        return ((name, np.asarray(a, np.float64)) for name, a in subject.parameters.items())
+
     for number, (style, make) in enumerate(STYLES.items()):
         at = (1, *first[1:]) if style == "one row" else first
         if style == "one row" and (len(first) < 2 or first[0] == 1):
             continue
         rng = np.random.default_rng([seed, number])
-        case = _case(subject, style, _arguments(subject, rng, at, make, domain, target))
+        case = _case(subject, style, _arguments(subject, rng, at, make, domain, target, style in GRID))
+        if style == MOVED:
+            # Zeros leave 0, all others keep their sign: a variance stays one.
+            case.values.update({n: a + spread(rng, a.shape) * np.where(a == 0, 0.25, a / 4) for n, a in parameters()})
         try:
             subject.forward(case, case.values)
         except Exception as error:
@@ -166,13 +182,23 @@ def _shapes(subject: Subject) -> Iterator[Shape]:
 
 
 def _arguments(
-    subject: Subject, rng: Rng, shape: Shape, make: Callable[[Rng, Shape], Array], domain: str, target: str
+    subject: Subject,
+    rng: Rng,
+    shape: Shape,
+    make: Callable[[Rng, Shape], Array],
+    domain: str,
+    target: str,
+    grid: bool = True,
 ) -> list[Array]:
-    first, rest = DOMAINS[domain](make(rng, shape)), subject.arguments[1:]
+    def drawn() -> Array:
+        numbers = DOMAINS[domain](make(rng, shape))
+        return np.asarray(np.round(128 * numbers) / 128 if grid else numbers)
+
+    first, rest = drawn(), subject.arguments[1:]
     constant = targets(subject)
     return [
         first,
-        *(TARGETS[target](rng, shape) if name in constant else DOMAINS[domain](make(rng, shape)) for name in rest),
+        *(TARGETS[target](rng, shape) if name in constant else drawn() for name in rest),
     ]
 
 

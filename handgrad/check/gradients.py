@@ -99,6 +99,7 @@ class _Check:
         self.kinks: list[dict[str, Flags]] = []
         self.judged: list[Judged] = []
         self.taylor: list[oracles.Taylor] = []
+        self.unsure_single = 0  # numbers of the float32 pass that cannot be told
 
     def run(self) -> GradientCheck:
         for case in self.cases:
@@ -106,15 +107,23 @@ class _Check:
         answer = self.answer
         answer.numbers = sum(j.value.size for j in self.judged)
         answer.kinks = int(sum(j.kink.sum() for j in self.judged))
-        answer.unsure = int(sum(j.unsure.sum() for j in self.judged))
+        answer.unsure = int(sum(j.unsure.sum() for j in self.judged)) + self.unsure_single
         self._remark_kinks()
         answer.table = self._table() if self.readings else []
         if answer.findings:
             answer.status = "wrong"
             answer.again = self._again(answer.findings[0].case)
-        elif not self.judged or any(self._never_sure(name) for name in {j.name for j in self.judged}):
+        elif (
+            not self.judged
+            or answer.unseen
+            or 2 * answer.unsure > answer.numbers
+            or any(self._never_sure(name) for name in {j.name for j in self.judged})
+            or (answer.contradicts and not answer.unsure)
+        ):
             answer.status = "cannot tell"
-        answer.remarks = list(dict.fromkeys(answer.remarks))
+        answer.unseen, answer.constants, answer.remarks = (
+            list(dict.fromkeys(a)) for a in (answer.unseen, answer.constants, answer.misled[:1] + answer.remarks)
+        )
         return answer
 
     # --- what is checked ----------------------------------------------------------------------------------------------
@@ -177,8 +186,8 @@ class _Check:
             answer.remarks.append(
                 f"float64 inputs give {cast_to} gradients: a silent cast; judged to the precision of {cast_to}"
             )
-        names = [name for name in p.names if name in hand.values or name in subject.parameters]
-        if not names:
+        names = self._checked(p, hand)
+        if names is None:
             self._find(Finding("the gradient", case, "backward returned nothing", pattern="no gradient was computed"))
             return
         if not answer.draws[1:]:
@@ -197,6 +206,8 @@ class _Check:
             decide.judge(p, name, hand, others | {AUTOGRAD: autograd, CERTIFIED: readings[CERTIFIED]}, central)
             for name in names
         ]
+        for j in found:
+            self._remark_reference(j, readings)
         self.readings.append(readings)
         self.kinks.append({j.name: central.kinks[j.name] & ~j.wrong for j in found})
         self.judged += found
@@ -209,10 +220,45 @@ class _Check:
             floats = {
                 n: np.asarray(g, np.float64) for n, g in hand.values.items() if np.shape(g) == case.values[n].shape
             }
-            if (t := oracles.taylor(p, floats)) is not None:
+            if (t := oracles.taylor(p, floats, hand.radii)) is not None:
                 self.taylor.append(t)
         if self.single and not wrong and p.dtype == np.float64:
             self._single(p, hand, central, match)
+
+    def _checked(self, p: Point, hand: Reading) -> list[str] | None:
+        """The values with a gradient, or that must have one; None if there is none at all. The rest is said."""
+        names = [name for name in p.names if name in hand.values or name in self.subject.parameters]
+        if not names:
+            return None
+        target = p.output.size == 1 and len(p.case.arguments) == 2
+        for name in p.names:
+            if name not in names and self._moves(p, name):
+                if target and name in p.case.arguments:
+                    self.answer.constants.append(name)
+                else:
+                    self.answer.unseen.append(name)
+        layer = self.subject
+        if isinstance(layer, Layer) and len(self.answer.draws) == 1:
+            held: list[str] = self._ask(lambda: layer.unseen(p.case), "forward")
+            # What a loss holds are its options, as class weights.
+            (self.answer.constants if layer.loss else self.answer.unseen).extend(held)
+        return names
+
+    def _moves(self, p: Point, name: str) -> bool:
+        """Whether the output depends on a value."""
+        moved = p.forward({**p.case.values, name: p.case.values[name] * 1.125 + 0.0625})
+        return not np.array_equal(moved, p.output.ravel())
+
+    def _remark_reference(self, j: Judged, readings: dict[str, Reading]) -> None:
+        """The reference itself may be wrong, as nn.Hardsigmoid is in float64."""
+        assert j.misled is None or self.reference is not None
+        if j.misled is not None and j.misled.any() and self.reference is not None:
+            index = tuple(int(i) for i in np.argwhere(j.misled)[0])
+            theirs, measured = (readings[o].values[j.name][index] for o in (AUTOGRAD, CENTRAL))
+            self.answer.misled.append(
+                f"the reference's own gradient is wrong: {self.reference.name} has {float(theirs)!r} at "
+                f"{j.name}{list(index)}, differences say {float(measured)!r}; yours is right"
+            )
 
     def _find(self, finding: Finding) -> None:
         self.answer.findings.append(finding)
@@ -256,6 +302,8 @@ class _Check:
             try:
                 output = np.asarray(reference.forward(case, case.values), np.float64)
             except Exception as error:
+                if p.case is not self.cases[0]:  # as batch norm refuses one row
+                    return Reading(AUTOGRAD, f'the reference refuses inputs "{p.case.draw}": {one_line(error)}'), None
                 raise CheckError(f"the reference {reference.name} failed: {one_line(error)}") from error
             first = first or (match, output)
             if self._same_output(p, output):
@@ -329,6 +377,7 @@ class _Check:
         )
         for j in self._ask(lambda: decide.single(p, hand, central, certified), "backward in float32"):
             if j.unsure.any():
+                self.unsure_single += int(j.unsure.sum())
                 text = (
                     f"{int(j.unsure.sum())} numbers of {j.name}: float32 is farther from float64 than rounding explains"
                 )

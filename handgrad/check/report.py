@@ -79,6 +79,9 @@ class GradientCheck:
     kinks: int = 0
     unsure: int = 0
     draws: list[str] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)  # what the output depends on, without a gradient
+    constants: list[str] = field(default_factory=list)  # and what is taken for a target or an option
+    misled: list[str] = field(default_factory=list)  # where the reference's own gradient is wrong
     again: str = ""  # the inputs, and options, of the first finding as they can be pasted
     imports: list[str] = field(default_factory=list)  # lines to paste before
     op: str = "op"
@@ -88,12 +91,30 @@ class GradientCheck:
         return self.status == "agree"
 
     @property
+    def contradicts(self) -> bool:
+        """Whether the table denies that the gradients agree: differences, bounds or the remainder leave the hand's."""
+        hand = next((row for row in self.table if row.oracle == HAND), Row(HAND))
+        rows = {row.oracle: row for row in self.table}
+        backed = any(
+            hand.agrees.get(oracle) and rows[oracle].agrees.get(CENTRAL) is False
+            for oracle in (AUTOGRAD, COMPLEX, CERTIFIED)
+        )
+        left = hand.agrees.get(CENTRAL) is False or any(
+            row.oracle == TAYLOR and row.text.endswith("differs") for row in self.table
+        )
+        return hand.agrees.get(CERTIFIED) is False or (left and not backed)
+
+    @property
     def exit_code(self) -> int:
         return EXIT[self.status]
 
     def render(self) -> str:
         """At most 25 lines."""
         lines = [self._title()]
+        if self.unseen:
+            lines.append(f"  NOT checked {', '.join(self.unseen)}: the output depends on it, no gradient was found")
+        if self.constants:
+            lines.append(f"  NOT checked {', '.join(self.constants)}: taken for a constant, no gradient was found")
         for finding in self.findings[:1]:
             lines += finding.lines()
         if rest := [f.tensor for f in self.findings[1:] if f.tensor != self.findings[0].tensor]:
@@ -124,6 +145,7 @@ class GradientCheck:
             "numbers": self.numbers,
             "kinks": self.kinks,
             "cannot_tell": self.unsure,
+            "not_checked": self.unseen + self.constants,
             "inputs": self.draws,
             "oracles": [
                 {

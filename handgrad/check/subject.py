@@ -223,6 +223,32 @@ class Layer:
         ways = {_way(once[name], twice[name]) for name in once} - {""}
         return notes + [f"a second backward {way} the parameters' gradients" for way in sorted(ways)]
 
+    def unseen(self, case: Case) -> list[str]:
+        """Arrays of the object without a gradient that its output depends on: where they are moved, it moves."""
+        if callable(getattr(self.pristine, "named_parameters", None)):
+            return []  # it says itself what its parameters are
+
+        def after(move: str) -> Array:
+            op, slots = self._copy(np.dtype(np.float64))
+            for name, slot in slots.items():
+                slot.set(case.values[name].copy())
+            for name, array in _arrays(op):
+                if name == move:
+                    array[...] = array * 1.125 + 0.0625
+            return output(self.name, op.forward(*case.call(case.values)), np.dtype(np.float64))
+
+        before, found = after(""), []
+        held = {id(slot.get()) for slot in self.slots.values()}
+        for name, array in _arrays(self.pristine):
+            if id(array) not in held and array.size:
+                try:
+                    moved = not np.array_equal(after(name), before, equal_nan=True)
+                except Exception:
+                    moved = True  # it is out of its domain, so it is used
+                if moved:
+                    found.append(name)
+        return found
+
     def _found(self, op: Any) -> dict[str, "_Slot"]:
         found = dict(_slots(op)) or dict(_pairs(op, complete=True))
         return {name: found[name] for name in self.slots if name in found}
@@ -300,7 +326,14 @@ def _parameter_slot(p: Any) -> _Slot:
     def clear() -> None:
         p.grad = np.zeros_like(p.data) if isinstance(p.grad, np.ndarray) else None
 
-    return _Slot(lambda: p.data, lambda a: setattr(p, "data", a), lambda: p.grad, clear)
+    def write(a: Array) -> None:
+        # Past a parameter that refuses another dtype when it is assigned: here it is our copy, in our dtype.
+        if "data" in getattr(p, "__dict__", {}):
+            vars(p)["data"] = a
+        else:
+            p.data = a
+
+    return _Slot(lambda: p.data, write, lambda: p.grad, clear)
 
 
 def _pairs(op: Any, complete: bool) -> Iterator[tuple[str, _Slot]]:
@@ -326,7 +359,8 @@ TABLES = {"params": "grads", "parameters": "gradients", "weights": "gradients"}
 def _beside(table: dict[str, Any], name: str) -> Any:
     """The gradient array of attribute `name`, under a name made from it."""
     keys = (f"d{name}", f"d_{name}", f"grad_{name}", f"{name}_grad")
-    return next((table[key] for key in keys if isinstance(table.get(key), np.ndarray)), None)
+    # A single number, as np.sum without an axis gives it, is a gradient too: of the wrong shape.
+    return next((table[key] for key in keys if isinstance(table.get(key), np.ndarray | np.floating)), None)
 
 
 def _within(table: dict[str, Any], grads: str, key: Any) -> Any:
@@ -373,6 +407,29 @@ def _items(owner: Any) -> Iterator[tuple[str, Any]]:
             yield from ((f"{name}.{key}", item) for key, item in value.items())
         else:
             yield name, value
+
+
+def _arrays(op: Any) -> Iterator[tuple[str, Array]]:
+    """Every writeable float array that the object and its parts hold, by its path, once."""
+    seen: set[int] = set()
+    queue: list[tuple[str, Any]] = [("", op)]
+    while queue:
+        path, value = queue.pop(0)
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if _is_floats(value):
+            if value.flags.writeable:
+                yield path, value
+        elif isinstance(value, list | tuple | dict) or _is_part(value) or _is_parameter(value):
+            pairs: Any = (
+                value.items()
+                if isinstance(value, dict)
+                else enumerate(value)
+                if isinstance(value, list | tuple)
+                else list(getattr(value, "__dict__", {}).items())
+            )
+            queue += [(f"{path}.{name}".lstrip("."), item) for name, item in pairs]
 
 
 def _is_parameter(value: Any) -> bool:
