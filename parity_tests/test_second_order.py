@@ -16,6 +16,7 @@ from parity_tests.judged import judged
 from parity_tests.strategies import Draw, draws, filled_batches, moderate_draws, seeds, widths
 from parity_tests.tables import DTYPES, SIDES
 from scratch import second_order
+from scratch.flags import product
 from scratch.second_order import Dual
 
 # name → build(side, dtype, inputs, outputs, seed): what an activation and a loss cannot show between two linear layers
@@ -177,8 +178,8 @@ def test_the_whole_hessian_of_least_squares():
     x, y, v = rng.integers(-3, 4, (4, 3)) * 1.0, rng.normal(size=(4, 2)), rng.integers(-3, 4, (2, 3)) * 1.0
     for side in SIDES.values():
         model = side.MLP((3, 2), bias=False, dtype=np.float64, rng=0)
-        product = side.hessian_vector_product(model, side.MSELoss(), x, y, {"layers.0.weight": v})
-        np.testing.assert_array_equal(product["layers.0.weight"], 2 / 8 * v @ (x.T @ x))
+        found = side.hessian_vector_product(model, side.MSELoss(), x, y, {"layers.0.weight": v})
+        np.testing.assert_array_equal(found["layers.0.weight"], product(2 / 8 * v, product(x.T, x)))
 
 
 @pytest.mark.parametrize("side", SIDES)
