@@ -259,9 +259,16 @@ def activation(owner: str, options: Mapping[str, Any]) -> None:
 
 
 def described(given: object, kind: type) -> str:
-    """The class of `given`, and where it comes from if neither from where `kind` does nor from Python itself."""
+    """What `given` is, and where it comes from if neither from where `kind` does nor from Python itself.
+
+    Adapters go by the name of what they wrap, and subclasses of `kind` by its name: both sides say the same.
+    """
+    if isinstance(given, kind):
+        return kind.__name__
     root, own = (cls.__module__.partition(".")[0] for cls in (type(given), kind))
-    return type(given).__name__ + (f" of {root}" if root not in (own, "builtins") else "")
+    name = getattr(given, "name", None) if root in ("scratch", "torch_impl") else None
+    here = ("builtins", own, f"{own}_impl")  # torch_impl's schedules are torch's
+    return (name or type(given).__name__) + (f" of {root}" if root not in here else "")
 
 
 def belongs(owner: str, argument: str, given: object, kind: type, words: str) -> None:

@@ -73,6 +73,7 @@ def checked(kind: type[lr_scheduler.LRScheduler]) -> type[lr_scheduler.LRSchedul
             super().load_state_dict(state)
 
     Checked.__name__ = Checked.__qualname__ = kind.__name__
+    Checked.__module__ = kind.__module__
     return Checked
 
 
