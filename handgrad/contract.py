@@ -10,6 +10,10 @@ What holds beyond the signatures, on both sides:
 - **Accumulation.** `Model.backward` *adds* to the parameters' gradients until `zero_grad` sets them to None.
 - **Purity.** No call modifies its inputs, its target or the upstream gradient. An array that was handed out is never
   overwritten by a later call; the exception is `Parameter.data`, which is the live value by definition.
+  Between forward and its backward the caller leaves input, output and target as they are: the hand-written side
+  remembers the arrays and not copies of them. A weight given to a loss is copied.
+- **Memory.** Backward is that of the last forward call that was not refused, with the options and the mode of that
+  call, whatever was switched, evaluated or differentiated twice since.
 - **Refusal.** Bad input raises before anything changes: parameters, gradients and optimizer state stay as they were.
 """
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import scratch
-from parity_tests.every import EVERY, FIRST, classes, each_op, equal, everything, loss_case
+from parity_tests.every import EVERY, FIRST, classes, each_op, equal, everything, gradients_of, loss_case
 from parity_tests.samples import as_tuple
 from parity_tests.tables import DTYPES, LOSSES, SIDES
 from parity_tests.test_options import CHANGES, NEEDS, STARTS
@@ -216,6 +216,7 @@ def option_case(side, name, option, value=None):
 def test_an_option_switched_after_forward_counts_from_the_next_forward(name, option, side):
     """As in torch, where autograd keeps what forward used."""
     value = next(v for v in CHANGES[name][option] if v is not None)
+    op = issubclass(getattr(scratch, name), scratch.Module)
     plain, calls = option_case(side, name, option)
     switched, _ = option_case(side, name, option)
     results = []
@@ -223,12 +224,12 @@ def test_an_option_switched_after_forward_counts_from_the_next_forward(name, opt
         output = np.array(made.forward(*calls[0]))
         if made is switched:
             switch(side, made, option, value)
-        results.append([output, *as_tuple(made.backward(upstream_of(output)))])
+        found = [output, *as_tuple(made.backward(upstream_of(output)))]
+        results.append(found + (list(gradients_of(made).values()) if op else []))
     for one, other in zip(*results, strict=True):
         np.testing.assert_array_equal(one, other, strict=True)
     fresh, _ = option_case(side, name, option, value)
     fresh.forward(*calls[0])  # a generator draws as often
-    op = issubclass(getattr(scratch, name), scratch.Module)
     if op:
         fresh.load_state_dict(switched.state_dict())
     results = []
