@@ -179,7 +179,7 @@ def replace_first(data, value):
 @pytest.mark.parametrize(
     ("change", "device", "message"),
     [
-        ({"dtype": "float16"}, "cpu", "float32 or float64"),
+        ({"dtype": "float16"}, "cpu", "float32, float64"),
         ({}, "cpux", "device must be one of cpu, cuda"),
         ({}, "meta", "device must be one of cpu, cuda"),
         ({}, "cuda:99", "cuda:99"),
