@@ -398,7 +398,7 @@ LOSSES: dict[str, Bug] = {
     "ce: −∞·0": Bug(
         "stability",
         "onehot · log p",
-        edit(CE, "np.where(q, log_p, 0)", "log_p"),
+        edit(CE, "np.where(asked, log_p, 0)", "log_p"),
         "losses",
         hint="test_loss[cross-entropy, -inf for another",
     ),
@@ -503,7 +503,7 @@ LOSSES: dict[str, Bug] = {
     "nll: takes the logarithm": Bug(
         "softmax",
         "probabilities expected, log-probabilities given",
-        edit("NLLLoss.forward", "np.where(q, scores, 0)", "np.where(q, np.log(np.abs(scores) + 1e-30), 0)"),
+        edit("NLLLoss.forward", "np.where(one_hot, scores, 0)", "np.where(one_hot, np.log(np.abs(scores) + 1e-30), 0)"),
         "losses",
         hint="[NLL-",
     ),

@@ -83,7 +83,7 @@ class CrossEntropyLoss(ClassLoss):
             parts = [(1 - smoothing) * q, even * weight * asked]
             q = parts[0] + parts[1]
         nothing = total == 0 and self.reduction == "mean"
-        log_q = np.where(q, log_p, 0)  # a logit −∞ not asked for adds 0, not 0·∞
+        log_q = np.where(asked, log_p, 0)  # a logit −∞ not asked for adds 0, not 0·∞
         value = self._reduce(-(q * log_q).sum(0), log_p, q, asked if nothing else None, total_weight=total)
         if nothing and smoothing:  # both parts are divided by D = 0, then added: 0/0 of either is lost in no ∞
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -117,7 +117,7 @@ class NLLLoss(ClassLoss):
         one_hot = self._one_hot(target, scores)
         q = self._weighted(one_hot)
         total = q.sum()
-        values = -(q * np.where(q, scores, 0)).sum(0)
+        values = -(q * np.where(one_hot, scores, 0)).sum(0)
         nothing = total == 0 and self.reduction == "mean"
         return self._reduce(values, q, one_hot if nothing else None, total_weight=total)
 
