@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import scratch
 import torch_impl
 from parity_tests.samples import loss_arrays
 from parity_tests.strategies import Draw
@@ -427,13 +426,6 @@ def test_extra_entries_are_named(side):
     model = SIDES[side].MLP([3, 2])
     with pytest.raises(ValueError, match="unexpected foo"):
         model.load_state_dict({**model.state_dict(), "foo": X})
-
-
-def test_one_module_in_two_places_is_refused():
-    """A hand-written module remembers one forward call: used twice, its first use could not be differentiated."""
-    relu = scratch.ReLU()
-    with pytest.raises(ValueError, match="same module was given twice"):
-        scratch.Sequential(scratch.Linear(2, 2), relu, scratch.Linear(2, 2), relu)
 
 
 def test_device_that_is_not_there():

@@ -263,16 +263,6 @@ def step_with(gradient):
         (lambda: scratch.LogSoftmax(-65), ValueError, "LogSoftmax: dim must be >= -64; got -65"),
         (lambda: scratch.Linear(-1, 2), ValueError, "Linear: in_features must be >= 0; got -1"),
         (lambda: scratch.Linear(1, 2.5), TypeError, "Linear: out_features must be a whole number; got 2.5"),
-        (
-            lambda: scratch.Sequential(relu := scratch.ReLU(), relu),
-            ValueError,
-            "Sequential: the same module was given twice",
-        ),
-        (
-            lambda: scratch.Parallel(scratch.Sequential(relu := scratch.ReLU()), relu),
-            ValueError,
-            "Parallel: the same module was given twice",
-        ),
     ],
 )
 def test_refusals_of_the_hand_written_side(act, error, message):

@@ -214,9 +214,9 @@ def without(term):
     """The hand-written `linear` with one term of its product rules left out."""
     right = second_order.linear
 
-    def linear(layer, prefix, x, vector, products):
-        V, v = vector[prefix + "weight"], vector[prefix + "bias"]
-        y, right_back = right(layer, prefix, x, vector, products)
+    def linear(layer, x, vector, products):
+        V, v = vector[layer.weight], vector[layer.bias]
+        y, right_back = right(layer, x, vector, products)
         if term == "x R{W}ᵀ":
             y = Dual(y.value, y.r - x.value @ V.T)
         if term == "R{b}":
@@ -225,11 +225,11 @@ def without(term):
         def back(g):
             gradient = right_back(g)
             if term == "δᵀ R{x}":
-                products[prefix + "weight"] = g.r.T @ x.value
+                products[layer.weight] = g.r.T @ x.value
             if term == "R{δ}ᵀ x":
-                products[prefix + "weight"] = g.value.T @ x.r
+                products[layer.weight] = g.value.T @ x.r
             if term == "sum over the batch":
-                products[prefix + "bias"] = g.r[0]
+                products[layer.bias] = g.r[0]
             return Dual(gradient.value, g.r @ layer.weight.data) if term == "δ R{W}" else gradient
 
         return y, back

@@ -5,20 +5,32 @@ from collections.abc import Iterator
 import numpy as np
 
 from scratch import checks, layer_checks
+from scratch.calls import recorded, replayed
 from scratch.module import Array, Module
 
 
 class Container(Module):
-    """What holds modules. Where one of them refuses its input, those before it are given back what they held."""
+    """Modules by number. Where one of them refuses its input, those before it are given back what they held.
 
-    def _hold(self, modules: tuple[Module, ...], what: str) -> None:
+    One may stand in several places, as in PyTorch: `scratch.calls` tells its calls apart.
+    """
+
+    modules: tuple[Module, ...]
+
+    def __init__(self, *modules: Module) -> None:
         checks.modules(self.name, modules, (Module,))
-        below = [module for part in modules for module in _all(part)]
-        if len({id(module) for module in below}) != len(below):
-            checks.distinct(self.name, modules, what)
-            checks.distinct(self.name, below, "module")
-        self._below = below
+        self.modules = modules
+        within = list(_descendants(self))
+        self._below = list(dict.fromkeys(within))  # each of them once
+        # Only a module of the user's can come to call another one twice after this.
+        self._ordered = all(isinstance(module, Container) or not module._modules for module in within)
+        self._records = not self._ordered or len(self._below) < len(within)
 
+    @property
+    def _modules(self) -> dict[str, Module]:
+        return {str(i): module for i, module in enumerate(self.modules)}
+
+    @recorded
     def forward(self, x: Array) -> Array:
         kept = [module._kept() for module in self._below]
         try:
@@ -38,28 +50,21 @@ class Sequential(Container):
 
     The chain rule read from right to left: each module turns dL/d(its output) into dL/d(its input), which is
     dL/d(output) of the one before.
-
-    Raises ValueError if one module object is given twice: it could remember only one of its two calls.
     """
-
-    def __init__(self, *modules: Module) -> None:
-        self._hold(modules, "module")
-        self.modules = modules
-
-    def named_children(self) -> Iterator[tuple[str, Module]]:
-        return ((str(i), module) for i, module in enumerate(self.modules))
 
     def apply(self, x: Array) -> Array:
         for module in self.modules:
             x = module.forward(x)
         return x
 
+    @replayed
     def backward(self, grad_output: Array) -> Array:
         self._recall(grad_output)
         for module in reversed(self.modules):
             grad_output = module.backward(grad_output)
         return grad_output
 
+    @replayed
     def backward_parameters(self, grad_output: Array) -> None:
         self._recall(grad_output)
         for module in reversed(self.modules[1:]):
@@ -80,7 +85,7 @@ class Residual(Sequential):
     x reaches y twice, so dL/dx = g + gᵀ∂f/∂x: however small ∂f/∂x, a deep net's gradient arrives. The parameters see
     only f, and their gradients are those of f for the same g.
 
-    Raises ValueError for no module and where f's output differs in shape from x.
+    Raises ValueError for no module, for one module object given twice, and where f's output differs in shape from x.
     Source: K. He, X. Zhang, S. Ren, J. Sun, Deep residual learning for image recognition, CVPR 2016, section 3.2.
     """
 
@@ -103,37 +108,34 @@ class Parallel(Container):
     Each branch receives the same dL/dy, because ∂y/∂f_k = 1; the input feeds every branch, so its gradient is the sum
     of the branches' input gradients.
 
-    Raises ValueError for no branch, for one module object given twice, and where the branches' outputs differ in shape.
+    Raises ValueError for no branch, for one branch given twice, and where the branches' outputs differ in shape.
     """
 
     def __init__(self, *branches: Module) -> None:
-        if not branches:
-            checks.distinct(self.name, branches, "branch")
-        self._hold(branches, "branch")
-        self.branches = branches
-
-    def named_children(self) -> Iterator[tuple[str, Module]]:
-        return ((str(i), branch) for i, branch in enumerate(self.branches))
+        super().__init__(*branches)
+        checks.distinct(self.name, branches, "branch")
 
     def apply(self, x: Array) -> Array:
-        outputs = [branch.forward(x) for branch in self.branches]
+        outputs = [branch.forward(x) for branch in self.modules]
         checks.same_branches(self.name, [output.shape for output in outputs])
         total = outputs[0].copy()
         for output in outputs[1:]:
             total += output
         return total
 
+    @replayed
     def backward(self, grad_output: Array) -> Array:
         self._recall(grad_output)
-        gradients = [branch.backward(grad_output) for branch in self.branches]
+        gradients = [branch.backward(grad_output) for branch in reversed(self.modules)]
+        gradients.reverse()  # the sum is in the order of forward
         total = gradients[0].copy()
         for gradient in gradients[1:]:
             total += gradient
         return total
 
 
-def _all(module: Module) -> Iterator[Module]:
-    """A module and all below it."""
-    yield module
-    for _, child in module.named_children():
-        yield from _all(child)
+def _descendants(module: Module) -> Iterator[Module]:
+    """What the module is made of, as often as it is."""
+    for child in module._modules.values():
+        yield child
+        yield from _descendants(child)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import DType, Shape, count, number, same_dtype, shown, truth
+from .checks import ACTIVATION_OPTIONS, DType, Shape, activation, count, number, same_dtype, shown, truth
 
 
 def probability(owner: str, argument: str, given: Any) -> None:
@@ -161,3 +161,69 @@ def residual(owner: str, shape: Shape, dtype: DType, output_shape: Shape, output
     same_dtype(owner, "input", dtype, output_dtype)
     if shape != output_shape:
         raise ValueError(f"{owner}: the input's shape {shape} and f's output shape {output_shape} must be equal")
+
+
+# What is written to a module after it is made -------------------------------------------------------------------------
+
+BUILT_BY = (
+    *("in_features", "out_features", "in1_features", "in2_features", "num_features", "num_channels"),
+    *("normalized_shape", "num_embeddings", "embedding_dim", "num_parameters", "affine", "elementwise_affine"),
+    *("track_running_stats", "sparse", "init", "modules"),
+)
+"""Options that a layer's arrays are made by: one written later would change nothing, or not what it says."""
+
+SHAPES: dict[str, Callable[[Any], dict[str, Shape]]] = {
+    "Linear": lambda layer: {"weight": (layer.out_features, layer.in_features), "bias": (layer.out_features,)},
+    "Bilinear": lambda layer: {
+        "weight": (layer.out_features, layer.in1_features, layer.in2_features),
+        "bias": (layer.out_features,),
+    },
+    "Embedding": lambda layer: {"weight": (layer.num_embeddings, layer.embedding_dim)},
+    "PReLU": lambda layer: {"weight": (layer.num_parameters,)},
+    "BatchNorm1d": lambda layer: dict.fromkeys(("weight", "bias"), (layer.num_features,)),
+    "GroupNorm": lambda layer: dict.fromkeys(("weight", "bias"), (layer.num_channels,)),
+    "LayerNorm": lambda layer: dict.fromkeys(("weight", "bias"), tuple(layer.normalized_shape)),
+    "RMSNorm": lambda layer: {"weight": tuple(layer.normalized_shape)},
+}
+"""The shapes of the parameters of the layers that have any."""
+
+
+def attribute(owner: str, name: str, given: Any, kind: str | None, held: str | None) -> None:
+    """A parameter, a buffer or a module is replaced by its like or by None, as in PyTorch.
+
+    `kind` is what is given, `held` what stands there: "Parameter", "Buffer", "Module", or None for anything else.
+    """
+    if held is None or given is None or kind in (held, "Parameter") or (held, kind) == ("Buffer", "Module"):
+        return
+    raise TypeError(f"{owner}: {name} must be a {held} or None; got {getattr(given, 'name', type(given).__name__)}")
+
+
+def layer_attribute(made: Any, name: str, given: Any, kind: str | None, dtype: DType | None) -> None:
+    """Of a built-in layer: a parameter has the shape and dtype that the layer is made for, an option is one."""
+    owner = type(made).__name__
+    present, others = getattr(made, name, None), tuple[str, ...]()
+    if name in BUILT_BY and given != present:
+        raise AttributeError(f"{owner}: {name} cannot be changed, the layer was made by it; got {given!r}")
+    if owner in SHAPES and name in ("weight", "bias"):
+        shapes, may_miss = SHAPES[owner](made), name == "bias" or "Norm" in owner
+        if given is None and may_miss:
+            return
+        if kind != "Parameter":
+            allowed = "a Parameter or None" if may_miss else "a Parameter"
+            raise TypeError(f"{owner}: {name} must be {allowed}; got {type(given).__name__}")
+        if name not in shapes or getattr(made, "sparse", False):
+            raise AttributeError(f"{owner}: {name} cannot be changed, the layer was made by it")
+        if tuple(given.shape) != shapes[name]:
+            raise ValueError(f"{owner}: {name} must have shape {shapes[name]}; got {tuple(given.shape)}")
+        same_dtype(owner, name, given.data.dtype, dtype)
+    elif name in ACTIVATION_OPTIONS:
+        pairs = [("min_val", "max_val"), ("lower", "upper")]
+        others = next((pair for pair in pairs if name in pair), ())
+        activation(owner, {**{other: getattr(made, other) for other in others}, name: given})
+    elif name in ("scale_grad_by_freq", "padding_idx"):
+        others = ("scale_grad_by_freq", "sparse", "num_embeddings")
+        layer(owner, {**{other: getattr(made, other) for other in others}, name: given})
+    elif name == "num_groups":
+        layer(owner, {"num_groups": given, "num_channels": made.num_channels})
+    elif name in LAYER_OPTIONS:
+        LAYER_OPTIONS[name](owner, name, given)

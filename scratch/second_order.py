@@ -40,7 +40,7 @@ from scratch.losses import (
 )
 from scratch.losses.classes import classes_first, classes_second
 from scratch.mlp import MLP
-from scratch.module import Array, Module
+from scratch.module import Array, Module, Parameter
 
 NAME = "hessian_vector_product"
 
@@ -81,31 +81,32 @@ def hessian_vector_product(
     parameters = dict(model.named_parameters())
     checks.vector(NAME, {name: (w.data.shape, w.data.dtype) for name, w in parameters.items()}, vector)
     checks.supported(NAME, loss, CURVATURES)
-    products: dict[str, Array] = {}
-    output, backward = trace(model, "", Dual(x, np.zeros_like(x)), vector, products)
+    directions = {w: vector[name] for name, w in parameters.items()}
+    products = {w: np.zeros_like(w.data) for w in directions}
+    output, backward = trace(model, Dual(x, np.zeros_like(x)), directions, products)
     loss = copy(loss)
     loss.forward(output.value, y)
     backward(Dual(loss.backward(), np.asarray(CURVATURES[type(loss)](loss, output.r))))
-    return {name: products[name] for name in parameters}
+    return {name: products[w] for name, w in parameters.items()}
 
 
 def trace(
-    module: Module, prefix: str, x: Dual, vector: Mapping[str, Array], products: dict[str, Array]
+    module: Module, x: Dual, vector: Mapping[Parameter, Array], products: dict[Parameter, Array]
 ) -> tuple[Dual, Backward]:
-    """The forward pass through `module`, and its backward pass, which puts the module's share of Hv into `products`.
+    """The forward pass through `module`, and its backward pass, which adds the module's share of Hv to `products`.
 
     The chain rule is the same for R as for values. In a row, one module's output is the next one's input. Side by side,
     the outputs add up on the way forward and the input gradients on the way back.
     """
     if type(module) is Linear:
-        return linear(module, prefix, x, vector, products)
+        return linear(module, x, vector, products)
     if type(module) not in (MLP, Parallel, Sequential):
         checks.supported(NAME, module, [Linear, MLP, Parallel, Sequential, *RULES])
         return RULES[type(module)](copy(module), x)  # the copy remembers this call, the module its own
     outputs: list[Dual] = []
     steps: list[Backward] = []
-    for name, child in module.named_children():
-        y, step = trace(child, f"{prefix}{name}.", x, vector, products)
+    for child in module._modules.values():
+        y, step = trace(child, x, vector, products)
         outputs.append(y)
         steps.append(step)
         if type(module) is not Parallel:
@@ -122,7 +123,7 @@ def total(parts: list[Dual]) -> Dual:
 
 
 def linear(
-    layer: Linear, prefix: str, x: Dual, vector: Mapping[str, Array], products: dict[str, Array]
+    layer: Linear, x: Dual, vector: Mapping[Parameter, Array], products: dict[Parameter, Array]
 ) -> tuple[Dual, Backward]:
     """y = x Wᵀ + b. With V = R{W} and v = R{b}, this layer's part of the vector, the product rule gives
 
@@ -135,18 +136,18 @@ def linear(
     The first two are this layer's part of Hv.
     """
     y = copy(layer).forward(x.value)
-    W, V = layer.weight.data, vector[prefix + "weight"]
+    W, V = layer.weight.data, vector[layer.weight]
     r = product(x.r, W.T) + product(x.value, V.T)
     if layer.bias is not None:
-        r += vector[prefix + "bias"]
+        r += vector[layer.bias]
 
     def backward(g: Dual) -> Dual:
         samples = math.prod(y.shape[:-1])  # one unbatched sample is a batch of one
         rows = Dual(*(a.reshape(samples, layer.in_features) for a in x))
         delta = Dual(*(a.reshape(samples, layer.out_features) for a in g))
-        products[prefix + "weight"] = product(delta.r.T, rows.value) + product(delta.value.T, rows.r)
+        products[layer.weight] += product(delta.r.T, rows.value) + product(delta.value.T, rows.r)
         if layer.bias is not None:
-            products[prefix + "bias"] = product(np.ones(samples, y.dtype), delta.r)
+            products[layer.bias] += product(np.ones(samples, y.dtype), delta.r)
         return Dual(product(g.value, W), product(g.r, W) + product(g.value, V))
 
     return Dual(y, r), backward

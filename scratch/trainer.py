@@ -28,6 +28,7 @@ class Trainer:
         checks.choice("Trainer", "loss.reduction", loss.reduction, ("mean", "sum", "batchmean"))
         optimizer_checks.one_evaluation("Trainer", optimizer.name, isinstance(optimizer, LBFGS))
         self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.parameters = list(model.parameters())
         self.buffers = [buffer for _, buffer in model.named_buffers()]
 
     def asarray(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -50,6 +51,7 @@ class Trainer:
             for buffer, data in zip(self.buffers, kept, strict=True):  # layers before the one that refused have run
                 buffer.data[...] = data
             raise
+        checks.learns("Trainer", self.model.name, self.parameters)
         self.optimizer.zero_grad()  # only now: what could be refused has been accepted
         self.model.backward_parameters(self.loss.backward())
         self.optimizer.step()

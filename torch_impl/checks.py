@@ -170,6 +170,22 @@ def modules(owner: str, given: Iterable[object], kinds: tuple[type, ...]) -> Non
             raise TypeError(f"{owner}: entry {i} must be a module; got {described(entry, kinds[0])}")
 
 
+def calls(owner: str, module: str, path: str, forwards: int, backwards: int) -> None:
+    """What ran several times in forward runs as often in backward."""
+    raise RuntimeError(
+        f"{owner}: {path!r}, a {module}, ran {forwards} times in forward, and its backward {backwards} times; every "
+        "call needs its backward, or a module of its own"
+    )
+
+
+def order_of_calls(owner: str, module: str, path: str) -> None:
+    """Which of two calls a backward is of must be known."""
+    raise RuntimeError(
+        f"{owner}: {path!r}, a {module}, ran more than once in forward, and which call its backward is of cannot be "
+        "told: go backward in the reverse order of forward, or use a module for each call"
+    )
+
+
 def not_before_forward(owner: str, remembered: Any) -> None:
     if remembered is None:
         raise RuntimeError(f"{owner}: backward() was called before forward()")
@@ -298,6 +314,13 @@ def distinct(owner: str, objects: Iterable[object], what: str) -> None:
         raise ValueError(f"{owner}: got no {what}")
     if len({id(entry) for entry in listed}) != len(listed):
         raise ValueError(f"{owner}: the same {what} was given twice")
+
+
+def learns(owner: str, model: str, parameters: Iterable[Any]) -> None:
+    """Of a training step's parameters, if there are any, one is not frozen."""
+    learn = [parameter.requires_grad for parameter in parameters]
+    if learn and not any(learn):
+        raise RuntimeError(f"{owner}: no parameter of {model} has requires_grad=True, so there is nothing to learn")
 
 
 def supported(owner: str, given: object, known: Iterable[type]) -> None:

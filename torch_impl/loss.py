@@ -147,6 +147,16 @@ class Criterion:
             raise AttributeError(name)
         return _numpy(getattr(self.module, name))
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Options are the loss's own, checked as on the hand-written side."""
+        if name in ("module", "device", "_memory") or (hasattr(type(self), name) and name != "reduction"):
+            object.__setattr__(self, name, value)
+            return
+        if (kind := type(self.module)) in LOSS_CHECKS and hasattr(self.module, name):
+            loss_checks.loss_attribute(self.name, name, value, reductions(kind))
+        value = to_tensor(value, self.device) if isinstance(value, np.ndarray) else checks.plain(value)
+        setattr(self.module, name, value)
+
     def __repr__(self) -> str:
         return repr(self.module)
 
@@ -201,6 +211,10 @@ class PairLoss(Criterion):
         return self.forward(first, second, third)
 
 
+def reductions(kind: type[nn.Module]) -> tuple[str, ...]:
+    return ("mean", "batchmean", "sum", "none") if kind is nn.KLDivLoss else ("mean", "sum", "none")
+
+
 def make(kind: type[nn.Module], args: tuple[Any, ...], device: Device, options: Mapping[str, Any]) -> Loss | PairLoss:
     """The torch loss `kind` behind the contract, its options checked in the words of the hand-written side.
 
@@ -209,8 +223,7 @@ def make(kind: type[nn.Module], args: tuple[Any, ...], device: Device, options: 
     name = kind.__name__
     given = signatures.arguments(kind, args, dict(options))
     if kind in LOSS_CHECKS:  # torch looks at most options only when the loss is called
-        reductions = ("mean", "batchmean", "sum", "none") if kind is nn.KLDivLoss else ("mean", "sum", "none")
-        checks.choice(name, "reduction", given.get("reduction", "mean"), reductions)
+        checks.choice(name, "reduction", given.get("reduction", "mean"), reductions(kind))
         loss_checks.loss_options(name, **given)
     module = kind(
         **{name: to_tensor(a, device) if isinstance(a, np.ndarray) else checks.plain(a) for name, a in given.items()}

@@ -4,12 +4,13 @@ This file stands in `scratch/` and in `torch_impl/`, byte for byte the same, as 
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .checks import LARGEST, DType, Shape, count, float_array, number, same_dtype, shown, single, truth
+from .checks import LARGEST, DType, Shape, choice, count, float_array, number, same_dtype, shown, single, truth
 
 
 def loss_grad_output(owner: str, given: Any, shape: Shape, reduction: str, dtype: DType) -> npt.NDArray[Any]:
@@ -257,6 +258,14 @@ def loss_options(owner: str, **options: Any) -> None:
         raise ValueError(f"{owner}: delta must be > 0; got {shown(options['delta'])}")
     if (smoothing := options.get("label_smoothing", 0.0)) > 1:
         raise ValueError(f"{owner}: label_smoothing must be in [0, 1]; got {shown(smoothing)}")
+
+
+def loss_attribute(owner: str, name: str, given: Any, reductions: Iterable[str]) -> None:
+    """An option of a built-in loss that is written after the loss is made."""
+    if name == "reduction":
+        choice(owner, name, given, reductions)
+    else:
+        loss_options(owner, **{name: given})
 
 
 def class_indices(owner: str, shape: Shape, target: npt.NDArray[Any], classes: int, ignore_index: int | None) -> None:

@@ -90,7 +90,8 @@ class Model:
         for input in inputs:
             input.grad = None
         # The graph is kept, so that backward may be called again, as on the hand-written side.
-        torch.autograd.backward(output, to_tensor(grad_output, output.device), retain_graph=True)
+        if output.requires_grad:  # an Embedding with a frozen table has nothing to differentiate by
+            torch.autograd.backward(output, to_tensor(grad_output, output.device), retain_graph=True)
         return [np.zeros(tuple(x.shape), dtype) if x.grad is None else to_numpy(x.grad) for x in inputs]
 
     def __call__(self, x: Array) -> Array:
@@ -134,6 +135,17 @@ class Model:
     def training(self) -> bool:
         return self.module.training
 
+    @training.setter
+    def training(self, mode: bool) -> None:
+        checks.truth(self.name, "training", mode)
+        self.module.training = mode
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Freeze all parameters with False, and let them learn again with True."""
+        for parameter in self.parameters():
+            parameter.requires_grad = requires_grad
+        return self
+
     def train(self, mode: bool = True) -> Self:
         checks.truth(self.name, "mode", mode)
         self.module.train(bool(mode))
@@ -152,7 +164,39 @@ class Model:
         value = getattr(self.module, name)
         if isinstance(value, nn.Parameter):
             return Parameter(value)
+        if isinstance(value, torch.Tensor) and name in self.module._buffers:
+            return Buffer(value)
         return Model(value) if isinstance(value, nn.Module) else value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """What the adapter does not have itself is written to the module, checked as on the hand-written side."""
+        if name in ("module", "call", "_memory") or hasattr(type(self), name):
+            object.__setattr__(self, name, value)
+            return
+        module = self.module
+        value = checks.plain(value) if isinstance(value, np.generic) else value
+        value = Parameter(value) if isinstance(value, nn.Parameter) else value
+        kinds: dict[str, tuple[type, ...]] = {
+            "Parameter": (Parameter,),
+            "Module": (Model, nn.Module),
+            "Buffer": (Buffer, torch.Tensor),
+        }
+        kind = next((kind for kind, types in kinds.items() if isinstance(value, types)), None)
+        places: dict[str, Mapping[str, Any]] = {
+            "Parameter": module._parameters,
+            "Module": module._modules,
+            "Buffer": module._buffers,
+        }
+        held = next((kind for kind, place in places.items() if name in place), None)
+        layer_checks.attribute(self.name, name, value, kind, held)
+        if type(module).__module__.partition(".")[0] in ("torch", "torch_impl"):
+            layer_checks.layer_attribute(module, name, value, kind, self.dtype)
+        if isinstance(value, Parameter | Buffer):
+            value = value.tensor
+        setattr(module, name, value.module if isinstance(value, Model) else value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self.module, name)
 
     def __getitem__(self, index: int) -> "Model":
         """The module at a place of a Sequential."""

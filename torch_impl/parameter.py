@@ -1,6 +1,6 @@
 """A PyTorch parameter seen as NumPy, and the two crossings of the boundary."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,8 @@ def to_numpy(a: torch.Tensor) -> npt.NDArray[Any]:
 class Buffer:
     """A tensor of a module's state that is not trained, whose `data` reads as a NumPy array: live on the CPU."""
 
+    __slots__ = ("tensor",)  # anything else that is written here would be lost
+
     def __init__(self, tensor: torch.Tensor) -> None:
         self.tensor = tensor
 
@@ -62,14 +64,17 @@ class Parameter:
     Raises TypeError for anything but a float32 or float64 array.
     """
 
+    __slots__ = ("tensor",)  # anything else that is written here would be lost
+
     tensor: torch.nn.Parameter
 
-    def __init__(self, data: Array | torch.nn.Parameter, *, device: Device = "cpu") -> None:
+    def __init__(self, data: Array | torch.nn.Parameter, requires_grad: bool = True, device: Device = "cpu") -> None:
         if isinstance(data, torch.nn.Parameter):
             self.tensor = data
         else:
             checks.float_array("Parameter", "data", data)
-            self.tensor = torch.nn.Parameter(to_tensor(data, device).contiguous())
+            checks.truth("Parameter", "requires_grad", requires_grad)
+            self.tensor = torch.nn.Parameter(to_tensor(data, device).contiguous(), bool(requires_grad))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -97,6 +102,19 @@ class Parameter:
             checks.gradient("Parameter", value, self.shape, self.data.dtype)
         # By rows, whatever it is given as: torch's LBFGS refuses other strides.
         self.tensor.grad = None if value is None else to_tensor(value, self.tensor.device).contiguous()
+
+    @property
+    def requires_grad(self) -> bool:
+        return self.tensor.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        checks.truth("Parameter", "requires_grad", value)
+        self.tensor.requires_grad = bool(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        self.requires_grad = requires_grad
+        return self
 
     @property
     def rows(self) -> npt.NDArray[np.bool_] | None:

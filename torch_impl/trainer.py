@@ -54,6 +54,7 @@ class Trainer:
             for buffer, data in zip(self.buffers, kept, strict=True):  # layers before the one that refused have run
                 buffer.copy_(data)
             raise
+        checks.learns("Trainer", self.model.name, self.model.module.parameters())
         self.optimizer.zero_grad()  # only now: what could be refused has been accepted
         if value.requires_grad:  # a net without parameters has none to find gradients of
             value.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it

@@ -212,9 +212,9 @@ MODULES: dict[str, Bug] = {
         "the gradient of one goes into the next",
         edit(
             "Parallel.backward",
-            "gradients = [branch.backward(grad_output) for branch in self.branches]",
-            "gradients = [self.branches[0].backward(grad_output)]\n"
-            "    for branch in self.branches[1:]:\n"
+            "gradients = [branch.backward(grad_output) for branch in reversed(self.modules)]",
+            "gradients = [self.modules[0].backward(grad_output)]\n"
+            "    for branch in self.modules[1:]:\n"
             "        gradients.append(branch.backward(gradients[-1]))",
         ),
         hint="[Parallel",
