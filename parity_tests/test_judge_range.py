@@ -3,6 +3,8 @@
 A number of which nothing can be known is skipped on both sides alike; everything else keeps its bound.
 """
 
+import re
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ from parity_tests.test_normalization import NORMS, build, shape_of
 
 F = Format.of(np.float32)
 # Scales of the input and of the upstream gradient: squares, sums of products, cubes and halves overflow on the way.
-SCALES = [(1e14, 1e25), (1e20, 1.0), (1e30, 1.0), (1e38, 1.0), (1e38, 1e-30), (1e-10, 1e25)]
+SCALES = [(1e14, 1e25), (1e20, 1.0), (1e38, 1.0), (1e38, 1e-30), (1e-10, 1e25)]
 
 
 @pytest.fixture(autouse=True)
@@ -36,12 +38,12 @@ def held(verdicts):
         assert verdict.held, verdict.render()
 
 
-# Layers that are made of other rows of the table.
-PARTS = {"Residual", "Sequential", "two layers", "relu + tanh mix", "Linear(70, 33)", "LayerNorm of many"}
+# One row of each layer: its first, with the plainest options. Normalizations square, so of them all.
+ROWS = {re.split("[(, ]", name)[0]: name for name in reversed(OPS)}
 
 
 @pytest.mark.parametrize("side", SIDES)
-@pytest.mark.parametrize("name", [name for name in (*OPS, *NORMS) if name not in PARTS])
+@pytest.mark.parametrize("name", [*ROWS.values(), *NORMS])
 def test_a_layer_whose_intermediates_overflow(name, side):
     for seed, (scale, upstream) in enumerate(SCALES):
         if name in OPS:
