@@ -312,7 +312,7 @@ def loaded(i, change):
     return body
 
 
-STEPPED = {kind: options for kind, options in OPTIMIZERS.values()}  # the last row of each, with the most options
+STEPPED = dict(OPTIMIZERS.values())  # the last row of each, with the most options
 
 
 @pytest.mark.parametrize("side", SIDES)
