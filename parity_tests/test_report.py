@@ -297,13 +297,14 @@ def test_failures_are_shown_in_the_judges_words():
 
 def test_text_from_outside_is_escaped(tmp_path):
     evil = "<script>alert(1)</script>\"&'--><b>"
-    run = fake_run("moons", changes={"title": evil, "printed": evil, "band": evil, "name": evil, "source": evil})
+    name = evil.replace("/", "")  # it names a folder
+    run = fake_run("moons", changes={"title": evil, "printed": evil, "band": evil, "name": name, "source": evil})
     run.data = replace(run.data, classes=(evil, "b"), features=(evil, evil))
     run.environment = {evil: evil}
     run.command = evil
     page = written(run, tmp_path)
     assert [tag for tag, _ in page.tags].count("script") == 1
-    assert "".join(page.text).count(evil) >= 8
+    assert "".join(page.text).replace(name, evil).count(evil) >= 8
     assert page.html.count("<script") == 1
 
 
