@@ -62,7 +62,7 @@ def _in_turn(
     for call, _ in turns.values():
         call()
     begin, processor_begin = perf_counter(), process_time()
-    while perf_counter() - begin < budget:
+    while not all(seconds.values()) or perf_counter() - begin < budget:  # one turn at least, however busy the machine
         for name, (call, times) in turns.items():
             start = perf_counter()
             for _ in range(times):

@@ -254,3 +254,9 @@ def test_refusals(short, capsys, arguments, words):
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert all(word in error for word in words)
+
+
+def test_a_busy_machine_measures_one_turn_at_least():
+    calls = []
+    seconds, _ = rates._in_turn({"a": (lambda: calls.append("a"), 1), "b": (lambda: calls.append("b"), 2)}, 0.0)
+    assert (len(seconds["a"]), len(seconds["b"]), len(calls)) == (1, 1, 5)
