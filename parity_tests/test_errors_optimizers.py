@@ -440,7 +440,7 @@ BAD = {
         "LinearLR: end_factor must be in [0, 1]; got -0.5",
     ),
     "a function for each of two groups": (
-        lambda b: b.side.LambdaLR(b.optimizer, [len, len]),
+        lambda b: b.side.LambdaLR(b.optimizer, [lambda step: 1.0] * 2),
         ValueError,
         "LambdaLR: lr_lambda must have one entry for each of 1 groups; got 2",
     ),

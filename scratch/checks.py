@@ -110,8 +110,11 @@ def float_dtype(owner: str, given: Any) -> None:
 
 
 def array(owner: str, argument: str, given: Any) -> None:
-    if not isinstance(given, np.ndarray):
-        raise TypeError(f"{owner}: {argument} must be a NumPy array; got {type(given).__name__}")
+    """A plain array, or one in a file. What other subclasses mean by + or by a mean, PyTorch does not."""
+    if type(given) is np.ndarray or isinstance(given, np.memmap):
+        return
+    plain, hint = ("plain ", " (convert with np.asarray)") if isinstance(given, np.ndarray) else ("", "")
+    raise TypeError(f"{owner}: {argument} must be a {plain}NumPy array; got {type(given).__name__}{hint}")
 
 
 def float_array(owner: str, argument: str, given: Any, dtype: DType | None = None) -> None:
@@ -225,8 +228,9 @@ def misfits(expected: Mapping[str, tuple[Shape, DType]], given: Mapping[str, Any
         if name not in given:
             continue
         array = given[name]
-        if not isinstance(array, np.ndarray):
-            wrong.append(f"{name} must be a NumPy array, got {type(array).__name__}")
+        if type(array) is not np.ndarray and not isinstance(array, np.memmap):
+            plain = "plain " * isinstance(array, np.ndarray)
+            wrong.append(f"{name} must be a {plain}NumPy array, got {type(array).__name__}")
         elif array.shape != shape:
             transposed = " (its transpose fits: use .T)" if array.T.shape == shape else ""
             wrong.append(f"{name} has shape {array.shape}, expected {shape}{transposed}")
@@ -235,15 +239,16 @@ def misfits(expected: Mapping[str, tuple[Shape, DType]], given: Mapping[str, Any
     return "; ".join(wrong)
 
 
-def layer_sizes(owner: str, sizes: object) -> None:
-    """An MLP's sizes: inputs, hidden widths, outputs."""
-    if isinstance(sizes, str) or not isinstance(sizes, Iterable):
+def layer_sizes(owner: str, sizes: object) -> list[int]:
+    """An MLP's sizes, listed: inputs, hidden widths, outputs."""
+    if isinstance(sizes, str) or not isinstance(sizes, Iterable) or getattr(sizes, "shape", None) == ():
         raise TypeError(f"{owner}: sizes must be a sequence of whole numbers, as in (64, 32, 10); got {shown(sizes)}")
     listed = list(sizes)
     if len(listed) < 2:
         raise ValueError(f"{owner}: sizes must name at least inputs and outputs, as in (2, 1); got {listed}")
     for size in listed:
         count(owner, "sizes", size)
+    return listed
 
 
 ACTIVATION_OPTIONS = (

@@ -65,7 +65,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, rng: Rng = None) ->
     """U(a, b). ValueError for a > b."""
     _interval("uniform_", a, b)
     data = _data(tensor)
-    data[...] = checks.generator("uniform_", rng).uniform(a, b, data.shape)
+    data[...] = checks.generator("uniform_", rng).uniform(a, b + 0.0, data.shape)  # NumPy minds −0 for b
     return tensor
 
 

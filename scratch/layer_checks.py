@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import ACTIVATION_OPTIONS, DType, Shape, activation, count, number, same_dtype, shown, truth
+from .checks import ACTIVATION_OPTIONS, DType, Shape, activation, array, count, number, same_dtype, shown, truth
 
 
 def probability(owner: str, argument: str, given: Any) -> None:
@@ -136,8 +136,7 @@ def indices(owner: str, given: Any, rows: int) -> None:
 
 
 def index_type(owner: str, given: Any) -> None:
-    if not isinstance(given, np.ndarray):
-        raise TypeError(f"{owner}: input must be a NumPy array; got {type(given).__name__}")
+    array(owner, "input", given)
     if given.dtype.kind not in "iu":
         raise TypeError(f"{owner}: input must be integers, which row to look up; got {given.dtype} (use .astype)")
 

@@ -35,7 +35,7 @@ class MLP(Module):
         dtype: npt.DTypeLike = np.float32,
         rng: Rng = None,
     ) -> None:
-        checks.layer_sizes(self.name, sizes)
+        sizes = checks.layer_sizes(self.name, sizes)
         checks.float_dtype(self.name, dtype)
         checks.choice(self.name, "activation", activation, ACTIVATIONS)
         if output_activation is not None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .checks import LARGEST, DType, Shape, choice, count, float_array, number, same_dtype, shown, single, truth
+from .checks import LARGEST, DType, Shape, array, choice, count, float_array, number, same_dtype, shown, single, truth
 
 
 def loss_grad_output(owner: str, given: Any, shape: Shape, reduction: str, dtype: DType) -> npt.NDArray[Any]:
@@ -22,6 +22,8 @@ def loss_grad_output(owner: str, given: Any, shape: Shape, reduction: str, dtype
         if reduction == "none":
             raise ValueError(f'{owner}: with reduction="none" backward() needs grad_output of shape {shape}')
         given = 1
+    if isinstance(given, np.ndarray):
+        array(owner, "grad_output", given)
     if isinstance(given, bool) or not isinstance(given, np.ndarray | np.number | int | float):
         raise TypeError(f"{owner}: grad_output must be a number or a NumPy array; got {type(given).__name__}")
     if isinstance(given, np.ndarray | np.number) and given.dtype.kind not in "iuf":
@@ -81,13 +83,13 @@ def probabilities(owner: str, **given: npt.NDArray[Any]) -> None:
 
     NaN is no probability, as in PyTorch.
     """
-    for argument, array in given.items():
-        outside = ~((array >= 0) & (array <= 1))
+    for argument, values in given.items():
+        outside = ~((values >= 0) & (values <= 1))
         if outside.any():
             index = tuple(int(i) for i in np.argwhere(outside)[0])
             hint = " (for logits use BCEWithLogitsLoss)" if argument == "input" else ""
             raise ValueError(
-                f"{owner}: {argument} must be probabilities in [0, 1]; got {array[index]} at index {index}{hint}"
+                f"{owner}: {argument} must be probabilities in [0, 1]; got {values[index]} at index {index}{hint}"
             )
 
 
@@ -106,8 +108,7 @@ def class_loss(
     Where `probability_targets` is allowed, a float target of the input's shape is taken as class probabilities.
     """
     float_array(owner, "input", input)
-    if not isinstance(target, np.ndarray):
-        raise TypeError(f"{owner}: target must be a NumPy array; got {type(target).__name__}")
+    array(owner, "target", target)
     if input.ndim == 0:
         raise ValueError(f"{owner}: input must have a class axis, as in (C,) or (N, C, ...); got shape ()")
     classes = input.shape[min(1, input.ndim - 1)]
@@ -141,8 +142,7 @@ def multi_margin_loss(
 def multi_label_margin_loss(owner: str, input: npt.NDArray[Any], target: npt.NDArray[Any], reduction: str) -> None:
     """Scores (C,) or (N, C) and as many class indices; -1 ends the list of a row."""
     rows_of_scores(owner, input)
-    if not isinstance(target, np.ndarray):
-        raise TypeError(f"{owner}: target must be a NumPy array; got {type(target).__name__}")
+    array(owner, "target", target)
     if target.dtype.kind not in "iu":
         raise TypeError(f"{owner}: class indices must be integers; got {target.dtype} (convert with .astype)")
     if target.shape != input.shape:
@@ -237,6 +237,9 @@ LOSS_RANGES = {
 }
 
 
+BY_CLASS = ("CrossEntropyLoss", "MultiMarginLoss", "NLLLoss")
+
+
 def loss_options(owner: str, **options: Any) -> None:
     """Types and ranges of a loss's options, apart from its reduction."""
     for name, given in options.items():
@@ -246,6 +249,8 @@ def loss_options(owner: str, **options: Any) -> None:
         elif name in ("weight", "pos_weight"):
             if given is not None:
                 float_array(owner, name, given)
+                if owner in BY_CLASS and given.ndim != 1:
+                    raise ValueError(f"{owner}: weight must have one axis, an entry per class; got shape {given.shape}")
         elif name == "ignore_index":
             count(owner, name, given, low=-(2**63), below=2**63)
         elif name in ("full", "log_input", "log_target"):

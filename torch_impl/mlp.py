@@ -33,7 +33,7 @@ class MLP(Model):
         device: Device = "cpu",
         compile: bool | str = False,
     ) -> None:
-        checks.layer_sizes("MLP", sizes)
+        sizes = checks.layer_sizes("MLP", sizes)
         wanted = torch_dtype("MLP", dtype)
         checks.choice("MLP", "activation", activation, ACTIVATIONS)
         if output_activation is not None:

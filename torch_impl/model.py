@@ -1,6 +1,7 @@
 """The adapter that puts any `nn.Module` behind the contract: NumPy at the boundary, autograd inside."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -49,15 +50,10 @@ class Model:
     @property
     def dtype(self) -> np.dtype[Any] | None:
         """The dtype of parameters and buffers, NumPy's, None for a module without any."""
-        state = (t for t in (*self.module.parameters(), *self.module.buffers()) if t.is_floating_point())
-        first = next(state, None)
-        return None if first is None else numpy_dtype(first)
+        return _dtype(self.module, recurse=True)
 
     def forward(self, x: Array) -> Array:
-        if self.first == "Embedding":
-            layer_checks.index_type(self.first, x)
-        else:
-            checks.float_array(self.first, "input", x, self.dtype)
+        self.check_input(x)
         input = to_tensor(x, self.device)
         kept = modules.kept(self.module)
         try:
@@ -68,8 +64,22 @@ class Model:
         self._memory = ((input,), output)
         return to_numpy(output)
 
+    def check_input(self, x: Any) -> None:
+        """Refuse what is no array of the model's dtype, in the name of the op that would on the hand-written side: of
+        the first, or where that takes either dtype of the first that has one."""
+        if self.first == "Embedding":
+            layer_checks.index_type(self.first, x)
+            return
+        if (dtype := self.dtype) is None or type(x) is not np.ndarray or x.dtype != dtype:
+            typed = next((type(op).__name__ for op in self.module.modules() if _dtype(op) is not None), self.first)
+            checks.float_array(self.first, "input", x, dtype if typed == self.first else None)
+            checks.float_array(typed, "input", x, dtype)
+
     def run(self, *inputs: torch.Tensor) -> torch.Tensor:
         """The module's output on tensors. What torch refuses is refused in the words of the hand-written side."""
+        if not all(x.numel() for x in inputs):  # of nothing torch takes any shape
+            with checked(self.module):
+                return self.call(*inputs)
         try:
             return self.call(*inputs)
         except (RuntimeError, IndexError, ValueError) as error:
@@ -91,7 +101,9 @@ class Model:
             input.grad = None
         # The graph is kept, so that backward may be called again, as on the hand-written side.
         if output.requires_grad:  # an Embedding with a frozen table has nothing to differentiate by
-            torch.autograd.backward(output, to_tensor(grad_output, output.device), retain_graph=True)
+            # A sparse gradient takes the upstream over, and may let it grow: NumPy's memory cannot.
+            upstream = to_tensor(grad_output, output.device).clone()
+            torch.autograd.backward(output, upstream, retain_graph=True)
         return [np.zeros(tuple(x.shape), dtype) if x.grad is None else to_numpy(x.grad) for x in inputs]
 
     def __call__(self, x: Array) -> Array:
@@ -246,11 +258,14 @@ INPUT_CHECKS: dict[type[nn.Module], Callable[..., None]] = {
 }
 
 
-def explain(module: nn.Module, *inputs: torch.Tensor) -> None:
-    """Run a call that torch refused once more, checking the input of every op; raise what the check finds, if anything.
+def _dtype(module: nn.Module, recurse: bool = False) -> np.dtype[Any] | None:
+    state = (*module.parameters(recurse), *module.buffers(recurse))
+    return next((numpy_dtype(tensor) for tensor in state if tensor.is_floating_point()), None)
 
-    The checks cost nothing while calls succeed.
-    """
+
+@contextmanager
+def checked(module: nn.Module) -> Iterator[None]:
+    """Calls of `module` with the input of every op checked in the words of the hand-written side."""
 
     def check(op: nn.Module, arguments: tuple[Any, ...]) -> None:
         weight = getattr(op, "weight", None)
@@ -261,13 +276,22 @@ def explain(module: nn.Module, *inputs: torch.Tensor) -> None:
 
     hooks = [op.register_forward_pre_hook(check) for op in module.modules() if type(op) in INPUT_CHECKS]
     try:
-        with torch.no_grad():
-            module(*inputs)
-    except RuntimeError as error:
-        del error  # torch's own refusal once more: the caller still holds the first
+        yield
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def explain(module: nn.Module, *inputs: torch.Tensor) -> None:
+    """Run a call that torch refused once more, checked; raise what the check finds, if anything.
+
+    The checks cost nothing while calls succeed.
+    """
+    try:
+        with torch.no_grad(), checked(module):
+            module(*inputs)
+    except RuntimeError as error:
+        del error  # torch's own refusal once more: the caller still holds the first
 
 
 def on(module: nn.Module, device: Device) -> nn.Module:

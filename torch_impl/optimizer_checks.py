@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import checks
-from .checks import DType, Shape, choice, count, described, distinct, misfits, number, parameters, truth
+from .checks import DType, Shape, choice, count, described, distinct, misfits, number, parameters, shown, truth
 
 SCHEDULED = ("initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum")
 """What schedules keep in a parameter group beside the optimizer's options."""
@@ -46,20 +46,20 @@ def at_most(owner: str, argument: str, given: Any, low: float, high: float) -> N
     number(owner, argument, given)
     if not low <= given <= high:
         bound = f"<= {high:g}" if low == -math.inf else f"in [{low:g}, {high:g}]"
-        raise ValueError(f"{owner}: {argument} must be {bound}; got {given!r}")
+        raise ValueError(f"{owner}: {argument} must be {bound}; got {shown(given)}")
 
 
 def above_zero(owner: str, argument: str, given: Any, high: float = math.inf) -> None:
     at_most(owner, argument, given, 0.0, high) if high < math.inf else number(owner, argument, given, 0.0)
     if given == 0:
-        raise ValueError(f"{owner}: {argument} must be > 0; got {given!r}")
+        raise ValueError(f"{owner}: {argument} must be > 0; got {shown(given)}")
 
 
 def several(owner: str, argument: str, given: Any, numbers: int) -> None:
     """So many numbers."""
     words = {2: "two", 3: "three"}
     if not isinstance(given, tuple | list) or len(given) != numbers:
-        raise TypeError(f"{owner}: {argument} must be {words[numbers]} numbers; got {given!r}")
+        raise TypeError(f"{owner}: {argument} must be {words[numbers]} numbers; got {shown(given)}")
     for i, entry in enumerate(given):
         number(owner, f"{argument}[{i}]", entry)
 
@@ -73,12 +73,12 @@ def betas(owner: str, argument: str, given: Any) -> None:
 def etas(owner: str, argument: str, given: Any) -> None:
     several(owner, argument, given, 2)
     if not 0 < given[0] < 1 < given[1]:
-        raise ValueError(f"{owner}: {argument} must satisfy 0 < {argument}[0] < 1 < {argument}[1]; got {given!r}")
+        raise ValueError(f"{owner}: {argument} must satisfy 0 < {argument}[0] < 1 < {argument}[1]; got {shown(given)}")
 
 
 def two_eps(owner: str, argument: str, given: Any) -> None:
     if not isinstance(given, tuple | list) or len(given) != 2:
-        raise TypeError(f"{owner}: {argument} must be two numbers, the first may be None; got {given!r}")
+        raise TypeError(f"{owner}: {argument} must be two numbers, the first may be None; got {shown(given)}")
     for i, entry in enumerate(given):
         if i or entry is not None:
             number(owner, f"{argument}[{i}]", entry, 0.0)
@@ -217,7 +217,7 @@ def group_options(owner: str, given: Mapping[str, Any], defaults: Mapping[str, A
     optimizer_options(owner, {**defaults, **given}, defaults)
     shared = "initial_accumulator_value"  # PyTorch reads it from the optimizer and overlooks a group's own
     if shared in given and given[shared] != defaults[shared]:
-        raise ValueError(f"{owner}: {shared} is one for all groups, {defaults[shared]!r}; got {given[shared]!r}")
+        raise ValueError(f"{owner}: {shared} is one for all groups, {defaults[shared]!r}; got {shown(given[shared])}")
 
 
 def one_group(owner: str, groups: int) -> None:
@@ -228,7 +228,9 @@ def one_group(owner: str, groups: int) -> None:
 def closure(owner: str, given: Any) -> None:
     """A line search and quasi-Newton steps evaluate the model several times."""
     if not callable(given):
-        raise TypeError(f"{owner}: step needs a closure that sets the gradients and returns the loss; got {given!r}")
+        raise TypeError(
+            f"{owner}: step needs a closure that sets the gradients and returns the loss; got {shown(given)}"
+        )
 
 
 def one_evaluation(owner: str, optimizer: str, several: bool) -> None:
@@ -417,7 +419,7 @@ def norm_type(owner: str, given: Any) -> float:
     except (TypeError, ValueError):
         order = math.nan
     if math.isnan(order):
-        raise ValueError(f'{owner}: norm_type must be a number or "inf"; got {given!r}')
+        raise ValueError(f'{owner}: norm_type must be a number or "inf"; got {shown(given)}')
     return order
 
 
@@ -443,16 +445,17 @@ def per_group(owner: str, argument: str, given: Any) -> None:
 
 
 def functions(owner: str, argument: str, given: Any) -> None:
+    """Functions, or objects that can be called, whose attributes a state dict takes along."""
     for entry in given if isinstance(given, list | tuple) else [given]:
-        if not callable(entry):
-            raise TypeError(
-                f"{owner}: {argument} must be a function of the step, or a list of one for each group; got {entry!r}"
-            )
+        held = hasattr(entry, "__code__") or isinstance(getattr(entry, "__dict__", None), dict)
+        if not callable(entry) or not held:
+            allowed = "a function of the step, or a list of one for each group"
+            raise TypeError(f"{owner}: {argument} must be {allowed}; got {shown(entry)}")
 
 
 def milestones(owner: str, argument: str, given: Any) -> None:
     if not isinstance(given, list | tuple):
-        raise TypeError(f"{owner}: {argument} must be whole numbers in a list; got {given!r}")
+        raise TypeError(f"{owner}: {argument} must be whole numbers in a list; got {shown(given)}")
     for i, entry in enumerate(given):
         count(owner, f"{argument}[{i}]", entry)
 
@@ -568,10 +571,10 @@ def steps_left(step: int, total: int) -> None:
 def rates(owner: str, given: Any, groups: int) -> None:
     """One number for each group."""
     if not isinstance(given, list | tuple) or len(given) != groups:
-        raise ValueError(f"{owner}: get_lr must give one rate for each of {groups} groups; got {given!r}")
+        raise ValueError(f"{owner}: get_lr must give one rate for each of {groups} groups; got {shown(given)}")
     for i, rate in enumerate(given):
         if isinstance(rate, bool) or not isinstance(rate, int | float | np.number):
-            raise TypeError(f"{owner}: the rate of group {i} must be a number; got {rate!r}")
+            raise TypeError(f"{owner}: the rate of group {i} must be a number; got {shown(rate)}")
 
 
 def metric(owner: str, given: Any) -> float:
@@ -581,7 +584,7 @@ def metric(owner: str, given: Any) -> float:
             raise TypeError
         return float(given)
     except (TypeError, ValueError):
-        raise TypeError(f"{owner}: metrics must be a number; got {given!r}") from None
+        raise TypeError(f"{owner}: metrics must be a number; got {shown(given)}") from None
 
 
 FLAG = "_get_lr_called_within_step"
@@ -669,7 +672,7 @@ def _value_misfit(name: str, spelled: str, own: Any, given: Any) -> list[str]:
         elif isinstance(own, int | float | np.number) and not (isinstance(given, float) and math.isinf(given)):
             number("", spelled, given)
         elif isinstance(own, str) and not isinstance(given, str):
-            raise TypeError(f": {spelled} must be a name; got {given!r}")
+            raise TypeError(f": {spelled} must be a name; got {shown(given)}")
     except (TypeError, ValueError) as error:
         return [str(error).removeprefix(": ").replace("; got", ", got")]
     return []

@@ -50,6 +50,8 @@ def mutated(line: Line, pick: Pick) -> Line:
         place = pick(places)
         if isinstance(place, int):
             arguments[place] = hostile(arguments[place], pick)
+            if line.target == "t.step" and "torch" in arguments[place]:  # a native array of one side
+                return line
         else:
             options[place] = hostile(options[place], pick, place)
     elif how == "fewer" and arguments:

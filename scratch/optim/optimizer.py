@@ -35,6 +35,7 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Parameter] | Iterable[Group], defaults: Group) -> None:
         optimizer_checks.optimizer_options(self.name, defaults, defaults)
+        checks.belongs(self.name, "defaults", defaults, dict, "a dict of options")
         self.defaults = optimizer_checks.plain_options(defaults)
         groups = optimizer_checks.parameter_groups(self.name, params, Parameter, self.defaults)
         self.param_groups: list[Group] = [{**self.defaults, **group} for group in groups]

@@ -82,12 +82,13 @@ def shrunk(p: Ball, share: float) -> Ball:
 def running_mean(beta: float, m: Ball, d: Ball) -> Ball:
     """βm + (1 − β)d, or m + (1 − β)(d − m), PyTorch's lerp: 3u (1 − β)(|m| + |d|) and 2η apart.
 
+    For 1 − β beyond −½ its lerp is d − β(d − m), and the same holds with β for 1 − β; so it is taken for any β > 1.
     Nothing is claimed where d − m may overflow.
     """
     f = m.format
     spread = (m.reach + d.reach) * (1 + f.u)
     mean = f.constant(beta) * m + f.constant(1 - beta, roundings=1) * d
-    return wider(mean, 3 * f.u * (1 - beta) * spread + 2 * f.eta, spread)
+    return wider(mean, 3 * f.u * (1 - beta if beta <= 1 else beta) * spread + 2 * f.eta, spread)
 
 
 def running_square(beta: float, v: Ball, d: Ball) -> Ball:
