@@ -38,7 +38,7 @@ def kept(seed: int) -> Iterator[None]:
     torch.set_num_threads(1)
     torch.manual_seed(seed % 2**32)
     try:
-        with torch.inference_mode(False), torch.enable_grad():
+        with torch.inference_mode(False):  # which ends no_grad too
             yield
     finally:
         torch.set_num_threads(threads)
