@@ -587,7 +587,7 @@ BAD = {
     "a step beyond the cycle": (
         lambda b: beyond(b),
         ValueError,
-        "Tried to step 3 times. The specified number of total steps is 2",
+        "OneCycleLR: step 3 is beyond the last one, total_steps=2",
     ),
     "a sequence of nothing": (
         lambda b: b.side.SequentialLR(b.optimizer, [], []),

@@ -562,10 +562,10 @@ def _sequential(owner: str, optimizer: Any, schedulers: Any, milestones: list[in
         )
 
 
-def steps_left(step: int, total: int) -> None:
-    """In PyTorch's words: on the other side the schedule is PyTorch's own."""
+def steps_left(owner: str, step: int, total: int) -> None:
+    """A cycle is over after its last step."""
     if step > total:
-        raise ValueError(f"Tried to step {step} times. The specified number of total steps is {total}")
+        raise ValueError(f"{owner}: step {step} is beyond the last one, total_steps={total}")
 
 
 def rates(owner: str, given: Any, groups: int) -> None:

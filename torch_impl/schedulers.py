@@ -56,6 +56,8 @@ def checked(kind: type[lr_scheduler.LRScheduler]) -> type[lr_scheduler.LRSchedul
             (_with_number if looks else _without_number)(self, *metrics)
             given = [optimizer_checks.metric(self.__class__.__name__, metric) for metric in metrics]
             with undone_if_refused(self.optimizer, _parts(self)):
+                if isinstance(self, lr_scheduler.OneCycleLR):
+                    optimizer_checks.steps_left(self.__class__.__name__, self.last_epoch + 1, self.total_steps)
                 super().step(*given)
                 rates = [group["lr"] for group in self.optimizer.param_groups]
                 optimizer_checks.rates(self.__class__.__name__, rates, len(rates))

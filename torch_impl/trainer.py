@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 
@@ -45,11 +46,9 @@ class Trainer:
         for name, given in (("x", x), ("y", y)):
             if not isinstance(given, torch.Tensor):
                 checks.array("Trainer", name, given)
-        input = x if isinstance(x, torch.Tensor) else self.asarray(x)
-        target = y if isinstance(y, torch.Tensor) else self.asarray(y)
         kept = [buffer.clone() for buffer in self.buffers]
         try:
-            value = self.evaluate(input, target)
+            value = self.evaluate(*self.tensors(x, y), y)
         except Exception:
             for buffer, data in zip(self.buffers, kept, strict=True):  # layers before the one that refused have run
                 buffer.copy_(data)
@@ -61,15 +60,34 @@ class Trainer:
         self.optimizer.step()
         return value.item()
 
-    def evaluate(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """The loss. What torch refuses is refused in the words of the hand-written side."""
+    def tensors(self, x: Any, y: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Both on the model's device. Kinds of numbers that torch has not are refused as on the hand-written side."""
+        try:
+            input = x if isinstance(x, torch.Tensor) else self.asarray(x)
+        except (TypeError, ValueError):
+            self.model.forward(x)
+            raise
+        try:
+            return input, y if isinstance(y, torch.Tensor) else self.asarray(y)
+        except (TypeError, ValueError):
+            self.loss.check(to_numpy(self.model.run(input)), y)
+            raise
+
+    def evaluate(
+        self, input: torch.Tensor, target: torch.Tensor, given: torch.Tensor | npt.NDArray[Any] | None = None
+    ) -> torch.Tensor:
+        """The loss. What torch refuses is refused in the words of the hand-written side, of the target as `given`."""
+
+        def check() -> None:
+            self.loss.check(to_numpy(output), given if isinstance(given, np.ndarray) else to_numpy(target))
+
         output = self.model.run(input)
         if self._suspicious(output, target):
-            self.loss.check(to_numpy(output), to_numpy(target))
+            check()
         try:
             return self.loss.run(output, target)
         except (RuntimeError, IndexError, ValueError):
-            self.loss.check(to_numpy(output), to_numpy(target))
+            check()
             raise
 
     def _suspicious(self, output: torch.Tensor, target: torch.Tensor) -> bool:

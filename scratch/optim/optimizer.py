@@ -173,7 +173,7 @@ def _copied(value: Any) -> Any:
     """Arrays and lists of them as copies, by rows: who writes a file may write memory as it lies. Plain numbers."""
     if isinstance(value, list):
         return [_copied(entry) for entry in value]
-    return np.array(value, order="C") if isinstance(value, np.ndarray) else value
+    return np.array(value, order="C") if isinstance(value, np.ndarray | np.generic) else value
 
 
 def _taken(parameter: Parameter, entries: State) -> State:

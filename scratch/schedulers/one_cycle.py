@@ -87,7 +87,7 @@ class OneCycleLR(LRScheduler):
             super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        optimizer_checks.steps_left(self.last_epoch, self.total_steps)
+        optimizer_checks.steps_left(self.name, self.last_epoch, self.total_steps)
         phases, start = self._schedule_phases, 0.0
         for phase in phases:
             end = phase["end_step"]
