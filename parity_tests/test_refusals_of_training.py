@@ -131,6 +131,7 @@ ARGUMENTS = {
     "GroupNorm": (2, 4),
     "LayerNorm": (3,),
     "Linear": (2, 2),
+    "Parameter": (X,),
     "RMSNorm": (3,),
 }
 for name in scratch.__all__:
