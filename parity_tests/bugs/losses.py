@@ -2,7 +2,7 @@
 
 from parity_tests.bugs.bug import Bug, edit
 
-SMOOTHED = "even * weight * kept"
+SMOOTHED = "even * weight * asked"
 MEMORY = "losses.Loss._reduce"
 RECALL = "losses.Loss._recall"
 CE = "CrossEntropyLoss.forward"
@@ -106,14 +106,14 @@ LOSSES: dict[str, Bug] = {
     "upstream ignored for none": Bug(
         "reduction none",
         "backward() without an argument is all that was tried",
-        edit(RECALL, "1 if grad_output is None else grad_output", "np.ones(shape)"),
+        edit(RECALL, "name, grad_output, shape", "name, np.ones(shape, count.dtype), shape"),
         "losses",
         hint="[MSE-none",
     ),
     "scalar upstream ignored": Bug(
         "reduction none",
         "a loss is always the end of the graph",
-        edit(RECALL, "1 if grad_output is None", '1 if grad_output is None or self.reduction != "none"'),
+        edit(RECALL, "name, grad_output, shape", 'name, grad_output if reduction == "none" else None, shape'),
         "losses",
         hint="test_scalar_upstream",
     ),
@@ -278,7 +278,7 @@ LOSSES: dict[str, Bug] = {
     "ce: classes from 1": Bug(
         "off by one",
         "labels 1…C",
-        edit("losses.ClassLoss._weighted_one_hot", "np.arange(classes)", "np.arange(1, classes + 1)"),
+        edit("losses.ClassLoss._one_hot", "np.arange(classes)", "np.arange(1, classes + 1)"),
         "losses",
         hint="[CE-",
     ),
@@ -316,7 +316,7 @@ LOSSES: dict[str, Bug] = {
     "ce: ignore_index not looked at": Bug(
         "ignore_index",
         "−100 matches no class anyway",
-        edit("losses.ClassLoss._weighted_one_hot", "one_hot[self.ignore_index] = 0", "pass"),
+        edit("losses.ClassLoss._one_hot", "one_hot[self.ignore_index] = 0", "pass"),
         "losses",
         hint="[CE ignore_index",
     ),
@@ -324,8 +324,8 @@ LOSSES: dict[str, Bug] = {
         "weight",
         "an argument that goes nowhere",
         edit(
-            "losses.ClassLoss._weighted_one_hot",
-            "one_hot if self.weight is None else one_hot * per_class(self.weight, scores)",
+            "losses.ClassLoss._weighted",
+            "one_hot if self.weight is None else one_hot * per_class(self.weight, one_hot)",
             "one_hot",
         ),
         "losses",
@@ -348,14 +348,14 @@ LOSSES: dict[str, Bug] = {
     "ce: 1 for 1 − ε": Bug(
         "label smoothing",
         "the label keeps its whole weight",
-        edit(CE, "q = (1 - smoothing) * q + even", "q = q + even"),
+        edit(CE, "[(1 - smoothing) * q,", "[q,"),
         "losses",
         hint="[CE label",
     ),
     "ce: smoothing forgets the weights": Bug(
         "label smoothing",
         "ε/C for ε/C·w",
-        edit(CE, SMOOTHED, "even * kept"),
+        edit(CE, SMOOTHED, "even * asked"),
         "losses",
         hint="[CE all",
     ),
@@ -383,7 +383,7 @@ LOSSES: dict[str, Bug] = {
     "ce: class probabilities divided by the weights": Bug(
         "weight",
         "as for class indices",
-        edit(CE, "-(q * log_p).sum(0), None", "-(q * log_p).sum(0), q.sum()"),
+        edit(CE, "log_p, q, None)", "log_p, q, None, total_weight=q.sum())"),
         "losses",
         hint="[CE probabilities",
         pattern="constant ratio",
@@ -473,14 +473,14 @@ LOSSES: dict[str, Bug] = {
     "ce: one sample": Bug(
         "unbatched",
         "the axis of the batch is taken for granted",
-        edit("CrossEntropyLoss.backward", "np.exp(log_p) *", "(np.exp(log_p) if log_p.ndim > 1 else log_p) *"),
+        edit("CrossEntropyLoss.backward", "(u * (np.exp(log_p) *", "(u * ((np.exp(log_p) if log_p.ndim > 1 else log_p) *"),
         "losses",
         hint="[CE-",
     ),
     "nll: divided by N": Bug(
         "weight",
         "Σ w_t is forgotten",
-        edit("NLLLoss.forward", "total_weight=q.sum()", "total_weight=None"),
+        edit("NLLLoss.forward", "total_weight=total", "total_weight=None"),
         "losses",
         hint="[NLL weight",
         pattern="constant ratio",

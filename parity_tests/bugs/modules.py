@@ -28,8 +28,9 @@ MODULES: dict[str, Bug] = {
         "+= writes into the array that somebody kept",
         edit(
             "Parameter.accumulate",
-            "self.grad = gradient if self.grad is None else self.grad + gradient",
-            "if self.grad is None:\n        self.grad = gradient\n    else:\n        self.grad += gradient",
+            'object.__setattr__(self, "grad", gradient if self.grad is None else self.grad + gradient)',
+            'total = gradient if self.grad is None else np.add(self.grad, gradient, self.grad); '
+            'object.__setattr__(self, "grad", total)',
         ),
         "contract",
     ),
@@ -222,14 +223,14 @@ MODULES: dict[str, Bug] = {
     "parallel: outputs averaged": Bug(
         "branches",
         "the mean for the sum",
-        edit("Parallel.forward", "(total)", "(total / len(outputs))"),
+        edit("Parallel.apply", "return total", "return total / len(outputs)"),
         hint="[Parallel",
         pattern="constant ratio 1/2",
     ),
     "parallel: sum in the first branch's memory": Bug(
         "aliasing",
         "no copy before +=",
-        edit("Parallel.forward", "outputs[0].copy()", "outputs[0]"),
+        edit("Parallel.apply", "outputs[0].copy()", "outputs[0]"),
         hint="test_branches_do_not_share",
     ),
     "parallel: gradients in the upstream": Bug(
@@ -259,7 +260,7 @@ MODULES: dict[str, Bug] = {
     "MLP: every layer drawn from the seed anew": Bug(
         "init",
         "the seed is handed on, not the generator",
-        edit("MLP.__init__", "rng = np.random.default_rng(rng)", "pass"),
+        edit("MLP.__init__", "rng = checks.generator(self.name, rng)", "pass"),
         "contract",
     ),
     "upstream of any shape": Bug(
