@@ -114,8 +114,8 @@ MODULES: dict[str, Bug] = {
         "no memory in eval mode, so backward takes the older one",
         edit(
             "Module._remember",
-            "self._memory =",
-            "self._memory = self._memory if self._memory and not self.training else",
+            'self.__dict__["_memory"] = memory',
+            'self.__dict__["_memory"] = memory = self._memory if self._memory and not self.training else memory',
         ),
         "contract",
     ),
