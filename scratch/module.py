@@ -135,7 +135,7 @@ class Module(Options):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls.name = cls.__name__
+        cls.name = vars(cls).get("name", cls.__name__)
         if not cls.__module__.startswith("scratch."):  # a class of the user's, in whose forward a module may run twice
             for name, wrap in (("forward", recorded), ("backward", replayed), ("backward_parameters", replayed)):
                 if isinstance(own := vars(cls).get(name), FunctionType):

@@ -30,7 +30,7 @@ class Criterion(Options):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls.name = cls.__name__
+        cls.name = vars(cls).get("name", cls.__name__)
         methods_without_underflow(cls, "forward", "backward")
 
     def __init__(self, reduction: str = "mean") -> None:

@@ -30,7 +30,7 @@ class Optimizer:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls.name = cls.__name__
+        cls.name = vars(cls).get("name", cls.__name__)
         methods_without_underflow(cls, "step", "update")
 
     def __init__(self, params: Iterable[Parameter] | Iterable[Group], defaults: Group) -> None:
