@@ -291,7 +291,6 @@ TESTS: dict[str, list[Callable[..., Any]]] = {
         test_normalization.test_one_error_on_both_sides,
         test_errors.test_class_out_of_range_in_a_step,
         test_errors.test_extra_entries_are_named,
-        test_errors.test_one_module_in_two_places_is_refused,
     ],
     "runs": [test_nets.test_five_steps_side_by_side],
 }
