@@ -50,11 +50,12 @@ def constructor(name: str) -> Callable[..., lr_scheduler.LRScheduler]:
 def checked(kind: type[lr_scheduler.LRScheduler]) -> type[lr_scheduler.LRScheduler]:
     """`kind`, whose states are checked and copied, and whose refused steps change nothing."""
 
+    takes = _a_number if issubclass(kind, lr_scheduler.ReduceLROnPlateau) else _nothing
+
     class Checked(kind):  # type: ignore[valid-type,misc]  # a class made for each
-        def step(self, *metrics: Any) -> None:
-            looks = isinstance(self, lr_scheduler.ReduceLROnPlateau)
-            (_with_number if looks else _without_number)(self, *metrics)
-            given = [optimizer_checks.metric(self.__class__.__name__, metric) for metric in metrics]
+        @functools.wraps(takes)
+        def step(self, *metrics: Any, **named: Any) -> None:
+            given = [optimizer_checks.metric(self.__class__.__name__, m) for m in takes(self, *metrics, **named)]
             with undone_if_refused(self.optimizer, _parts(self)):
                 if isinstance(self, lr_scheduler.OneCycleLR):
                     optimizer_checks.steps_left(self.__class__.__name__, self.last_epoch + 1, self.total_steps)
@@ -79,15 +80,17 @@ def checked(kind: type[lr_scheduler.LRScheduler]) -> type[lr_scheduler.LRSchedul
     return Checked
 
 
-def _without_number(self: Any) -> None:
+def _nothing(self: Any) -> tuple[()]:
     """What a step takes: nothing. Python refuses all else, by the name that it has on the hand-written side."""
+    return ()
 
 
-def _with_number(self: Any, metrics: Any) -> None:
-    """The number that a plateau looks at."""
+def _a_number(self: Any, metrics: Any) -> tuple[Any]:
+    """What a step takes: the number that a plateau looks at."""
+    return (metrics,)
 
 
-_without_number.__qualname__, _with_number.__qualname__ = "LRScheduler.step", "ReduceLROnPlateau.step"
+_nothing.__qualname__, _a_number.__qualname__ = "LRScheduler.step", "ReduceLROnPlateau.step"
 
 
 def _parts(schedule: Any) -> list[Any]:
