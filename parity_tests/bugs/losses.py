@@ -473,7 +473,9 @@ LOSSES: dict[str, Bug] = {
     "ce: one sample": Bug(
         "unbatched",
         "the axis of the batch is taken for granted",
-        edit("CrossEntropyLoss.backward", "(u * (np.exp(log_p) *", "(u * ((np.exp(log_p) if log_p.ndim > 1 else log_p) *"),
+        edit(
+            "CrossEntropyLoss.backward", "(u * (np.exp(log_p) *", "(u * ((np.exp(log_p) if log_p.ndim > 1 else log_p) *"
+        ),
         "losses",
         hint="[CE-",
     ),

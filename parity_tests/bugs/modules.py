@@ -29,7 +29,7 @@ MODULES: dict[str, Bug] = {
         edit(
             "Parameter.accumulate",
             'object.__setattr__(self, "grad", gradient if self.grad is None else self.grad + gradient)',
-            'total = gradient if self.grad is None else np.add(self.grad, gradient, self.grad); '
+            "total = gradient if self.grad is None else np.add(self.grad, gradient, self.grad); "
             'object.__setattr__(self, "grad", total)',
         ),
         "contract",
