@@ -227,7 +227,11 @@ class _Check:
 
     def _checked(self, p: Point, hand: Reading) -> list[str] | None:
         """The values with a gradient, or that must have one; None if there is none at all. The rest is said."""
-        names = [name for name in p.names if name in hand.values or name in self.subject.parameters]
+        names = [
+            name
+            for name in p.names
+            if name in hand.values or (name in self.subject.parameters and self._moves(p, name))
+        ]
         if not names:
             return None
         target = p.output.size == 1 and len(p.case.arguments) == 2

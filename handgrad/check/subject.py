@@ -232,21 +232,25 @@ class Layer:
             op, slots = self._copy(np.dtype(np.float64))
             for name, slot in slots.items():
                 slot.set(case.values[name].copy())
-            for name, array in _arrays(op):
-                if name == move:
-                    array[...] = array * 1.125 + 0.0625
+            op.forward(*case.call(case.values))  # which may make arrays; what is only kept, the next call makes anew
+            arrays.update(
+                (name, array) for name, array in _arrays(op) if id(array) not in {id(s.get()) for s in slots.values()}
+            )
+            if move in arrays:
+                arrays[move][...] = arrays[move] * 1.125 + 0.0625
             return output(self.name, op.forward(*case.call(case.values)), np.dtype(np.float64))
 
+        arrays: Values = {}
         before, found = after(""), []
-        held = {id(slot.get()) for slot in self.slots.values()}
-        for name, array in _arrays(self.pristine):
-            if id(array) not in held and array.size:
-                try:
-                    moved = not np.array_equal(after(name), before, equal_nan=True)
-                except Exception:
-                    moved = True  # it is out of its domain, so it is used
-                if moved:
-                    found.append(name)
+        if not np.array_equal(before, after(""), equal_nan=True):
+            return []  # random: what moves says nothing
+        for name in [name for name, array in arrays.items() if array.size]:
+            try:
+                moved = not np.array_equal(after(name), before, equal_nan=True)
+            except Exception:
+                moved = True  # it is out of its domain, so it is used
+            if moved:
+                found.append(name)
         return found
 
     def _found(self, op: Any) -> dict[str, "_Slot"]:
@@ -561,6 +565,8 @@ def numbers(value: Any, must: str, kinds: str = "fiub") -> Array:
 
 def output(name: str, value: Any, dtype: np.dtype[Any]) -> Array:
     """What forward returned for inputs of `dtype`."""
+    if isinstance(value, tuple):  # an array with a cache beside it, say: NumPy would stack the two
+        raise CheckError(f"{name}: forward must return an array of numbers; got a tuple of {len(value)}")
     return numbers(value, f"{name}: forward must return an array of numbers", "fiubc" if dtype.kind == "c" else "fiub")
 
 
