@@ -16,8 +16,18 @@ from parity_tests.tables import DTYPES, LOSSES, OPS, SIDES
 from parity_tests.test_normalization import NORMS, build, shape_of
 
 F = Format.of(np.float32)
-# Scales of the input and of the upstream gradient: squares, sums of products, cubes and halves overflow on the way.
-SCALES = [(1e14, 1e25), (1e20, 1.0), (1e38, 1.0), (1e38, 1e-30), (1e-10, 1e25)]
+# Scales of the input and of the upstream gradient: squares, sums of products, cubes and halves overflow on the way. In
+# float64 the reference's own do as well.
+SCALES = [
+    (np.float32, 1e14, 1e25),
+    (np.float32, 1e20, 1.0),
+    (np.float32, 1e38, 1.0),
+    (np.float32, 1e38, 1e-30),
+    (np.float32, 1e-10, 1e25),
+    (np.float64, 1e154, 1.0),
+    (np.float64, 1e299, 1e-250),
+    (np.float64, 1e308, 1.0),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +38,10 @@ def quiet():
     reproduce._executing.reset(token)
 
 
-def drawn(shape, scale, seed):
+def drawn(shape, scale, seed, dtype):
+    most = float(np.finfo(dtype).max)
     values = np.random.default_rng(seed).normal(size=shape) * scale
-    return np.asarray(np.clip(values, -F.max, F.max)).astype(np.float32)
+    return np.asarray(np.clip(values, -most, most)).astype(dtype)
 
 
 def held(verdicts):
@@ -45,13 +56,13 @@ ROWS = {re.split("[(, ]", name)[0]: name for name in reversed(OPS)}
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("name", [*ROWS.values(), *NORMS])
 def test_a_layer_whose_intermediates_overflow(name, side):
-    for seed, (scale, upstream) in enumerate(SCALES):
+    for seed, (dtype, scale, upstream) in enumerate(SCALES):
         if name in OPS:
-            model, shape = OPS[name].build(SIDES[side], np.float32), (4, OPS[name].width or 5)
+            model, shape = OPS[name].build(SIDES[side], dtype), (4, OPS[name].width or 5)
         else:
-            model, shape = build(side, name, np.float32), shape_of(name, 4)
-        x = drawn(shape, scale, seed)
-        g = drawn(model.forward(x).shape, upstream, seed + 1)
+            model, shape = build(side, name, dtype), shape_of(name, 4)
+        x = drawn(shape, scale, seed, dtype)
+        g = drawn(model.forward(x).shape, upstream, seed + 1, dtype)
         held([judge_forward(model, x), judge_backward(model, x, g)])
 
 
@@ -59,12 +70,14 @@ def test_a_layer_whose_intermediates_overflow(name, side):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_loss_whose_intermediates_overflow(loss, side):
     row = LOSSES[loss]
-    for seed, (scale, upstream) in enumerate(SCALES):
-        arrays = list(loss_arrays(row, Draw("normal", "contiguous", seed), 4, 5, (), np.float32))
+    for seed, (dtype, scale, upstream) in enumerate(SCALES):
+        arrays = list(loss_arrays(row, Draw("normal", "contiguous", seed), 4, 5, (), dtype))
         for i in range(2 if row.input == "pair" else row.input != "probability"):
-            arrays[i] = np.clip(arrays[i].astype(np.float64) * scale, -F.max, F.max).astype(np.float32)
-        criterion = row.build(SIDES[side], 5, np.float32, "mean")
-        held([judge_loss(criterion, *arrays, grad_output=np.float32(upstream))])
+            arrays[i] = drawn(arrays[i].shape, scale, seed + i, dtype)
+            if row.input == "positive":
+                arrays[i] = np.abs(arrays[i])
+        criterion = row.build(SIDES[side], 5, dtype, "mean")
+        held([judge_loss(criterion, *arrays, grad_output=dtype(upstream))])
 
 
 @pytest.mark.parametrize("name", [name for name, op in OPS.items() if op.width is None and not op.random])

@@ -184,10 +184,10 @@ class Ball:
         a partial sum may.
         """
         n = (self.size if axis is None else self.shape[axis]) if terms is None else terms
-        p = np.asarray(self.rad.sum(axis))
-        magnitude = np.asarray(np.abs(self.mid).sum(axis)) + p
+        p, sizes = np.asarray(self.rad.sum(axis)), np.asarray(np.abs(self.mid).sum(axis))
+        magnitude = sizes + p
         rad = p * WIDEN + self.format.gamma(max(n - 1, 0)) * magnitude
-        return settle(self.format, np.asarray(self.mid.sum(axis)), rad, magnitude + rad)
+        return settle(self.format, np.asarray(self.mid.sum(axis)), rad, magnitude + rad, sizes)
 
     def mean(self, axis: int | None = None) -> "Ball":
         """Σ a_i / n, or Σ a_i · (1/n), or Σ (a_i / n): two roundings beyond the sum's, η for each small summand.
@@ -197,16 +197,17 @@ class Ball:
         f, n = self.format, self.size if axis is None else self.shape[axis]
         if n == 0:
             return Ball(np.asarray(np.nan), np.asarray(0.0), f)
-        p = np.asarray(self.rad.sum(axis))
-        magnitude = np.asarray(np.abs(self.mid).sum(axis)) + p
+        p, sizes = np.asarray(self.rad.sum(axis)), np.asarray(np.abs(self.mid).sum(axis))
+        magnitude = sizes + p
         rad = (p * WIDEN + f.gamma(n + 1) * magnitude) / n + n * f.eta
-        return settle(f, np.asarray(self.mid.sum(axis) / n), rad, magnitude + rad)
+        return settle(f, np.asarray(self.mid.sum(axis) / n), rad, magnitude + rad, sizes)
 
 
 def settle(format: Format, mid: Any, rad: Any, top: Any, poison: Any = None) -> Ball:
     """The ball `(mid, rad)`, undecided where `top`, the largest magnitude on the way, passes the format's range.
 
     `poison` (default `mid`) is NaN exactly where an operand was NaN; there the centre is NaN and the claim is certain.
+    The reference itself may make a NaN, of ∞ − ∞ or 0 · ∞ where float64 overflows: that is none.
     """
     decided = np.asarray(top <= format.max)
     if decided.all():

@@ -427,16 +427,17 @@ def _nearly_normal(x: Ball) -> tuple[_Part, _Part]:
     f = x.format
     near, far = _near(x), x.reach
     k = math.sqrt(2 / math.pi)
-    cdf = sigmoid(Ball(2 * k * x.mid * (1 + 0.044715 * x.mid**2), np.zeros(x.shape), f)).mid
+    z = np.clip(x.mid, -1e3, 1e3)  # beyond, cdf is exactly 0 or 1 and nothing is left of its derivative
+    cdf = sigmoid(Ball(2 * k * z * (1 + 0.044715 * z**2), np.zeros(x.shape), f)).mid
     e = np.exp(-2 * k * near * (1 + 0.044715 * near**2))
     gone = (x.mid + x.rad < 0) & (e < f.u**2)
     lost = np.where(gone, 2 * e, 19 * f.u) + f.tau
     steep = k * (1 + 0.134145 * far**2)
     saturated = 4 * e < f.u / 4
     other = np.where(saturated, 8 * e, 42 * f.u)
-    density = 2 * k * (1 + 0.134145 * x.mid**2) * cdf * (1 - cdf)
-    density = np.where(saturated, 2 * k * (1 + 0.134145 * x.mid**2) * e, density)
-    return _Part(cdf, np.where(gone, e, 1.0), lost), _Part(density, 2 * steep * e, steep * (other + f.tau), far**2)
+    density = 2 * k * (1 + 0.134145 * z**2) * np.where(saturated, e, cdf * (1 - cdf))
+    high = np.where(e > 0, 2 * steep * e, 0.0)
+    return _Part(cdf, np.where(gone, e, 1.0), lost), _Part(density, high, steep * (other + f.tau), far**2)
 
 
 def _decayed(f: Format, relative: Float64, e: Float64) -> Float64:

@@ -356,7 +356,8 @@ def product(*factors: Ball) -> Ball:
     p = p * WIDEN
     top = _every(factors)
     rad = p + f.gamma(len(factors) - 1) * (size + p) + 2 * len(factors) * f.eta * top
-    return settle(f, mid, rad, top * (1 + f.gamma(len(factors))))
+    poison = np.sum(np.broadcast_arrays(*(0 * factor.mid for factor in factors)), axis=0)
+    return settle(f, mid, rad, top * (1 + f.gamma(len(factors))), poison)
 
 
 def _every(factors: tuple[Ball, ...] | list[Ball]) -> Float64:

@@ -73,4 +73,5 @@ def contract(subscripts: str, a: Ball, b: Ball, c: Ball, bias: Ball | None = Non
     roundings = (terms.max(initial=0.0) + 1 + (bias is not None)) * (terms.max(initial=0.0) > 0)
     reach = sum(float(part[np.isfinite(part)].max(initial=0.0)) for part in (A, B, C))
     rad = p * WIDEN + f.gamma(int(roundings)) * magnitude + 2 * f.eta * (1 + reach) * nonzero
-    return settle(f, mid, rad, top + rad)
+    poison = total(*(np.where(np.isnan(x.mid), np.nan, 1.0) for x in (a, b, c)))
+    return settle(f, mid, rad, top + rad, poison if bias is None else poison + 0 * bias.mid)

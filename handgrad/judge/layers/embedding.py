@@ -53,6 +53,6 @@ class Embedding(Leaf):
         gamma = roundings * f.u / (1 - roundings * f.u)
         underflow = times * f.eta * self.mean * (magnitude > 0)
         rad = (p * WIDEN + gamma * magnitude) / divisor + underflow
-        gradients[self.parameter("weight")] = settle(f, mid / divisor, rad, magnitude + rad)
+        gradients[self.parameter("weight")] = settle(f, mid / divisor, rad, magnitude + rad, gather(np.abs(grad.mid)))
         zeros: Float64 = np.zeros(self.shape)
         return Ball(zeros, zeros, f)

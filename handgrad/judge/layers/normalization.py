@@ -108,7 +108,8 @@ class Normalization(Leaf):
         d = x - self.mu
         v = (d * d).sum(axis=1).reshape(-1, 1) / f.exact(np.asarray(float(n)))
         apart = 2 * np.sqrt(2 * v.reach) * delta + delta**2 + f.gamma(n + 6) * v.reach
-        self.variance = wider(v, apart)
+        # Merging the chunks' means multiplies a difference of them, squared, by up to n/4.
+        self.variance = wider(v, apart, max(n, 4) * largest**2)
 
     def count(self, x: Ball, parameters: Parameters) -> None:
         """Batch normalization counts its batches."""

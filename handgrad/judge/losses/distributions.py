@@ -146,4 +146,5 @@ class GaussianNLLLoss(PairLoss):
         mid = sum(b.mid.sum(axes) for b in parts)
         rad, reach = sum(b.rad.sum(axes) for b in parts), sum(b.reach.sum(axes) for b in parts)
         rad = np.asarray(rad) * (1 + 2.0**-40) + f.gamma(max(terms - 1, 0)) * np.asarray(reach)
-        return settle(f, np.asarray(mid), rad, np.asarray(reach) + rad).reshape(*self.served.shape)
+        poison = np.asarray(sum(np.abs(b.mid).sum(axes) for b in parts))
+        return settle(f, np.asarray(mid), rad, np.asarray(reach) + rad, poison).reshape(*self.served.shape)

@@ -72,7 +72,8 @@ def three(a: Ball, b: Ball, c: Ball) -> Ball:
     p = (p + np.where(exact & (p == 0), 0.0, f.u * (size + p))) * WIDEN
     mid = _best(a.mid, b.mid, c.mid)
     rad = p + f.u * (np.abs(mid) + p)
-    return settle(f, mid, rad, np.maximum(size + p, np.abs(mid) + rad))
+    poison = 0 * a.mid + 0 * b.mid + 0 * c.mid  # two-sum makes NaN of an overflow
+    return settle(f, mid, rad, np.maximum(size + p, np.abs(mid) + rad), poison)
 
 
 def relu(x: Ball) -> Ball:

@@ -29,12 +29,14 @@ class MarginRankingLoss(_Margin):
         f = input1.format
         t = np.broadcast_to(target.astype(np.float64), input1.shape)
         self.t = f.exact(t)
-        sides = [-(self.t * input1), self.t * input2]
-        exact = np.isin(t, (-1.0, 0.0, 1.0))
-        moved = (np.abs(t) * input1.rad, np.abs(t) * input2.rad)
-        sides = [Ball(s.mid, np.where(exact, r, s.rad), f) for s, r in zip(sides, moved, strict=True)]
-        self.z = three(f.constant(self.margin), *sides)
+        self.z = three(f.constant(self.margin), -self.turned(input1), self.turned(input2))
         return self.reduce(relu(self.z))
+
+    def turned(self, z: Ball) -> Ball:
+        """t z, exact for t = 0 and ±1."""
+        t = self.t.mid
+        same = Ball(t * z.mid, np.abs(t) * z.rad, z.format)
+        return choose(np.isin(t, (-1.0, 0.0, 1.0)), np.zeros(t.shape, dtype=bool), same, self.t * z)
 
     def backward(self, upstream: Upstream = None) -> tuple[Ball, Ball]:
         """∓t where z ≥ 0: at an exact tie the slope's. At NaN it is 0 for PyTorch: nothing is claimed."""
