@@ -25,6 +25,7 @@ import numpy as np
 
 from scratch import checks
 from scratch.activations import Identity, LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh, sigmoid
+from scratch.activations.functions import along
 from scratch.containers import Parallel, Sequential
 from scratch.flags import product, without_underflow
 from scratch.layers import Linear
@@ -186,10 +187,12 @@ def softmax(layer: Softmax, x: Dual) -> tuple[Dual, Backward]:
     y = Dual(layer.forward(x.value), layer.backward(x.r))
 
     def backward(g: Dual) -> Dual:
-        centred = g.value - (g.value * y.value).sum(layer.dim, keepdims=True)
+        centred = g.value - (g.value * y.value).sum(along(x.value, layer.dim), keepdims=True)
         return Dual(
             layer.backward(g.value),
-            y.r * centred + layer.backward(g.r) - y.value * (g.value * y.r).sum(layer.dim, keepdims=True),
+            y.r * centred
+            + layer.backward(g.r)
+            - y.value * (g.value * y.r).sum(along(x.value, layer.dim), keepdims=True),
         )
 
     return y, backward
@@ -202,10 +205,12 @@ def log_softmax(layer: LogSoftmax, x: Dual) -> tuple[Dual, Backward]:
     """
     y = layer.forward(x.value)
     p = np.exp(y)
-    r = x.r - (p * x.r).sum(layer.dim, keepdims=True)
+    r = x.r - (p * x.r).sum(along(x.value, layer.dim), keepdims=True)
 
     def backward(g: Dual) -> Dual:
-        return Dual(layer.backward(g.value), layer.backward(g.r) - p * r * g.value.sum(layer.dim, keepdims=True))
+        return Dual(
+            layer.backward(g.value), layer.backward(g.r) - p * r * g.value.sum(along(x.value, layer.dim), keepdims=True)
+        )
 
     return Dual(y, r), backward
 

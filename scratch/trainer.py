@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from scratch import checks, loss_checks, optimizer_checks
@@ -33,7 +34,7 @@ class Trainer:
 
     def asarray(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
         checks.array("Trainer", "data", x)
-        return x
+        return np.asarray(x)
 
     def to_numpy(self, a: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return a

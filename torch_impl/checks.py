@@ -138,8 +138,8 @@ def features(owner: str, shape: Shape, in_features: int) -> None:
 
 
 def axis(owner: str, shape: Shape, dim: int) -> None:
-    """`dim` must be an axis of the input."""
-    if not -len(shape) <= dim < len(shape):
+    """`dim` must be an axis of the input; a number without axes counts as having one, as in PyTorch."""
+    if not -max(len(shape), 1) <= dim < max(len(shape), 1):
         raise IndexError(f"{owner}: dim={dim} is no axis of an input of shape {shape}")
 
 
@@ -155,6 +155,8 @@ def channels(owner: str, shape: Shape, num_parameters: int) -> None:
 
 def halves(owner: str, shape: Shape, dim: int) -> None:
     """`dim` is an axis of the input and has an even size: it is cut in two."""
+    if not shape:
+        raise IndexError(f"{owner}: dim={dim} is no axis of an input of shape ()")
     axis(owner, shape, dim)
     if shape[dim] % 2:
         raise ValueError(f"{owner}: the size of dim={dim} must be even to be halved; the input has shape {shape}")

@@ -123,6 +123,13 @@ class Criterion:
         """Raise what the hand-written side would raise for these arguments."""
         if type(self.module) in LOSS_CHECKS:
             LOSS_CHECKS[type(self.module)](self.module, *arrays)
+        elif self.own:
+            loss_checks.own_loss(self.name, getattr(self.module, "target_like_input", True), *arrays)
+
+    @property
+    def own(self) -> bool:
+        """A loss of the user's, and not an extension of one of torch's, which may check itself."""
+        return not any(kind.__module__.startswith("torch.nn.modules.loss") for kind in type(self.module).__mro__)
 
     def leaf(self, a: Array) -> torch.Tensor:
         """`a` as a tensor that autograd differentiates by."""
@@ -173,6 +180,8 @@ class Loss(Criterion):
 
     def run(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """The loss on tensors. A target without axes serves all outputs, and reaches torch in the input's shape."""
+        if type(self.module) in ELEMENTWISE:
+            target = target.to(input.dtype)  # whole numbers, where they have been accepted
         if target.dim() == 0 and target.is_floating_point():
             target = target.expand_as(input)
         value: torch.Tensor = self.module(input, target)
@@ -194,7 +203,7 @@ class PairLoss(Criterion):
 
     def forward(self, first: Array, second: Array, third: Any, /) -> Any:
         self.check(first, second, third)
-        arrays = [first, second, np.asarray(third, first.dtype)]
+        arrays = [first, np.asarray(second, first.dtype), np.asarray(third, first.dtype)]
         places = (0, 2) if isinstance(self.module, nn.GaussianNLLLoss) else (0, 1)
         tensors = [self.leaf(a) for a in arrays]
         # One target or one variance for all outputs; of a cosine it is one sample's own.

@@ -66,16 +66,49 @@ def weight(owner: str, argument: str, given: npt.NDArray[Any] | None, shape: Sha
         raise ValueError(f"{owner}: {argument} of shape {given.shape} does not broadcast to the input's {shape}")
 
 
+# Losses that take whole numbers (kind "i", "u") or truth values ("b") as targets, as they do in PyTorch.
+WHOLE_TARGETS = {
+    **dict.fromkeys(("MSELoss", "SmoothL1Loss", "HingeEmbeddingLoss", "PoissonNLLLoss", "CosineEmbeddingLoss"), "iub"),
+    **dict.fromkeys(("L1Loss", "HalfSquaredError", "SoftMarginLoss", "MultiLabelSoftMarginLoss"), "iu"),
+    **dict.fromkeys(("MarginRankingLoss", "GaussianNLLLoss"), "iu"),
+}
+
+
+def numbers(owner: str, target: Any, dtype: DType) -> npt.NDArray[Any]:
+    """A target in the input's dtype: it is, or its whole numbers are taken."""
+    array(owner, "target", target)
+    if target.dtype.kind in WHOLE_TARGETS.get(owner, ""):
+        return np.asarray(target, dtype)
+    same_dtype(owner, "target", target.dtype, dtype)
+    return np.asarray(target)
+
+
+def own_loss(owner: str, like_input: bool, input: Any, *others: Any) -> None:
+    """What a loss of the user's is given: what stands beside its input has the same dtype and shape, or no axes.
+
+    NumPy and PyTorch would broadcast (N, 1) and (N,) to N² differences. A loss that wants another target says so by
+    `target_like_input = False`, and checks it itself.
+    """
+    float_array(owner, "input", input)
+    for other in others:
+        if like_input and not isinstance(other, int | float):
+            float_array(owner, "target", other, input.dtype)
+            same_shape(owner, input.shape, other.shape)
+        elif isinstance(other, np.ndarray):
+            array(owner, "target", other)
+
+
 def elementwise_loss(
     owner: str, input: npt.NDArray[Any], target: npt.NDArray[Any], reduction: str, **weights: npt.NDArray[Any] | None
-) -> None:
-    """One value per element: float input, target of the same dtype and shape, weights that fit."""
+) -> npt.NDArray[Any]:
+    """One value per element: float input, target of its dtype and shape, weights that fit. Returns the target."""
     float_array(owner, "input", input)
-    float_array(owner, "target", target, input.dtype)
+    target = numbers(owner, target, input.dtype)
     same_shape(owner, input.shape, target.shape)
     for name, given in weights.items():
         weight(owner, name, given, input.shape, input.dtype)
     not_empty(owner, input.size, reduction)
+    return target
 
 
 def probabilities(owner: str, **given: npt.NDArray[Any]) -> None:
@@ -189,25 +222,29 @@ def pair(owner: str, input1: Any, input2: Any) -> None:
         )
 
 
-def cosine_loss(owner: str, input1: Any, input2: Any, target: Any, reduction: str) -> None:
-    """Vectors (D,) with a target (), or rows (N, D) with a target (N,)."""
+def cosine_loss(owner: str, input1: Any, input2: Any, target: Any, reduction: str) -> npt.NDArray[Any]:
+    """Vectors (D,) with a target (), or rows (N, D) with a target (N,). Returns the target."""
     pair(owner, input1, input2)
-    float_array(owner, "target", target, input1.dtype)
+    taken = numbers(owner, target, input1.dtype)
     if input1.ndim not in (1, 2):
         raise ValueError(f"{owner}: inputs must have shape (D,) or (N, D); got {input1.shape}")
-    if target.shape != input1.shape[:-1]:
+    if taken.shape != input1.shape[:-1]:
         raise ValueError(
-            f"{owner}: inputs of shape {input1.shape} need a target of shape {input1.shape[:-1]}; got {target.shape}"
+            f"{owner}: inputs of shape {input1.shape} need a target of shape {input1.shape[:-1]}; got {taken.shape}"
         )
-    not_empty(owner, target.size, reduction)
+    not_empty(owner, taken.size, reduction)
+    return taken
 
 
-def gaussian_nll_loss(owner: str, input: Any, target: Any, var: Any, reduction: str) -> None:
-    """A variance for every element, for every row, along one axis of length 1, or one for all; never negative."""
-    elementwise_loss(owner, input, target, reduction)
+def gaussian_nll_loss(owner: str, input: Any, target: Any, var: Any, reduction: str) -> npt.NDArray[Any]:
+    """A variance for every element, every row, along one axis of length 1, or for all; never negative.
+
+    Returns the target.
+    """
+    taken = elementwise_loss(owner, input, target, reduction)
     if isinstance(var, int | float | np.number):
         number(owner, "var", var, 0.0)
-        return
+        return taken
     float_array(owner, "var", var, input.dtype)
     shape = input.shape
     ones = var.ndim == len(shape) and [v for v, n in zip(var.shape, shape, strict=True) if v != n] == [1]
@@ -219,6 +256,7 @@ def gaussian_nll_loss(owner: str, input: Any, target: Any, var: Any, reduction: 
     if (var < 0).any():
         index = tuple(int(i) for i in np.argwhere(var < 0)[0])
         raise ValueError(f"{owner}: var must be >= 0; got {var[index]} at index {index}")
+    return taken
 
 
 def one_input(owner: str, loss: str, pair: bool) -> None:

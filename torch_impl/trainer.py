@@ -32,7 +32,7 @@ class Trainer:
         optimizer_checks.one_evaluation("Trainer", optimizer.name, several)
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.buffers = list(model.module.buffers())
-        self._elementwise = type(loss.module) in ELEMENTWISE
+        self._elementwise = type(loss.module) in ELEMENTWISE or loss.own
 
     def asarray(self, x: npt.NDArray[Any]) -> torch.Tensor:
         checks.array("Trainer", "data", x)

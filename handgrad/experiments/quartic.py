@@ -36,7 +36,9 @@ class MeanQuarticError(scratch.Loss):
 
 
 class TorchMeanQuarticError(torch.nn.Module):
-    """The same with autograd's derivative, and the same refusal."""
+    """The same with autograd's derivative, and the same refusal, in the words of the hand-written side."""
+
+    target_like_input = False
 
     def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         torch_impl.loss_checks.same_shape("MeanQuarticError", tuple(input.shape), tuple(target.shape))

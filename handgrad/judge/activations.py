@@ -318,7 +318,8 @@ class Softmax(Leaf):
         return self._back(softmax.softmax_backward(self.p, self._flat(grad)))
 
     def _flat(self, x: Ball) -> Ball:
-        moved = x.moveaxis(self.dim, -1)
+        self.shape = x.shape
+        moved = (x if x.shape else x.reshape(1)).moveaxis(self.dim, -1)  # a number counts as having one axis
         self.moved = moved.shape
         return moved.reshape(math.prod(self.moved[:-1]), self.moved[-1])
 
@@ -327,7 +328,7 @@ class Softmax(Leaf):
         return log_p, self.p
 
     def _back(self, rows: Ball) -> Ball:
-        return rows.reshape(*self.moved).moveaxis(-1, self.dim)
+        return rows.reshape(*self.moved).moveaxis(-1, self.dim).reshape(*self.shape)
 
 
 class Softmin(Softmax):

@@ -37,7 +37,12 @@ def softplus(x: Array) -> Array:
     return np.asarray(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))))
 
 
-def log_softmax(x: Array, axis: int) -> Array:
+def along(x: Array, axis: int) -> int | None:
+    """The axis to sum over: all, which are none, of a number without axes."""
+    return axis if x.ndim else None
+
+
+def log_softmax(x: Array, axis: int | None) -> Array:
     """x − log Σ eˣ along `axis`, with the largest x subtracted first so that no exponential overflows."""
     if not x.size:
         return x.copy()  # of nothing there is not even a logarithm

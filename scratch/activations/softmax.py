@@ -3,7 +3,7 @@
 import numpy as np
 
 from scratch import checks
-from scratch.activations.functions import log_softmax
+from scratch.activations.functions import along, log_softmax
 from scratch.module import Array, Module
 
 
@@ -24,9 +24,9 @@ class Softmax(Module):
         checks.float_array(self.name, "input", x)
         checks.axis(self.name, x.shape, self.dim)
         with np.errstate(over="ignore"):  # of a difference that is too large the exponential is 0 all the same
-            e = np.exp(x - x.max(self.dim, keepdims=True, initial=-np.inf))
-        y = e / e.sum(self.dim, keepdims=True)
-        return self._remember(y, y, self.dim)
+            e = np.exp(x - x.max(along(x, self.dim), keepdims=True, initial=-np.inf))
+        y = e / e.sum(along(x, self.dim), keepdims=True)
+        return self._remember(y, y, along(x, self.dim))
 
     def backward(self, grad_output: Array) -> Array:
         y, dim = self._recall(grad_output)
@@ -45,10 +45,10 @@ class Softmin(Softmax):
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
-        return super().forward(-x)
+        return super().forward(np.asarray(-x))
 
     def backward(self, grad_output: Array) -> Array:
-        return -super().backward(grad_output)
+        return np.asarray(-super().backward(grad_output))
 
 
 class LogSoftmax(Module):
@@ -66,8 +66,8 @@ class LogSoftmax(Module):
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
         checks.axis(self.name, x.shape, self.dim)
-        y = log_softmax(x, self.dim)
-        return self._remember(y, y, self.dim)
+        y = log_softmax(x, along(x, self.dim))
+        return self._remember(y, y, along(x, self.dim))
 
     def backward(self, grad_output: Array) -> Array:
         y, dim = self._recall(grad_output)

@@ -29,7 +29,7 @@ class BCELoss(Loss):
         self.weight = kept(weight)
 
     def forward(self, input: Array, target: Target) -> Any:
-        loss_checks.elementwise_loss(self.name, input, target, self.reduction, weight=self.weight)
+        target = loss_checks.elementwise_loss(self.name, input, target, self.reduction, weight=self.weight)
         loss_checks.probabilities(self.name, input=input, target=np.asarray(target))
         with np.errstate(divide="ignore"):  # log 0 = −inf is what the clamp is for
             log_p, log_q = np.maximum(np.log(input), -100), np.maximum(np.log1p(-input), -100)
@@ -61,7 +61,7 @@ class BCEWithLogitsLoss(Loss):
         self.weight, self.pos_weight = kept(weight), kept(pos_weight)
 
     def forward(self, input: Array, target: Target) -> Any:
-        loss_checks.elementwise_loss(
+        target = loss_checks.elementwise_loss(
             self.name, input, target, self.reduction, weight=self.weight, pos_weight=self.pos_weight
         )
         softplus = np.log1p(np.exp(-np.abs(input))) + np.maximum(-input, 0)
@@ -92,7 +92,7 @@ class SoftMarginLoss(Loss):
     """
 
     def forward(self, input: Array, target: Target) -> Any:
-        loss_checks.elementwise_loss(self.name, input, target, self.reduction)
+        target = loss_checks.elementwise_loss(self.name, input, target, self.reduction)
         return self._reduce(softplus(-target * input), input, target)
 
     def backward(self, grad_output: Any = None) -> Array:
@@ -113,7 +113,7 @@ class HingeEmbeddingLoss(Loss):
         self.margin = margin
 
     def forward(self, input: Array, target: Target) -> Any:
-        loss_checks.elementwise_loss(self.name, input, target, self.reduction)
+        target = loss_checks.elementwise_loss(self.name, input, target, self.reduction)
         apart = self.margin - input
         values = np.where(target != -1, input, 0) + np.where(target != 1, np.maximum(apart, 0), 0)
         return self._reduce(values, apart, target)

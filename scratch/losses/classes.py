@@ -214,7 +214,7 @@ class MultiLabelSoftMarginLoss(Loss):
         self.weight = kept(weight)
 
     def forward(self, input: Array, target: Target) -> Any:
-        loss_checks.elementwise_loss(self.name, input, target, self.reduction, weight=self.weight)
+        target = loss_checks.elementwise_loss(self.name, input, target, self.reduction, weight=self.weight)
         loss_checks.has_axes(self.name, input.shape)
         with np.errstate(invalid="ignore"):  # 0·∞ at an infinite logit: NaN, as in PyTorch
             terms = target * softplus(-input) + (1 - target) * softplus(input)

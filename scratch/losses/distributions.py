@@ -27,7 +27,7 @@ class KLDivLoss(Loss):
         self.log_target = log_target
 
     def forward(self, input: Array, target: Target) -> Any:
-        loss_checks.elementwise_loss(self.name, input, target, self.reduction)
+        target = loss_checks.elementwise_loss(self.name, input, target, self.reduction)
         rows = (input.shape or (1,))[0] if self.reduction == "batchmean" else None
         if self.log_target:
             share = np.exp(target)
@@ -55,7 +55,7 @@ class PoissonNLLLoss(Loss):
         self.log_input, self.full, self.eps = log_input, full, eps
 
     def forward(self, input: Array, target: Target) -> Any:
-        loss_checks.elementwise_loss(self.name, input, target, self.reduction)
+        target = loss_checks.elementwise_loss(self.name, input, target, self.reduction)
         rate = np.exp(input) if self.log_input else input
         with np.errstate(divide="ignore", invalid="ignore"):  # the logarithm of a rate ≤ 0: ∞ or NaN, as in PyTorch
             values = rate - target * (input if self.log_input else np.log(input + self.eps))
@@ -93,7 +93,7 @@ class GaussianNLLLoss(PairLoss):
         self.full, self.eps = full, eps
 
     def forward(self, input: Array, target: Target, var: Array | float, /) -> Any:
-        loss_checks.gaussian_nll_loss(self.name, input, target, var, self.reduction)
+        target = loss_checks.gaussian_nll_loss(self.name, input, target, var, self.reduction)
         var = np.asarray(var, input.dtype)
         v = np.maximum(var, self.eps)
         if var.ndim and var.ndim == input.ndim - 1:

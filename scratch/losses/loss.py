@@ -7,6 +7,8 @@ and `grad_output` itself for "none"; for mean and sum a scalar `grad_output` mul
 A loss of your own is a subclass of `Loss`: `docs/own_loss.md` writes one in ten lines.
 """
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,11 +28,17 @@ class Criterion(Options):
 
     name: str = "Criterion"
     reduction: str
+    target_like_input: ClassVar[bool] = True
+    """Whether a loss of the user's wants its target in the input's dtype and shape: all else is refused."""
     _memory: tuple[str, tuple[int, ...], tuple[Any, ...]] | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         cls.name = vars(cls).get("name", cls.__name__)
+        if not cls.__module__.startswith("scratch.") and "forward" in vars(cls):
+            before = next(base for base in cls.__mro__[1:] if "forward" in vars(base))
+            if before.__name__ in ("Loss", "PairLoss") or not before.__module__.startswith("scratch."):
+                cls.forward = _own(vars(cls)["forward"])  # type: ignore[attr-defined]  # built-in losses check themselves
         methods_without_underflow(cls, "forward", "backward")
 
     def __init__(self, reduction: str = "mean") -> None:
@@ -68,6 +76,17 @@ class Criterion(Options):
         upstream = loss_checks.loss_grad_output(self.name, grad_output, shape, reduction, count.dtype)
         # Nothing to differentiate, and 1/0 must not reach the sum; the class losses have their own 1/0.
         return (*memory, upstream / count if count else np.zeros_like(upstream))
+
+
+def _own(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """The `forward` of a loss of the user's, which refuses what would broadcast."""
+
+    @wraps(forward)
+    def run(self: Criterion, *arrays: Any) -> Any:
+        loss_checks.own_loss(self.name, self.target_like_input, *arrays)
+        return forward(self, *arrays)
+
+    return run
 
 
 def kept(weight: Array | None) -> Array | None:

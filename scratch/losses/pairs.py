@@ -28,7 +28,7 @@ class MarginRankingLoss(PairLoss):
 
     def forward(self, input1: Array, input2: Array, target: Target, /) -> Any:
         loss_checks.pair(self.name, input1, input2)
-        loss_checks.elementwise_loss(self.name, input1, target, self.reduction)
+        target = loss_checks.elementwise_loss(self.name, input1, target, self.reduction)
         z = told_if_it_shows(lambda: np.maximum(-target * (input1 - input2) + self.margin, -1))  # −1: below 0
         return self._reduce(np.maximum(z, 0), z, target)
 
@@ -57,7 +57,7 @@ class CosineEmbeddingLoss(PairLoss):
         self.margin = margin
 
     def forward(self, input1: Array, input2: Array, target: Target, /) -> Any:
-        loss_checks.cosine_loss(self.name, input1, input2, target, self.reduction)
+        target = loss_checks.cosine_loss(self.name, input1, input2, target, self.reduction)
         a, b = ((x * x).sum(-1) + EPSILON for x in (input1, input2))
         length = np.sqrt(a * b)
         cos = (input1 * input2).sum(-1) / length

@@ -17,7 +17,7 @@ class MSELoss(Loss):
     """
 
     def forward(self, input: Array, target: Target) -> Any:
-        loss_checks.elementwise_loss(self.name, input, target, self.reduction)
+        target = loss_checks.elementwise_loss(self.name, input, target, self.reduction)
         difference = input - target
         return self._reduce(difference * difference, difference)
 
@@ -40,7 +40,7 @@ class HalfSquaredError(Loss):
     """
 
     def forward(self, input: Array, target: Target) -> Any:
-        loss_checks.elementwise_loss(self.name, input, target, self.reduction)
+        target = loss_checks.elementwise_loss(self.name, input, target, self.reduction)
         loss_checks.has_axes(self.name, input.shape)
         difference = input - target
         return self._reduce((difference * difference).sum(-1) / 2, difference)
@@ -54,7 +54,7 @@ class L1Loss(Loss):
     """value = |x − t|, one per element; ∂value/∂x = sign(x − t), and 0 at the kink x = t."""
 
     def forward(self, input: Array, target: Target) -> Any:
-        loss_checks.elementwise_loss(self.name, input, target, self.reduction)
+        target = loss_checks.elementwise_loss(self.name, input, target, self.reduction)
         difference = input - target
         return self._reduce(np.abs(difference), difference)
 
@@ -77,7 +77,7 @@ class SmoothL1Loss(Loss):
         self.beta = beta
 
     def forward(self, input: Array, target: Target) -> Any:
-        loss_checks.elementwise_loss(self.name, input, target, self.reduction)
+        target = loss_checks.elementwise_loss(self.name, input, target, self.reduction)
         d = input - target
         size, beta = np.abs(d), self.beta
         inside = np.minimum(size, beta)  # d²/2β is wanted, and finite, only there
@@ -102,7 +102,7 @@ class HuberLoss(Loss):
         self.delta = delta
 
     def forward(self, input: Array, target: Target) -> Any:
-        loss_checks.elementwise_loss(self.name, input, target, self.reduction)
+        target = loss_checks.elementwise_loss(self.name, input, target, self.reduction)
         d = input - target
         size, delta = np.abs(d), self.delta
         inside = np.minimum(size, delta)  # its square is wanted, and finite, only there
