@@ -283,3 +283,21 @@ def test_a_wrong_step_is_refused(wrong):
     verdict = judge_optimizer(optimizer, before)
     assert not verdict.held
     assert "rows are known to a table" in verdict.render()
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("who", ["table", "optimizer"])
+def test_gradients_set_to_zero_are_added_to(who, side):
+    """Zeros are gradients: the next ones are added to them, as if there had been none."""
+    table = SIDES[side].Embedding(4, 3, sparse=True, rng=0)
+    optimizer = SIDES[side].SparseAdam([table.weight])
+    for _ in range(2):
+        table.forward(np.array([0, 2]))
+        table.backward(np.ones((2, 3), np.float32))
+        first = table.weight.grad.copy()
+        (table if who == "table" else optimizer).zero_grad(False)
+        np.testing.assert_array_equal(table.weight.grad, 0)
+        table.forward(np.array([0, 2]))
+        table.backward(np.ones((2, 3), np.float32))
+        np.testing.assert_array_equal(table.weight.grad, first)
+        optimizer.zero_grad()

@@ -340,12 +340,13 @@ FALSY = [
 @pytest.mark.parametrize(("kind", "options"), FALSY)
 def test_an_option_at_0_is_0_and_not_the_default(kind, options):
     """In the constructor and in a group of its own beside defaults; the sides keep the same options."""
-    defaults = []
+    defaults, states = [], []
     for side in SIDES:
         members = parameters(side)
         own = {k: v for k, v in options.items() if k != "initial_accumulator_value"}
         groups = [{"params": members[:1]}, {"params": members[1:], **own}]
         for optimizer in (getattr(SIDES[side], kind)(groups), getattr(SIDES[side], kind)(members, **options)):
+            states.append(optimizer.state_dict()["state"])
             assert {name: optimizer.param_groups[-1][name] for name in own} == own
             for step in range(2):
                 for i, parameter in enumerate(members):
@@ -357,6 +358,7 @@ def test_an_option_at_0_is_0_and_not_the_default(kind, options):
                 assert verdict.held, verdict.render()
         defaults.append({name: optimizer.defaults[name] for name in options})
     assert defaults[0] == defaults[1] == options
+    equal(states[:2], states[2:])  # as some begin before the first step
 
 
 ZEROS = {

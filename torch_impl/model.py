@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from torch_impl import checks, layer_checks, modules
-from torch_impl.parameter import Array, Buffer, Device, Parameter, numpy_dtype, to_numpy, to_tensor
+from torch_impl.parameter import Array, Buffer, Device, Parameter, numpy_dtype, renew_sparse, to_numpy, to_tensor
 
 
 class Model:
@@ -127,6 +127,7 @@ class Model:
     def zero_grad(self, set_to_none: bool = True) -> None:
         checks.truth(self.name, "set_to_none", set_to_none)
         self.module.zero_grad(bool(set_to_none))
+        renew_sparse(self.module.parameters())
 
     def state_dict(self) -> dict[str, Array]:
         """All parameters and buffers by name, as copies."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from torch_impl import checks, optimizer_checks
-from torch_impl.parameter import Parameter, to_numpy, to_tensor
+from torch_impl.parameter import Parameter, renew_sparse, to_numpy, to_tensor
 
 
 class Optimizer:
@@ -56,6 +56,7 @@ class Optimizer:
     def zero_grad(self, set_to_none: bool = True) -> None:
         checks.truth(self.name, "set_to_none", set_to_none)
         self.optimizer.zero_grad(set_to_none)
+        renew_sparse(tensor for group in self.param_groups for tensor in group["params"])
 
     def state_dict(self) -> dict[str, Any]:
         """State by parameter number and options by group, with arrays for tensors, as copies."""

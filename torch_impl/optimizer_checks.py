@@ -172,7 +172,11 @@ def sequence(owner: str, given: Any, kind: type) -> list[Any]:
         raise TypeError(f"{owner}: params must be parameters; got {described(given, kind)}: give its .parameters()")
     if not isinstance(given, Iterable) or isinstance(given, str | bytes | Mapping | Set | np.ndarray):
         raise TypeError(f"{owner}: params must be a sequence of {kind.__name__} objects; got {described(given, kind)}")
-    return list(given)
+    try:
+        each = iter(given)
+    except TypeError:  # as an array without axes, whose class has the method
+        raise TypeError(f"{owner}: params must be a sequence; got {described(given, kind)}, which is none") from None
+    return list(each)
 
 
 def members(owner: str, given: Any, kind: type) -> list[Any]:
@@ -583,7 +587,7 @@ def metric(owner: str, given: Any) -> float:
         if isinstance(given, str | bytes | bool | np.bool_):
             raise TypeError
         return float(given)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(f"{owner}: metrics must be a number; got {shown(given)}") from None
 
 

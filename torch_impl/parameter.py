@@ -1,5 +1,6 @@
 """A PyTorch parameter seen as NumPy, and the two crossings of the boundary."""
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
@@ -33,6 +34,13 @@ def to_numpy(a: torch.Tensor) -> npt.NDArray[Any]:
     """A copy of `a` as an array, by rows: who writes a file may write memory as it lies."""
     copied: npt.NDArray[Any] = np.array(a.detach().cpu().numpy(), order="C")
     return copied
+
+
+def renew_sparse(tensors: Iterable[torch.Tensor]) -> None:
+    """Gradients by rows that were set to zero get memory of their own: that of NumPy's upstream gradient cannot grow."""
+    for tensor in tensors:
+        if tensor.grad is not None and tensor.grad.is_sparse:
+            tensor.grad = torch.zeros_like(tensor.grad)
 
 
 class Buffer:

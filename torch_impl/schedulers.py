@@ -68,6 +68,7 @@ def checked(kind: type[lr_scheduler.LRScheduler]) -> type[lr_scheduler.LRSchedul
 
         def state_dict(self) -> dict[str, Any]:
             state: dict[str, Any] = optimizer_checks.copied(super().state_dict())
+            state.pop(optimizer_checks.FLAG, None)
             return state
 
         def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
