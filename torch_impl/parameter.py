@@ -37,7 +37,7 @@ def to_numpy(a: torch.Tensor) -> npt.NDArray[Any]:
 
 
 def renew_sparse(tensors: Iterable[torch.Tensor]) -> None:
-    """Gradients by rows that were set to zero get memory of their own: that of NumPy's upstream gradient cannot grow."""
+    """Gradients by rows that are zero get memory of their own: that of NumPy's upstream gradient cannot grow."""
     for tensor in tensors:
         if tensor.grad is not None and tensor.grad.is_sparse:
             tensor.grad = torch.zeros_like(tensor.grad)
