@@ -348,6 +348,10 @@ def outcome(act, *arguments):
 # an op → what is done with it that it must not allow; the width of X fits all of OPS that are here
 BAD_FOR_ALL_OPS = {
     "a list": lambda op, x: op.forward(x.tolist()),
+    "a masked array": lambda op, x: op.forward(np.ma.masked_array(x)),
+    "an array of a subclass": lambda op, x: op.forward(x.view(np.recarray)),
+    "another byte order": lambda op, x: op.forward(x.astype(">f4")),
+    "an upstream gradient that is masked": lambda op, x: op.backward(np.ma.masked_array(op.forward(x))),
     "an input of integers": lambda op, x: op.forward(x.astype(int)),
     "an input of half precision": lambda op, x: op.forward(x.astype(np.float16)),
     "backward before forward": lambda op, x: op.backward(x),
@@ -372,6 +376,13 @@ def test_every_op_refuses_in_its_own_name(op):
 # a loss with its input, target and reduction → what must not be allowed where it makes sense for the loss
 BAD_FOR_ALL_LOSSES = {
     "a list": lambda loss, x, y: loss.forward(x.tolist(), y),
+    "a masked array": lambda loss, x, y: loss.forward(np.ma.masked_array(x), y),
+    "masked targets": lambda loss, x, y: loss.forward(x, np.ma.masked_array(y)),
+    "targets of a subclass": lambda loss, x, y: loss.forward(x, y.view(np.recarray)),
+    "targets in another byte order": lambda loss, x, y: loss.forward(x, y.astype(y.dtype.newbyteorder(">"))),
+    "an upstream gradient in a list": lambda loss, x, y: loss.backward(np.ones_like(loss.forward(x, y)).tolist()),
+    "an upstream gradient of text": lambda loss, x, y: (loss.forward(x, y), loss.backward("1")),
+    "a masked upstream gradient": lambda loss, x, y: loss.backward(np.ma.ones(np.shape(loss.forward(x, y)))),
     "an input of integers": lambda loss, x, y: loss.forward(x.astype(int), y),
     "a list of targets": lambda loss, x, y: loss.forward(x, y.tolist()),
     "targets of half precision": lambda loss, x, y: loss.forward(x, y.astype(np.float16)),

@@ -110,7 +110,7 @@ def test_rows_are_forgotten_with_the_gradient(side):
             assert model.weight.rows[1]
             forget(to_none)
             assert not model.weight.rows.any()
-            model.zero_grad()  # PyTorch cannot add to sparse zeros
+    model.zero_grad()
     before = model.state_dict()["weight"]
     model.backward(np.ones((1, WIDTH)))
     optimizer.zero_grad(False)

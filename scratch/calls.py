@@ -91,14 +91,14 @@ def recorded(forward: Function) -> Function:
     """`forward`, which keeps the calls of what runs more than once in it."""
 
     @wraps(forward)
-    def run(self: Any, *inputs: Any) -> Any:
+    def run(self: Any, *inputs: Any, **options: Any) -> Any:
         if not self._records:
-            return forward(self, *inputs)
+            return forward(self, *inputs, **options)
         outer = now.log
         log = now.log = [] if outer is None else outer
         start = len(log)
         try:
-            output = forward(self, *inputs)
+            output = forward(self, *inputs, **options)
             own = [i for i in range(start, len(log)) if log[i].module is self]
             for i in reversed(own[:-1]):  # a class and the class that it extends both remember: it is one call
                 del log[i]
@@ -114,14 +114,14 @@ def replayed(backward: Function) -> Function:
     """`backward`, which hands out the calls that forward kept. Where it is refused, gradients are as before."""
 
     @wraps(backward)
-    def run(self: Any, grad_output: Any) -> Any:
+    def run(self: Any, *given: Any, **options: Any) -> Any:
         outer = now.replay
         if not self._repeats or (outer is not None and self._repeats.keys() <= outer.left.keys()):
-            return backward(self, grad_output)
+            return backward(self, *given, **options)
         kept = [(parameter, parameter.grad, parameter.rows) for parameter in self.parameters()]
         replay = now.replay = Replay(self)
         try:
-            gradient = backward(self, grad_output)
+            gradient = backward(self, *given, **options)
             replay.finish()
             return gradient
         except Exception:

@@ -273,6 +273,8 @@ def activation(owner: str, options: Mapping[str, Any]) -> None:
             single(owner, name, given)
             if given == 0 and (owner, name) in (("CELU", "alpha"), ("Softplus", "beta")):
                 raise ValueError(f"{owner}: {name} must not be 0, it divides")
+            if (owner, name) == ("CELU", "alpha") and abs(given) < 1 / LARGEST_SINGLE:
+                raise ValueError(f"{owner}: {name} must not be so near 0, it divides; got {given!r}")
     if "min_val" in options and not options["min_val"] < options["max_val"]:
         raise ValueError(
             f"{owner}: min_val must be < max_val; got min_val={options['min_val']!r}, max_val={options['max_val']!r}"

@@ -109,7 +109,7 @@ class Criterion:
 
     def __init__(self, module: nn.Module, device: Device = "cpu") -> None:
         self.module, self.device = module, torch.device(device)
-        self._memory: tuple[list[torch.Tensor], torch.Tensor] | None = None
+        self._memory: tuple[list[torch.Tensor], torch.Tensor, str] | None = None
 
     @property
     def name(self) -> str:
@@ -139,9 +139,9 @@ class Criterion:
         """The gradients of the last forward call's leaves."""
         checks.not_before_forward(self.name, self._memory)
         assert self._memory is not None
-        leaves, value = self._memory
+        leaves, value, reduction = self._memory
         shape, dtype = tuple(value.shape), numpy_dtype(value)
-        upstream = loss_checks.loss_grad_output(self.name, grad_output, shape, self.reduction, dtype)
+        upstream = loss_checks.loss_grad_output(self.name, grad_output, shape, reduction, dtype)
         gradients = torch.autograd.grad(value, leaves, to_tensor(upstream, self.device), retain_graph=True)
         return [to_numpy(gradient) for gradient in gradients]
 
@@ -175,7 +175,7 @@ class Loss(Criterion):
         self.check(input, target)
         leaf = self.leaf(input)
         value = self.run(leaf, to_tensor(target, self.device))
-        self._memory = ([leaf], value)
+        self._memory = ([leaf], value, self.reduction)
         return to_numpy(value)[()]
 
     def run(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -209,7 +209,7 @@ class PairLoss(Criterion):
         # One target or one variance for all outputs; of a cosine it is one sample's own.
         cosine = isinstance(self.module, nn.CosineEmbeddingLoss)
         value = self.module(*(t if t.dim() or cosine else t.expand_as(tensors[0]) for t in tensors))
-        self._memory = ([tensors[i] for i in places], value)
+        self._memory = ([tensors[i] for i in places], value, self.reduction)
         return to_numpy(value)[()]
 
     def backward(self, grad_output: Any = None) -> tuple[Array, Array]:

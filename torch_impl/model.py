@@ -27,6 +27,9 @@ class Model:
         for layer in module.modules():
             if isinstance(layer, nn.Embedding) and layer.sparse:
                 setattr(layer.weight, "by_rows", True)  # noqa: B010  # no attribute of tensors; for `Parameter.rows`
+            unbound = isinstance(layer, nn.GroupNorm | nn.BatchNorm1d) and not any(True for _ in layer.state_dict())
+            if unbound and not layer._forward_pre_hooks:  # without parameters torch takes any number of channels
+                layer.register_forward_pre_hook(lambda op, inputs: INPUT_CHECKS[type(op)](op, *inputs))
         self.call: Callable[..., torch.Tensor] = module
         if compile:
             self.call = torch.compile(module, backend="inductor" if compile is True else compile)
@@ -101,9 +104,7 @@ class Model:
             input.grad = None
         # The graph is kept, so that backward may be called again, as on the hand-written side.
         if output.requires_grad:  # an Embedding with a frozen table has nothing to differentiate by
-            # A sparse gradient takes the upstream over, and may let it grow: NumPy's memory cannot.
-            upstream = to_tensor(grad_output, output.device).clone()
-            torch.autograd.backward(output, upstream, retain_graph=True)
+            torch.autograd.backward(output, to_tensor(grad_output, output.device), retain_graph=True)
         return [np.zeros(tuple(x.shape), dtype) if x.grad is None else to_numpy(x.grad) for x in inputs]
 
     def __call__(self, x: Array) -> Array:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import checks
-from .checks import DType, Shape, choice, count, described, distinct, misfits, number, parameters, shown, truth
+from .checks import DType, Shape, choice, count, described, distinct, misfits, number, parameters, shown, single, truth
 
 SCHEDULED = ("initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum")
 """What schedules keep in a parameter group beside the optimizer's options."""
@@ -158,6 +158,7 @@ def optimizer_options(owner: str, options: Mapping[str, Any], known: Iterable[st
                 break
             if key in OPTION_RANGES:
                 number(owner, name, given, *OPTION_RANGES[key])
+                single(owner, name, given)
                 break
     if options.get("nesterov") and "dampening" in options and not (options["momentum"] > 0 == options["dampening"]):
         raise ValueError(
@@ -170,7 +171,8 @@ def sequence(owner: str, given: Any, kind: type) -> list[Any]:
     """What is given for parameters, in its order; what has none, a model and an array are refused."""
     if hasattr(given, "parameters"):
         raise TypeError(f"{owner}: params must be parameters; got {described(given, kind)}: give its .parameters()")
-    if not isinstance(given, Iterable) or isinstance(given, str | bytes | Mapping | Set | np.ndarray):
+    wrong = isinstance(given, str | bytes | Mapping | Set | np.ndarray) or hasattr(given, "shape")
+    if wrong or not isinstance(given, Iterable):
         raise TypeError(f"{owner}: params must be a sequence of {kind.__name__} objects; got {described(given, kind)}")
     try:
         each = iter(given)

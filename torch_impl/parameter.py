@@ -131,7 +131,8 @@ class Parameter:
             return None
         rows, gradient = np.zeros(len(self.tensor), bool), self.tensor.grad
         if gradient is not None:
-            rows[to_numpy(gradient.coalesce().indices()[0])] = True
+            # A copy, as no memory that NumPy has seen may grow, and the next gradient may be of more rows.
+            rows[to_numpy(gradient.coalesce().indices()[0].clone())] = True
         return rows
 
     def __repr__(self) -> str:

@@ -196,6 +196,8 @@ class Stage:
     def remembered(self, line: Line, arguments: list[Any], result: Any, before: Any) -> Callable[[], Verdict] | None:
         """What a later line is judged by, and how this one is."""
         owner, _, method = line.target.partition(".")
+        if line.target == "setattr" and arguments[0] is self.names.get("l"):
+            self.forwards.pop("l", None)  # its last value is one of other options
         if line.target == "o.step":
             return partial(judge_optimizer, self.names["o"], before, self.side)
         if owner not in ("m", "l") or (method in ("forward", "") and not arguments):

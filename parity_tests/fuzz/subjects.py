@@ -162,8 +162,16 @@ def model(name: str, make: tuple[Line, ...] = (), parts: tuple[Line, ...] = ()) 
         line("m", *inputs[0], name="y"),
         line("m.backward", gradient),
         line("m.backward", gradient),
+        Line(
+            "m.forward",
+            (),
+            tuple(zip(("input1", "input2") if name == "Bilinear" else ("x",), inputs[0], strict=True)),
+            "y",
+        ),
+        Line("m.backward", (), (("grad_output", gradient),)),
         line("m.train"),
         line("m.train", "True"),
+        Line("m.train", (), (("mode", "False"),)),
         line("m.eval"),
         line("m.zero_grad"),
         line("m.zero_grad", "False"),
@@ -176,6 +184,7 @@ def model(name: str, make: tuple[Line, ...] = (), parts: tuple[Line, ...] = ()) 
                 line("setattr", first, "'grad'", f"np.ones_like({first}.data)"),
                 line("setattr", first, "'data'", f"np.ones_like({first}.data)"),
                 line("getattr", first, "'grad'"),
+                line("setattr", first, "'requires_grad'", "False"),
             )
             if name in WITH_PARAMETERS
             else ()
@@ -193,12 +202,15 @@ WITH_PARAMETERS = (
 
 def loss(name: str) -> Subject:
     kinds = SAMPLES[name].inputs
+    kind_of_pair = len(kinds) > 2
     places = [
         [f"draw('{kind}', (5, 3), '{dtype}', {i})" for i, kind in enumerate(kinds)] for dtype in ("float32", "float64")
     ]
     calls = (
         *(line("l.forward", *given, name="v") for given in places),
         line("l", *places[0], name="v"),
+        *([] if kind_of_pair else [Line("l.forward", (), (("input", places[0][0]), ("target", places[0][1])), "v")]),
+        line("setattr", "l", "'reduction'", "'sum'"),
         line("l.backward"),
         line("l.backward", "np.ones(np.shape(v), 'float32')"),
         line("repr", "l"),

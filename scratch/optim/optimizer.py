@@ -34,8 +34,8 @@ class Optimizer:
         methods_without_underflow(cls, "step", "update")
 
     def __init__(self, params: Iterable[Parameter] | Iterable[Group], defaults: Group) -> None:
-        optimizer_checks.optimizer_options(self.name, defaults, defaults)
         checks.belongs(self.name, "defaults", defaults, dict, "a dict of options")
+        optimizer_checks.optimizer_options(self.name, defaults, defaults)
         self.defaults = optimizer_checks.plain_options(defaults)
         groups = optimizer_checks.parameter_groups(self.name, params, Parameter, self.defaults)
         self.param_groups: list[Group] = [{**self.defaults, **group} for group in groups]
