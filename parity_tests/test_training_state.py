@@ -62,7 +62,8 @@ class Run:
         rest = weights[1:] if kind == "Muon" else [p for name, p in named if name.endswith("bias")]
         groups = [{"params": weights[:1] if kind == "Muon" else weights}, {"params": rest, **SECOND[kind]}]
         self.optimizer = getattr(package, kind)(groups, lr=0.05)
-        self.trainer = package.Trainer(self.model, package.MSELoss(), self.optimizer)
+        trainer = package.Trainer(self.model, package.MSELoss(), self.optimizer)
+        self.train = lambda: trainer.step(X, Y)
         self.optimizer.step()  # torch warns of schedules that come before it; without gradients nothing happens
         self.schedule = SCHEDULES[schedule](package, self.optimizer)
 
@@ -79,7 +80,7 @@ class Run:
 
     def step(self, judged=False):
         before = snapshot(self.optimizer) if judged else None
-        loss = self.trainer.step(X, Y)
+        loss = self.train()
         if judged:
             verdict = judge_optimizer(self.optimizer, before)
             assert verdict.held, verdict.render()
@@ -88,6 +89,55 @@ class Run:
         self.schedule.step(*([loss] if number else []))
         return loss, self.options(), {name: array.copy() for name, array in self.model.state_dict().items()}
 
+
+class Quasi(Run):
+    """LBFGS has one group, and calls for the gradients itself."""
+
+    def __init__(self, side, kind, schedule, seed=0):
+        package, loss = SIDES[side], SIDES[side].MSELoss()
+        self.model = package.MLP([3, 4, 2], "tanh", dtype=np.float64, rng=seed)
+        self.optimizer = package.LBFGS([{"params": self.model.parameters(), "lr": 0.5}], lr=0.3, max_iter=2)
+
+        def closure():
+            self.model.zero_grad()
+            value = loss.forward(self.model.forward(X), Y)
+            self.model.backward(loss.backward())
+            return float(value)
+
+        self.train = lambda: self.optimizer.step(closure)
+        self.optimizer.step(lambda: 0.0)
+        self.schedule = (SCHEDULES | OF_ONE_GROUP)[schedule](package, self.optimizer)
+
+
+class Tables(Run):
+    """SparseAdam is for tables, of which every step uses other rows."""
+
+    def __init__(self, side, kind, schedule, seed=0):
+        package = SIDES[side]
+        self.model = package.Sequential(
+            *(package.Embedding(5, 2, sparse=True, dtype=np.float64, rng=seed + i) for i in (0, 9))
+        )
+        first, second = self.model.parameters()
+        groups = [{"params": first}, {"params": second, "lr": 0.02, "betas": (0.5, 0.7), "eps": 1e-3, "maximize": True}]
+        self.optimizer = package.SparseAdam(groups, lr=0.05)
+        self.optimizer.step()
+        self.schedule = SCHEDULES[schedule](package, self.optimizer)
+
+    def train(self):
+        self.optimizer.zero_grad()
+        for i in range(2):
+            rows = np.array([self.schedule.last_epoch % 5, i])
+            table = self.model[i]
+            table.backward(table.forward(rows))  # of half the square
+        self.optimizer.step()
+        return 1.0 / (1 + self.schedule.last_epoch % 3)
+
+
+OF_ONE_GROUP = {
+    "LambdaLR": lambda side, o: side.LambdaLR(o, lambda step: 0.5**step),
+    "OneCycleLR": lambda side, o: side.OneCycleLR(o, 0.9, total_steps=9, cycle_momentum=False),
+}
+RUNS = {**dict.fromkeys(SECOND, Run), "LBFGS": Quasi, "SparseAdam": Tables}
 
 SECOND_AND_ALL = {"lr", "initial_lr", "momentum", "betas", "weight_decay", "eps", "maximize"}
 
@@ -107,24 +157,24 @@ def equal(ours, theirs):
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-@pytest.mark.parametrize("kind", SECOND)
+@pytest.mark.parametrize("kind", RUNS)
 def test_a_scheduled_run_of_two_groups_resumes(kind, schedule):
     """Into a fresh run, and into one that has trained on: the rest is as if nothing had happened. Two steps are judged
     on either side, so that every rate that a schedule sets is the one that is used; the rates of both are equal."""
     rates = []
     for side in SIDES:
-        run = Run(side, kind, schedule)
+        run = RUNS[kind](side, kind, schedule)
         seen = [run.step(judged=step == 1) for step in range(3)]
         state = run.state()
         rest = [run.step() for _ in range(3)]
         for used in (True, False) if schedule in ("StepLR", "SequentialLR") else (True,):
-            again = Run(side, kind, schedule, seed=1)
+            again = RUNS[kind](side, kind, schedule, seed=1)
             for _ in range(4 * used):
                 again.step()
             again.load(state)
             resumed = [again.step(judged=used and step == 1) for step in range(3)]
             equal(resumed, rest)
-        kinds = [(options[0]["lr"], options[1]["lr"]) for _, options, _ in seen + rest]
+        kinds = [(options[0]["lr"], options[-1]["lr"]) for _, options, _ in seen + rest]
         assert len(set(kinds)) > 1
         rates.append([options for _, options, _ in seen + rest])
     if schedule != "ReduceLROnPlateau":  # its rates follow the losses
