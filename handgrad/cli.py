@@ -1,5 +1,4 @@
-"""The command line. Exit codes: 0 all is well, 1 parity or the expectation failed, 2 bad input, 130 Ctrl-C,
-141 where nobody reads the output any more.
+"""The command line. Exit codes: 0 all is well, 1 parity or the expectation failed, 2 bad input, 130 Ctrl-C.
 
 Bad input of every kind is one line on standard error. What takes long to import (torch, scikit-learn, matplotlib) is
 imported by the command that needs it.
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from handgrad.run import Run
     from handgrad.seeds import Request
 
-INTERRUPTED, BROKEN_PIPE = 130, 141  # exit codes: 128 + SIGINT, 128 + SIGPIPE
+INTERRUPTED = 130  # exit code: 128 + SIGINT
 REPORT, RESULT = "report.html", "result.json"
 OPTIMIZERS = {
     "sgd": "SGD",
@@ -90,10 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output has enough, as `head` has
-        _abandon_output()
-        return BROKEN_PIPE
-    except OSError as error:
+    except OSError as error:  # a full disk, or a pipe whose reader has enough, as `head` has
         _abandon_output()
         return _refuse(f"standard output cannot be written: {error.strerror}")
     return code
