@@ -206,7 +206,12 @@ def parameter_groups(owner: str, given: Any, kind: type, defaults: Mapping[str, 
 
 
 def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: plain(value) for name, value in options.items()}
+    """Options as Python numbers; several in a tuple as floats, as PyTorch takes no whole number among Adam's betas."""
+    return {name: _floats(plain(value)) for name, value in options.items()}
+
+
+def _floats(value: Any) -> Any:
+    return tuple(float(e) if isinstance(e, int) else e for e in value) if isinstance(value, tuple) else value
 
 
 def by_rows(owner: str, tables: Iterable[bool]) -> None:
@@ -547,7 +552,7 @@ def _one_cycle(owner: str, optimizer: Any, options: Mapping[str, Any]) -> None:
 
 def _sequential(owner: str, optimizer: Any, schedulers: Any, milestones: list[int], schedule: Any) -> None:
     if not isinstance(schedulers, list | tuple):
-        raise TypeError(f"{owner}: schedulers must be schedules in a list; got {described(schedulers, schedule)}")
+        raise TypeError(f"{owner}: schedulers must be schedules in a list; got {type(schedulers).__name__}")
     if not schedulers:
         raise ValueError(f"{owner}: got no schedulers")
     distinct(owner, schedulers, "schedule")

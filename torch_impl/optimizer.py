@@ -177,16 +177,7 @@ def _made(kind: type[torch.optim.Optimizer], params: Any, given: dict[str, Any])
     optimizer_checks.by_rows(name, [Parameter(tensor).rows is not None for tensor in tensors])
     optimizer_checks.one_group(name, len(groups))
     optimizer_checks.parameter_shapes(name, [tuple(tensor.shape) for tensor in tensors])
-    return Optimizer(kind(_floats(groups), **_floats(chosen)))
-
-
-def _floats(value: Any) -> Any:
-    """Numbers in tuples as floats: Adam's betas may not be whole."""
-    if isinstance(value, dict):
-        return {name: entry if name == "params" else _floats(entry) for name, entry in value.items()}
-    if isinstance(value, list):
-        return [_floats(entry) for entry in value]
-    return tuple(float(e) if isinstance(e, int) else e for e in value) if isinstance(value, tuple) else value
+    return Optimizer(kind(groups, **chosen))
 
 
 def _count(name: str, value: Any) -> Any:

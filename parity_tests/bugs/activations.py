@@ -196,37 +196,41 @@ ACTIVATIONS: dict[str, Bug] = {
     "softmax: along the batch": Bug(
         "axis",
         "axis 0 in both directions, which no numerical derivative shows",
-        edit("Softmax.forward", "x.max(self.dim", "x.max(0")
-        + edit("Softmax.forward", "e.sum(self.dim", "e.sum(0")
+        edit("Softmax.forward", "x.max(along(x, self.dim)", "x.max(0")
+        + edit("Softmax.forward", "e.sum(along(x, self.dim)", "e.sum(0")
         + edit("Softmax.backward", ".sum(dim", ".sum(0"),
         hint="[Softmax",
     ),
     "softmax: axis −1 always": Bug(
         "axis",
         "dim is ignored in both directions",
-        edit("Softmax.forward", "x.max(self.dim", "x.max(-1")
-        + edit("Softmax.forward", "e.sum(self.dim", "e.sum(-1")
+        edit("Softmax.forward", "x.max(along(x, self.dim)", "x.max(-1")
+        + edit("Softmax.forward", "e.sum(along(x, self.dim)", "e.sum(-1")
         + edit("Softmax.backward", ".sum(dim", ".sum(-1"),
         hint="[Softmax(dim=0)",
     ),
     "softmax: largest not subtracted": Bug(
         "stability",
         "e¹⁰⁰⁰ overflows",
-        edit("Softmax.forward", "x - x.max(self.dim, keepdims=True, initial=-np.inf)", "x"),
+        edit("Softmax.forward", "x - x.max(along(x, self.dim), keepdims=True, initial=-np.inf)", "x"),
         hint="[Softmax(dim=-1)",
         pattern="NaN or infinity",
     ),
     "softmax: largest of the whole batch": Bug(
         "stability",
         "x.max() without an axis: rows far below it are 0/0",
-        edit("Softmax.forward", "x.max(self.dim, keepdims=True, initial=-np.inf)", "x.max(initial=-np.inf)"),
+        edit("Softmax.forward", "x.max(along(x, self.dim), keepdims=True, initial=-np.inf)", "x.max(initial=-np.inf)"),
         hint="[Softmax(dim=-1)",
         pattern="NaN or infinity",
     ),
     "softmax: 1e-8 in the denominator": Bug(
         "stability",
         "against division by 0",
-        edit("Softmax.forward", "e.sum(self.dim, keepdims=True)", "(e.sum(self.dim, keepdims=True) + 1e-8)"),
+        edit(
+            "Softmax.forward",
+            "e.sum(along(x, self.dim), keepdims=True)",
+            "(e.sum(along(x, self.dim), keepdims=True) + 1e-8)",
+        ),
         hint="test_forward_and_backward[Softmax(dim=-1)-float64",
     ),
     "softmax: sum term forgotten": Bug(
@@ -302,7 +306,7 @@ ACTIVATIONS: dict[str, Bug] = {
     "log_softmax: −1 always": Bug(
         "axis",
         "dim is ignored",
-        edit("LogSoftmax.forward", "log_softmax(x, self.dim)", "log_softmax(x, -1)"),
+        edit("LogSoftmax.forward", "log_softmax(x, along(x, self.dim))", "log_softmax(x, -1)"),
         hint="[LogSoftmax(dim=0)",
     ),
 }

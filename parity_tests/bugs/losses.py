@@ -84,7 +84,7 @@ LOSSES: dict[str, Bug] = {
     "mse: shapes broadcast": Bug(
         "broadcast",
         "(N, 1) against (N,)",
-        edit("MSELoss.forward", "loss_checks.elementwise_loss(self.name, input, target, self.reduction)", "pass"),
+        edit("MSELoss.forward", "target = loss_checks.elementwise_loss(self.name, input, target, self.reduction)", ""),
         "refusals",
         hint="(N, 1) against (N,)",
     ),
@@ -325,7 +325,7 @@ LOSSES: dict[str, Bug] = {
         "an argument that goes nowhere",
         edit(
             "losses.ClassLoss._weighted",
-            "one_hot if self.weight is None else one_hot * per_class(self.weight, one_hot)",
+            "one_hot if self.weight is None else np.where(one_hot, per_class(self.weight, one_hot), 0)",
             "one_hot",
         ),
         "losses",

@@ -274,17 +274,15 @@ SMOOTH: dict[str, Bug] = {
     "softmin: minus forgotten in backward": Bug(
         "chain rule",
         "softmax's gradient",
-        edit("Softmin.backward", "return -super()", "return super()"),
+        edit("Softmin.backward", "-super()", "super()"),
         hint="[Softmin(dim=-1)",
         pattern="constant ratio −1",
     ),
-    "softmin: softmax": Bug(
-        "sign", "minus forgotten", edit("Softmin.forward", "forward(-x)", "forward(x)"), hint="[Softmin(dim=-1)"
-    ),
+    "softmin: softmax": Bug("sign", "minus forgotten", edit("Softmin.forward", "(-x)", "(x)"), hint="[Softmin(dim=-1)"),
     "softmin: 1 − softmax": Bug(
         "sign",
         "the complement",
-        edit("Softmin.forward", "super().forward(-x)", "1 - super().forward(x)"),
+        edit("Softmin.forward", "super().forward(np.asarray(-x))", "1 - super().forward(x)"),
         hint="[Softmin(dim=-1)",
     ),
     "glu: halves swapped": Bug("order", "the gate comes first", edit("GLU.forward", "a, b =", "b, a ="), hint="[GLU"),

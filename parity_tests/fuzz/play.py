@@ -198,6 +198,8 @@ class Stage:
         owner, _, method = line.target.partition(".")
         if line.target == "setattr" and arguments[0] is self.names.get("l"):
             self.forwards.pop("l", None)  # its last value is one of other options
+        if method == "forward" and not arguments:
+            self.forwards.pop(owner, None)  # called by names, and not judged
         if line.target == "o.step":
             return partial(judge_optimizer, self.names["o"], before, self.side)
         if owner not in ("m", "l") or (method in ("forward", "") and not arguments):
@@ -364,7 +366,9 @@ def readable(error: Exception, line: Line) -> bool:
         return False
     if isinstance(error, TypeError) and (found := PYTHONS_OWN.match(str(error))):
         called = line.target.rpartition(".")[2]
-        return {called, "__init__", "__call__"} & set(re.findall(r"\w+", found[1])) != set()
+        return {called, "forward" if called in ("m", "l") else "__init__", "__call__"} & set(
+            re.findall(r"\w+", found[1])
+        ) != set()
     last = traceback.extract_tb(error.__traceback__)[-1]
     source = linecache.getline(last.filename, last.lineno or 0).strip()
     return last.filename.startswith(OWN_FILES) and source.startswith("raise ")

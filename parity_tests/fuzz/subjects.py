@@ -50,7 +50,7 @@ SCALARS = (
     *("np.bool_(True)", "np.str_('text')", "np.float64(math.nan)", "np.array(0.5)", "np.array(1)", "np.array([0.5])"),
     *("np.array('text')", "np.ones((2, 2), 'float32')", "np.array([], 'float32')", "Fraction(1, 2)", "Decimal('0.5')"),
     *("[]", "()", "{}", "[0.5]", "[1, 2]", "(0.5, 0.9)", "(0.9, 0.5, 0.1)", "[None]", "(1, 'a')", "{'a': 1}", "{1, 2}"),
-    *("object()", "len", "int", "float", "np", "range(3)", "iter([1])", "torch.tensor(0.5)", "torch.float32", "..."),
+    *("object()", "int", "float", "np", "range(3)", "iter([1])", "torch.tensor(0.5)", "torch.float32", "..."),
 )
 """What a number, a text or a truth value may be replaced by."""
 

@@ -30,7 +30,8 @@ class ClassLoss(Loss):
 
     def _weighted(self, one_hot: Array) -> Array:
         """w_t for 1."""
-        return one_hot if self.weight is None else one_hot * per_class(self.weight, one_hot)
+        # A choice, not a product: the NaN or ∞ of a class that is not asked for is nobody's.
+        return one_hot if self.weight is None else np.where(one_hot, per_class(self.weight, one_hot), 0)
 
     def _over_nothing(self, q: Array, asked: Array, grad_output: Any) -> Array:
         """−q g/D for D = 0: ∞, or NaN for 0·∞, where a class is `asked` for; 0 elsewhere, as in PyTorch."""
