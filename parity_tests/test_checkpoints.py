@@ -4,6 +4,7 @@ rows, whatever order the side computes in."""
 import numpy as np
 import pytest
 import safetensors.numpy
+import torch
 
 from parity_tests.strategies import Draw
 from parity_tests.tables import OPTIMIZERS, SIDES
@@ -41,7 +42,10 @@ def built(side, name, dtype, start=None):
     kind, options = KINDS[name]
     shapes = LBFGS_SHAPES if name == "LBFGS" else shapes_of(name)
     start = start or [DRAW.array(shape, dtype, i) for i, shape in enumerate(shapes)]
-    parameters = [SIDES[side].Parameter(np.asfortranarray(data).reshape(data.shape)) for data in start]
+    arrays = [np.asfortranarray(data).reshape(data.shape) for data in start]
+    if side == "torch":  # its own parameters lie by rows; one that is wrapped may not
+        arrays = [torch.nn.Parameter(torch.from_numpy(array.copy(order="K"))) for array in arrays]
+    parameters = [SIDES[side].Parameter(array) for array in arrays]
     return parameters, getattr(SIDES[side], kind)(parameters, **options)
 
 

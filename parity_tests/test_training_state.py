@@ -104,7 +104,12 @@ class Quasi(Run):
             self.model.backward(loss.backward())
             return float(value)
 
-        self.train = lambda: self.optimizer.step(closure)
+        def train():
+            value = self.optimizer.step(closure)
+            assert self.optimizer.state_dict()["state"][0]["t"] == self.optimizer.param_groups[0]["lr"]  # no search
+            return value
+
+        self.train = train
         self.optimizer.step(lambda: 0.0)
         self.schedule = (SCHEDULES | OF_ONE_GROUP)[schedule](package, self.optimizer)
 
