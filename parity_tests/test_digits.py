@@ -373,7 +373,7 @@ def test_a_mean_far_above_the_spread(name, far, dtype):
 UNSTABLE: dict[str, tuple[Edit, str]] = {
     "elu: eˣ − 1": (Edit("ELU.forward", "np.expm1(not_positive(x))", "(np.exp(not_positive(x)) - 1)"), "ELU"),
     "celu: eˣ − 1": (
-        Edit("CELU.forward", "np.expm1(not_positive(x) / self.alpha)", "(np.exp(not_positive(x) / self.alpha) - 1)"),
+        Edit("CELU.forward", "np.expm1(self._exponent(x, self.alpha))", "(np.exp(self._exponent(x, self.alpha)) - 1)"),
         "CELU",
     ),
     "selu: eˣ − 1": (Edit("SELU.forward", "np.expm1(not_positive(x))", "(np.exp(not_positive(x)) - 1)"), "SELU"),

@@ -43,7 +43,7 @@ class SklearnMLP:
 
     def step(self) -> float:
         self.net.partial_fit(self.x, self.y)
-        return float(self.net.loss_)
+        return float(self.x.dtype.type(self.net.loss_))  # it adds up the loss of float32 numbers in float64
 
     def state(self) -> dict[str, Array]:
         pairs = zip(self.net.coefs_, self.net.intercepts_, strict=True)

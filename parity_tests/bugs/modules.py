@@ -52,7 +52,9 @@ MODULES: dict[str, Bug] = {
     "load_state_dict keeps the arrays": Bug(
         "aliasing",
         "two models train one array",
-        edit("Module.load_state_dict", "value.data[...] =", "value.data ="),
+        edit(
+            "Module.load_state_dict", "value.data[...] = state[name]", 'object.__setattr__(value, "data", state[name])'
+        ),
         "contract",
     ),
     "load_state_dict transposes where square": Bug(
