@@ -230,6 +230,7 @@ TESTS: dict[str, list[Callable[..., Any]]] = {
     ],
     "optimizers": [
         test_optimizers.test_steps,
+        test_optimizers.test_a_gradient_written_in_place_is_that_of_this_step_alone,
         test_semantics.test_optimizer,
         test_semantics.test_zero_gradient_and_zero_eps_divide_nothing,
         test_optimizers.test_parameter_groups,

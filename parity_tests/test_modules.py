@@ -371,6 +371,7 @@ def test_a_product_where_no_gradient_moves():
 
     class Total(torch.nn.Module):
         reduction = "sum"
+        target_like_input = False
 
         def forward(self, input, target):
             return input.sum()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import scratch.optim.optimizer
+import scratch
 from handgrad.judge import judge_optimizer, snapshot
 from parity_tests.judged import judged
 from parity_tests.strategies import Draw, draws
@@ -56,6 +56,29 @@ def test_steps(name, side, dtype):
 
     with np.errstate(all="ignore"):
         judged(body, draw=draws, gradients=draws)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_gradient_written_in_place_is_that_of_this_step_alone(name):
+    """State that shared its memory would change with it."""
+    rng = np.random.default_rng(0)
+    shapes = [shape for shape in shapes_of(name) if 0 not in shape]
+    start = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+    gradients = [[rng.standard_normal(shape).astype(np.float32) for shape in shapes] for _ in range(3)]
+    ends = []
+    for in_place in (False, True):
+        parameters = [scratch.Parameter(array) for array in start]
+        optimizer = make("scratch", name, parameters)
+        for step in gradients:
+            for parameter, gradient in zip(parameters, step, strict=True):
+                if in_place and parameter.grad is not None:
+                    parameter.grad[...] = gradient
+                else:
+                    parameter.grad = gradient
+            optimizer.step()
+        ends.append([parameter.data for parameter in parameters])
+    for assigned, written in zip(*ends, strict=True):
+        np.testing.assert_array_equal(assigned, written)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

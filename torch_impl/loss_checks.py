@@ -92,8 +92,14 @@ def own_loss(owner: str, like_input: bool, input: Any, *others: Any) -> None:
     float_array(owner, "input", input)
     for other in others:
         if like_input and not isinstance(other, int | float):
-            float_array(owner, "target", other, input.dtype)
-            same_shape(owner, input.shape, other.shape)
+            try:
+                float_array(owner, "target", other, input.dtype)
+                same_shape(owner, input.shape, other.shape)
+            except TypeError as error:
+                another = (
+                    "a loss with another kind of target, as class indices, has target_like_input = False in its class"
+                )
+                raise TypeError(f"{error}; {another}") from None
         elif isinstance(other, np.ndarray):
             array(owner, "target", other)
 

@@ -64,7 +64,7 @@ OPTIMIZERS: dict[str, Bug] = {
         "no copy at the first step",
         edit(SGD, "np.array(gradient)", "gradient"),
         "optimizers",
-        hint="[SGD momentum",
+        hint="in_place_is_that_of_this_step_alone[SGD momentum",
     ),
     "sgd: buffer rebound": Bug(
         "momentum",
