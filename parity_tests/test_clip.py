@@ -27,8 +27,11 @@ def parameters_of(side, gradients):
 def clipped(side, gradients, max_norm, norm_type=2.0):
     """The verdict, the norm, and the gradients that are left."""
     parameters = parameters_of(SIDES[side], gradients)
-    before = [None if p.grad is None else p.grad.copy() for p in parameters]
+    held = [p.grad for p in parameters]
+    before = [None if gradient is None else gradient.copy() for gradient in held]
     total = SIDES[side].clip_grad_norm_(parameters, max_norm, norm_type)
+    for gradient, copy in zip(held, before, strict=True):  # whoever kept a gradient still holds it
+        np.testing.assert_array_equal(gradient, copy)
     return judge_clip(parameters, before, total, max_norm, norm_type), total, [p.grad for p in parameters]
 
 
