@@ -327,8 +327,12 @@ def distinct(owner: str, objects: Iterable[object], what: str) -> None:
 
 def learns(owner: str, model: str, parameters: Iterable[Any]) -> None:
     """Of a training step's parameters, if there are any, one is not frozen."""
-    learn = [parameter.requires_grad for parameter in parameters]
-    if learn and not any(learn):
+    there = False
+    for parameter in parameters:
+        if parameter.requires_grad:
+            return
+        there = True
+    if there:
         raise RuntimeError(f"{owner}: no parameter of {model} has requires_grad=True, so there is nothing to learn")
 
 

@@ -9,7 +9,7 @@ from scratch.calls import recorded, replayed
 from scratch.module import Array, Module
 
 
-class Container(Module):
+class Container(Module, hands_on=True):
     """Modules by number. Where one of them refuses its input, those before it are given back what they held.
 
     One may stand in several places, as in PyTorch: `scratch.calls` tells its calls apart.
@@ -45,7 +45,7 @@ class Container(Module):
         raise NotImplementedError
 
 
-class Sequential(Container):
+class Sequential(Container, hands_on=True):
     """Modules in a row: y = f_n(…f_2(f_1(x))).
 
     The chain rule read from right to left: each module turns dL/d(its output) into dL/d(its input), which is
@@ -79,7 +79,7 @@ class Sequential(Container):
         return len(self.modules)
 
 
-class Residual(Sequential):
+class Residual(Sequential, hands_on=True):
     """Modules in a row and a way around them: y = x + f(x), where f is the Sequential of the modules.
 
     x reaches y twice, so dL/dx = g + gᵀ∂f/∂x: however small ∂f/∂x, a deep net's gradient arrives. The parameters see
@@ -102,7 +102,7 @@ class Residual(Sequential):
         return grad_output + super().backward(grad_output)
 
 
-class Parallel(Container):
+class Parallel(Container, hands_on=True):
     """Modules side by side, outputs summed: y = Σ_k f_k(x), as in relu(x) + tanh(x).
 
     Each branch receives the same dL/dy, because ∂y/∂f_k = 1; the input feeds every branch, so its gradient is the sum

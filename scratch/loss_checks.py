@@ -21,7 +21,7 @@ def loss_grad_output(owner: str, given: Any, shape: Shape, reduction: str, dtype
     if given is None:
         if reduction == "none":
             raise ValueError(f'{owner}: with reduction="none" backward() needs grad_output of shape {shape}')
-        given = 1
+        return np.asarray(1, dtype)
     if isinstance(given, np.ndarray):
         array(owner, "grad_output", given)
     if isinstance(given, bool) or not isinstance(given, np.ndarray | np.number | int | float):

@@ -14,7 +14,7 @@ from scratch.layers import Linear
 from scratch.module import Array, Module
 
 
-class MLP(Module):
+class MLP(Module, hands_on=True):
     """Linear layers with an activation between each two: sizes (64, 32, 10) give 64 → 32 → activation → 10.
 
     `activation` and `output_activation` are names in `scratch.ACTIVATIONS`; without `output_activation` the last

@@ -133,7 +133,8 @@ class Module(Options):
     _records: bool = True  # whether forward looks for such calls
     _ordered: bool = False  # whether backward surely goes through the modules in reverse
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, hands_on: bool = False, **options: Any) -> None:
+        """With `hands_on` the class adds at most, which cannot underflow: all else is done by what it is made of."""
         super().__init_subclass__(**options)
         cls.name = vars(cls).get("name", cls.__name__)
         if not cls.__module__.startswith("scratch."):  # a class of the user's, in whose forward a module may run twice
@@ -142,7 +143,8 @@ class Module(Options):
                     setattr(cls, name, wrap(own))
                     if vars(cls).get("__call__") is own:
                         cls.__call__ = vars(cls)[name]  # type: ignore[method-assign]
-        methods_without_underflow(cls, "forward", "backward", "backward_parameters", "__call__")
+        if not hands_on:
+            methods_without_underflow(cls, "forward", "backward", "backward_parameters", "__call__")
 
     def __setattr__(self, name: str, value: Any) -> None:
         """As PyTorch has it: a parameter, buffer or module is replaced by its like or by None."""

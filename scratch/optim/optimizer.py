@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from scratch import checks, optimizer_checks
-from scratch.flags import methods_without_underflow
+from scratch.flags import methods_without_underflow, without_underflow
 from scratch.module import Array, Parameter
 
 Group = dict[str, Any]
 State = dict[str, Any]
 PIECE = 2**15
+PLAIN = {bool, int, float, str, type(None)}
 Closure = Callable[[], Any]
 """Evaluates the model anew: sets the gradients and returns the loss."""
 
@@ -31,7 +32,7 @@ class Optimizer:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         cls.name = vars(cls).get("name", cls.__name__)
-        methods_without_underflow(cls, "step", "update")
+        methods_without_underflow(cls, "step")
 
     def __init__(self, params: Iterable[Parameter] | Iterable[Group], defaults: Group) -> None:
         checks.belongs(self.name, "defaults", defaults, dict, "a dict of options")
@@ -53,6 +54,7 @@ class Optimizer:
         """One step of one parameter: change `parameter.data` and `state` in place, never `gradient`."""
         raise NotImplementedError(f"{self.name} does not define update")
 
+    @without_underflow
     def step(self, closure: Closure | None = None) -> Any:
         """Update every parameter that has a gradient. Returns the closure's loss, if one is given: it is called first.
 
@@ -72,6 +74,8 @@ class Optimizer:
     def _plain(self) -> None:
         """Options as Python numbers: whoever wrote one into a group since may have written a NumPy scalar."""
         for group in self.param_groups:
+            if len([value for value in group.values() if type(value) not in PLAIN]) == 1:
+                continue  # the list of the parameters alone: this runs in every step
             for name, value in group.items():
                 if name != "params" and isinstance(value, np.generic | tuple | list):
                     group[name] = optimizer_checks.plain(value)
