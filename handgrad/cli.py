@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 import handgrad
+from contract.names import ACTIVATIONS, SIDES
 from handgrad.terminal import Terminal, printable
 
 if TYPE_CHECKING:
@@ -50,12 +51,6 @@ OPTIMIZERS = {
     "asgd": "ASGD",
     "adafactor": "Adafactor",
 }
-ACTIVATIONS = (
-    *("identity", "relu", "relu6", "leaky_relu", "prelu", "rrelu", "hardtanh"),
-    *("elu", "celu", "selu", "gelu", "gelu_tanh", "silu", "mish", "softplus"),
-    *("sigmoid", "tanh", "logsigmoid", "hardsigmoid", "hardswish", "softsign", "tanhshrink"),
-    *("hardshrink", "softshrink", "softmax", "log_softmax", "softmin"),
-)
 DTYPES = ("float32", "float64")
 OPTIMIZER_HELP = f"One of {', '.join(OPTIMIZERS)}; another than the recipe's starts from PyTorch's defaults."
 REFUSALS = (ValueError, TypeError, MemoryError, RuntimeError)  # what both sides, the judge and the data raise
@@ -657,7 +652,7 @@ def compare(experiment: "Experiment", device: str, out: Path, command: str, repe
         console.print(seeds_table(run))
     for name, side in run.sides.items():
         for failure in side.tally.failures[:1]:
-            heading = f"\n{SIDE_NAMES[name]}, the first step that failed:"
+            heading = f"\n{SIDES[name]}, the first step that failed:"
             console.print(heading, failure.render(), sep="\n", soft_wrap=True)
     console.print(f"\nreport  {out / REPORT}\nresult  {out / RESULT}\n", soft_wrap=True)
     console.print(verdict(run), style="bold green" if passed(run) else "bold red", soft_wrap=True)
@@ -698,7 +693,7 @@ def seeds_table(run: "Run") -> Table:
     table = Table(header_style="bold")
     table.add_column(f"over {total} seeds")
     for name in run.sides:
-        table.add_column(SIDE_NAMES[name], justify="right")
+        table.add_column(SIDES[name], justify="right")
     values = [[r.values[name] for r in run.repeats] for name in run.sides]
     known = [[v for v in side if v is not None and not math.isnan(v)] for side in values]
     for label, of in (("median", median), ("smallest", min), ("largest", max)):
@@ -710,7 +705,6 @@ def seeds_table(run: "Run") -> Table:
     return table
 
 
-SIDE_NAMES = {"scratch": "NumPy", "torch": "PyTorch"}
 COLUMNS = (
     TextColumn("{task.description}", markup=False),
     BarColumn(),
@@ -732,7 +726,7 @@ def _follow(progress: Progress, name: str, steps: int) -> Callable[["Run"], None
             return
         shown = now
         losses = " / ".join(f"{side.losses[-1]:.4g}" for side in run.sides.values())
-        failing = [SIDE_NAMES[name] for name, side in run.sides.items() if not side.tally.held]
+        failing = [SIDES[name] for name, side in run.sides.items() if not side.tally.held]
         note = f"loss {losses}" + (f", {' and '.join(failing)} outside the bounds" if failing else "")
         progress.update(task, completed=done, note=note)
         progress.refresh()
@@ -745,7 +739,7 @@ def summary_table(run: "Run") -> Table:
     table = Table(header_style="bold")
     table.add_column(run.experiment.name)
     for name in run.sides:
-        table.add_column(SIDE_NAMES[name], justify="right")
+        table.add_column(SIDES[name], justify="right")
     sides = list(run.sides.values())
     finals, tallies = [side.final for side in sides], [side.tally for side in sides]
     rows: dict[str, Sequence[str | Text]] = {
@@ -792,7 +786,7 @@ def distributed(experiment: "Experiment", ranks: "Ranks") -> int:
         console.print(distributed_table(experiment.name, run, ranks))
         for side, tally in run.tallies.items():
             for failure in tally.failures[:1]:
-                heading = f"\n{SIDE_NAMES[side]}, the first step that failed:"
+                heading = f"\n{SIDES[side]}, the first step that failed:"
                 console.print(heading, failure.render(), sep="\n", soft_wrap=True)
         if run.parted:
             console.print(f"\n{run.parted}", soft_wrap=True)
@@ -840,13 +834,13 @@ def verdict(run: "Run") -> str:
         head = f"INTERRUPTED after {len(run.divergence):,} of {run.steps_planned:,} steps"
     else:
         head = "PASSED" if passed(run) else "FAILED"
-    failed = [SIDE_NAMES[name] for name, side in run.sides.items() if not side.tally.held]
+    failed = [SIDES[name] for name, side in run.sides.items() if not side.tally.held]
     parity = f"parity failed on {' and '.join(failed)}" if failed else "parity held on both sides"
     parity = parity if run.judged else "nothing was judged"
     if broken := [repeat.seed for repeat in run.repeats[1:] if not repeat.parity]:
         parity += f", and failed with --seed {broken[0]} ({len(broken)} of {len(run.repeats)} seeds)"
     metric = run.experiment.expect.metric
-    reached = " and ".join(f"{_value(metric, measured(run, side))} ({SIDE_NAMES[side]})" for side in run.sides)
+    reached = " and ".join(f"{_value(metric, measured(run, side))} ({SIDES[side]})" for side in run.sides)
     expect = f"expected {run.experiment.expect}, {'met' if expectation_met(run) else 'not met'}: {reached}"
     if (why := undecided(run)) and not run.interrupted:
         expect += f"; does not decide: {why}"

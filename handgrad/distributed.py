@@ -19,7 +19,7 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 import torch_impl
-from handgrad.contract import Array, Target
+from contract import Array, Target
 from handgrad.environment import one_thread
 from handgrad.judge import Tally, Verdict, judge_net, judge_optimizer, judge_shards, snapshot
 from handgrad.ranks import Ranks, everyones

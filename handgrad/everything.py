@@ -12,6 +12,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from contract.names import SIDES
 from handgrad.experiments import Experiment
 from handgrad.files import write_text
 from handgrad.report.index import Outcome
@@ -103,7 +104,7 @@ def _run(experiment: Experiment, options: Sequence[str], folder: Path) -> Outcom
     return Outcome(experiment, result, seconds, error)
 
 
-SIDES, REACHED = ("scratch", "torch"), or_none(FINITE)
+REACHED = or_none(FINITE)
 SHAPE = {
     "passed": TRUTH,
     "parity": TRUTH,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from handgrad.contract import Array, Trainer
+from contract import Array, Trainer
 from handgrad.environment import one_thread
 from handgrad.run import Run
 from handgrad.sides import build_pair

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.contract import Array
+from contract import Array
 from handgrad.experiments.table import Data, Experiment
 from handgrad.judge import Tally
 

@@ -16,8 +16,8 @@ from types import FrameType
 import numpy as np
 import numpy.typing as npt
 
+from contract import Array, Parameter, Target, Trainer
 from handgrad.check.subject import one_line
-from handgrad.contract import Array, Parameter, Target, Trainer
 from handgrad.environment import environment, one_thread
 from handgrad.experiments import Data, Experiment
 from handgrad.experiments.score import confusion_matrix, predicted_classes, true_classes

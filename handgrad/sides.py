@@ -1,6 +1,6 @@
 """The two sides as they enter a run: built from one recipe, started from the same weights.
 
-At the foot stands the proof, for the type checker, that both keep `handgrad.contract`.
+At the foot stands the proof, for the type checker, that both keep the protocols of `contract`.
 """
 
 from types import ModuleType
@@ -10,7 +10,7 @@ import numpy as np
 
 import scratch
 import torch_impl
-from handgrad.contract import Loss, Model, Optimizer, PairLoss, PairModel, Trainer
+from contract import Loss, Model, Optimizer, PairLoss, PairModel, Trainer
 from handgrad.experiments import Data, Experiment
 
 SIDES: dict[str, ModuleType] = {"scratch": scratch, "torch": torch_impl}

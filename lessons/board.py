@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 import scratch
 import torch_impl
-from handgrad.contract import Array
+from contract import Array
 from handgrad.environment import one_thread
 from handgrad.experiments import EXPERIMENTS, Expectation
 from handgrad.experiments.score import true_classes

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 
 import scratch
+from contract import checks
 from parity_tests.fuzz.play import CLASSES, Line, play, smallest
 from parity_tests.fuzz.programs import programs
 from parity_tests.fuzz.subjects import INIT, SUBJECTS
-from scratch import checks
 
 FAMILIES = [list(SUBJECTS)[i::4] for i in range(4)]
 

@@ -10,12 +10,13 @@ import pytest
 
 import scratch
 import torch_impl
+from contract import layer_checks
 from parity_tests.tables import SIDES
 from parity_tests.test_options import CHANGES, NEEDS, STARTS, loss_results, op_results, same
 
 X = np.array([[1.0, -1.0], [0.3, 2.0]])
 F64 = {"dtype": np.float64}
-MADE_BY = scratch.layer_checks.BUILT_BY
+MADE_BY = layer_checks.BUILT_BY
 # Options that are no attributes, or that PyTorch reads when it makes the module alone.
 ONLY_WHEN_MADE = ("dtype", "rng", "bias", "sizes", "activation", "output_activation")
 ROWS = [

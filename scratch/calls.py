@@ -16,7 +16,7 @@ from functools import wraps
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar, cast
 
-from scratch import checks
+from contract import checks
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Memory = tuple[tuple[int, ...], Any, tuple[Any, ...]]

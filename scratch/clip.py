@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scratch import checks, optimizer_checks
+from contract import checks, optimizer_checks
 from scratch.flags import without_underflow
 from scratch.module import Array, Parameter
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from scratch import checks, layer_checks
+from contract import checks, layer_checks
 from scratch.calls import recorded, replayed
 from scratch.module import Array, Module
 

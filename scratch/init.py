@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from scratch import checks, optimizer_checks
+from contract import checks, optimizer_checks
 from scratch.flags import without_underflow
 from scratch.module import Array, Parameter
 

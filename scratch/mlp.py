@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from scratch import checks
+from contract import checks
 from scratch.activations import ACTIVATIONS, named
 from scratch.containers import Sequential
 from scratch.init import Rng

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from scratch import checks, layer_checks
+from contract import checks, layer_checks
 from scratch.calls import Call, Memory, Past, now, recorded, replayed
 from scratch.flags import methods_without_underflow
 

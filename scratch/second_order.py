@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratch import checks
+from contract import checks
 from scratch.activations import Identity, LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh, sigmoid
 from scratch.activations.functions import along
 from scratch.containers import Parallel, Sequential

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scratch import checks, loss_checks, optimizer_checks
+from contract import checks, loss_checks, optimizer_checks
 from scratch.flags import without_underflow
 from scratch.losses import Loss, PairLoss
 from scratch.losses.loss import Criterion

@@ -18,8 +18,9 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from torch_impl import checks, layer_checks, modules, schedulers, signatures
+from contract import checks, layer_checks
 from torch_impl import loss as losses
+from torch_impl import modules, schedulers, signatures
 from torch_impl import optimizer as optimizers
 from torch_impl.clip import clip_grad_norm_, clip_grad_value_
 from torch_impl.loss import Loss, PairLoss

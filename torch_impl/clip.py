@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from torch_impl import checks, optimizer_checks
+from contract import checks, optimizer_checks
 from torch_impl.parameter import Parameter, to_numpy
 
 

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from torch_impl import checks, loss_checks, modules, signatures
+from contract import checks, loss_checks
+from torch_impl import modules, signatures
 from torch_impl.parameter import Array, Device, numpy_dtype, to_numpy, to_tensor
 
 Check = Callable[..., None]

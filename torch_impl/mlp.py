@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from torch_impl import checks, modules
+from contract import checks
+from torch_impl import modules
 from torch_impl.model import Model, on
 from torch_impl.modules import ACTIVATIONS, Rng
 from torch_impl.parameter import Device, torch_dtype

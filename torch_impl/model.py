@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from torch_impl import checks, layer_checks, modules
+from contract import checks, layer_checks
+from torch_impl import modules
 from torch_impl.parameter import Array, Buffer, Device, Parameter, numpy_dtype, renew_sparse, to_numpy, to_tensor
 
 

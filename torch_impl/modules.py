@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from torch_impl import checks, layer_checks
+from contract import checks, layer_checks, names
 from torch_impl.parameter import numpy_dtype
 
 Rng = np.random.Generator | int | None
@@ -92,38 +92,6 @@ class AlphaDropout(Dropout):
         return x * (noise * a) + shift
 
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "identity": nn.Identity,
-    "relu": nn.ReLU,
-    "relu6": nn.ReLU6,
-    "leaky_relu": nn.LeakyReLU,
-    "prelu": nn.PReLU,
-    "rrelu": RReLU,
-    "hardtanh": nn.Hardtanh,
-    "elu": nn.ELU,
-    "celu": nn.CELU,
-    "selu": nn.SELU,
-    "gelu": nn.GELU,
-    "gelu_tanh": partial(nn.GELU, approximate="tanh"),
-    "silu": nn.SiLU,
-    "mish": nn.Mish,
-    "softplus": nn.Softplus,
-    "sigmoid": nn.Sigmoid,
-    "tanh": nn.Tanh,
-    "logsigmoid": nn.LogSigmoid,
-    "hardsigmoid": nn.Hardsigmoid,
-    "hardswish": nn.Hardswish,
-    "softsign": nn.Softsign,
-    "tanhshrink": nn.Tanhshrink,
-    "hardshrink": nn.Hardshrink,
-    "softshrink": nn.Softshrink,
-    "softmax": partial(nn.Softmax, dim=-1),
-    "log_softmax": partial(nn.LogSoftmax, dim=-1),
-    "softmin": partial(nn.Softmin, dim=-1),
-}
-"""What `MLP` accepts as `activation` and `output_activation`."""
-
-
 class Parallel(nn.Module):
     """Modules side by side, outputs summed, as in relu(x) + tanh(x). Children are named "0", "1", …"""
 
@@ -194,6 +162,11 @@ OWN: dict[str, type[nn.Module]] = {
     kind.__name__: kind for kind in (AlphaDropout, Dropout, HalfSquaredError, Parallel, RReLU, Residual)
 }
 """What torch lacks, or cannot be given NumPy's random numbers, by name."""
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    name: partial({**vars(nn), **OWN}[kind], **options) for name, (kind, options) in names.ACTIVATIONS.items()
+}
+"""What `MLP` accepts as `activation` and `output_activation`, by the names that both sides know."""
 
 
 Kept = tuple[list[tuple[torch.Tensor, torch.Tensor]], list[tuple["Dropout | RReLU", dict[str, Any], Any]]]

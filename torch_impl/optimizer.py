@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from torch_impl import checks, optimizer_checks
+from contract import checks, optimizer_checks
 from torch_impl.parameter import Parameter, renew_sparse, to_numpy, to_tensor
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from torch_impl import checks
+from contract import checks
 
 Array = npt.NDArray[np.floating[Any]]
 Device = str | torch.device

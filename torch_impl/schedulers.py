@@ -11,7 +11,7 @@ from typing import Any
 
 from torch.optim import lr_scheduler
 
-from torch_impl import optimizer_checks
+from contract import optimizer_checks
 from torch_impl.optimizer import Optimizer
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy.typing as npt
 import torch
 
-from torch_impl import checks
+from contract import checks
 from torch_impl.loss import Loss
 from torch_impl.model import Model, explain
 from torch_impl.parameter import Array, numpy_dtype, to_numpy, to_tensor

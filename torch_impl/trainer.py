@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from torch_impl import checks, loss_checks, optimizer_checks
+from contract import checks, loss_checks, optimizer_checks
 from torch_impl.loss import ELEMENTWISE, Criterion, Loss, PairLoss
 from torch_impl.model import Model
 from torch_impl.optimizer import Optimizer

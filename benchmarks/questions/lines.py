@@ -18,7 +18,7 @@ from benchmarks.questions.words import time_text
 from benchmarks.result import Row, seconds_of
 from benchmarks.statistics import time_of
 from benchmarks.timing import Work
-from scratch import loss_checks
+from contract import loss_checks
 from scratch.activations import log_softmax
 from scratch.flags import product
 

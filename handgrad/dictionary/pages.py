@@ -8,12 +8,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from contract.names import SIDES
 from handgrad.dictionary.samples import KINDS, PARTS, sample
 from handgrad.dictionary.source import FAMILIES, ROOT, Code, Entry, entries
 
 FOLDER = ROOT / "docs" / "dictionary"
 MEASURED = "measured.json"
-SIDES = {"scratch": "NumPy", "torch": "PyTorch"}
 
 
 def render(measured: dict[str, Any], pictures: frozenset[str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.contract import Array
+from contract import Array
 from handgrad.experiments.data import standardised
 from handgrad.experiments.experiment import Data, Expectation, Experiment
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.contract import Array, Target
+from contract import Array, Target
 from handgrad.experiments.experiment import Data
 
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from handgrad.contract import Array, Loss, Target
+from contract import Array, Loss, Target
 from handgrad.rules import (
     FINITE,
     FUNCTION,

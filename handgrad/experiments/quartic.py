@@ -11,7 +11,7 @@ import torch
 
 import scratch
 import torch_impl
-from handgrad.contract import Array, Loss, Target
+from contract import Array, Loss, Target, loss_checks
 from handgrad.judge import losses
 from handgrad.judge.ball import Ball
 
@@ -25,7 +25,7 @@ class MeanQuarticError(scratch.Loss):
     """
 
     def forward(self, input: Array, target: Target) -> Any:
-        scratch.loss_checks.elementwise_loss(self.name, input, target, self.reduction)
+        loss_checks.elementwise_loss(self.name, input, target, self.reduction)
         difference = input - target
         squares = difference * difference
         return self._reduce(squares * squares, difference)
@@ -41,7 +41,7 @@ class TorchMeanQuarticError(torch.nn.Module):
     target_like_input = False
 
     def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        torch_impl.loss_checks.same_shape("MeanQuarticError", tuple(input.shape), tuple(target.shape))
+        loss_checks.same_shape("MeanQuarticError", tuple(input.shape), tuple(target.shape))
         return ((input - target) ** 4).mean()
 
 

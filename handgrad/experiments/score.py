@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.contract import Array, Target
+from contract import Array, Target
 from handgrad.experiments.experiment import Data, Experiment
 
 Classes = npt.NDArray[np.int64]

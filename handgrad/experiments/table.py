@@ -10,7 +10,7 @@ many; so it does in plain PyTorch.
 from types import ModuleType
 from typing import Any
 
-from handgrad.contract import Loss
+from contract import Loss
 from handgrad.experiments import data
 from handgrad.experiments.data import circle, digits, line, moons
 from handgrad.experiments.experiment import Data, Expectation, Experiment

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from contract.names import ACTIVATIONS
 from handgrad.judge import structure
 from handgrad.judge.verdict import Verdict
 
@@ -143,38 +144,8 @@ def _run(lines: list[str]) -> tuple[set[str], str]:
 
 # --- what things are made of -----------------------------------------------------------------------------------------
 
-NAMES = {
-    "CELU": "celu",
-    "ELU": "elu",
-    "GELU": "gelu",
-    "Hardshrink": "hardshrink",
-    "Hardsigmoid": "hardsigmoid",
-    "Hardswish": "hardswish",
-    "Hardtanh": "hardtanh",
-    "Identity": "identity",
-    "LeakyReLU": "leaky_relu",
-    "LogSigmoid": "logsigmoid",
-    "LogSoftmax": "log_softmax",
-    "Mish": "mish",
-    "PReLU": "prelu",
-    "RReLU": "rrelu",
-    "ReLU": "relu",
-    "ReLU6": "relu6",
-    "SELU": "selu",
-    "SiLU": "silu",
-    "Sigmoid": "sigmoid",
-    "Softmax": "softmax",
-    "Softmin": "softmin",
-    "Softplus": "softplus",
-    "Softshrink": "softshrink",
-    "Softsign": "softsign",
-    "Tanh": "tanh",
-    "Tanhshrink": "tanhshrink",
-}
-"""Activations by the names that `MLP` knows them by."""
-
 ALONE = {
-    *NAMES,
+    *(kind for kind, _ in ACTIVATIONS.values()),
     *("AlphaDropout", "BatchNorm1d", "Bilinear", "Dropout", "Embedding", "Flatten", "GLU", "GroupNorm", "LayerNorm"),
     *("RMSNorm", "Threshold"),
 }
@@ -223,10 +194,11 @@ def _options(module: Any) -> dict[str, Any]:
 
 def _activation(module: Any) -> str:
     """The name by which `MLP` makes it."""
-    kind = structure.class_name(module)
-    if kind not in NAMES:
-        raise CannotWriteError(f"how an MLP with {kind} is made is not known")
-    return f"{NAMES[kind]}_tanh" if getattr(module, "approximate", "none") == "tanh" else NAMES[kind]
+    found = structure.class_name(module)
+    for name, (kind, options) in reversed(ACTIVATIONS.items()):  # gelu_tanh is a gelu with an option: it comes first
+        if kind == found and all(getattr(module, option) == value for option, value in options.items()):
+            return name
+    raise CannotWriteError(f"how an MLP with {module!r} is made is not known")
 
 
 def _mlp_arguments(module: Any) -> list[str]:

@@ -6,10 +6,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from contract.names import SIDES
 from handgrad.experiments import Experiment
 from handgrad.files import write_text
 from handgrad.report import template
-from handgrad.report.words import NONE, SIDES, count, duration, number, share
+from handgrad.report.words import NONE, count, duration, number, share
 
 SOURCES = {
     "000": "Source 000: from logistic regression to perceptrons",

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from contract.names import SIDES
 from handgrad.files import write_text
 from handgrad.report import template
 from handgrad.report.film import Film, Frame, film
 from handgrad.report.pictures import curves, maps, seeds_picture
-from handgrad.report.words import NONE, SIDES, count, duration, number, plain, written
+from handgrad.report.words import NONE, count, duration, number, plain, written
 from handgrad.result import undecided
 from handgrad.run import Run, SideRun
 from handgrad.sides import layer_sizes

@@ -7,11 +7,12 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from handgrad.contract import Array
+from contract import Array
+from contract.names import SIDES
 from handgrad.experiments.score import true_classes
 from handgrad.moments import plane
 from handgrad.report import plots
-from handgrad.report.words import SIDES, count, share, written
+from handgrad.report.words import count, share, written
 from handgrad.run import Run
 
 

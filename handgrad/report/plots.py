@@ -22,8 +22,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from handgrad.contract import Array
-from handgrad.report.words import SIDES
+from contract import Array
+from contract.names import SIDES
 
 INK, MUTED, GRID = "#1b2027", "#626b76", "#d5dae1"
 NUMPY, TORCH = "#0072b2", "#d55e00"  # Okabe and Ito: far apart for every kind of colour vision

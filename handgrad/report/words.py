@@ -2,7 +2,6 @@
 
 from typing import Any
 
-SIDES = {"scratch": "NumPy", "torch": "PyTorch"}
 NONE = "–"  # what a table shows where a number does not exist
 
 

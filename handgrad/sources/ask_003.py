@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.contract import Array
+from contract import Array
 from handgrad.experiments import EXPERIMENTS, data
 from handgrad.experiments.own import find
 from handgrad.runner import lattice

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.contract import Array
+from contract import Array
 
 Side = ModuleType
 """`scratch` or `torch_impl`: what exists on both carries one name, so one function measures either."""

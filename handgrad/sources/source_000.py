@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.contract import Array
+from contract import Array
 from handgrad.experiments.data import moons
 from handgrad.sources.box import Box, Side, refused, text
 from scratch.flags import product

@@ -183,7 +183,10 @@ BOXES = {
         trap=True,
     ),
     "sign": Box(
-        shows="np.sign of a torch tensor warns under NumPy 2", measure=sign, see=("../handgrad/contract.py",), trap=True
+        shows="np.sign of a torch tensor warns under NumPy 2",
+        measure=sign,
+        see=("../contract/protocols.py",),
+        trap=True,
     ),
     "grid-calls": Box(
         shows="a grid point by point or as one batch differs in the last digits",

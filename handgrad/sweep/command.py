@@ -11,10 +11,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 from rich.text import Text
 
+from contract.names import SIDES
 from handgrad.cli import INTERRUPTED, REFRESH, REPORT, RESULT, refusing
 from handgrad.environment import usable_cores
 from handgrad.files import output_folder
-from handgrad.report.words import SIDES, share
+from handgrad.report.words import share
 from handgrad.sweep.dead_relu import agrees, disagreements, rates
 from handgrad.sweep.page import cell_words, judged, spread, write_page, written
 from handgrad.sweep.plan import Asked, Plan, plan

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from handgrad.report.words import SIDES
+from contract.names import SIDES
 from handgrad.sweep.run import Sweep
 from handgrad.sweep.summary import stuck_of, wilson
 

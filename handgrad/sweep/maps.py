@@ -8,8 +8,9 @@ from itertools import combinations, product
 
 import numpy as np
 
-from handgrad.contract import Array
-from handgrad.report.words import SIDES, number, share
+from contract import Array
+from contract.names import SIDES
+from handgrad.report.words import number, share
 from handgrad.sweep.run import Sweep
 from handgrad.sweep.summary import Row, rows
 from handgrad.sweep.words import value_words, words

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 from markupsafe import Markup
 
+from contract.names import SIDES
 from handgrad.files import write_text
 from handgrad.report import template
 from handgrad.report.plots import to_svg
-from handgrad.report.words import SIDES, count, number, plain, share
+from handgrad.report.words import count, number, plain, share
 from handgrad.sweep.dead_relu import Rate, agrees, disagreements, rates
 from handgrad.sweep.maps import Map, best, maps
 from handgrad.sweep.pictures import heat_map, shades, shares

@@ -10,9 +10,9 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from handgrad.contract import Array
+from contract import Array
+from contract.names import SIDES
 from handgrad.report.plots import GRID, INK, MUTED, SIDE_LINES, plain_number, spans_decades, styled
-from handgrad.report.words import SIDES
 from handgrad.sweep.dead_relu import Rate
 
 DARK, LIGHT = "#000000", "#ffffff"  # on a cell, whatever the paper

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Any
 
 import handgrad
+from contract.names import SIDES
 from handgrad.experiments.experiment import METRICS
 from handgrad.files import write_text
 from handgrad.processes import run_all
@@ -177,7 +178,6 @@ def write(found: Sweep, path: Path) -> None:
     write_text(path, "\n".join(["{", *lines, f' "runs": [\n{runs}\n ]', "}"]) + "\n")
 
 
-SIDES = ("scratch", "torch")
 SHAPE = {
     "settings": {str: (lambda value: True, "anything")},
     "axes": {str: [(lambda value: True, "anything")]},

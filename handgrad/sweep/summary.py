@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import NormalDist, median
 from typing import Any
 
-from handgrad.report.words import SIDES
+from contract.names import SIDES
 from handgrad.sweep.run import Outcome, Sweep
 
 

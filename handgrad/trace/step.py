@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.contract import Trainer
+from contract import Trainer
 from handgrad.judge import Ball, Format, StepJudge, Verdict
 from handgrad.judge import layers as rules
 from handgrad.judge import losses as loss_rules

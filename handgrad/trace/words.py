@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from contract import names
 from handgrad.trace.entry import Entry
 from handgrad.trace.step import Layer, Tensor, Trace
 
 ROWS, COLUMNS = 3, 5  # of a tensor's corner, in the terminal
 TERMS = 40  # of an entry's sum, in the terminal
-SIDES = {"ours": "NumPy", "theirs": "PyTorch"}
+SIDES = {"ours": names.SIDES["scratch"], "theirs": names.SIDES["torch"]}
 
 
 def text(trace: Trace, entry: Entry | None = None) -> str:

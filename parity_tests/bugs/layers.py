@@ -260,7 +260,11 @@ LAYERS: dict[str, Bug] = {
     "embedding: negative rows from the end": Bug(
         "refusal",
         "NumPy's index −1 is the last row",
-        edit("layer_checks.indices", "(given.min() >= 0 and", "(given.min() >= -rows and"),
+        edit(
+            "Embedding.forward",
+            "layer_checks.indices(self.name, x, self.num_embeddings)",
+            "layer_checks.index_type(self.name, x)",
+        ),
         "refusals",
         hint="negative row",
     ),

@@ -26,11 +26,12 @@ from typing import Any
 import numpy as np
 import torch
 
+import contract
 from handgrad.dictionary import measure
 from handgrad.judge import Verdict, judge_backward, judge_forward, judge_loss, judge_optimizer, snapshot
 from parity_tests.tables import SIDES
 
-OWN_FILES = tuple(str(pathlib.Path(package.__file__).parent) for package in SIDES.values())
+OWN_FILES = tuple(str(pathlib.Path(package.__file__).parent) for package in (contract, *SIDES.values()))
 PYTHONS_OWN = re.compile(r"^(\S+\(\)) (takes |missing |got an unexpected |got multiple |got some positional)")
 """How Python refuses a call whose arguments do not fit the signature: after the name of the function."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from contract import names
 from scratch.activations.functions import log_softmax, normal_cdf, normal_density, sigmoid, softplus, zero_where
 from scratch.activations.gates import GLU
 from scratch.activations.rectifiers import Hardtanh, Identity, LeakyReLU, PReLU, ReLU, ReLU6, RReLU, Threshold
@@ -61,36 +62,9 @@ __all__ = [
 ]
 
 ACTIVATIONS: dict[str, Callable[..., Module]] = {
-    "identity": Identity,
-    "relu": ReLU,
-    "relu6": ReLU6,
-    "leaky_relu": LeakyReLU,
-    "prelu": PReLU,
-    "rrelu": RReLU,
-    "hardtanh": Hardtanh,
-    "elu": ELU,
-    "celu": CELU,
-    "selu": SELU,
-    "gelu": GELU,
-    "gelu_tanh": partial(GELU, approximate="tanh"),
-    "silu": SiLU,
-    "mish": Mish,
-    "softplus": Softplus,
-    "sigmoid": Sigmoid,
-    "tanh": Tanh,
-    "logsigmoid": LogSigmoid,
-    "hardsigmoid": Hardsigmoid,
-    "hardswish": Hardswish,
-    "softsign": Softsign,
-    "tanhshrink": Tanhshrink,
-    "hardshrink": Hardshrink,
-    "softshrink": Softshrink,
-    "softmax": partial(Softmax, dim=-1),
-    "log_softmax": partial(LogSoftmax, dim=-1),
-    "softmin": partial(Softmin, dim=-1),
+    name: partial(globals()[kind], **options) for name, (kind, options) in names.ACTIVATIONS.items()
 }
-"""What `MLP` accepts as `activation` and `output_activation`: the names of `torch.nn.functional`. Not among them:
-Threshold, whose numbers have no defaults, and GLU, which halves the width."""
+"""What `MLP` accepts as `activation` and `output_activation`, by the names that both sides know."""
 
 
 def named(name: str, dtype: npt.DTypeLike, rng: Rng) -> Module:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scratch import checks
+from contract import checks
 from scratch.activations.functions import sigmoid
 from scratch.module import Array, Module
 

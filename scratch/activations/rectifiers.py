@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scratch import checks
+from contract import checks
 from scratch.activations.functions import zero_where
 from scratch.init import Rng
 from scratch.module import Array, Module, Parameter

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scratch import checks
+from contract import checks
 from scratch.activations.functions import sigmoid, zero_where
 from scratch.module import Array, Module
 

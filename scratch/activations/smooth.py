@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from scratch import checks
+from contract import checks
 from scratch.activations.functions import normal_cdf, normal_density, not_positive, sigmoid, softplus
 from scratch.module import Array, Module
 

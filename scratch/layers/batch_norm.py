@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scratch import checks, layer_checks
+from contract import checks, layer_checks
 from scratch.layers.normalization import (
     Normalization,
     all_but_channels,

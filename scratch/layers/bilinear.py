@@ -5,7 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from scratch import checks, layer_checks
+from contract import checks, layer_checks
 from scratch.flags import product
 from scratch.init import Rng, uniform_
 from scratch.module import Array, Module, Parameter

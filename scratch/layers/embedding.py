@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scratch import checks, layer_checks
+from contract import checks, layer_checks
 from scratch.init import Rng, normal_
 from scratch.module import Array, Module, Parameter, RowParameter
 

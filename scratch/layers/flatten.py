@@ -2,7 +2,7 @@
 
 import math
 
-from scratch import checks, layer_checks
+from contract import checks, layer_checks
 from scratch.module import Array, Module
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from scratch import loss_checks
+from contract import loss_checks
 from scratch.activations import sigmoid
 from scratch.losses.loss import Loss, Target, kept
 from scratch.module import Array

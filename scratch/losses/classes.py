@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from scratch import loss_checks
+from contract import loss_checks
 from scratch.activations import log_softmax, sigmoid
 from scratch.flags import told_if_it_shows
 from scratch.losses.binary import softplus

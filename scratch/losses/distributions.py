@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from scratch import loss_checks
+from contract import loss_checks
 from scratch.losses.loss import Loss, PairLoss, Target
 from scratch.module import Array
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from scratch import checks, loss_checks
+from contract import checks, loss_checks
 from scratch.flags import methods_without_underflow
 from scratch.module import Array, Options
 

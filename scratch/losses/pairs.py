@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from scratch import loss_checks
+from contract import loss_checks
 from scratch.flags import told_if_it_shows
 from scratch.losses.loss import PairLoss, Target
 from scratch.module import Array

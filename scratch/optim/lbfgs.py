@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from scratch import checks, optimizer_checks
+from contract import checks, optimizer_checks
 from scratch.flags import product
 from scratch.module import Array, Parameter
 from scratch.optim.line_search import strong_wolfe

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from scratch import checks, optimizer_checks
+from contract import checks, optimizer_checks
 from scratch.flags import methods_without_underflow, without_underflow
 from scratch.module import Array, Parameter
 

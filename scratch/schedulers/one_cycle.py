@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from scratch import checks, optimizer_checks
+from contract import checks, optimizer_checks
 from scratch.optim import Optimizer
 from scratch.schedulers.scheduler import LRScheduler, undone_if_refused
 

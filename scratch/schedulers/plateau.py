@@ -2,7 +2,7 @@
 
 import math
 
-from scratch import optimizer_checks
+from contract import optimizer_checks
 from scratch.optim import Optimizer
 from scratch.schedulers.scheduler import LRScheduler
 

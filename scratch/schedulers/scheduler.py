@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from scratch import checks, optimizer_checks
+from contract import checks, optimizer_checks
 from scratch.optim import Optimizer
 
 

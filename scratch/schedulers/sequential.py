@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from typing import Any
 
-from scratch import optimizer_checks
+from contract import optimizer_checks
 from scratch.optim import Optimizer
 from scratch.schedulers.scheduler import LRScheduler, undone_if_refused
 

@@ -4,9 +4,9 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
 
-from scratch import optimizer_checks
+from contract import optimizer_checks
+from contract.optimizer_checks import schedule_options
 from scratch.optim import Optimizer
-from scratch.optimizer_checks import schedule_options
 from scratch.schedulers.scheduler import LRScheduler
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from handgrad.contract import Array
+from contract import Array
 from handgrad.moments import Look
 from handgrad.report import draw
 from handgrad.report.draw import INK, MUTED, WIDTH, tag, text

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from contract.names import SIDES
 from handgrad.experiments.score import true_classes
 from handgrad.moments import Look
 from handgrad.report import draw, plots
 from handgrad.report.draw import FONT, INK, MUTED, WIDTH, Plane, tag, text
 from handgrad.report.pictures import class_scores
-from handgrad.report.words import SIDES, number, share
+from handgrad.report.words import number, share
 from handgrad.run import Run
 
 BARS = 100  # training examples whose probability is drawn

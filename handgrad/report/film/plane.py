@@ -6,14 +6,15 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import to_rgb
 
-from handgrad.contract import Array
+from contract import Array
+from contract.names import SIDES
 from handgrad.experiments.score import true_classes
 from handgrad.moments import Look
 from handgrad.report import draw, plots
 from handgrad.report.draw import INK, MUTED, WIDTH, Plane, tag, text
 from handgrad.report.film.net import hidden, number_of
 from handgrad.report.pictures import axis_names, class_scores
-from handgrad.report.words import SIDES, number, share
+from handgrad.report.words import number, share
 from handgrad.run import Run
 
 MAPS = 16  # neurons shown at most, and

@@ -1,7 +1,4 @@
-"""Refusals of layers: of their options when they are made, of their inputs when they are called.
-
-This file stands in `scratch/` and in `torch_impl/`, byte for byte the same, as `checks.py` does.
-"""
+"""Refusals of layers: of their options when they are made, of their inputs when they are called."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import ACTIVATION_OPTIONS, DType, Shape, activation, array, count, number, same_dtype, shown, truth
+from contract.checks import ACTIVATION_OPTIONS, DType, Shape, activation, array, count, number, same_dtype, shown, truth
 
 
 def probability(owner: str, argument: str, given: Any) -> None:

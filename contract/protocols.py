@@ -1,9 +1,10 @@
-"""The contract both sides keep: what a model, a loss, an optimizer and a trainer can be asked.
+"""What a model, a loss, an optimizer and a trainer can be asked, on both sides.
 
-These are structural protocols. `scratch` and `torch_impl` do not import them; they satisfy them by shape, and the type
-checker proves it at the foot of `handgrad/sides.py`. NumPy arrays cross the boundary: float32 or float64, rows of shape
-`(batch, features)` or one unbatched sample of shape `(features,)`. Integer class targets have shape `(batch,)` or `()`.
-A model that begins with a table of vectors (Embedding) takes whole numbers instead, and its input's gradient is zeros.
+These are structural protocols. `scratch` and `torch_impl` do not inherit from them; they satisfy them by shape, and the
+type checker proves it at the foot of `handgrad/sides.py`. NumPy arrays cross the boundary: float32 or float64, rows of
+shape `(batch, features)` or one unbatched sample of shape `(features,)`. Integer class targets have shape `(batch,)` or
+`()`. A model that begins with a table of vectors (Embedding) takes whole numbers instead, and its input's gradient is
+zeros.
 
 What holds beyond the signatures, on both sides:
 
@@ -42,6 +43,9 @@ class Parameter(Protocol):
 class Model(Protocol):
     """A differentiable function with parameters."""
 
+    @property
+    def training(self) -> bool: ...
+    def __call__(self, x: Array, /) -> Array: ...
     def forward(self, x: Array, /) -> Array:
         """Output for `x` of shape `(batch, in_features)` or `(in_features,)`."""
         ...
@@ -54,6 +58,7 @@ class Model(Protocol):
         ...
 
     def zero_grad(self) -> None: ...
+    def parameters(self) -> Iterator[Parameter]: ...
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]: ...
     def named_gradients(self) -> Iterator[tuple[str, Array | None]]: ...
     def state_dict(self) -> dict[str, Array]: ...

@@ -1,8 +1,7 @@
-"""Refusals: every error about bad input in one place, so that both sides say the same words.
+"""Refusals: every error about bad input, written once for both sides.
 
-This file stands in `scratch/` and in `torch_impl/`, byte for byte the same, because neither side may import the other;
-a test keeps the two copies equal. Each function returns None or raises one error that says what was wrong, what was
-given and what is allowed. None of them changes anything, and callers call them before they change anything.
+Each function returns None or raises one error that says what was wrong, what was given and what is allowed. None of
+them changes anything, and callers call them before they change anything.
 """
 
 import difflib

@@ -1,7 +1,4 @@
-"""Refusals of losses: of their options when they are made, of input and target when they are called.
-
-This file stands in `scratch/` and in `torch_impl/`, byte for byte the same, as `checks.py` does.
-"""
+"""Refusals of losses: of their options when they are made, of input and target when they are called."""
 
 import math
 from collections.abc import Iterable
@@ -10,7 +7,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .checks import LARGEST, DType, Shape, array, choice, count, float_array, number, same_dtype, shown, single, truth
+from contract.checks import (
+    LARGEST,
+    DType,
+    Shape,
+    array,
+    choice,
+    count,
+    float_array,
+    number,
+    same_dtype,
+    shown,
+    single,
+    truth,
+)
 
 
 def loss_grad_output(owner: str, given: Any, shape: Shape, reduction: str, dtype: DType) -> npt.NDArray[Any]:

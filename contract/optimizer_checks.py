@@ -1,7 +1,4 @@
-"""Refusals of optimizers, of gradient clipping and of learning-rate schedules.
-
-This file stands in `scratch/` and in `torch_impl/`, byte for byte the same, as `checks.py` does.
-"""
+"""Refusals of optimizers, of gradient clipping and of learning-rate schedules."""
 
 import math
 from collections import Counter
@@ -10,8 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from . import checks
-from .checks import DType, Shape, choice, count, described, distinct, misfits, number, parameters, shown, single, truth
+from contract import checks
+from contract.checks import (
+    DType,
+    Shape,
+    choice,
+    count,
+    described,
+    distinct,
+    misfits,
+    number,
+    parameters,
+    shown,
+    single,
+    truth,
+)
 
 SCHEDULED = ("initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum")
 """What schedules keep in a parameter group beside the optimizer's options."""

@@ -1,0 +1,20 @@
+"""The contract that both sides keep. It imports NumPy and nothing else; `scratch` and `torch_impl` import it.
+
+- `protocols`: what a model, a loss, an optimizer and a trainer can be asked.
+- `checks`, `layer_checks`, `loss_checks`, `optimizer_checks`: every refusal of bad input, once for both sides.
+- `names`: what the sides and the activations are called.
+"""
+
+from contract.protocols import (
+    Array,
+    Loss,
+    Model,
+    Optimizer,
+    PairLoss,
+    PairModel,
+    Parameter,
+    Target,
+    Trainer,
+)
+
+__all__ = ["Array", "Loss", "Model", "Optimizer", "PairLoss", "PairModel", "Parameter", "Target", "Trainer"]
