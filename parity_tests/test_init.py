@@ -60,6 +60,15 @@ def test_leaky_gain_takes_the_slope(slope):
     assert init.calculate_gain("leaky_relu", slope) == torch.nn.init.calculate_gain("leaky_relu", slope)
 
 
+@pytest.mark.parametrize("slope", [1e149, -1e151, 1e200, 10**200, 1.7e308])
+def test_a_slope_whose_square_overflows_has_its_gain(slope):
+    """√(2/(1 + a²)) = √2/|a|, as far as float64 can tell. PyTorch raises OverflowError for the larger ones."""
+    assert init.calculate_gain("leaky_relu", slope) == pytest.approx(math.sqrt(2) / abs(slope), rel=1e-15)
+    drawn = init.kaiming_uniform_(np.empty((200, 50)), a=slope, rng=0)
+    bound = math.sqrt(6 / 50) / abs(slope)
+    assert 0.999 * bound < np.abs(drawn).max() < bound
+
+
 # name → (call, distribution function)
 DISTRIBUTIONS = {
     "uniform": (partial(init.uniform_, a=-0.3, b=0.4), uniform(-0.3, 0.4)),

@@ -44,7 +44,9 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     checks.choice("calculate_gain", "nonlinearity", nonlinearity, GAINS)
     if nonlinearity == "leaky_relu" and param is not None:
         checks.number("calculate_gain", "param", param)
-        return math.sqrt(2 / (1 + checks.plain(param) ** 2))
+        slope = abs(float(checks.plain(param)))
+        # Beside a square that may overflow 1 is nothing.
+        return math.sqrt(2 / (1 + slope**2)) if slope < 1e150 else math.sqrt(2) / slope
     return GAINS[nonlinearity]
 
 

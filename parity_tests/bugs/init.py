@@ -34,7 +34,7 @@ INIT: dict[str, Bug] = {
     "gain of the slope": Bug(
         "init",
         "1 + a for 1 + a²",
-        edit("init.calculate_gain", "plain(param) ** 2", "plain(param)"),
+        edit("init.calculate_gain", "slope**2", "slope"),
         "contract",
         hint="test_leaky_gain",
     ),
