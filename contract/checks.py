@@ -118,6 +118,8 @@ def array(owner: str, argument: str, given: Any) -> None:
 
 def float_array(owner: str, argument: str, given: Any, dtype: DType | None = None) -> None:
     """`given` must be a NumPy array of float32 or float64, and of `dtype` where the parameters fix one."""
+    if type(given) is np.ndarray and (given.dtype in FLOATS if dtype is None else given.dtype == dtype):
+        return  # every layer asks in every step: what fits costs one call
     array(owner, argument, given)
     same_dtype(owner, argument, given.dtype, dtype)
 

@@ -290,6 +290,23 @@ def test_normal_cdf_uses_the_series_of_its_dtype(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("axes", range(7))
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_what_is_off_is_zero_whatever_it_was(axes, order, dtype):
+    """+0, where a product with the mask leaves NaN and −0; what is on keeps every bit. So for any number of axes."""
+    x = np.array([NAN, -INF, INF, -3.0, -0.0, 1e-310], dtype)
+    for off in (True, False):
+        for at, value in enumerate(x):
+            given = np.full((1, 2, 1, 3, 1, 2)[:axes], value, dtype, order=order)
+            mask = np.full(given.shape, not off, order=order)
+            mask.flat[at % mask.size] = off
+            result = functions.zero_where(mask, given)
+            assert (result.dtype, result.shape) == (given.dtype, given.shape)
+            np.testing.assert_array_equal(result[mask].view("u1"), 0)
+            np.testing.assert_array_equal(result[~mask].view("u1"), given[~mask].view("u1"))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_not_positive(dtype):
     x = np.array([-3.0, -0.0, 0.0, 0.5, 1e30, NAN, -INF, INF], dtype)
     cut = functions.not_positive(x)

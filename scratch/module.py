@@ -46,7 +46,7 @@ class Parameter:
             value = np.array(value) if isinstance(value, np.generic) else value
             checks.gradient("Parameter", value, self.data.shape, self.data.dtype)
             value = np.array(value)
-        elif name == "data" and (own := self.__dict__.get("data")) is not None:
+        elif name == "data" and (own := getattr(self, "data", None)) is not None:
             if value is not own:  # as it is after `parameter.data *= 2`
                 checks.gradient("Parameter", value, own.shape, own.dtype, "data")
                 own[...] = value
@@ -134,7 +134,7 @@ class Module(Options):
     _ordered: bool = False  # whether backward surely goes through the modules in reverse
 
     def __init_subclass__(cls, hands_on: bool = False, **options: Any) -> None:
-        """With `hands_on` the class adds at most, which cannot underflow: all else is done by what it is made of."""
+        """With `hands_on` the class itself adds and compares at most, which cannot underflow."""
         super().__init_subclass__(**options)
         cls.name = vars(cls).get("name", cls.__name__)
         if not cls.__module__.startswith("scratch."):  # a class of the user's, in whose forward a module may run twice

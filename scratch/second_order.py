@@ -29,6 +29,7 @@ from scratch.activations.functions import along
 from scratch.containers import Parallel, Sequential
 from scratch.flags import product, without_underflow
 from scratch.layers import Linear
+from scratch.layers.linear import ones
 from scratch.losses import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -148,7 +149,7 @@ def linear(
         delta = Dual(*(a.reshape(samples, layer.out_features) for a in g))
         products[layer.weight] += product(delta.r.T, rows.value) + product(delta.value.T, rows.r)
         if layer.bias is not None:
-            products[layer.bias] += product(np.ones(samples, y.dtype), delta.r)
+            products[layer.bias] += product(ones(samples, y.dtype), delta.r)
         return Dual(product(g.value, W), product(g.r, W) + product(g.value, V))
 
     return Dual(y, r), backward

@@ -65,15 +65,16 @@ def numpy_lines(problem: Problem) -> Iterator[Line]:
     if isinstance(loss, scratch.CrossEntropyLoss):
         check = partial(loss_checks.class_loss, loss.name, output, target, "mean", None, -100, probability_targets=True)
         columns = np.ascontiguousarray(output.T)
-        one_hot = loss._one_hot(target, columns)
+        asked = loss._one_hot(target, len(columns))
+        one_hot = asked.astype(columns.dtype)
         log_p = log_softmax(columns, 0)
         yield (
             f"{INSIDE}shapes, dtypes and classes checked",
             check,
         )
         yield f"{INSIDE}log_softmax", partial(log_softmax, columns, 0)
-        yield f"{INSIDE}one-hot columns of the classes", partial(loss._one_hot, target, columns)
-        yield f"{INSIDE}−Σ one-hot · log p", lambda: -(one_hot * np.where(one_hot, log_p, 0)).sum(0)
+        yield f"{INSIDE}one-hot columns of the classes", partial(loss._one_hot, target, len(columns))
+        yield f"{INSIDE}−Σ one-hot · log p", lambda: -(one_hot * np.where(asked, log_p, 0)).sum(0)
     yield f"{loss.name}.backward", loss.backward
     gradient = loss.backward()
     for i, layer in reversed(list(enumerate(layers))):

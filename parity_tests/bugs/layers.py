@@ -173,7 +173,7 @@ LAYERS: dict[str, Bug] = {
         "the batch is not summed",
         edit(
             "Bilinear.backward",
-            "product(np.ones(len(u), deltas.dtype), deltas)",
+            "product(ones(len(u), deltas.dtype), deltas)",
             "deltas[-1] if len(u) else self.bias.data * 0",
         ),
         hint="Bilinear",

@@ -4,7 +4,7 @@ from parity_tests.bugs.bug import Bug, Edit, edit
 
 LINEAR, FORWARD = "Linear.backward_parameters", "Linear.forward"
 DW = "product(x.reshape(rows, self.in_features).T, deltas).T"
-DB = "product(np.ones(rows, deltas.dtype), deltas)"
+DB = "product(ones(rows, deltas.dtype), deltas)"
 SQUARE = "self.in_features == self.out_features"
 ONE_ENTRY = "(np.arange(self.weight.data.size) == 1).reshape(self.weight.shape)"
 

@@ -2,6 +2,7 @@
 
 from parity_tests.bugs.bug import Bug, edit
 
+WEIGHTED = "q, total = self._weighted(asked, log_p.dtype)"
 SMOOTHED = "even * weight * asked"
 MEMORY = "losses.Loss._reduce"
 RECALL = "losses.Loss._recall"
@@ -285,7 +286,7 @@ LOSSES: dict[str, Bug] = {
     "ce: divided by N, weights or not": Bug(
         "weight",
         "Σ w_t is forgotten",
-        edit(CE, "total = q.sum()", "total = None"),
+        edit(CE, WEIGHTED, f"{WEIGHTED}\n    total = None"),
         "losses",
         hint="[CE weight",
         pattern="constant ratio",
@@ -293,7 +294,7 @@ LOSSES: dict[str, Bug] = {
     "ce: weights left out of the divisor": Bug(
         "weight",
         "the rows that are not ignored are counted",
-        edit(CE, "total = q.sum()", "total = np.count_nonzero(target != self.ignore_index)"),
+        edit(CE, WEIGHTED, f"{WEIGHTED}\n    total = np.count_nonzero(target != self.ignore_index)"),
         "losses",
         hint="[CE weight",
         pattern="constant ratio",
@@ -301,7 +302,7 @@ LOSSES: dict[str, Bug] = {
     "ce: ignored rows in the divisor": Bug(
         "ignore_index",
         "len(target)",
-        edit(CE, "total = q.sum()", "total = q.sum() if self.weight is not None else target.size"),
+        edit(CE, WEIGHTED, f"{WEIGHTED}\n    total = total if self.weight is not None else target.size"),
         "losses",
         hint="[CE ignore_index",
         pattern="constant ratio",
@@ -325,8 +326,8 @@ LOSSES: dict[str, Bug] = {
         "an argument that goes nowhere",
         edit(
             "losses.ClassLoss._weighted",
-            "one_hot if self.weight is None else np.where(one_hot, per_class(self.weight, one_hot), 0)",
-            "one_hot",
+            "if self.weight is None",
+            "if True",
         ),
         "losses",
         hint="[CE weight",
@@ -341,7 +342,7 @@ LOSSES: dict[str, Bug] = {
     "ce: ε/(C − 1)": Bug(
         "label smoothing",
         "another paper's smoothing",
-        edit(CE, "len(log_p)", "max(len(log_p) - 1, 1)"),
+        edit(CE, "/ len(log_p)", "/ max(len(log_p) - 1, 1)"),
         "losses",
         hint="[CE label",
     ),

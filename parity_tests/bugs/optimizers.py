@@ -38,8 +38,8 @@ OPTIMIZERS: dict[str, Bug] = {
         + edit(SGD, BUFFER, f'group["lr"] * {BUFFER}')
         + edit(
             SGD,
-            "parameter.data -= ",
-            'gradient = gradient / group["lr"] if momentum else gradient\n    parameter.data -= ',
+            "data -= ",
+            'gradient = gradient / group["lr"] if momentum else gradient\n    data -= ',
         ),
         "optimizers",
         hint="[SGD momentum",

@@ -11,7 +11,7 @@ from scratch.init import Rng
 from scratch.module import Array, Module, Parameter
 
 
-class Identity(Module):
+class Identity(Module, hands_on=True):
     """y = x, so dL/dx = g. Arguments are accepted and ignored, as in PyTorch."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -26,7 +26,7 @@ class Identity(Module):
         return grad_output
 
 
-class ReLU(Module):
+class ReLU(Module, hands_on=True):
     """y = max(x, 0); f′ = 1 for x > 0, else 0, and 0 at the kink x = 0. −0 stays −0, NaN stays NaN and passes g.
 
     Source: V. Nair, G. Hinton, Rectified linear units improve restricted Boltzmann machines, ICML 2010.
@@ -41,7 +41,7 @@ class ReLU(Module):
         return zero_where(x <= 0, grad_output)
 
 
-class Hardtanh(Module):
+class Hardtanh(Module, hands_on=True):
     """y = min(max(x, min_val), max_val); f′ = 1 strictly between the two, else 0, and 0 at both kinks.
 
     Raises ValueError unless min_val < max_val.
@@ -63,7 +63,7 @@ class Hardtanh(Module):
         return f"min_val={self.min_val}, max_val={self.max_val}"
 
 
-class ReLU6(Module):
+class ReLU6(Module, hands_on=True):
     """y = min(max(x, 0), 6): Hardtanh between 0 and 6, so f′ = 0 at 0 and at 6.
 
     Source: A. Krizhevsky, Convolutional deep belief networks on CIFAR-10 (2010).
@@ -78,7 +78,7 @@ class ReLU6(Module):
         return zero_where((x <= 0) | (x >= 6), grad_output)
 
 
-class Threshold(Module):
+class Threshold(Module, hands_on=True):
     """y = x for x > threshold, else `value`; f′ = 1 or 0, and 0 at the threshold, where y may jump."""
 
     def __init__(self, threshold: float, value: float) -> None:
@@ -191,7 +191,7 @@ class RReLU(Module):
         checks.float_array(self.name, "input", x)
         slope: Any = (self.lower + self.upper) / 2
         if self.training:
-            slope = self.slopes = self.rng.uniform(self.lower, self.upper, x.shape).astype(x.dtype)
+            vars(self)["slopes"] = slope = self.rng.uniform(self.lower, self.upper, x.shape).astype(x.dtype)
         off = x <= 0 if self.training else ~(x > 0)  # where x is NaN, PyTorch's evaluation applies the slope
         return self._remember(np.where(off, slope, x.dtype.type(1)) * x, off, slope)
 

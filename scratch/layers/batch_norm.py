@@ -62,8 +62,11 @@ class BatchNorm1d(Normalization):
         given = self.weight or self.running_mean
         checks.float_array(self.name, "input", x, None if given is None else given.data.dtype)
 
+    def _statistics(self) -> tuple[Buffer | None, ...]:
+        return self.running_mean, self.running_var, self.num_batches_tracked
+
     def _kept(self) -> Any:
-        return self._memory, [(buffer, buffer.data.copy()) for _, buffer in self.named_buffers()]
+        return self._memory, [(buffer, buffer.data.copy()) for buffer in self._statistics() if buffer is not None]
 
     def _give_back(self, kept: Any) -> None:
         self._memory, buffers = kept

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from contract import checks, layer_checks
 from scratch.flags import product
 from scratch.init import Rng, uniform_
+from scratch.layers.linear import ones
 from scratch.module import Array, Module, Parameter
 
 
@@ -75,7 +76,7 @@ class Bilinear(Module):
         deltas = grad_output.reshape(len(u), self.out_features)
         self.weight.accumulate(product(deltas.T, products).reshape(self.weight.shape))
         if self.bias is not None:
-            self.bias.accumulate(product(np.ones(len(u), deltas.dtype), deltas))
+            self.bias.accumulate(product(ones(len(u), deltas.dtype), deltas))
         flat = self.weight.data.reshape(self.out_features, products.shape[1])
         d = product(deltas, flat).reshape(len(u), self.in1_features, self.in2_features)
         du, dv = product(d, v[:, :, np.newaxis])[:, :, 0], product(u[:, np.newaxis, :], d)[:, 0, :]

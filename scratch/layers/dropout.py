@@ -46,9 +46,9 @@ class Dropout(Module):
         checks.float_array(self.name, "input", x)
         if not self.training or self.p == 0:
             return self._remember(x, None)
-        self.mask = np.asarray(self.rng.random(x.shape) >= self.p)
+        vars(self)["mask"] = mask = np.asarray(self.rng.random(x.shape) >= self.p)  # no option that wants a check
         scale = 1 / (1 - self.p) if self.p < 1 else 0.0
-        factor = self.mask * x.dtype.type(scale)
+        factor = mask * x.dtype.type(scale)
         return self._remember(x * factor, factor)
 
     def backward(self, grad_output: Array) -> Array:
@@ -80,11 +80,11 @@ class AlphaDropout(Dropout):
         if not self.training or self.p == 0:
             return self._remember(x, None)
         p, number = self.p, x.dtype.type
-        self.mask = np.asarray(self.rng.random(x.shape) >= p)
+        vars(self)["mask"] = mask = np.asarray(self.rng.random(x.shape) >= p)
         if p == 1:
             factor = np.zeros_like(x)
             return self._remember(x * factor, factor)
         a = 1 / math.sqrt((1 - p) * (1 + p * SATURATION**2))
         b = -a * p * SATURATION
-        factor = self.mask * number(a)
-        return self._remember(x * factor + np.where(self.mask, number(b), number(a * SATURATION + b)), factor)
+        factor = mask * number(a)
+        return self._remember(x * factor + np.where(mask, number(b), number(a * SATURATION + b)), factor)

@@ -1,6 +1,8 @@
 """The affine map, the one layer every perceptron is made of."""
 
 import math
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +13,7 @@ from scratch.init import Rng, uniform_
 from scratch.module import Array, Module, Parameter
 
 
-class Linear(Module):
+class Linear(Module, hands_on=True):
     r"""y = x Wᵀ + b, with x of shape (…, in_features), W of (out_features, in_features) and b of (out_features,).
 
     One entry is y_ni = Σ_j x_nj W_ij + b_i, so with δ = dL/dy the chain rule gives
@@ -71,7 +73,15 @@ class Linear(Module):
         # δᵀx in the weight's memory order
         self.weight.accumulate(product(x.reshape(rows, self.in_features).T, deltas).T)
         if self.bias is not None:
-            self.bias.accumulate(product(np.ones(rows, deltas.dtype), deltas))
+            self.bias.accumulate(product(ones(rows, deltas.dtype), deltas))
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+@lru_cache(8)
+def ones(rows: int, dtype: np.dtype[np.floating[Any]]) -> Array:
+    """A 1 for every sample, kept for the next batch: to make it takes as long as to multiply by it."""
+    made: Array = np.ones(rows, dtype)
+    made.flags.writeable = False
+    return made

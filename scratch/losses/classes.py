@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from contract import loss_checks
 from scratch.activations import log_softmax, sigmoid
@@ -20,18 +21,20 @@ class ClassLoss(Loss):
         loss_checks.loss_options(self.name, weight=weight, ignore_index=ignore_index)
         self.weight, self.ignore_index = kept(weight), ignore_index
 
-    def _one_hot(self, target: Target, scores: Array) -> Array:
-        """Column n is 1 at the class t = t_n, else 0; all zeros where the target is ignored."""
-        classes = len(scores)
-        one_hot = np.equal.outer(np.arange(classes), target).astype(scores.dtype)
+    def _one_hot(self, target: Target, classes: int) -> npt.NDArray[np.bool_]:
+        """Column n is true at the class t = t_n, else false; all false where the target is ignored."""
+        one_hot: npt.NDArray[np.bool_] = target == np.arange(classes).reshape(-1, *[1] * target.ndim)
         if 0 <= self.ignore_index < classes:
             one_hot[self.ignore_index] = 0
         return one_hot
 
-    def _weighted(self, one_hot: Array) -> Array:
-        """w_t for 1."""
+    def _weighted(self, one_hot: npt.NDArray[np.bool_], dtype: np.dtype[np.floating[Any]]) -> tuple[Array, Any]:
+        """w_t for true and 0 for false, and Σ w_t."""
+        if self.weight is None:
+            return one_hot.astype(dtype), np.count_nonzero(one_hot)
         # A choice, not a product: the NaN or ∞ of a class that is not asked for is nobody's.
-        return one_hot if self.weight is None else np.where(one_hot, per_class(self.weight, one_hot), 0)
+        weights = np.where(one_hot, per_class(self.weight, one_hot), 0)
+        return weights, weights.sum()
 
     def _over_nothing(self, q: Array, asked: Array, grad_output: Any) -> Array:
         """−q g/D for D = 0: ∞, or NaN for 0·∞, where a class is `asked` for; 0 elsewhere, as in PyTorch."""
@@ -76,9 +79,9 @@ class CrossEntropyLoss(ClassLoss):
         if target.dtype.kind == "f":
             q = weight * ((1 - smoothing) * classes_first(target) + even)
             return self._reduce(-(q * log_p).sum(0), log_p, q, None)
-        asked = self._one_hot(target, log_p)
-        parts = [q := self._weighted(asked)]
-        total = q.sum()
+        asked = self._one_hot(target, len(log_p))
+        q, total = self._weighted(asked, log_p.dtype)
+        parts = [q]
         if smoothing:
             asked = np.broadcast_to((target != self.ignore_index).astype(q.dtype), q.shape)
             parts = [(1 - smoothing) * q, even * weight * asked]
@@ -115,9 +118,8 @@ class NLLLoss(ClassLoss):
             self.name, input, target, self.reduction, self.weight, self.ignore_index, probability_targets=False
         )
         scores = classes_first(input)
-        one_hot = self._one_hot(target, scores)
-        q = self._weighted(one_hot)
-        total = q.sum()
+        one_hot = self._one_hot(target, len(scores))
+        q, total = self._weighted(one_hot, scores.dtype)
         values = -(q * np.where(one_hot, scores, 0)).sum(0)
         nothing = total == 0 and self.reduction == "mean"
         return self._reduce(values, q, one_hot if nothing else None, total_weight=total)
@@ -240,6 +242,6 @@ def classes_second(x: Array) -> Array:
     return x.swapaxes(0, 1) if x.ndim > 1 else x
 
 
-def per_class(weight: Array, scores: Array) -> Array:
+def per_class(weight: Array, scores: npt.NDArray[Any]) -> Array:
     """One weight per class, ready to meet scores whose classes come first."""
     return weight.reshape(-1, *[1] * (scores.ndim - 1))

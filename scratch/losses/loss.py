@@ -46,7 +46,7 @@ class Criterion(Options):
         self.reduction = reduction
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in vars(self) and not name.startswith("_") and type(self).__module__.startswith("scratch."):
+        if not name.startswith("_") and hasattr(self, name) and type(self).__module__.startswith("scratch."):
             loss_checks.loss_attribute(self.name, name, value, self.REDUCTIONS)
             value = np.array(value) if isinstance(value, np.ndarray) else value
         super().__setattr__(name, value)
@@ -57,12 +57,12 @@ class Criterion(Options):
     def _reduce(self, values: Array, *memory: Any, total_weight: Any = None) -> Any:
         """Reduce `values` and remember `memory` for backward. The mean divides by `total_weight`, or their number."""
         if self.reduction == "none":
-            vars(self)["_memory"] = (self.reduction, values.shape, (*memory, values.dtype.type(1)))
+            object.__setattr__(self, "_memory", (self.reduction, values.shape, (*memory, values.dtype.type(1))))
             return values
         count = values.dtype.type(values.size if total_weight is None else total_weight)
         if self.reduction == "sum":
             count = values.dtype.type(1)
-        vars(self)["_memory"] = (self.reduction, (), (*memory, count))
+        object.__setattr__(self, "_memory", (self.reduction, (), (*memory, count)))
         if count:
             return values.sum() / count
         with np.errstate(divide="ignore", invalid="ignore"):  # targets ignored or of weight 0: NaN or ∞, as in PyTorch

@@ -74,10 +74,8 @@ class Optimizer:
     def _plain(self) -> None:
         """Options as Python numbers: whoever wrote one into a group since may have written a NumPy scalar."""
         for group in self.param_groups:
-            if len([value for value in group.values() if type(value) not in PLAIN]) == 1:
-                continue  # the list of the parameters alone: this runs in every step
             for name, value in group.items():
-                if name != "params" and isinstance(value, np.generic | tuple | list):
+                if type(value) not in PLAIN and name != "params":
                     group[name] = optimizer_checks.plain(value)
 
     def check_gradients(self) -> None:
@@ -93,8 +91,10 @@ class Optimizer:
         """Forget the gradients, or with `set_to_none=False` set existing ones to zero."""
         checks.truth(self.name, "set_to_none", set_to_none)
         for parameter in self.parameters():
-            keep = not set_to_none and parameter.grad is not None
-            parameter.grad = np.zeros_like(parameter.data) if keep else None
+            if set_to_none or parameter.grad is None:
+                object.__setattr__(parameter, "grad", None)  # None needs no check
+            else:
+                parameter.grad = np.zeros_like(parameter.data)
 
     def state_dict(self) -> dict[str, Any]:
         """State by parameter number and options by group, as copies, in the layout of PyTorch's `state_dict`.
@@ -164,13 +164,18 @@ def pieces(*arrays: Array) -> Iterator[tuple[Array, ...]]:
     take half the time on a million numbers. Arrays that do not lie alike in memory come whole.
     """
     first = arrays[0]
-    alike = all(a.strides == first.strides for a in arrays) and (first.flags.c_contiguous or first.flags.f_contiguous)
-    if first.size <= PIECE or not alike:
+    if first.size <= PIECE or not _alike(arrays):
         yield arrays
         return
     flat = [a.ravel("K") for a in arrays]
     for start in range(0, first.size, PIECE):
         yield tuple(a[start : start + PIECE] for a in flat)
+
+
+def _alike(arrays: tuple[Array, ...]) -> bool:
+    """Whether all lie in memory without gaps and in one order."""
+    first = arrays[0]
+    return (first.flags.c_contiguous or first.flags.f_contiguous) and all(a.strides == first.strides for a in arrays)
 
 
 def _copied(value: Any) -> Any:

@@ -69,4 +69,5 @@ class RMSprop(Optimizer):
             buffer *= momentum
             buffer += step
             step = buffer
-        parameter.data -= group["lr"] * step
+        data = parameter.data
+        data -= group["lr"] * step

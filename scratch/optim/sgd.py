@@ -59,4 +59,5 @@ class SGD(Optimizer):
                 state["momentum_buffer"] += (1 - group["dampening"]) * gradient
             buffer = state["momentum_buffer"]
             gradient = gradient + momentum * buffer if group["nesterov"] else buffer
-        parameter.data -= group["lr"] * gradient
+        data = parameter.data
+        data -= group["lr"] * gradient
