@@ -21,10 +21,10 @@ from benchmarks.machine import Probe, assert_threads
 from benchmarks.nets import Problem
 from benchmarks.questions.question import problem_of
 from benchmarks.timing import MOST, no_collection
-from handgrad.distributed import factor, shards, spread, step
+from handgrad.distributed.process_group import Ranks, everyones, joined
+from handgrad.distributed.train import factor, shards, spread, step
 from handgrad.files import write_text
 from handgrad.judge import judge_shards
-from handgrad.ranks import Ranks, everyones, joined
 
 Step = Callable[[], float]
 

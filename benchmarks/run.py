@@ -21,8 +21,8 @@ from benchmarks.pictures import svg
 from benchmarks.questions import QUESTIONS, Case, Question, Table
 from benchmarks.result import FORMAT, Result, add, dirty_share, main_variant, rows_of
 from benchmarks.timing import FULL, PREEMPTED, QUICK
-from handgrad.environment import cpu_model
 from handgrad.files import write_text
+from handgrad.machine.environment import cpu_model
 from handgrad.terminal import Terminal
 
 INTERRUPTED = 130

@@ -29,7 +29,7 @@ def work(job: dict[str, Any], answer: Any) -> None:
     import torch
 
     from benchmarks.questions import QUESTIONS, Settings
-    from handgrad.environment import environment
+    from handgrad.machine.environment import environment
 
     threads = job["threads"]
     machine.pin(threads)

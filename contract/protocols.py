@@ -1,10 +1,11 @@
 """What a model, a loss, an optimizer and a trainer can be asked, on both sides.
 
 These are structural protocols. `scratch` and `torch_impl` do not inherit from them; they satisfy them by shape, and the
-type checker proves it at the foot of `handgrad/sides.py`. NumPy arrays cross the boundary: float32 or float64, rows of
-shape `(batch, features)` or one unbatched sample of shape `(features,)`. Integer class targets have shape `(batch,)` or
-`()`. A model that begins with a table of vectors (Embedding) takes whole numbers instead, and its input's gradient is
-zeros.
+type checker proves it at the foot of `handgrad/training/sides.py`.
+
+NumPy arrays cross the boundary: float32 or float64, rows of shape `(batch, features)` or one unbatched sample of shape
+`(features,)`. Integer class targets have shape `(batch,)` or `()`. A model that begins with a table of vectors
+(Embedding) takes whole numbers instead, and its input's gradient is zeros.
 
 What holds beyond the signatures, on both sides:
 

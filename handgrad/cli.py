@@ -5,16 +5,14 @@ imported by the command that needs it.
 """
 
 import difflib
-import inspect
 import math
 import os
 import shlex
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -26,17 +24,18 @@ from rich.text import Text
 
 import handgrad
 from contract.names import ACTIVATIONS, SIDES
-from handgrad.terminal import Terminal, printable
+from handgrad.ending import INTERRUPTED, Ending
+from handgrad.errors import BadInputError, refusing
+from handgrad.files import REPORT, RESULT
+from handgrad.terminal import REFRESH, Terminal, printable
 
 if TYPE_CHECKING:
-    from handgrad.distributed import DistributedRun
+    from handgrad.distributed.process_group import Ranks
+    from handgrad.distributed.train import DistributedRun
     from handgrad.experiments import Experiment
-    from handgrad.ranks import Ranks
-    from handgrad.run import Run
-    from handgrad.seeds import Request
+    from handgrad.training.record import Run
+    from handgrad.training.seeds import Request
 
-INTERRUPTED = 130  # exit code: 128 + SIGINT
-REPORT, RESULT = "report.html", "result.json"
 OPTIMIZERS = {
     "sgd": "SGD",
     "adam": "Adam",
@@ -53,8 +52,6 @@ OPTIMIZERS = {
 }
 DTYPES = ("float32", "float64")
 OPTIMIZER_HELP = f"One of {', '.join(OPTIMIZERS)}; another than the recipe's starts from PyTorch's defaults."
-REFUSALS = (ValueError, TypeError, MemoryError, RuntimeError)  # what both sides, the judge and the data raise
-REFRESH = 0.1  # seconds between two looks of the live progress
 
 # The options of a recipe, which several commands take: texts, so that a wrong one is refused in our words.
 Epochs = Annotated[str | None, typer.Option(metavar="N", help="Passes over the training data.")]
@@ -68,10 +65,6 @@ Dtype = Annotated[str | None, typer.Option(metavar="NAME", help=f"{' or '.join(D
 JudgeEvery = Annotated[str | None, typer.Option(metavar="N", help="Judge every n-th step, and the last.")]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help=handgrad.__doc__)
-
-
-class BadInputError(Exception):
-    """What the user gave cannot be used. The message is the one line that is printed."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -137,7 +130,7 @@ def _say(line: str) -> None:
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         _print_error(line)
         return
-    from handgrad.ranks import one_voice
+    from handgrad.distributed.process_group import one_voice
 
     with one_voice() as first:
         if first:
@@ -147,23 +140,6 @@ def _say(line: str) -> None:
 def _print_error(line: str) -> None:
     with suppress(OSError):  # nobody is there to read it; the exit code still says it
         print("handgrad:", printable(line), file=sys.stderr, flush=True)
-
-
-@contextmanager
-def refusing(option: str = "", kinds: tuple[type[Exception], ...] = REFUSALS) -> Iterator[None]:
-    """What fails in here, in one of these kinds, fails because of what the user gave: one line.
-
-    So does a file that cannot be used; `option` is what gave its place.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None:  # no file of the user's: the terminal
-            raise
-        place = f"{option} cannot be written" if option else f"{error.filename} cannot be written"
-        raise BadInputError(f"{place}: {error.strerror}" + (f" ({error.filename})" if option else "")) from error
-    except kinds as error:
-        raise BadInputError(str(error) or type(error).__name__) from error
 
 
 @app.callback(invoke_without_command=True)
@@ -252,8 +228,8 @@ def compare_command(
         options = [f"--{f.replace('_', '-')}={text}" for f, text in texts.items() if text is not None]
         options += [f"--device={device}"] * (device != "cpu") + [f"--seeds={times}"] * (seeds is not None)
         return compare_all(options, out or Path("runs"), cores, resume, context.obj)
-    experiment = with_overrides(_found(name, csv, target), given)
-    from handgrad.seeds import Request
+    experiment = _experiment(name, given, csv, target)
+    from handgrad.training.seeds import Request
 
     if experiment.seed + times > 2**32:
         raise BadInputError(f"--seeds {times} from --seed {experiment.seed} on goes beyond the last, {2**32 - 1}")
@@ -292,13 +268,13 @@ def trace_command(
         "dtype": dtype,
     }
     given = _given(texts)
-    experiment = with_overrides(_found(name), given)
+    experiment = _experiment(name, given)
     number = _whole("--step", step)
     from handgrad.files import refuse_unwritable, write_text
-    from handgrad.runner import prepare
     from handgrad.trace import parse_entry, sum_of, trace
     from handgrad.trace.page import page
     from handgrad.trace.words import text, to_json
+    from handgrad.training.train import prepare
 
     files = [(path, written) for path, written in ((json, to_json), (html, page)) if path is not None]
     with refusing():
@@ -475,8 +451,8 @@ def distributed_command(
         "judge_every": judge_every,
     }
     given = _given(texts)
-    experiment = with_overrides(_found(name), given)
-    from handgrad.ranks import joined
+    experiment = _experiment(name, given)
+    from handgrad.distributed.process_group import joined
 
     try:
         with joined(device) as ranks:
@@ -507,8 +483,8 @@ def doctor_command(
         raise BadInputError(f"{file} is where --json writes: handgrad doctor --json {file}")
     from json import dumps
 
-    from handgrad.doctor import diagnose, show
     from handgrad.files import refuse_unwritable, write_text
+    from handgrad.machine.doctor import diagnose, show
 
     with refusing(kinds=()):
         if file is not None:
@@ -559,38 +535,24 @@ class Repeated(NamedTuple):
     jobs: int | None
 
 
-def _found(name: str | None, csv: str | None = None, target: str | None = None) -> "Experiment":
-    """The experiment that the command line names. BadInputError for what is not there."""
+def _experiment(
+    name: str | None, given: Mapping[str, Any], csv: str | None = None, target: str | None = None
+) -> "Experiment":
+    """The experiment that the command line names, with the fields that it gives. BadInputError for what is not so."""
+    from handgrad.experiments.overrides import with_overrides
     from handgrad.experiments.own import find
 
     with refusing():
-        return find(name, csv, target)
-
-
-def with_overrides(experiment: "Experiment", given: dict[str, Any]) -> "Experiment":
-    """The experiment with the given fields in place of its own.
-
-    The options and the learning rate of one optimizer mean nothing to another: a changed optimizer starts from
-    PyTorch's defaults.
-    """
-    if given.get("optimizer", experiment.optimizer) != experiment.optimizer:
-        import scratch
-
-        default = inspect.signature(getattr(scratch, given["optimizer"])).parameters["lr"].default
-        given = {"optimizer_options": {}, "lr": default, **given}
-    if experiment.model is not None and (own := [f"--{f}" for f in ("hidden", "activation") if f in given]):
-        raise BadInputError(f"{own[0]} cannot change {experiment.name}: it is a net of its own, not an MLP of layers")
-    with refusing():
-        return replace(experiment, **given)
+        return with_overrides(find(name, csv, target), given)
 
 
 def compare_all(options: list[str], out: Path, jobs: int | None, resume: bool, command: str) -> int:
     """Run every experiment, and write the page about them. Returns the exit code: 1 if any failed."""
-    from handgrad.environment import usable_cores
-    from handgrad.everything import INDEX, TIMES, compare_all
     from handgrad.experiments import EXPERIMENTS
     from handgrad.files import output_folder
+    from handgrad.machine.environment import usable_cores
     from handgrad.report.index import Outcome, write_index
+    from handgrad.training.all_experiments import INDEX, TIMES, compare_all
 
     with refusing(f"--out {out}"):
         output_folder(out, (INDEX, TIMES))
@@ -617,10 +579,10 @@ def compare_all(options: list[str], out: Path, jobs: int | None, resume: bool, c
         write_index(outcomes, out / INDEX, command, seconds, interrupted)
     passed = sum(outcome.passed for outcome in outcomes)
     console.print(f"\nindex  {out / INDEX}\n", soft_wrap=True)
-    verdict = "INTERRUPTED" if interrupted else "PASSED" if passed == len(outcomes) else "FAILED"
-    style = "bold green" if verdict == "PASSED" else "bold red"
-    console.print(f"{verdict}: {passed} of {len(outcomes)} experiments passed in {seconds:.0f} s", style=style)
-    return INTERRUPTED if interrupted else 0 if passed == len(outcomes) else 1
+    ending = Ending(passed == len(outcomes), interrupted)
+    line = f"{ending.word}: {passed} of {len(outcomes)} experiments passed in {seconds:.0f} s"
+    console.print(line, style=ending.style)
+    return ending.exit_code
 
 
 def compare(experiment: "Experiment", device: str, out: Path, command: str, repeated: "Repeated | None" = None) -> int:
@@ -630,8 +592,8 @@ def compare(experiment: "Experiment", device: str, out: Path, command: str, repe
     console = Terminal()
     with console.status(Text(f"preparing {experiment.name}")):
         from handgrad.report import write_report
-        from handgrad.result import passed, write_result
-        from handgrad.runner import TrainingError, prepare, train
+        from handgrad.report.result_json import passed, write_result
+        from handgrad.training.train import TrainingError, prepare, train
 
         with refusing():
             prepared = prepare(experiment, device)
@@ -663,8 +625,8 @@ def compare(experiment: "Experiment", device: str, out: Path, command: str, repe
 
 def _repeat(run: "Run", repeated: Repeated, console: Terminal) -> None:
     """Add the other seeds' outcomes to the run. Ctrl-C marks it as interrupted."""
-    from handgrad.environment import usable_cores
-    from handgrad.seeds import repeats
+    from handgrad.machine.environment import usable_cores
+    from handgrad.training.seeds import repeats
 
     first = run.experiment.seed
     others = range(first + 1, first + repeated.times)
@@ -762,9 +724,9 @@ def summary_table(run: "Run") -> Table:
 
 def distributed(experiment: "Experiment", ranks: "Ranks") -> int:
     """This process's part of one distributed run; rank 0 shows everything. Returns the exit code."""
-    from handgrad.distributed import refuse_unshardable, train
-    from handgrad.ranks import everyones
-    from handgrad.runner import prepare
+    from handgrad.distributed.process_group import everyones
+    from handgrad.distributed.train import refuse_unshardable, train
+    from handgrad.training.train import prepare
 
     with refusing():
         prepared = prepare(experiment, ranks.device)
@@ -782,6 +744,7 @@ def distributed(experiment: "Experiment", ranks: "Ranks") -> int:
                 progress.refresh()
 
         run = train(prepared, ranks, follow)
+    ending = Ending(run.held, run.interrupted)
     if first:
         console.print(distributed_table(experiment.name, run, ranks))
         for side, tally in run.tallies.items():
@@ -790,14 +753,12 @@ def distributed(experiment: "Experiment", ranks: "Ranks") -> int:
                 console.print(heading, failure.render(), sep="\n", soft_wrap=True)
         if run.parted:
             console.print(f"\n{run.parted}", soft_wrap=True)
-        head = "PASSED" if run.held else "FAILED"
-        if run.interrupted:
-            head = f"INTERRUPTED after {len(run.losses):,} of {prepared.steps:,} steps"
+        after = f" after {len(run.losses):,} of {prepared.steps:,} steps" if run.interrupted else ""
         text = "averaged gradients and weights are those of the whole batch, on every process"
-        style = "bold green" if head == "PASSED" else "bold red"
-        console.print(f"{head}: {text if run.held else 'see above'}", style=style, soft_wrap=True)
+        line = f"{ending.word}{after}: {text if run.held else 'see above'}"
+        console.print(line, style=ending.style, soft_wrap=True)
     everyones(None)  # torchrun ends all processes at the first exit code that is not 0: rank 0 has printed by now
-    return INTERRUPTED if run.interrupted else 0 if run.held else 1
+    return ending.exit_code
 
 
 def distributed_table(name: str, run: "DistributedRun", ranks: "Ranks") -> Table:
@@ -828,7 +789,7 @@ def distributed_table(name: str, run: "DistributedRun", ranks: "Ranks") -> Table
 
 def verdict(run: "Run") -> str:
     """The whole run in one line."""
-    from handgrad.result import expectation_met, measured, passed, undecided
+    from handgrad.report.result_json import expectation_met, measured, passed, undecided
 
     if run.interrupted:
         head = f"INTERRUPTED after {len(run.divergence):,} of {run.steps_planned:,} steps"

@@ -1,6 +1,7 @@
 """The blackboard the five lessons write on: training that stops for pictures, tables, and refusals.
 
-Nothing here trains by itself: `handgrad.runner` does, judged as in `handgrad compare`. Nothing here writes a file.
+Nothing here trains by itself: `handgrad.training.train` does, judged as in `handgrad compare`. Nothing here writes a
+file.
 """
 
 import warnings
@@ -17,15 +18,15 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 import scratch
 import torch_impl
 from contract import Array
-from handgrad.environment import one_thread
 from handgrad.experiments import EXPERIMENTS, Expectation
 from handgrad.experiments.score import true_classes
+from handgrad.machine.environment import one_thread
 from handgrad.report import plots
 from handgrad.report.pictures import class_scores
 from handgrad.report.plots import plain_number as number
 from handgrad.report.plots import styled
-from handgrad.run import Run, SideRun
-from handgrad.runner import lattice, prepare, train
+from handgrad.training.record import Run, SideRun
+from handgrad.training.train import lattice, prepare, train
 
 SIDES = {"NumPy": scratch, "PyTorch": torch_impl}
 KEYS = {"NumPy": "scratch", "PyTorch": "torch"}  # the sides' names in a run

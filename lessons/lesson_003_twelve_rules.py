@@ -184,8 +184,8 @@ def _(mo):
 def _(EXPERIMENTS, board, np, scratch, torch_impl):
     from dataclasses import replace
 
-    from handgrad.runner import prepare
-    from handgrad.runner import train as train_both
+    from handgrad.training.train import prepare
+    from handgrad.training.train import train as train_both
 
     bounds = {"hidden, fan 2": 1 / np.sqrt(2), "output, fan 6": 1 / np.sqrt(6)}
     printed_largest = {"hidden, fan 2": 0.6447, "output, fan 6": 0.3988}  # of xor's printed tensors

@@ -20,11 +20,12 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from handgrad import cli, distributed
+from handgrad import cli
+from handgrad.distributed import train as distributed
+from handgrad.distributed.process_group import Ranks, joined
 from handgrad.experiments import Data, Expectation, Experiment
-from handgrad.ranks import Ranks, joined
-from handgrad.runner import prepare
-from handgrad.sides import SIDES
+from handgrad.training.sides import SIDES
+from handgrad.training.train import prepare
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Case:
     """A run of two steps: the recipe, what rank 1 (or every rank) does wrong, and words that the refusal must hold."""
 
     recipe: dict[str, Any] = field(default_factory=dict)
-    bug: dict[str, Any] = field(default_factory=dict)  # name in `handgrad.distributed` → what stands there instead
+    bug: dict[str, Any] = field(default_factory=dict)  # name in `distributed.train` → what stands there instead
     everywhere: bool = False  # whether all ranks have the bug, or rank 1 alone
     words: tuple[str, ...] = ()  # none: it must hold
 

@@ -20,7 +20,7 @@ from benchmarks.questions.question import case_of
 from benchmarks.result import add, load, rows_of, seconds_of
 from benchmarks.timing import Budget
 from handgrad.cli import main
-from handgrad.environment import usable_cores
+from handgrad.machine.environment import usable_cores
 
 TINY = Net((2, 3, 2), 4)
 BINARY = Net((2, 3, 1), 4)

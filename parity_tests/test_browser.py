@@ -21,12 +21,12 @@ from playwright.sync_api import Page, sync_playwright
 from handgrad.experiments import EXPERIMENTS
 from handgrad.report import page as report_page
 from handgrad.report import write_report
-from handgrad.report.film import Film, Frame
 from handgrad.report.index import Outcome, write_index
-from handgrad.run import Repeat
-from handgrad.runner import prepare, train
+from handgrad.report.timeline_pictures import Film, Frame
 from handgrad.trace import sum_of, trace
 from handgrad.trace.page import page as trace_page
+from handgrad.training.record import Repeat
+from handgrad.training.train import prepare, train
 from parity_tests.test_report import fake_run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

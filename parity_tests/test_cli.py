@@ -13,11 +13,13 @@ import pytest
 import handgrad
 import scratch
 import torch_impl
-from handgrad import cli, everything
-from handgrad.everything import kept_results
+from handgrad import cli
 from handgrad.experiments import EXPERIMENTS, Expectation
-from handgrad.run import Repeat
-from handgrad.runner import Prepared, prepare
+from handgrad.experiments.overrides import with_overrides
+from handgrad.training import all_experiments
+from handgrad.training.all_experiments import kept_results
+from handgrad.training.record import Repeat
+from handgrad.training.train import Prepared, prepare
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +79,7 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, words, folder, capsys,
     def fail(*args):
         pytest.fail("training started")
 
-    monkeypatch.setattr("handgrad.runner.train", fail)
+    monkeypatch.setattr("handgrad.training.train.train", fail)
     (folder / "taken").write_text("a file where a folder should be")
     (folder / "blocked" / "report.html").mkdir(parents=True)
     assert cli.main(arguments) == 2
@@ -160,7 +162,7 @@ def test_a_seed_that_fails_parity_fails_the_run(folder, capsys, monkeypatch):
     def broken(request, seeds, jobs, on_done):
         return [Repeat(seed, seed != 2, {"scratch": 0.1, "torch": 0.1}, {"scratch": [], "torch": []}) for seed in seeds]
 
-    monkeypatch.setattr("handgrad.seeds.repeats", broken)
+    monkeypatch.setattr("handgrad.training.seeds.repeats", broken)
     monkeypatch.setattr("handgrad.report.page.seeds_picture", lambda run: None)
     assert cli.main(["compare", "grow-1", "--seeds", "4", "--judge-every", "50"]) == 1
     out = capsys.readouterr().out
@@ -172,7 +174,7 @@ def test_ctrl_c_among_the_seeds_writes_the_first(folder, capsys, monkeypatch):
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("handgrad.seeds.repeats", interrupt)
+    monkeypatch.setattr("handgrad.training.seeds.repeats", interrupt)
     assert cli.main(["compare", "grow-1", "--seeds", "4", "--judge-every", "50"]) == 130
     assert json.loads((folder / "runs" / "grow-1" / "result.json").read_text())["interrupted"]
 
@@ -196,13 +198,13 @@ experiment = replace(EXPERIMENTS["grow-2"], expect=Expectation("final_loss", "ma
 def test_all_runs_each_in_a_folder_and_writes_an_index(folder, capsys, monkeypatch, experiments):
     """Two experiments: one that passes, and one that cannot reach what it expects."""
     (folder / "hard.py").write_text(HARD)
-    of_table = everything._arguments
+    of_table = all_experiments._arguments
 
     def arguments(experiment, options, folder):
         command, name, *rest = of_table(experiment, options, folder)
         return [command, "hard.py:experiment" if name == "grow-2" else name, *rest]
 
-    monkeypatch.setattr(everything, "_arguments", arguments)
+    monkeypatch.setattr(all_experiments, "_arguments", arguments)
     EXPERIMENTS["grow-2"] = experiments["grow-2"]
     command = ["compare", "--all", "--dtype", "float64", "--judge-every", "50", "--out", "all"]
     assert cli.main(command) == 1
@@ -241,16 +243,16 @@ def test_with_another_seed_the_expectation_is_shown_and_decides_nothing(folder, 
 
 def test_all_says_why_an_experiment_gave_nothing(folder, capsys, monkeypatch, experiments):
     EXPERIMENTS["grow-1"] = experiments["grow-1"]
-    monkeypatch.setattr("handgrad.everything._arguments", lambda *_: ["compare", "no-such"])
+    monkeypatch.setattr("handgrad.training.all_experiments._arguments", lambda *_: ["compare", "no-such"])
     assert cli.main(["compare", "--all"]) == 1
     assert "handgrad: error: experiment must be one of" in capsys.readouterr().out
     assert "not run" in (folder / "runs" / "index.html").read_text()
 
 
 def test_another_optimizer_drops_the_first_ones_options():
-    changed = cli.with_overrides(EXPERIMENTS["digits"], {"optimizer": "Adam"})
+    changed = with_overrides(EXPERIMENTS["digits"], {"optimizer": "Adam"})
     assert (changed.optimizer, changed.optimizer_options, changed.lr) == ("Adam", {}, 0.001)
-    assert cli.with_overrides(EXPERIMENTS["digits"], {"optimizer": "SGD"}) == EXPERIMENTS["digits"]
+    assert with_overrides(EXPERIMENTS["digits"], {"optimizer": "SGD"}) == EXPERIMENTS["digits"]
 
 
 def test_a_missed_expectation_exits_1(capsys, monkeypatch):
@@ -275,7 +277,7 @@ def test_failed_parity_exits_1_and_says_why(capsys, monkeypatch):
         trainer.step = step
         return prepared
 
-    monkeypatch.setattr("handgrad.runner.prepare", buggy)
+    monkeypatch.setattr("handgrad.training.train.prepare", buggy)
     assert cli.main(["compare", "line", "--epochs", "2"]) == 1
     out = capsys.readouterr().out
     assert "PyTorch, the first step that failed:" in out
@@ -302,7 +304,7 @@ def test_ctrl_c_before_training_exits_130(capsys, monkeypatch):
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("handgrad.runner.prepare", interrupt)
+    monkeypatch.setattr("handgrad.training.train.prepare", interrupt)
     assert cli.main(["compare", "line"]) == 130
     assert capsys.readouterr().err.strip() == "handgrad: interrupted"
 

@@ -8,8 +8,8 @@ import pytest
 from handgrad.experiments import Expectation
 from handgrad.experiments.csv_file import read
 from handgrad.experiments.data import standardised
-from handgrad.result import expectation_decides
-from handgrad.runner import prepare, train
+from handgrad.report.result_json import expectation_decides
+from handgrad.training.train import prepare, train
 
 FLOWERS = [f"{i},{i % 3 - 0.5},{'clay' if i % 2 else 'sand'},{'rose' if i < 8 else 'iris'}" for i in range(20)]
 HEAD = "height,width,soil,kind"

@@ -13,12 +13,12 @@ import torch
 import torch.distributed as dist
 
 import scratch
-from handgrad import distributed, ranks
 from handgrad.cli import main
+from handgrad.distributed import process_group, train
 from handgrad.experiments import EXPERIMENTS
 from handgrad.judge import judge_shards
-from handgrad.runner import prepare
-from handgrad.sides import SIDES
+from handgrad.training.sides import SIDES
+from handgrad.training.train import prepare
 from parity_tests.sharded import CASES, COMMANDS
 
 ROOT = Path(scratch.__file__).parent.parent
@@ -121,7 +121,7 @@ SHARDS = {"even": (4, 3), "three, uneven": (4, 2, 1), "one": (7,), "seven": (1,)
 @pytest.mark.parametrize("side", SIDES)
 def test_averaged_gradients_hold(side, dtype, reduction, sizes):
     """And one that is off by a few radii does not: the bound is the derived one, not a wide one."""
-    factors = [distributed.factor(reduction, sizes, rank) for rank in range(len(sizes))]
+    factors = [train.factor(reduction, sizes, rank) for rank in range(len(sizes))]
     given = gradient(side, dtype, reduction, sizes, factors, averaged)
     verdict = judge_shards(*given)
     assert verdict.held, verdict.render()
@@ -145,7 +145,7 @@ WRONG = {
 @pytest.mark.parametrize("side", SIDES)
 def test_wrong_averages_are_refused(side, bug):
     reduction, sizes, factors, combine, pattern = WRONG[bug]
-    factors = factors or [distributed.factor(reduction, sizes, rank) for rank in range(len(sizes))]
+    factors = factors or [train.factor(reduction, sizes, rank) for rank in range(len(sizes))]
     verdict = judge_shards(*gradient(side, "float32", reduction, sizes, factors, combine))
     assert verdict.failures
     assert all(failure.tensor.startswith("averaged gradient of") for failure in verdict.failures)
@@ -156,7 +156,7 @@ def test_wrong_averages_are_refused(side, bug):
     ("rows", "world", "sizes"), [(4, 2, [2, 2]), (5, 2, [3, 2]), (7, 4, [2, 2, 2, 1]), (3, 1, [3]), (2, 2, [1, 1])]
 )
 def test_shards(rows, world, sizes):
-    pieces = distributed.shards(rows, world)
+    pieces = train.shards(rows, world)
     assert [piece.stop - piece.start for piece in pieces] == sizes
     assert [i for piece in pieces for i in range(rows)[piece]] == list(range(rows))
 
@@ -171,7 +171,7 @@ def test_shards(rows, world, sizes):
     ],
 )
 def test_factor(reduction, sizes, factors):
-    assert [distributed.factor(reduction, sizes, rank) for rank in range(len(sizes))] == factors
+    assert [train.factor(reduction, sizes, rank) for rank in range(len(sizes))] == factors
 
 
 def layer(name, *args):
@@ -190,12 +190,12 @@ def layer(name, *args):
 )
 def test_what_cannot_be_sharded(recipe, world, words):
     with pytest.raises(ValueError, match=words[0]) as refusal:
-        distributed.refuse_unshardable(prepare(replace(IRIS, **recipe)), world)
+        train.refuse_unshardable(prepare(replace(IRIS, **recipe)), world)
     assert all(word in str(refusal.value) for word in words)
 
 
 def test_a_last_batch_that_is_left_out():
-    distributed.refuse_unshardable(prepare(replace(IRIS, batch_size=111, drop_last=True)), 2)
+    train.refuse_unshardable(prepare(replace(IRIS, batch_size=111, drop_last=True)), 2)
 
 
 def test_not_under_torchrun(capsys, monkeypatch):
@@ -219,7 +219,7 @@ def test_backends(monkeypatch, device, missing, words):
     for name, instead in missing.items():
         monkeypatch.setattr(dist, name, instead)
     with pytest.raises(ValueError, match=words):
-        ranks.backend_of(device)
+        process_group.backend_of(device)
 
 
 def test_a_gpu_for_every_process(monkeypatch):
@@ -228,5 +228,5 @@ def test_a_gpu_for_every_process(monkeypatch):
     monkeypatch.setenv("MASTER_ADDR", "nowhere")
     monkeypatch.setattr(dist, "is_backend_available", lambda name: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(ValueError, match="2 processes, 1 GPUs on this machine"), ranks.joined("cuda"):
+    with pytest.raises(ValueError, match="2 processes, 1 GPUs on this machine"), process_group.joined("cuda"):
         pass

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from handgrad import doctor, rates
 from handgrad.cli import main
-from handgrad.doctor import ADVICE, SECTIONS, Findings, advise, meaning
-from handgrad.rates import AS_FOUND, SHARE, UNSET
+from handgrad.machine import doctor, throughput
+from handgrad.machine.doctor import ADVICE, SECTIONS, Findings, advise, meaning
+from handgrad.machine.throughput import AS_FOUND, SHARE, UNSET
 
 FOUR = {"processor": {"usable cores": 4, "logical cores": 4, "model": "AMD EPYC"}}
 BLAS = {"libraries": {"torch's BLAS": "mkl 2024.2"}}
@@ -195,10 +195,10 @@ def test_a_section_that_fails_is_a_fact(monkeypatch):
 def short(monkeypatch, tmp_path):
     """Hardly any measuring, on a machine whose variables are known, in a folder of the test's own."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(rates, "HERE_SECONDS", 0.01)
-    monkeypatch.setattr(rates, "CHILD_SECONDS", 0.01)
-    monkeypatch.setattr(rates, "SIZE", 16)
-    for name in rates.KERNELS:
+    monkeypatch.setattr(throughput, "HERE_SECONDS", 0.01)
+    monkeypatch.setattr(throughput, "CHILD_SECONDS", 0.01)
+    monkeypatch.setattr(throughput, "SIZE", 16)
+    for name in throughput.KERNELS:
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
@@ -236,13 +236,13 @@ def test_json(short, capsys, tmp_path):
 
 
 def test_kernels_are_measured_in_fresh_processes(short):
-    short.setattr(rates, "CHILDREN_SECONDS", 60)
+    short.setattr(throughput, "CHILDREN_SECONDS", 60)
     short.setenv("OPENBLAS_L2_SIZE", "512")
-    measured = rates.measure()
+    measured = throughput.measure()
     assert measured[AS_FOUND] > 0
     assert measured[UNSET] > 0
     short.setattr(sys, "executable", "no-such-python")
-    assert UNSET not in rates.measure()
+    assert UNSET not in throughput.measure()
 
 
 @pytest.mark.parametrize(
@@ -258,5 +258,5 @@ def test_refusals(short, capsys, arguments, words):
 
 def test_a_busy_machine_measures_one_turn_at_least():
     calls = []
-    seconds, _ = rates._in_turn({"a": (lambda: calls.append("a"), 1), "b": (lambda: calls.append("b"), 2)}, 0.0)
+    seconds, _ = throughput._in_turn({"a": (lambda: calls.append("a"), 1), "b": (lambda: calls.append("b"), 2)}, 0.0)
     assert (len(seconds["a"]), len(seconds["b"]), len(calls)) == (1, 1, 5)

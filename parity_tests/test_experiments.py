@@ -12,9 +12,9 @@ from handgrad.experiments.own import find
 from handgrad.experiments.quartic import quartic
 from handgrad.experiments.score import confusion_matrix, predicted_classes, true_classes
 from handgrad.judge import judge_loss
-from handgrad.result import expectation_decides, expectation_met, overrides
-from handgrad.runner import prepare, train
-from handgrad.sides import build, layer_sizes
+from handgrad.report.result_json import expectation_decides, expectation_met, overrides
+from handgrad.training.sides import build, layer_sizes
+from handgrad.training.train import prepare, train
 from scratch.flags import product
 
 # Name, layer sizes, training, validation and test examples, and whether the seed draws the data.

@@ -29,7 +29,7 @@ ELSEWHERE = {
     "scratch/flags.py": "here they are",
     "handgrad/judge": "a third computation shares no code; each of its entries ignores all flags",
     "handgrad/check": "its entry ignores all flags",
-    "handgrad/rates.py": "measures NumPy's own product",
+    "handgrad/machine/throughput.py": "measures NumPy's own product",
     "benchmarks/questions/floor.py": "measures NumPy's own product",
     "benchmarks/questions/ways.py": "measures NumPy's own product",
     "benchmarks/contenders/jax_jit.py": "JAX's product",

@@ -16,6 +16,7 @@ from rich.table import Table
 from handgrad import cli
 from handgrad.experiments import EXPERIMENTS, Data, Experiment
 from handgrad.experiments.experiment import FIELDS
+from handgrad.files import REPORT, RESULT
 from handgrad.terminal import Terminal, printable
 
 DIGITS = "9" * 4301  # more than `int` reads
@@ -91,7 +92,7 @@ def folder(tmp_path, monkeypatch):
     """An empty folder with things that are in the way."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "taken").write_text("a file where a folder should be")
-    for name in (cli.REPORT, cli.RESULT):
+    for name in (REPORT, RESULT):
         (tmp_path / "blocked" / name).mkdir(parents=True)
     (tmp_path / "loop").symlink_to("loop")
     return tmp_path
@@ -99,9 +100,13 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def nothing_runs(monkeypatch):
-    for place in ("handgrad.runner.train", "handgrad.everything.compare_all", "handgrad.sweep.command.sweep"):
+    for place in (
+        "handgrad.training.train.train",
+        "handgrad.training.all_experiments.compare_all",
+        "handgrad.sweep.command.sweep",
+    ):
         monkeypatch.setattr(place, lambda *args: pytest.fail("it ran"))
-    for place in ("benchmarks.run.run_benchmark", "handgrad.doctor.diagnose", "handgrad.files.write_text"):
+    for place in ("benchmarks.run.run_benchmark", "handgrad.machine.doctor.diagnose", "handgrad.files.write_text"):
         monkeypatch.setattr(place, lambda *args: pytest.fail("it ran"))
 
 
@@ -312,7 +317,7 @@ def test_what_nobody_foresaw_is_no_failed_parity(capsys, monkeypatch):
         def fail(*args, error=error):
             raise error
 
-        monkeypatch.setattr("handgrad.runner.prepare", fail)
+        monkeypatch.setattr("handgrad.training.train.prepare", fail)
         refused(["compare", "line"], capsys)
         refused(["trace", "line"], capsys)
 

@@ -10,14 +10,14 @@ import pytest
 
 from handgrad.experiments import EXPERIMENTS
 from handgrad.experiments.score import true_classes
-from handgrad.moments import looks, plane, resting, thinned
-from handgrad.report import draw, plots
-from handgrad.report.film import DRAWINGS, film
-from handgrad.report.film.over_time import layer
+from handgrad.report import plots, svg
 from handgrad.report.pictures import data_picture, maps
 from handgrad.report.readme import FOLDER, ROWS, beside, standalone
-from handgrad.result import result
-from handgrad.runner import MOMENTS, RECORDED, moments, one_ulp_apart, prepare, train
+from handgrad.report.result_json import result
+from handgrad.report.timeline_pictures import DRAWINGS, film
+from handgrad.report.timeline_pictures.over_time import layer
+from handgrad.training.timeline import looks, plane, resting, thinned
+from handgrad.training.train import MOMENTS, RECORDED, moments, one_ulp_apart, prepare, train
 from scratch.flags import norm, product
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -60,10 +60,10 @@ def test_a_film_shows_the_same_pictures_at_every_moment(name):
         for picture in frame.pictures.values():
             root = ElementTree.fromstring(picture)
             assert frame.label in root.get("aria-label")
-            sizes = [float(text.get("font-size", draw.FONT)) for text in root.iter(f"{SVG}text")]
-            assert min(sizes, default=draw.FONT) >= 11  # of 400 across: legible on a telephone
+            sizes = [float(text.get("font-size", svg.FONT)) for text in root.iter(f"{SVG}text")]
+            assert min(sizes, default=svg.FONT) >= 11  # of 400 across: legible on a telephone
             places = [float(n) for n in re.findall(r'\b(?:c?x|x1|x2)="(-?[\d.]+)"', picture)]
-            assert -1 <= min(places) <= max(places) <= draw.WIDTH + 1
+            assert -1 <= min(places) <= max(places) <= svg.WIDTH + 1
 
 
 @pytest.mark.parametrize("name", ["moons", "prod"])
@@ -160,7 +160,7 @@ def test_the_net_is_drawn_with_its_numbers():
     assert [float(text.split()[1]) for text in weights] == pytest.approx([float(f"{w:.4g}") for w in expected])
     assert len(biases) == 7
     lines = list(root.iter(f"{SVG}line"))
-    assert [line.get("stroke") == draw.PLUS for line in lines] == [w >= 0 for w in expected]
+    assert [line.get("stroke") == svg.PLUS for line in lines] == [w >= 0 for w in expected]
     assert len([c for c in root.iter(f"{SVG}circle") if list(c)]) == 9
 
 
@@ -294,7 +294,7 @@ def test_features_against_each_other(name, pairs):
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (-2.3, 7.1), (1e-9, 3e-9), (0, 2500), (4, 4)])
 def test_ticks_are_round_and_inside(low, high):
-    found = draw.ticks(low, high)
+    found = svg.ticks(low, high)
     assert 1 <= len(found) <= 6
     assert all(low - 1e-9 * abs(low) <= tick <= high + 1e-9 * abs(high) for tick in found)
     steps = np.diff(found)

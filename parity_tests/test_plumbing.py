@@ -15,18 +15,14 @@ import pytest
 from rich.console import Console
 
 from handgrad import cli
-from handgrad.distributed import DistributedRun
+from handgrad.distributed.train import DistributedRun
 from handgrad.experiments import EXPERIMENTS, Data, Expectation, Experiment
 from handgrad.experiments.experiment import METRICS
 from handgrad.judge import Ball, Tally, Verdict
 from handgrad.report.index import Outcome as IndexRow
 from handgrad.report.index import write_index
 from handgrad.report.page import side_rows, write_report
-from handgrad.result import result
-from handgrad.run import EpochRecord, Repeat
-from handgrad.runner import batches, prepare, train
-from handgrad.seeds import Request, repeats
-from handgrad.sides import SIDES
+from handgrad.report.result_json import result
 from handgrad.sweep import run as sweep_run
 from handgrad.sweep.command import summary_table as sweep_table
 from handgrad.sweep.page import write_page as write_sweep
@@ -35,6 +31,10 @@ from handgrad.trace.page import page as trace_page
 from handgrad.trace.step import Layer, Tensor, Trace
 from handgrad.trace.words import text as trace_text
 from handgrad.trace.words import to_json as trace_json
+from handgrad.training.record import EpochRecord, Repeat
+from handgrad.training.seeds import Request, repeats
+from handgrad.training.sides import SIDES
+from handgrad.training.train import batches, prepare, train
 from parity_tests.test_report import fake_run
 from parity_tests.test_sweep import made_up
 

@@ -16,9 +16,9 @@ from handgrad.experiments import EXPERIMENTS
 from handgrad.experiments.score import confusion_matrix, predicted_classes, true_classes
 from handgrad.judge import Failure, Tally
 from handgrad.report import plots, write_report
-from handgrad.run import EpochRecord, Run, SideRun
-from handgrad.runner import lattice, prepare, train
-from handgrad.sides import layer_sizes
+from handgrad.training.record import EpochRecord, Run, SideRun
+from handgrad.training.sides import layer_sizes
+from handgrad.training.train import lattice, prepare, train
 from scratch.flags import product
 
 LIMIT = 3_000_000  # bytes

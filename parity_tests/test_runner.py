@@ -14,8 +14,8 @@ import scratch
 from handgrad.cli import verdict
 from handgrad.experiments import EXPERIMENTS, Data
 from handgrad.judge import Tally
-from handgrad.result import overrides, passed, result, undecided, write_result
-from handgrad.runner import GRID_POINTS, divergence, lattice, prepare, refuse_non_finite, train
+from handgrad.report.result_json import overrides, passed, result, undecided, write_result
+from handgrad.training.train import GRID_POINTS, divergence, lattice, prepare, refuse_non_finite, train
 from parity_tests.test_report import fake_run
 
 SHORT = replace(EXPERIMENTS["xor"], epochs=1, batch_size=500)  # five steps
@@ -144,7 +144,7 @@ def test_an_echo_of_ctrl_c_is_not_a_second_one():
 
 
 def test_a_second_ctrl_c_interrupts_at_once(monkeypatch):
-    monkeypatch.setattr("handgrad.runner.PATIENCE", -1.0)
+    monkeypatch.setattr("handgrad.training.train.PATIENCE", -1.0)
     with pytest.raises(KeyboardInterrupt):
         train(prepare(SHORT), on_step=twice)
 
@@ -296,7 +296,7 @@ def flattened(value, field=""):
 
 
 def variables_unset(monkeypatch):
-    from handgrad.environment import VARIABLES
+    from handgrad.machine.environment import VARIABLES
 
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)

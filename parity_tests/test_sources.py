@@ -11,10 +11,10 @@ import typer
 import scratch
 from handgrad import cli
 from handgrad.experiments import EXPERIMENTS
-from handgrad.sides import SIDES
 from handgrad.sources import BOXES, Box, page
 from handgrad.sources.measure import NAMES, measured, recipe
 from handgrad.sources.table import LESSONS, TITLES
+from handgrad.training.sides import SIDES
 
 REFRESH = "run: make sources"
 VALUES = page.load()

@@ -9,11 +9,11 @@ from benchmarks.command import run_compare
 from benchmarks.contenders import OURS, TORCH
 from benchmarks.result import BadResultError
 from handgrad import cli
-from handgrad.everything import TIMES, kept_results
 from handgrad.experiments import EXPERIMENTS
 from handgrad.report.index import Outcome, write_index
 from handgrad.sweep import run as sweep_run
 from handgrad.sweep.plan import Asked, plan
+from handgrad.training.all_experiments import TIMES, kept_results
 
 BENCH = {
     "format": 1,

@@ -12,8 +12,8 @@ from scipy import stats
 
 from handgrad import cli
 from handgrad.experiments import EXPERIMENTS
+from handgrad.experiments.overrides import with_overrides
 from handgrad.report.plots import to_svg
-from handgrad.runner import prepare, train
 from handgrad.sweep import run as sweep_run
 from handgrad.sweep.command import planned, summary_table
 from handgrad.sweep.dead_relu import Rate, agrees, disagreements
@@ -24,6 +24,7 @@ from handgrad.sweep.plan import Asked, plan
 from handgrad.sweep.presets import PRESETS, asked
 from handgrad.sweep.run import Outcome, Sweep, run_key, stored, sweep
 from handgrad.sweep.summary import largest_gap, rows, wilson
+from handgrad.training.train import prepare, train
 
 SMALL = ["sweep", "line", "--width", "2,4", "--activation", "relu,tanh", "--epochs", "2", "--jobs", "1"]
 RESULT = "runs/sweep-line/result.json"
@@ -113,14 +114,14 @@ AXES = [
 @pytest.mark.parametrize(("axes", "name", "fields"), AXES, ids=[f"{name} {list(axes)}" for axes, name, _ in AXES])
 def test_axes_change_the_experiment(axes, name, fields):
     request = plan(Asked(name, axes)).cells[-1].request
-    experiment = cli.with_overrides(EXPERIMENTS[name], request.given)
+    experiment = with_overrides(EXPERIMENTS[name], request.given)
     assert {field: getattr(experiment, field) for field in fields} == fields
 
 
 @pytest.mark.parametrize(("epochs", "steps", "every"), [(1, 25, 1), (2, 50, 1), (50, 1250, 25), (200, 5000, 100)])
 def test_about_fifty_steps_are_judged(epochs, steps, every):
     what = plan(Asked("xor", {"width": (2, 4)}, given={"epochs": epochs}))
-    assert prepare(cli.with_overrides(EXPERIMENTS["xor"], what.cells[0].request.given)).steps == steps
+    assert prepare(with_overrides(EXPERIMENTS["xor"], what.cells[0].request.given)).steps == steps
     assert {cell.request.given["judge_every"] for cell in what.cells} == {every}
     what = plan(Asked("xor", {"width": (2, 4)}, given={"epochs": epochs, "judge_every": 7}))
     assert {cell.request.given["judge_every"] for cell in what.cells} == {7}
@@ -234,7 +235,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(arguments, words, folder, 
     def fail(*args):
         pytest.fail("training started")
 
-    monkeypatch.setattr("handgrad.runner.train", fail)
+    monkeypatch.setattr("handgrad.training.train.train", fail)
     (folder / "taken").write_text("a file where a folder should be")
     assert cli.main(["sweep", *arguments]) == 2
     out, err = capsys.readouterr()
@@ -360,7 +361,7 @@ def test_one_failed_number_fails_the_sweep(folder, capsys, monkeypatch):
         trainer.step = step
         return prepared
 
-    monkeypatch.setattr("handgrad.runner.prepare", buggy)
+    monkeypatch.setattr("handgrad.training.train.prepare", buggy)
     assert cli.main(SMALL) == 1
     out = capsys.readouterr().out
     for word in [

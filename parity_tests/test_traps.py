@@ -17,7 +17,7 @@ import scratch
 from handgrad import judge
 from handgrad.check import check_gradients
 from handgrad.experiments import EXPERIMENTS
-from handgrad.runner import prepare, train
+from handgrad.training.train import prepare, train
 from parity_tests import noisy_blas, test_normalization
 from parity_tests.samples import as_tuple, loss_arrays
 from parity_tests.tables import DTYPES, LOSSES, ODD_OPS, OPS, OPTIMIZERS

@@ -14,7 +14,7 @@ from benchmarks.result import Row
 from benchmarks.timing import no_collection
 from handgrad.experiments import EXPERIMENTS
 from handgrad.judge import StepJudge
-from handgrad.runner import Prepared, batches, prepare
+from handgrad.training.train import Prepared, batches, prepare
 
 GOAL = 0.97
 SIDES = {"scratch": OURS, "torch": TORCH}

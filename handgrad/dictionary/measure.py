@@ -15,10 +15,10 @@ import scratch
 import torch_impl
 from handgrad.dictionary.samples import PARTS, sample
 from handgrad.dictionary.source import Entry, fingerprint
-from handgrad.environment import cpu_model
 from handgrad.judge import Verdict, judge_backward, judge_clip, judge_forward, judge_loss, judge_optimizer, snapshot
 from handgrad.judge.ball import Ball
 from handgrad.judge.verdict import watched
+from handgrad.machine.environment import cpu_model
 
 Numbers = npt.NDArray[Any]
 SIDES: dict[str, Any] = {"scratch": scratch, "torch": torch_impl}

@@ -9,8 +9,8 @@ from typing import Any
 from contract.names import SIDES
 from handgrad.experiments import Experiment
 from handgrad.files import write_text
+from handgrad.format import NONE, count, duration, number, share
 from handgrad.report import template
-from handgrad.report.words import NONE, count, duration, number, share
 
 SOURCES = {
     "000": "Source 000: from logistic regression to perceptrons",

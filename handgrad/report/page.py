@@ -8,13 +8,13 @@ import numpy.typing as npt
 
 from contract.names import SIDES
 from handgrad.files import write_text
+from handgrad.format import NONE, count, duration, number, plain, written
 from handgrad.report import template
-from handgrad.report.film import Film, Frame, film
 from handgrad.report.pictures import curves, maps, seeds_picture
-from handgrad.report.words import NONE, count, duration, number, plain, written
-from handgrad.result import undecided
-from handgrad.run import Run, SideRun
-from handgrad.sides import layer_sizes
+from handgrad.report.result_json import undecided
+from handgrad.report.timeline_pictures import Film, Frame, film
+from handgrad.training.record import Run, SideRun
+from handgrad.training.sides import layer_sizes
 
 FILM_SIZE = 3_500_000  # bytes: with everything else, the page stays under five megabytes
 MAX_EPOCHS = 200  # rows of the table of epochs

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from contract import Array
 from contract.names import SIDES
 from handgrad.experiments.score import true_classes
-from handgrad.moments import plane
+from handgrad.format import count, share, written
 from handgrad.report import plots
-from handgrad.report.words import count, share, written
-from handgrad.run import Run
+from handgrad.training.record import Run
+from handgrad.training.timeline import plane
 
 
 class Picture(NamedTuple):

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from handgrad.experiments import EXPERIMENTS
 from handgrad.files import write_text
-from handgrad.report.draw import FONT, WIDTH
-from handgrad.report.film import film
+from handgrad.report.svg import FONT, WIDTH
 from handgrad.report.template import SHARED
-from handgrad.runner import prepare, train
+from handgrad.report.timeline_pictures import film
+from handgrad.training.train import prepare, train
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 

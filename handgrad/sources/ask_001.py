@@ -193,7 +193,7 @@ def epochs(_: Side) -> str:
     from dataclasses import replace
 
     from handgrad.experiments import EXPERIMENTS
-    from handgrad.runner import prepare
+    from handgrad.training.train import prepare
 
     recipe = EXPERIMENTS["five-features"]
     counts = [prepare(replace(recipe, batch_size=size)).steps_per_epoch for size in (None, 20)]

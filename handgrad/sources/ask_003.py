@@ -9,8 +9,8 @@ import numpy as np
 from contract import Array
 from handgrad.experiments import EXPERIMENTS, data
 from handgrad.experiments.own import find
-from handgrad.runner import lattice
 from handgrad.sources.box import Side, net, refused, steps, text
+from handgrad.training.train import lattice
 
 RULES = {
     "binary": ("and", "or", "xor", "stripe", "square", "disc"),

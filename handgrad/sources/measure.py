@@ -6,12 +6,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from handgrad.environment import one_thread
 from handgrad.experiments import EXPERIMENTS, Experiment
-from handgrad.result import CODE
-from handgrad.sides import SIDES
+from handgrad.machine.environment import one_thread
+from handgrad.report.result_json import CODE
 from handgrad.sources.box import Box
 from handgrad.sources.table import BOXES
+from handgrad.training.sides import SIDES
 
 NAMES = sorted({name for boxes in BOXES.values() for box in boxes.values() for name in box.experiments})
 """The experiments that some box shows."""
@@ -67,8 +67,8 @@ def _stored(experiment: Experiment, runs: Path) -> dict[str, Any] | None:
 
 
 def _run(experiment: Experiment) -> dict[str, Any]:
-    from handgrad.result import result
-    from handgrad.runner import prepare, train
+    from handgrad.report.result_json import result
+    from handgrad.training.train import prepare, train
 
     return result(train(prepare(experiment), f"handgrad compare {experiment.name}", pictures=False))
 

@@ -7,9 +7,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from handgrad.experiments import EXPERIMENTS
-from handgrad.sides import SIDES
 from handgrad.sources.box import Box
 from handgrad.sources.table import BOXES, LESSONS, TITLES
+from handgrad.training.sides import SIDES
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE, VALUES = "sources.md", "sources.json"

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.experiments.data import circle, line
-from handgrad.runner import lattice
 from handgrad.sources.box import Box, Side, net, steps, text
+from handgrad.training.train import lattice
 
 EXPERIMENTS_PAGE = "experiments.md"
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.experiments import EXPERIMENTS
-from handgrad.sides import build
 from handgrad.sources.box import Box, Side, refused, steps, text
+from handgrad.training.sides import build
 from scratch.flags import product
 
 LOOK, EXPERIMENTS_PAGE = "introspection.md", "experiments.md"

@@ -12,10 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from contract.names import SIDES
-from handgrad.cli import INTERRUPTED, REFRESH, REPORT, RESULT, refusing
-from handgrad.environment import usable_cores
-from handgrad.files import output_folder
-from handgrad.report.words import share
+from handgrad.ending import Ending
+from handgrad.errors import refusing
+from handgrad.files import REPORT, RESULT, output_folder
+from handgrad.format import share
+from handgrad.machine.environment import usable_cores
 from handgrad.sweep.dead_relu import agrees, disagreements, rates
 from handgrad.sweep.page import cell_words, judged, spread, write_page, written
 from handgrad.sweep.plan import Asked, Plan, plan
@@ -23,7 +24,7 @@ from handgrad.sweep.presets import DEAD_RELU, DEAD_RELU_SEEDS, NETS, PRESETS, as
 from handgrad.sweep.run import Outcome, Sweep, stored, sweep
 from handgrad.sweep.summary import rows
 from handgrad.sweep.words import value_words, words
-from handgrad.terminal import Terminal
+from handgrad.terminal import REFRESH, Terminal
 
 SHOWN = 40  # rows of the table in a terminal; the page and the JSON have all
 
@@ -105,7 +106,7 @@ def run(plan_: Plan, jobs: int | None, out: Path, resume: bool, command: str) ->
     console.print(f"\nreport  {out / REPORT}\nresult  {out / RESULT}\n", soft_wrap=True)
     good = passed(found)
     console.print(verdict(found), style="bold green" if good else "bold red", soft_wrap=True)
-    return INTERRUPTED if found.interrupted else 0 if good else 1
+    return Ending(good, found.interrupted).exit_code
 
 
 def passed(found: Sweep) -> bool:

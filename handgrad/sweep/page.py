@@ -8,9 +8,9 @@ from markupsafe import Markup
 
 from contract.names import SIDES
 from handgrad.files import write_text
+from handgrad.format import count, number, plain, share
 from handgrad.report import template
 from handgrad.report.plots import to_svg
-from handgrad.report.words import count, number, plain, share
 from handgrad.sweep.dead_relu import Rate, agrees, disagreements, rates
 from handgrad.sweep.maps import Map, best, maps
 from handgrad.sweep.pictures import heat_map, shades, shares

@@ -10,8 +10,8 @@ from typing import Any
 
 from handgrad.experiments import Data, Experiment
 from handgrad.experiments.experiment import METRICS
-from handgrad.seeds import Request
 from handgrad.sweep.words import words
+from handgrad.training.seeds import Request
 
 AXES = ("activation", "width", "depth", "optimizer", "lr", "batch_size")
 """What can be swept. `width` and `depth` are units in each hidden layer and the number of hidden layers."""
@@ -72,7 +72,7 @@ def plan(asked: Asked) -> Plan:
     Raises ValueError for an axis that the experiment does not have, a metric that its data do not have, and whatever
     `prepare` refuses of any combination.
     """
-    from handgrad.cli import with_overrides
+    from handgrad.experiments.overrides import with_overrides
     from handgrad.experiments.own import find
 
     original = find(asked.name, asked.csv, asked.target)
@@ -112,9 +112,9 @@ def rehearsed(values: dict[str, Any], request: Request, seed: int) -> tuple[Cell
 
     Unless the user said otherwise, about `JUDGED` steps of a run are judged. Raises what `prepare` raises.
     """
-    from handgrad.cli import with_overrides
+    from handgrad.experiments.overrides import with_overrides
     from handgrad.experiments.own import find
-    from handgrad.runner import prepare
+    from handgrad.training.train import prepare
 
     experiment = with_overrides(find(request.name, request.csv, request.target), request.given)
     prepared = prepare(replace(experiment, seed=seed), request.device)

@@ -11,8 +11,8 @@ ours.
 from dataclasses import dataclass
 from typing import Any
 
-from handgrad.seeds import Request
 from handgrad.sweep.plan import Asked, Plan, rehearsed, seeds_from, settings
+from handgrad.training.seeds import Request
 
 ACTIVATION, WIDTH, DEPTH = ("sigmoid", "tanh", "relu"), (2, 4, 8, 16), (1, 2, 3)
 OPTIMIZER, LR, BATCH = ("SGD", "Adam", "RMSprop", "Adagrad"), (0.001, 0.005, 0.01), (50, 100, 250)
@@ -79,8 +79,8 @@ def dead_relu(words: Asked) -> Plan:
     The weight comes from U(−1, 1). Where it is not positive the ReLU is off for the one input there is, its derivative
     is 0, and no step changes anything: in theory half of all runs. A LeakyReLU has no such place.
     """
-    from handgrad.cli import with_overrides
     from handgrad.experiments import EXPERIMENTS
+    from handgrad.experiments.overrides import with_overrides
 
     first = words.seed or 0
     seeds = seeds_from(first, words.seeds)

@@ -13,11 +13,11 @@ import handgrad
 from contract.names import SIDES
 from handgrad.experiments.experiment import METRICS
 from handgrad.files import write_text
-from handgrad.processes import run_all
 from handgrad.rules import COUNT, FINITE, NOT_NEGATIVE, TEXT, TRUTH, is_real, or_none
-from handgrad.seeds import Request, trained
 from handgrad.stored import load
 from handgrad.sweep.plan import Plan
+from handgrad.training.parallel import run_all
+from handgrad.training.seeds import Request, trained
 
 SCHEMA_VERSION = 1
 SAVE_EVERY = 1.0  # seconds between two writings of what is finished
@@ -114,7 +114,7 @@ def sweep(
     Ctrl-C ends it: what was finished by then is returned with `interrupted` set. Raises OSError where `path` cannot be
     written, and ValueError for what a seed's data refuse.
     """
-    from handgrad.environment import environment
+    from handgrad.machine.environment import environment
 
     found = Sweep(plan, command, list(kept), kept=len(kept))
     found.environment = environment(plan.cells[0].request.device, plan.experiment.dtype)

@@ -17,7 +17,7 @@ from contract import Trainer
 from handgrad.judge import Ball, Format, StepJudge, Verdict
 from handgrad.judge import layers as rules
 from handgrad.judge import losses as loss_rules
-from handgrad.runner import Prepared, batches
+from handgrad.training.train import Prepared, batches
 
 Array = npt.NDArray[Any]
 

@@ -20,10 +20,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 import torch_impl
 from contract import Array, Target
-from handgrad.environment import one_thread
+from handgrad.distributed.process_group import Ranks, everyones
 from handgrad.judge import Tally, Verdict, judge_net, judge_optimizer, judge_shards, snapshot
-from handgrad.ranks import Ranks, everyones
-from handgrad.runner import Prepared, batches, interruptible
+from handgrad.machine.environment import one_thread
+from handgrad.training.train import Prepared, batches, interruptible
 from scratch.flags import product
 
 WHOLE_BATCH = ("Dropout", "AlphaDropout", "RReLU")

@@ -18,12 +18,12 @@ import numpy.typing as npt
 
 from contract import Array, Parameter, Target, Trainer
 from handgrad.check.subject import one_line
-from handgrad.environment import environment, one_thread
 from handgrad.experiments import Data, Experiment
 from handgrad.experiments.score import confusion_matrix, predicted_classes, true_classes
 from handgrad.judge import StepJudge
-from handgrad.run import EpochRecord, Moment, Run, SideRun
-from handgrad.sides import build, build_pair
+from handgrad.machine.environment import environment, one_thread
+from handgrad.training.record import EpochRecord, Moment, Run, SideRun
+from handgrad.training.sides import build, build_pair
 
 DEVICES = ("cpu", "cuda", "mps", "xpu")
 GRID_POINTS = 101  # per axis, as in source 003

@@ -1,6 +1,6 @@
 """How fast this machine multiplies, on one thread: what `handgrad doctor` measures in less than 5 seconds.
 
-`python -m handgrad.rates SECONDS` prints the rate of NumPy's matrix product in a fresh process.
+`python -m handgrad.machine.throughput SECONDS` prints the rate of NumPy's matrix product in a fresh process.
 """
 
 import os
@@ -30,7 +30,7 @@ def measure() -> dict[str, float]:
     """
     import torch
 
-    from handgrad.environment import one_thread
+    from handgrad.machine.environment import one_thread
 
     rng = np.random.default_rng(0)
     a, b = (rng.standard_normal((SIZE, SIZE), np.float32) for _ in range(2))
@@ -86,7 +86,7 @@ def _fresh_processes() -> dict[str, float]:
     """
     rates: dict[str, list[float]] = {AS_FOUND: [], UNSET: []}
     end = perf_counter() + CHILDREN_SECONDS
-    command = [sys.executable, "-m", "handgrad.rates", str(CHILD_SECONDS)]
+    command = [sys.executable, "-m", "handgrad.machine.throughput", str(CHILD_SECONDS)]
     one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     try:
         for name in (AS_FOUND, UNSET, UNSET, AS_FOUND):

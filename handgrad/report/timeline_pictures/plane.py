@@ -9,13 +9,13 @@ from matplotlib.colors import to_rgb
 from contract import Array
 from contract.names import SIDES
 from handgrad.experiments.score import true_classes
-from handgrad.moments import Look
-from handgrad.report import draw, plots
-from handgrad.report.draw import INK, MUTED, WIDTH, Plane, tag, text
-from handgrad.report.film.net import hidden, number_of
+from handgrad.format import number, share
+from handgrad.report import plots, svg
 from handgrad.report.pictures import axis_names, class_scores
-from handgrad.report.words import number, share
-from handgrad.run import Run
+from handgrad.report.svg import INK, MUTED, WIDTH, Plane, tag, text
+from handgrad.report.timeline_pictures.net import hidden, number_of
+from handgrad.training.record import Run
+from handgrad.training.timeline import Look
 
 MAPS = 16  # neurons shown at most, and
 PER_LAYER = 8  # of one layer
@@ -82,7 +82,7 @@ def neurons(run: Run, seen: Sequence[Look], i: int) -> str | None:
         x, y = (k % columns) * (size + 10), (k // columns) * (size + gap)
         side = plots.lattice_side(np.zeros((len(values), 2)))
         parts += [
-            draw.image(draw.signed(values, limit).reshape(side, side, 3), x, y + 20, size, size),
+            svg.image(svg.signed(values, limit).reshape(side, side, 3), x, y + 20, size, size),
             text(x, y + 14, f"{number_of(name, maps)}.{unit}", fill=INK),
             text(x + size, y + 14, f"±{plots.plain_number(limit, 2)}", "end", fill=MUTED, font_size=11),
         ]
@@ -90,7 +90,7 @@ def neurons(run: Run, seen: Sequence[Look], i: int) -> str | None:
     words = "layer.neuron; ±: its largest value; brown: below 0, teal: above"
     parts.append(text(0, height - 6, words, fill=MUTED, font_size=12))
     label = f"Output of {len(chosen)} hidden neurons over the input plane, {seen[i].label}."
-    return draw.svg(height, label, *parts)
+    return svg.svg(height, label, *parts)
 
 
 def _map(run: Run, colours: Array, label: str, said: str = "", points: bool = False) -> str:
@@ -102,7 +102,7 @@ def _map(run: Run, colours: Array, label: str, said: str = "", points: bool = Fa
     every = np.unique(np.linspace(0, side - 1, PIXELS).round().astype(int))
     pixels = colours.reshape(side, side, 3)[np.ix_(every, every)]
     marks = _points(run, plane) if points else text(WIDTH / 2, 376, said, "middle", fill=MUTED)
-    return draw.svg(385, label, plane.axes(*axis_names(run)[:2]), draw.image(pixels, *plane.box), marks)
+    return svg.svg(385, label, plane.axes(*axis_names(run)[:2]), svg.image(pixels, *plane.box), marks)
 
 
 def _points(run: Run, plane: Plane, most: int = 150) -> str:

@@ -11,8 +11,8 @@ import numpy as np
 import handgrad
 from handgrad.experiments import EXPERIMENTS, Experiment
 from handgrad.files import write_text
-from handgrad.moments import Look, looks
-from handgrad.run import Run, SideRun
+from handgrad.training.record import Run, SideRun
+from handgrad.training.timeline import Look, looks
 
 SCHEMA_VERSION = 1
 

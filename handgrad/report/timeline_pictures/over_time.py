@@ -6,12 +6,12 @@ import numpy as np
 
 from contract.names import SIDES
 from handgrad.experiments.score import true_classes
-from handgrad.moments import Look
-from handgrad.report import draw, plots
-from handgrad.report.draw import FONT, INK, MUTED, WIDTH, Plane, tag, text
+from handgrad.format import number, share
+from handgrad.report import plots, svg
 from handgrad.report.pictures import class_scores
-from handgrad.report.words import number, share
-from handgrad.run import Run
+from handgrad.report.svg import FONT, INK, MUTED, WIDTH, Plane, tag, text
+from handgrad.training.record import Run
+from handgrad.training.timeline import Look
 
 BARS = 100  # training examples whose probability is drawn
 
@@ -38,7 +38,7 @@ def gradients(run: Run, seen: Sequence[Look], i: int) -> str | None:
         ends.append((layer(name.removesuffix("weight").rstrip(".")), line[-1][1]))
     parts.append(_at_the_ends(plane, ends))
     ours = "; ".join(f"{name} {number(lengths['scratch', name][i], 3)}" for name in names)
-    return draw.svg(330, f"Length of the gradients, {seen[i].label}: {ours}.", *parts, _sides_legend(322))
+    return svg.svg(330, f"Length of the gradients, {seen[i].label}: {ours}.", *parts, _sides_legend(322))
 
 
 def units(run: Run, seen: Sequence[Look], i: int) -> str | None:
@@ -58,7 +58,7 @@ def units(run: Run, seen: Sequence[Look], i: int) -> str | None:
     parts.append(_at_the_ends(plane, ends))
     lines = [text(0, 345 + 18 * k, words_, fill=MUTED) for k, words_ in enumerate(said)]
     label = f"Dead units and saturated numbers, {seen[i].label}. {'; '.join(said)}."
-    return draw.svg(340 + 18 * len(said), label, *parts, _sides_legend(322), *lines)
+    return svg.svg(340 + 18 * len(said), label, *parts, _sides_legend(322), *lines)
 
 
 def probabilities(run: Run, seen: Sequence[Look], i: int) -> str | None:
@@ -84,7 +84,7 @@ def probabilities(run: Run, seen: Sequence[Look], i: int) -> str | None:
     parts.append(text(44, 338, "bar: NumPy, line: PyTorch", fill=MUTED))
     right = float(((scores["scratch"] > 0.5) == (truth == 1)).mean())
     label = f"Probability of {run.data.classes[1]} for {rows} training examples, {seen[i].label}: {share(right)} right."
-    return draw.svg(345, label, *parts)
+    return svg.svg(345, label, *parts)
 
 
 def _over_time(seen: Sequence[Look], ends: tuple[float, float], log: bool = False) -> Plane:
@@ -94,7 +94,7 @@ def _over_time(seen: Sequence[Look], ends: tuple[float, float], log: bool = Fals
 def _line(side: str, points: Sequence[tuple[float, float]]) -> str:
     """A line through what was measured, and on the NumPy side a dot at every moment: between them nobody looked."""
     dots = [tag("circle", cx=x, cy=y, r=1.8) for x, y in points] if side == "scratch" else []
-    return "".join([draw.polyline(points, **draw.SIDE_LINES[side]), *dots])
+    return "".join([svg.polyline(points, **svg.SIDE_LINES[side]), *dots])
 
 
 def layer(name: str) -> str:
@@ -130,6 +130,6 @@ def _sides_legend(y: float) -> str:
     parts = []
     for k, (side, name) in enumerate(SIDES.items()):
         x = 50.0 + 110 * k
-        parts.append(tag("line", x1=x, x2=x + 24, y1=y - 4, y2=y - 4, **draw.SIDE_LINES[side]))
+        parts.append(tag("line", x1=x, x2=x + 24, y1=y - 4, y2=y - 4, **svg.SIDE_LINES[side]))
         parts.append(text(x + 30, y, name))
     return "".join(parts)

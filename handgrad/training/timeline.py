@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from contract import Array, Trainer
-from handgrad.environment import one_thread
-from handgrad.run import Run
-from handgrad.sides import build_pair
+from handgrad.machine.environment import one_thread
 from handgrad.trace.step import leaves_of, recorded
+from handgrad.training.record import Run
+from handgrad.training.sides import build_pair
 from scratch.flags import norm
 
 BATCH = 256  # training examples, the first ones

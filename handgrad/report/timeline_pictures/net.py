@@ -6,11 +6,11 @@ from itertools import pairwise
 import numpy as np
 
 from contract import Array
-from handgrad.moments import Look
-from handgrad.report import draw
-from handgrad.report.draw import INK, MUTED, WIDTH, tag, text
-from handgrad.report.words import number
-from handgrad.run import Run
+from handgrad.format import number
+from handgrad.report import svg
+from handgrad.report.svg import INK, MUTED, WIDTH, tag, text
+from handgrad.training.record import Run
+from handgrad.training.timeline import Look
 
 COLUMN = 10  # neurons of a layer drawn at most
 
@@ -45,7 +45,7 @@ def network(run: Run, seen: Sequence[Look], i: int) -> str | None:
     ends = ", ".join(number(float(v), 3) for v in values[-1][:4])
     sizes = "-".join(str(len(v)) for v in values)
     label = f"The net {sizes} with the first training example, {look.label}; it answers {ends}."
-    return draw.svg(height + 22, label, *parts, _legend(height + 16))
+    return svg.svg(height + 22, label, *parts, _legend(height + 16))
 
 
 def _wires(weight: Array, left: list[tuple[float, float]], right: list[tuple[float, float]]) -> str:
@@ -78,13 +78,13 @@ def _column(places: list[tuple[float, float]], values: Array, bias: Array | None
 
 
 def _sign(value: float) -> str:
-    return draw.PLUS if value >= 0 else draw.MINUS
+    return svg.PLUS if value >= 0 else svg.MINUS
 
 
 def _legend(y: float) -> str:
     """What colours and squares mean."""
     parts = []
-    for x, colour, words in ((30.0, draw.PLUS, "above 0"), (140.0, draw.MINUS, "below 0")):
+    for x, colour, words in ((30.0, svg.PLUS, "above 0"), (140.0, svg.MINUS, "below 0")):
         parts += [tag("path", d=f"M{x:g} {y - 4:g}h24", stroke=colour, stroke_width=4), text(x + 30, y, words)]
     parts += [tag("path", d=f"M250 {y - 9:g}h9v9h-9z", fill="none", stroke=INK), text(265, y, "bias of a neuron")]
     return "".join(parts)

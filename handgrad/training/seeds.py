@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from handgrad.processes import run_all
-from handgrad.run import Repeat, Run
+from handgrad.training.parallel import run_all
+from handgrad.training.record import Repeat, Run
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Request:
 
 def trained(request: Request, seed: int) -> Run:
     """Both sides, trained and judged from one seed. Raises KeyboardInterrupt for a run that Ctrl-C cut short."""
-    from handgrad.cli import with_overrides
+    from handgrad.experiments.overrides import with_overrides
     from handgrad.experiments.own import find
-    from handgrad.runner import prepare, train
+    from handgrad.training.train import prepare, train
 
     experiment = with_overrides(find(request.name, request.csv, request.target), request.given)
     run = train(prepare(replace(experiment, seed=seed), request.device), pictures=False)

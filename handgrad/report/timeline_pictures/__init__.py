@@ -1,7 +1,7 @@
 """The recorded moments of training, as pictures of the same things at every moment.
 
 `film(run)` is what the report's slider moves through. A drawing is a function of the run, of everything seen at its
-moments, and of the number of the moment to draw; None where there is nothing of that kind to draw.
+moments, and of the number of the moment to draw; None where there is nothing of that kind to svg.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handgrad.moments import Look, looks
-from handgrad.report.film.net import network
-from handgrad.report.film.over_time import gradients, probabilities, units
-from handgrad.report.film.plane import difference, neurons, region
-from handgrad.run import Run
+from handgrad.report.timeline_pictures.net import network
+from handgrad.report.timeline_pictures.over_time import gradients, probabilities, units
+from handgrad.report.timeline_pictures.plane import difference, neurons, region
+from handgrad.training.record import Run
+from handgrad.training.timeline import Look, looks
 
 
 class Frame(NamedTuple):

@@ -17,8 +17,8 @@ import numpy as np
 import threadpoolctl
 from rich.table import Table
 
-from handgrad.environment import cpu_model, usable_cores
-from handgrad.rates import AS_FOUND, KERNELS, SHARE, UNSET, measure
+from handgrad.machine.environment import cpu_model, usable_cores
+from handgrad.machine.throughput import AS_FOUND, KERNELS, SHARE, UNSET, measure
 from handgrad.terminal import Terminal
 
 Section = dict[str, Any]

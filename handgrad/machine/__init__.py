@@ -1,0 +1,1 @@
+"""The machine: what it is, how fast it multiplies, and what on it slows either side."""
