@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from handgrad.distributed.process_group import Ranks
     from handgrad.distributed.train import DistributedRun
     from handgrad.experiments import Experiment
+    from handgrad.training.outcome import Outcome
     from handgrad.training.record import Run
     from handgrad.training.seeds import Request
 
@@ -551,7 +552,7 @@ def compare_all(options: list[str], out: Path, jobs: int | None, resume: bool, c
     from handgrad.experiments import EXPERIMENTS
     from handgrad.files import output_folder
     from handgrad.machine.environment import usable_cores
-    from handgrad.report.index import Outcome, write_index
+    from handgrad.report.index import Finished, write_index
     from handgrad.training.all_experiments import INDEX, TIMES, compare_all
 
     with refusing(f"--out {out}"):
@@ -565,7 +566,7 @@ def compare_all(options: list[str], out: Path, jobs: int | None, resume: bool, c
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         task = progress.add_task("all", total=len(EXPERIMENTS))
 
-        def done(outcome: Outcome) -> None:
+        def done(outcome: Finished) -> None:
             style = "green" if outcome.passed else "bold red"
             ours, theirs = outcome.values()
             line = f"{outcome.experiment.name:15} {outcome.verdict:11} {outcome.experiment.expect}: {ours} / {theirs}"
@@ -592,7 +593,8 @@ def compare(experiment: "Experiment", device: str, out: Path, command: str, repe
     console = Terminal()
     with console.status(Text(f"preparing {experiment.name}")):
         from handgrad.report import write_report
-        from handgrad.report.result_json import passed, write_result
+        from handgrad.report.result_json import write_result
+        from handgrad.training.outcome import Outcome
         from handgrad.training.train import TrainingError, prepare, train
 
         with refusing():
@@ -604,23 +606,22 @@ def compare(experiment: "Experiment", device: str, out: Path, command: str, repe
         run = train(prepared, command, _follow(progress, experiment.name, prepared.steps))
     if repeated is not None and not run.interrupted:
         _repeat(run, repeated, console)
+    outcome = Outcome.of(run)
     with refusing(f"--out {out}"):
-        write_result(run, out / RESULT)  # first: it is quick, and a second Ctrl-C would cost the report alone
+        write_result(outcome, out / RESULT)  # first: it is quick, and a second Ctrl-C would cost the report alone
         with console.status("writing the report"):
-            write_report(run, out / REPORT)
+            write_report(outcome, out / REPORT)
 
-    console.print(summary_table(run))
+    console.print(summary_table(outcome))
     if run.repeats:
-        console.print(seeds_table(run))
+        console.print(seeds_table(outcome))
     for name, side in run.sides.items():
         for failure in side.tally.failures[:1]:
             heading = f"\n{SIDES[name]}, the first step that failed:"
             console.print(heading, failure.render(), sep="\n", soft_wrap=True)
     console.print(f"\nreport  {out / REPORT}\nresult  {out / RESULT}\n", soft_wrap=True)
-    console.print(verdict(run), style="bold green" if passed(run) else "bold red", soft_wrap=True)
-    if run.interrupted:
-        return INTERRUPTED
-    return 0 if passed(run) else 1
+    console.print(verdict(outcome), style=outcome.ending.style, soft_wrap=True)
+    return outcome.ending.exit_code
 
 
 def _repeat(run: "Run", repeated: Repeated, console: Terminal) -> None:
@@ -647,10 +648,11 @@ def _repeat(run: "Run", repeated: Repeated, console: Terminal) -> None:
     run.repeats = [run.as_repeat(), *found]
 
 
-def seeds_table(run: "Run") -> Table:
+def seeds_table(outcome: "Outcome") -> Table:
     """Median and spread over seeds, how many met the expectation, in how many parity held."""
     from statistics import median
 
+    run = outcome.run
     metric, total = run.experiment.expect.metric, len(run.repeats)
     table = Table(header_style="bold")
     table.add_column(f"over {total} seeds")
@@ -661,7 +663,8 @@ def seeds_table(run: "Run") -> Table:
     for label, of in (("median", median), ("smallest", min), ("largest", max)):
         cells = [_value(metric, of(side)) if side else "" for side in known]
         table.add_row(f"{label} {metric.replace('_', ' ')}", *cells)
-    table.add_row(str(run.experiment.expect), *(f"{sum(map(run.experiment.expect.met, v))} of {total}" for v in values))
+    met = [sum(met[name] for met in outcome.seeds_met) for name in run.sides]
+    table.add_row(str(run.experiment.expect), *(f"{some} of {total}" for some in met))
     held = sum(repeat.parity for repeat in run.repeats)
     table.add_row("parity held on both", *[f"{held} of {total}"] * len(run.sides))
     return table
@@ -696,8 +699,9 @@ def _follow(progress: Progress, name: str, steps: int) -> Callable[["Run"], None
     return follow
 
 
-def summary_table(run: "Run") -> Table:
+def summary_table(outcome: "Outcome") -> Table:
     """Both sides' numbers at the end."""
+    run = outcome.run
     table = Table(header_style="bold")
     table.add_column(run.experiment.name)
     for name in run.sides:
@@ -714,7 +718,7 @@ def summary_table(run: "Run") -> Table:
         "numbers judged": [f"{tally.numbers:,}" for tally in tallies],
         "numbers skipped": [tally.skipped_text for tally in tallies],
         "largest error / bound": [f"{tally.worst:.3g}" for tally in tallies],
-        "parity": [_held(tally.held) for tally in tallies],
+        "parity": [_parity(side.parity) for side in outcome.sides.values()],
     }
     for label, cells in rows.items():
         if any(cells):
@@ -780,38 +784,34 @@ def distributed_table(name: str, run: "DistributedRun", ranks: "Ranks") -> Table
         "numbers judged": [f"{tally.numbers:,}" for tally in tallies],
         "numbers skipped": [tally.skipped_text for tally in tallies],
         "largest error / bound": [f"{tally.worst:.3g}" for tally in tallies],
-        "gradients": [_held(tally.held) for tally in tallies],
+        "gradients": [_parity("held" if tally.held else "FAILED") for tally in tallies],
     }
     for label, cells in rows.items():
         table.add_row(label, *cells)
     return table
 
 
-def verdict(run: "Run") -> str:
+def verdict(outcome: "Outcome") -> str:
     """The whole run in one line."""
-    from handgrad.report.result_json import expectation_met, measured, passed, undecided
-
-    if run.interrupted:
-        head = f"INTERRUPTED after {len(run.divergence):,} of {run.steps_planned:,} steps"
-    else:
-        head = "PASSED" if passed(run) else "FAILED"
-    failed = [SIDES[name] for name, side in run.sides.items() if not side.tally.held]
+    run, expect = outcome.run, outcome.run.experiment.expect
+    after = f" after {len(run.divergence):,} of {run.steps_planned:,} steps" if run.interrupted else ""
+    failed = [SIDES[name] for name, side in outcome.sides.items() if side.parity == "FAILED"]
     parity = f"parity failed on {' and '.join(failed)}" if failed else "parity held on both sides"
     parity = parity if run.judged else "nothing was judged"
     if broken := [repeat.seed for repeat in run.repeats[1:] if not repeat.parity]:
         parity += f", and failed with --seed {broken[0]} ({len(broken)} of {len(run.repeats)} seeds)"
-    metric = run.experiment.expect.metric
-    reached = " and ".join(f"{_value(metric, measured(run, side))} ({SIDES[side]})" for side in run.sides)
-    expect = f"expected {run.experiment.expect}, {'met' if expectation_met(run) else 'not met'}: {reached}"
-    if (why := undecided(run)) and not run.interrupted:
-        expect += f"; does not decide: {why}"
-    diverged = [i for side in run.sides.values() for i, loss in enumerate(side.losses, 1) if not math.isfinite(loss)]
-    blown = f"; the loss is not finite from step {min(diverged):,} on: training diverged" if diverged else ""
-    return f"{head}: {parity}; {expect}{blown}"
+    values = {SIDES[name]: _value(expect.metric, side.reached) for name, side in outcome.sides.items()}
+    reached = " and ".join(f"{value} ({name})" for name, value in values.items())
+    expected = f"expected {expect}, {'met' if outcome.met else 'not met'}: {reached}"
+    if outcome.undecided and not run.interrupted:
+        expected += f"; does not decide: {outcome.undecided}"
+    blown = outcome.diverged_at
+    diverged = "" if blown is None else f"; the loss is not finite from step {blown:,} on: training diverged"
+    return f"{outcome.ending.word}{after}: {parity}; {expected}{diverged}"
 
 
-def _held(held: bool) -> Text:
-    return Text("held", style="green") if held else Text("FAILED", style="bold red")
+def _parity(word: str) -> Text:
+    return Text(word, style="green" if word == "held" else "bold red")
 
 
 def _number(value: float | None) -> str:

@@ -25,7 +25,8 @@ from handgrad.report import plots
 from handgrad.report.pictures import class_scores
 from handgrad.report.plots import plain_number as number
 from handgrad.report.plots import styled
-from handgrad.training.record import Run, SideRun
+from handgrad.training.outcome import Outcome
+from handgrad.training.record import Run
 from handgrad.training.train import lattice, prepare, train
 
 SIDES = {"NumPy": scratch, "PyTorch": torch_impl}
@@ -172,10 +173,10 @@ def checklist(promises: Mapping[str, bool]) -> mo.Html:
     return show(f"<ul>{items}</ul>")
 
 
-def measured(side: SideRun, run: Run) -> str:
-    """What the run's expectation speaks about, on one side."""
-    value = side.measured(run.experiment.expect.metric)
-    return "–" if value is None else number(value, 4)
+def measured(run: Run) -> list[str]:
+    """What the run's expectation speaks about, on each side."""
+    reached = [side.reached for side in Outcome.of(run).sides.values()]
+    return ["–" if value is None else number(value, 4) for value in reached]
 
 
 def results(runs: Mapping[str, Run]) -> str:
@@ -183,16 +184,14 @@ def results(runs: Mapping[str, Run]) -> str:
     rows = []
     for title, done in runs.items():
         recipe = done.experiment
-        values = [measured(side, done) for side in done.sides.values()]
         parity = "held" if done.parity else "FAILED"
-        rows.append((title, recipe.printed, recipe.band, str(recipe.expect), *values, parity))
+        rows.append((title, recipe.printed, recipe.band, str(recipe.expect), *measured(done), parity))
     return table(("net", "the source printed", "measured over 20 seeds", "expected", *SIDES, "parity"), rows)
 
 
 def met(done: Run) -> bool:
     """Whether both sides of a run keep its expectation."""
-    expect = done.experiment.expect
-    return all(expect.met(side.measured(expect.metric)) for side in done.sides.values())
+    return Outcome.of(done).met
 
 
 def curves(done: Run, label: str) -> str:

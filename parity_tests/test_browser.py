@@ -21,10 +21,11 @@ from playwright.sync_api import Page, sync_playwright
 from handgrad.experiments import EXPERIMENTS
 from handgrad.report import page as report_page
 from handgrad.report import write_report
-from handgrad.report.index import Outcome, write_index
+from handgrad.report.index import Finished, write_index
 from handgrad.report.timeline_pictures import Film, Frame
 from handgrad.trace import sum_of, trace
 from handgrad.trace.page import page as trace_page
+from handgrad.training.outcome import Outcome
 from handgrad.training.record import Repeat
 from handgrad.training.train import prepare, train
 from parity_tests.test_report import fake_run
@@ -65,10 +66,10 @@ def pages(tmp_path_factory) -> dict[str, Path]:
         for i, end in enumerate(ends)
     ]
     with patch.object(report_page, "film", stand_in):
-        write_report(run, paths["report"])
+        write_report(Outcome.of(run), paths["report"])
     times = np.random.default_rng(0).permutation(np.geomspace(2e-4, 200, len(EXPERIMENTS)))
     outcomes = [
-        Outcome(experiment, None, float(time)) for experiment, time in zip(EXPERIMENTS.values(), times, strict=True)
+        Finished(experiment, None, float(time)) for experiment, time in zip(EXPERIMENTS.values(), times, strict=True)
     ]
     write_index(outcomes, paths["index"], "handgrad compare --all", 77.0, interrupted=False)
     step = trace(prepare(EXPERIMENTS["line"]), 2)
@@ -376,7 +377,7 @@ def test_a_screen_reader_finds_its_way(visit):
 
 def test_a_real_run(chromium, tmp_path):
     run = train(prepare(replace(EXPERIMENTS["moons"], epochs=2)), command="handgrad compare moons --epochs 2")
-    write_report(run, tmp_path / "report.html")
+    write_report(Outcome.of(run), tmp_path / "report.html")
     assert (tmp_path / "report.html").stat().st_size < SIZE
     for width in WIDTHS:
         with watched(chromium, tmp_path / "report.html", width=width) as page:

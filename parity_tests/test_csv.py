@@ -8,7 +8,7 @@ import pytest
 from handgrad.experiments import Expectation
 from handgrad.experiments.csv_file import read
 from handgrad.experiments.data import standardised
-from handgrad.report.result_json import expectation_decides
+from handgrad.training.outcome import Outcome
 from handgrad.training.train import prepare, train
 
 FLOWERS = [f"{i},{i % 3 - 0.5},{'clay' if i % 2 else 'sand'},{'rose' if i < 8 else 'iris'}" for i in range(20)]
@@ -44,7 +44,7 @@ def test_a_csv_file_is_inferred_standardised_and_split(file):
     assert not np.array_equal(found.x_train, experiment.data(1).x_train)
     run = train(prepare(replace(experiment, epochs=2)))
     assert run.parity
-    assert not expectation_decides(run)
+    assert Outcome.of(run).undecided
 
 
 def test_a_target_of_numbers_is_standardised(file):

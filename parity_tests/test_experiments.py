@@ -12,7 +12,7 @@ from handgrad.experiments.own import find
 from handgrad.experiments.quartic import quartic
 from handgrad.experiments.score import confusion_matrix, predicted_classes, true_classes
 from handgrad.judge import judge_loss
-from handgrad.report.result_json import expectation_decides, expectation_met, overrides
+from handgrad.training.outcome import Outcome, overrides
 from handgrad.training.sides import build, layer_sizes
 from handgrad.training.train import prepare, train
 from scratch.flags import product
@@ -194,7 +194,7 @@ def test_growing_nets_have_the_parameters_of_source_004(number, names):
 def test_a_dead_unit_misses_the_expectation_and_learns_nothing():
     run = train(prepare(replace(EXPERIMENTS["grow-2"], seed=2)))
     assert [side.losses for side in run.sides.values()] == [[25.0] * 100] * 2
-    assert not expectation_met(run)
+    assert not Outcome.of(run).met
     assert run.parity
 
 
@@ -262,7 +262,7 @@ def test_an_expectation_is_refused_where_it_is_written(field, value):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_an_untrained_network_misses_the_expectation(name):
     experiment = replace(EXPERIMENTS[name], lr=0.0, epochs=1, judge_every=NEVER)
-    assert not expectation_met(train(prepare(experiment)))
+    assert not Outcome.of(train(prepare(experiment))).met
 
 
 # `handgrad compare --all` runs the others, the twelve rules and the circle: 5,000 to 50,000 steps each.
@@ -271,7 +271,7 @@ QUICK = [name for name, experiment in EXPERIMENTS.items() if experiment.source !
 
 @pytest.mark.parametrize("name", QUICK)
 def test_both_sides_meet_the_expectation(name):
-    assert expectation_met(train(prepare(replace(EXPERIMENTS[name], judge_every=NEVER))))
+    assert Outcome.of(train(prepare(replace(EXPERIMENTS[name], judge_every=NEVER)))).met
 
 
 def test_every_experiment_says_what_the_source_printed_and_what_was_measured():
@@ -312,7 +312,7 @@ def own(tmp_path):
 
 def test_an_experiment_of_ones_own_is_one_file(own):
     experiment = find(f"{own()}:experiment")
-    assert expectation_met(train(prepare(experiment)))
+    assert Outcome.of(train(prepare(experiment))).met
     # It shares its name with one of the table, and is not compared with that.
     assert overrides(experiment) == []
     assert overrides(replace(experiment, lr=0.1)) == ["lr"]
@@ -388,5 +388,5 @@ def test_the_pages_own_experiment_runs(tmp_path):
     (source,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "mine.py").write_text(source)
     run = train(prepare(replace(find(f"{tmp_path / 'mine.py'}:experiment"), judge_every=NEVER)))
-    assert expectation_met(run)
-    assert expectation_decides(run)
+    assert Outcome.of(run).met
+    assert not Outcome.of(run).undecided

@@ -103,6 +103,7 @@ def nothing_runs(monkeypatch):
     for place in (
         "handgrad.training.train.train",
         "handgrad.training.all_experiments.compare_all",
+        "handgrad.report.result_json.write_result",
         "handgrad.sweep.command.sweep",
     ):
         monkeypatch.setattr(place, lambda *args: pytest.fail("it ran"))

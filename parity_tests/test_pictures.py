@@ -16,6 +16,7 @@ from handgrad.report.readme import FOLDER, ROWS, beside, standalone
 from handgrad.report.result_json import result
 from handgrad.report.timeline_pictures import DRAWINGS, film
 from handgrad.report.timeline_pictures.over_time import layer
+from handgrad.training.outcome import Outcome
 from handgrad.training.timeline import looks, plane, resting, thinned
 from handgrad.training.train import MOMENTS, RECORDED, moments, one_ulp_apart, prepare, train
 from scratch.flags import norm, product
@@ -47,10 +48,14 @@ def run_of(name):
     return train(prepare(experiment))
 
 
+def film_of(run):
+    return film(run, looks(run))
+
+
 @pytest.mark.parametrize("name", DRAWN)
 def test_a_film_shows_the_same_pictures_at_every_moment(name):
     run = run_of(name)
-    found = film(run)
+    found = film_of(run)
     assert set(found.titles) == DRAWN[name]
     assert list(found.titles) == [key for key in DRAWINGS if key in found.titles]
     assert next(frame.label for frame in found.frames) == "untrained"
@@ -69,7 +74,7 @@ def test_a_film_shows_the_same_pictures_at_every_moment(name):
 @pytest.mark.parametrize("name", ["moons", "prod"])
 def test_a_film_moves(name):
     """No picture of the first moment is that of the last."""
-    frames = film(run_of(name)).frames
+    frames = film_of(run_of(name)).frames
     for key in frames[0].pictures:
         assert frames[0].pictures[key] != frames[-1].pictures[key]
 
@@ -77,7 +82,7 @@ def test_a_film_moves(name):
 def test_a_net_that_diverged_shows_what_it_can():
     """Dead units have a share whatever became of the weights; the rest needs numbers."""
     run = train(prepare(replace(EXPERIMENTS["prod"], epochs=1, lr=1e30)))
-    found = film(run)
+    found = film_of(run)
     assert "units" in found.titles
     assert not {"network", "gradients", "difference"} & set(found.titles)
     for frame in found.frames:
@@ -86,7 +91,7 @@ def test_a_net_that_diverged_shows_what_it_can():
 
 
 def test_a_run_without_moments_has_no_film():
-    assert film(replace(run_of("grow-1"), moments=[])) is None
+    assert film_of(replace(run_of("grow-1"), moments=[])) is None
 
 
 @pytest.mark.parametrize(("steps", "parameters"), [(1, 10), (7, 10), (5000, 10), (5000, 10**6), (0, 1)])
@@ -146,13 +151,13 @@ def test_a_dead_layer_is_seen_on_both_sides():
     last = looks(replace(run, moments=[run.moments[0], dead]))[-1]
     for side in last.sides.values():
         assert resting("ReLU", side.values["layers.1"]) == ("dead", 4 / 6)
-    assert "66.67 % dead" in film(replace(run, moments=[run.moments[0], dead])).frames[-1].pictures["units"]
+    assert "66.67 % dead" in film_of(replace(run, moments=[run.moments[0], dead])).frames[-1].pictures["units"]
 
 
 def test_the_net_is_drawn_with_its_numbers():
     """2-6-1: nine neurons, eighteen weights, seven biases; colour by sign, value as title."""
     run = run_of("prod")
-    root = ElementTree.fromstring(film(run).frames[-1].pictures["network"])
+    root = ElementTree.fromstring(film_of(run).frames[-1].pictures["network"])
     state = run.moments[-1].states["scratch"]
     weights = [title.text for title in root.iter(f"{SVG}title") if title.text.startswith("weight")]
     biases = [title.text for title in root.iter(f"{SVG}title") if title.text.startswith("bias")]
@@ -167,7 +172,7 @@ def test_the_net_is_drawn_with_its_numbers():
 def test_parallel_layers_hand_on_their_sum():
     """The neurons of relu + tanh are filled by what the next layer gets, and that is neither branch."""
     run = run_of("relu-tanh")
-    root = ElementTree.fromstring(film(run).frames[-1].pictures["network"])
+    root = ElementTree.fromstring(film_of(run).frames[-1].pictures["network"])
     state = {name: a.astype(float) for name, a in run.moments[-1].states["scratch"].items()}
     x = run.data.x_train[0].astype(float)
     z = product(state["0.weight"], x) + state["0.bias"]
@@ -177,7 +182,7 @@ def test_parallel_layers_hand_on_their_sum():
 
 
 def test_a_wide_layer_is_drawn_in_part_and_says_so():
-    root = ElementTree.fromstring(film(run_of("digits")).frames[0].pictures["network"])
+    root = ElementTree.fromstring(film_of(run_of("digits")).frames[0].pictures["network"])
     words = [text.text for text in root.iter(f"{SVG}text")]
     assert words[:4] == ["10 of 64", "10 of 128", "10 of 64", "10"]
 
@@ -217,7 +222,7 @@ def test_pictures_change_nothing_else():
     """Neither the twin nor the copies leave a trace in what is judged."""
     experiment = replace(EXPERIMENTS["moons"], epochs=2)
     bare, full = (train(prepare(experiment), pictures=pictures) for pictures in (False, True))
-    assert (bare.twin, bare.moments, film(bare)) == ([], [], None)
+    assert (bare.twin, bare.moments, film_of(bare)) == ([], [], None)
     assert full.moments
     assert bare.divergence == full.divergence
     for side in bare.sides:
@@ -227,7 +232,7 @@ def test_pictures_change_nothing_else():
 
 def test_the_result_says_what_the_pictures_show():
     run = run_of("prod")
-    for side, found in result(run)["sides"].items():
+    for side, found in result(Outcome.of(run))["sides"].items():
         assert [moment["step"] for moment in found["moments"]] == [moment.step for moment in run.moments]
         for moment, look in zip(found["moments"], looks(run), strict=True):
             assert moment["gradients"] == look.sides[side].gradients
@@ -248,7 +253,7 @@ def test_confusion_matrices_hold_every_example_once(name):
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_pictures_of_the_readme_stand_alone(dark):
-    last = film(run_of("moons")).frames[-1].pictures
+    last = film_of(run_of("moons")).frames[-1].pictures
     for row in ROWS.values():
         whole = standalone(beside({heading: last[key] for key, heading in row.items()}), dark)
         root = ElementTree.fromstring(whole)

@@ -19,7 +19,7 @@ from handgrad.distributed.train import DistributedRun
 from handgrad.experiments import EXPERIMENTS, Data, Expectation, Experiment
 from handgrad.experiments.experiment import METRICS
 from handgrad.judge import Ball, Tally, Verdict
-from handgrad.report.index import Outcome as IndexRow
+from handgrad.report.index import Finished as IndexRow
 from handgrad.report.index import write_index
 from handgrad.report.page import side_rows, write_report
 from handgrad.report.result_json import result
@@ -31,6 +31,7 @@ from handgrad.trace.page import page as trace_page
 from handgrad.trace.step import Layer, Tensor, Trace
 from handgrad.trace.words import text as trace_text
 from handgrad.trace.words import to_json as trace_json
+from handgrad.training.outcome import Outcome
 from handgrad.training.record import EpochRecord, Repeat
 from handgrad.training.seeds import Request, repeats
 from handgrad.training.sides import SIDES
@@ -99,8 +100,8 @@ TERMINAL = {
 
 def test_the_terminals_table_of_a_run():
     run, expected = numbered()
-    found = cells(cli.summary_table(run))
-    heading = shown(cli.summary_table(run)).splitlines()[1]
+    found = cells(cli.summary_table(Outcome.of(run)))
+    heading = shown(cli.summary_table(Outcome.of(run))).splitlines()[1]
     assert [cell.strip() for cell in heading.split("┃")[1:-1]] == ["digits", "NumPy", "PyTorch"]
     for label, write in TERMINAL.items():
         assert found[label] == [write(expected[side]) for side in NAMES], label
@@ -113,13 +114,15 @@ def test_the_terminals_table_of_a_run():
 def test_the_terminal_blames_the_side_that_failed(culprit):
     run, _ = numbered()
     run.sides[culprit].tally.wrong_steps = 1
-    assert cells(cli.summary_table(run))["parity"] == ["FAILED" if name == culprit else "held" for name in NAMES]
-    assert f"parity failed on {NAMES[culprit]};" in cli.verdict(run)
-    found = result(run)
+    assert cells(cli.summary_table(Outcome.of(run)))["parity"] == [
+        "FAILED" if name == culprit else "held" for name in NAMES
+    ]
+    assert f"parity failed on {NAMES[culprit]};" in cli.verdict(Outcome.of(run))
+    found = result(Outcome.of(run))
     assert {name: side["parity"]["held"] for name, side in found["sides"].items()} == {
         name: name != culprit for name in NAMES
     }
-    row = next(row for row in side_rows(run) if row.name == "Parity")
+    row = next(row for row in side_rows(Outcome.of(run)) if row.name == "Parity")
     assert row.cells == ["FAILED" if name == culprit else "held" for name in NAMES]
 
 
@@ -139,7 +142,7 @@ JSON = {
 @pytest.mark.parametrize("side", SIDES)
 def test_the_json_of_a_run(side):
     run, expected = numbered()
-    found = result(run)["sides"][side]
+    found = result(Outcome.of(run))["sides"][side]
     for path, field in JSON.items():
         value = found
         for key in path.split("."):
@@ -166,7 +169,7 @@ PAGE = {
 
 def test_the_page_of_a_run(tmp_path):
     run, expected = numbered()
-    write_report(run, tmp_path / "report.html")
+    write_report(Outcome.of(run), tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     rows = html_rows(page)
     (head,) = (row for row in rows if row[-2:] == list(NAMES.values()) and len(row) == 3)
@@ -191,12 +194,18 @@ def seeded():
 def test_the_table_over_seeds():
     run, values = seeded()
     run.experiment = replace(run.experiment, expect=replace(run.experiment.expect, value=0.5))
-    found = cells(cli.seeds_table(run))
+    found = cells(cli.seeds_table(Outcome.of(run)))
     for i, label in enumerate(("smallest", "median", "largest")):
         assert found[f"{label} test accuracy"] == [f"{100 * values[side][i]:.2f} %" for side in NAMES]
     assert found["test accuracy ≥ 0.5"] == ["2 of 3", "1 of 3"]
-    assert result(run)["repeats"] == [
-        {"seed": k, "parity": True, "values": {side: values[side][k] for side in NAMES}} for k in range(3)
+    assert result(Outcome.of(run))["repeats"] == [
+        {
+            "seed": k,
+            "parity": True,
+            "values": (of := {side: values[side][k] for side in NAMES}),
+            "met": {side: run.experiment.expect.met(of[side]) for side in NAMES},
+        }
+        for k in range(3)
     ]
 
 

@@ -16,6 +16,7 @@ from handgrad.experiments import EXPERIMENTS
 from handgrad.experiments.score import confusion_matrix, predicted_classes, true_classes
 from handgrad.judge import Failure, Tally
 from handgrad.report import plots, write_report
+from handgrad.training.outcome import Outcome
 from handgrad.training.record import EpochRecord, Run, SideRun
 from handgrad.training.sides import layer_sizes
 from handgrad.training.train import lattice, prepare, train
@@ -183,7 +184,7 @@ class Page(HTMLParser):
 
 def written(run, folder):
     path = folder / "report.html"
-    write_report(run, path)
+    write_report(Outcome.of(run), path)
     assert [p.name for p in folder.iterdir()] == ["report.html"]
     assert path.stat().st_size < LIMIT
     return Page(path.read_text(encoding="utf-8"))
@@ -323,10 +324,10 @@ def test_the_same_run_gives_the_same_page_and_leaves_matplotlib_alone(tmp_path):
 
 def test_a_page_that_cannot_be_written_leaves_nothing(tmp_path):
     with pytest.raises(FileNotFoundError):
-        write_report(fake_run(), tmp_path / "missing" / "report.html")
+        write_report(Outcome.of(fake_run()), tmp_path / "missing" / "report.html")
     (tmp_path / "report.html").mkdir()
     with pytest.raises(OSError, match=r"report\.html"):
-        write_report(fake_run(), tmp_path / "report.html")
+        write_report(Outcome.of(fake_run()), tmp_path / "report.html")
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
 
 

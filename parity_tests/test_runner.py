@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 
 import scratch
-from handgrad.cli import verdict
+from handgrad.cli import main, verdict
 from handgrad.experiments import EXPERIMENTS, Data
 from handgrad.judge import Tally
-from handgrad.report.result_json import overrides, passed, result, undecided, write_result
+from handgrad.report.page import verdicts
+from handgrad.report.result_json import result, write_result
+from handgrad.training import timeline
+from handgrad.training.outcome import Outcome, overrides, undecided
+from handgrad.training.sides import build_pair
 from handgrad.training.train import GRID_POINTS, divergence, lattice, prepare, refuse_non_finite, train
 from parity_tests.test_report import fake_run
 
@@ -115,8 +119,8 @@ def test_the_judge_blames_the_side_with_the_bug(culprit):
     }
     assert run.sides[culprit].tally.failures[0].step == 3
     assert not run.parity
-    assert not passed(run)
-    written = result(run)["sides"][culprit]["parity"]
+    assert not Outcome.of(run).ending.passed
+    written = result(Outcome.of(run))["sides"][culprit]["parity"]
     assert written["held"] is False
     assert written["failures"][0]["step"] == 3
     assert "layers.0.weight" in written["failures"][0]["text"]
@@ -126,7 +130,7 @@ def test_ctrl_c_ends_after_the_step_in_progress():
     before = signal.getsignal(signal.SIGINT)
     run = train(prepare(SHORT), on_step=lambda run: len(run.divergence) == 3 and signal.raise_signal(signal.SIGINT))
     assert run.interrupted
-    assert not passed(run)
+    assert not Outcome.of(run).ending.passed
     assert [len(side.losses) for side in run.sides.values()] == [3, 3]
     assert len(run.divergence) == 3
     assert [record.epoch for record in run.sides["torch"].epochs] == [0, 1]
@@ -251,10 +255,25 @@ def test_why_an_expectation_does_not_decide(changes, why):
 @pytest.mark.parametrize(("numbers", "skipped"), [(0, 0), (7, 7)])
 def test_a_run_of_which_nothing_was_judged_does_not_pass(side, numbers, skipped):
     run = train(prepare(replace(SHORT, expect=replace(SHORT.expect, decides=False))))
-    assert passed(run)
+    assert Outcome.of(run).ending.passed
     run.sides[side].tally = Tally(steps=1, numbers=numbers, skipped=skipped)
-    assert not passed(run)
-    assert verdict(run).startswith("FAILED: nothing was judged")
+    outcome = Outcome.of(run)
+    assert not outcome.ending.passed
+    assert verdict(outcome).startswith("FAILED: nothing was judged")
+    told = {name: "not judged" if name == side else "held" for name in run.sides}
+    assert {name: each.parity for name, each in outcome.sides.items()} == told
+    assert [card.title.partition(": ")[2] for card in verdicts(outcome)[:2]] == [
+        "parity held" if word == "held" else word for word in told.values()
+    ]
+
+
+def test_a_comparison_looks_back_once(monkeypatch, tmp_path):
+    """The terminal, the JSON and the page of one run are written from one timeline."""
+    looked = []
+    monkeypatch.setattr(timeline, "build_pair", lambda *given: looked.append(given) or build_pair(*given))
+    monkeypatch.chdir(tmp_path)
+    assert main(["compare", "grow-1", "--out", "here"]) == 0
+    assert len(looked) == 1
 
 
 # --- result.json ------------------------------------------------------------------------------------------------------
@@ -281,6 +300,7 @@ def flattened(value, field=""):
     if isinstance(value, dict):
         star = field in (
             "sides",
+            "repeats[].met",
             "repeats[].values",
             "experiment.optimizer_options",
             "sides.*.moments[].gradients",
@@ -327,7 +347,7 @@ def written(changes, bug, path):
         prepared.trainers["scratch"].step = step
     run = train(prepared, command="handgrad compare")
     run.repeats = [run.as_repeat()]
-    write_result(run, path)
+    write_result(Outcome.of(run), path)
 
     def refuse(constant):
         raise AssertionError(f"{constant} is not JSON")

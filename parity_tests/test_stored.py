@@ -10,7 +10,7 @@ from benchmarks.contenders import OURS, TORCH
 from benchmarks.result import BadResultError
 from handgrad import cli
 from handgrad.experiments import EXPERIMENTS
-from handgrad.report.index import Outcome, write_index
+from handgrad.report.index import Finished, write_index
 from handgrad.sweep import run as sweep_run
 from handgrad.sweep.plan import Asked, plan
 from handgrad.training.all_experiments import TIMES, kept_results
@@ -133,5 +133,5 @@ def test_damaged_results_of_all_experiments_are_made_anew(folder, monkeypatch):
         for text in (json.dumps(short).encode(), *texts) if path.parent == own else texts:
             path.write_bytes(text)
             kept = list(kept_results([grow], options, folder).values())
-            write_index(kept or [Outcome(grow, None, 0.0)], folder / "index.html", "", 1.0, False)
+            write_index(kept or [Finished(grow, None, 0.0)], folder / "index.html", "", 1.0, False)
         assert (len(kept) == 1) == (path.name == TIMES)

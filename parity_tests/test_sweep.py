@@ -22,7 +22,8 @@ from handgrad.sweep.page import write_page
 from handgrad.sweep.pictures import heat_map, shades
 from handgrad.sweep.plan import Asked, plan
 from handgrad.sweep.presets import PRESETS, asked
-from handgrad.sweep.run import Outcome, Sweep, run_key, stored, sweep
+from handgrad.sweep.record import Outcome, Sweep, run_key
+from handgrad.sweep.run import stored, sweep
 from handgrad.sweep.summary import largest_gap, rows, wilson
 from handgrad.training.train import prepare, train
 
@@ -482,6 +483,7 @@ def test_a_run_dead_on_one_side_alone_is_a_failure(capsys, monkeypatch):
     out = capsys.readouterr().out
     assert "relu from seed 1 is dead on one side alone" in out
     assert "the sides disagree" in out
+    assert not read("runs/sweep-dead-relu/result.json")["passed"]
 
 
 def test_a_dead_leaky_unit_is_a_failure():

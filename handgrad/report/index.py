@@ -23,7 +23,7 @@ SOURCES = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Finished:
     """What became of one experiment. `result` is what `result.json` holds; None where the run gave none."""
 
     experiment: Experiment
@@ -54,7 +54,7 @@ class Outcome:
         return [write(first[name]) for name in SIDES]
 
 
-def write_index(outcomes: Sequence[Outcome], path: Path, command: str, seconds: float, interrupted: bool) -> None:
+def write_index(outcomes: Sequence[Finished], path: Path, command: str, seconds: float, interrupted: bool) -> None:
     """Write the page to `path`, all of it or nothing. The reports are beside it, each in a folder of its name."""
     grouped = groupby(
         sorted(outcomes, key=lambda o: list(SOURCES).index(o.experiment.source)), lambda o: o.experiment.source
@@ -71,14 +71,14 @@ def write_index(outcomes: Sequence[Outcome], path: Path, command: str, seconds: 
     write_text(path, page)
 
 
-def _row(outcome: Outcome) -> dict[str, Any]:
+def _row(outcome: Finished) -> dict[str, Any]:
     experiment, result = outcome.experiment, outcome.result
     judged = skipped = repeats = ""
     if result is not None:
         numbers = sum(side["parity"]["numbers"] for side in result["sides"].values())
         judged = f"{count(numbers)} numbers"
         if result["repeats"]:
-            met = sum(all(map(experiment.expect.met, repeat["values"].values())) for repeat in result["repeats"])
+            met = sum(all(repeat["met"].values()) for repeat in result["repeats"])
             repeats = f"met by {met} of {len(result['repeats'])} seeds"
         if why := result["undecided"]:
             skipped = f"not tested: {why}"

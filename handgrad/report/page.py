@@ -11,8 +11,8 @@ from handgrad.files import write_text
 from handgrad.format import NONE, count, duration, number, plain, written
 from handgrad.report import template
 from handgrad.report.pictures import curves, maps, seeds_picture
-from handgrad.report.result_json import undecided
 from handgrad.report.timeline_pictures import Film, Frame, film
+from handgrad.training.outcome import Outcome
 from handgrad.training.record import Run, SideRun
 from handgrad.training.sides import layer_sizes
 
@@ -36,31 +36,32 @@ class Verdict(NamedTuple):
     text: str
 
 
-def write_report(run: Run, path: Path) -> None:
+def write_report(outcome: Outcome, path: Path) -> None:
     """Write the page to `path`, all of it or nothing. The folder must exist.
 
     Raises OSError where `path` cannot be written.
     """
-    write_text(path, render(run))
+    write_text(path, render(outcome))
 
 
-def render(run: Run) -> str:
+def render(outcome: Outcome) -> str:
     """The page as text."""
-    recorded = film(run)
+    run = outcome.run
+    recorded = film(run, outcome.timeline)
     return template.render(
         template.SHARED / "page.html.j2",
         experiment=run.experiment,
         sides=SIDES,
-        verdicts=verdicts(run),
-        rows=side_rows(run),
+        verdicts=verdicts(outcome),
+        rows=side_rows(outcome),
         failures={SIDES[name]: rejected(side) for name, side in run.sides.items() if not side.tally.held},
         curves=curves(run),
         maps=maps(run),
         film=None if recorded is None else fitting(recorded),
         epochs=epochs(run),
-        seeds=seeds(run),
+        seeds=seeds(outcome),
         confusion=confusion(run),
-        claims=claims(run),
+        claims=claims(outcome),
         recipe=recipe(run),
         environment=[(key, plain(value)) for key, value in run.environment.items()],
         command=run.command,
@@ -79,15 +80,16 @@ def _bytes(frames: list[Frame]) -> int:
     return sum(len(svg.encode()) for frame in frames for svg in frame.pictures.values())
 
 
-def verdicts(run: Run) -> list[Verdict]:
+def verdicts(outcome: Outcome) -> list[Verdict]:
     """One card per side, one for the expectation, one more if the run was interrupted."""
-    cards = []
+    run, cards = outcome.run, []
     for name, side in run.sides.items():
-        tally = side.tally
+        tally, parity = side.tally, outcome.sides[name].parity
         steps = f"{count(tally.steps)} judged step{'s' * (tally.steps != 1)}"
-        if tally.steps == 0:
-            cards.append(Verdict("bad", f"{SIDES[name]}: not judged", "No step of this side was judged."))
-        elif tally.held:
+        if parity == "not judged":
+            text = f"None of the {count(tally.numbers)} numbers of {steps} has a finite bound." if tally.steps else ""
+            cards.append(Verdict("bad", f"{SIDES[name]}: not judged", text or "No step of this side was judged."))
+        elif parity == "held":
             certified = count(tally.numbers - tally.skipped)
             text = f"All {certified} numbers of {steps} lie inside their certified bounds."
             if tally.skipped:
@@ -97,7 +99,7 @@ def verdicts(run: Run) -> list[Verdict]:
             wrong = count(tally.wrong_steps)
             text = f"{wrong} of {steps} gave numbers that no rounding of the right arithmetic can explain."
             cards.append(Verdict("bad", f"{SIDES[name]}: parity failed", text))
-    cards.append(expectation(run))
+    cards.append(expectation(outcome))
     if run.interrupted:
         done = count(min(len(side.losses) for side in run.sides.values()))
         text = f"{done} of {count(run.steps_planned)} planned steps were done. This page shows what there was by then."
@@ -105,25 +107,24 @@ def verdicts(run: Run) -> list[Verdict]:
     return cards
 
 
-def expectation(run: Run) -> Verdict:
+def expectation(outcome: Outcome) -> Verdict:
     """Whether both sides reached what the experiment promises, for a whole run of the recipe it was measured with."""
-    expect = run.experiment.expect
-    values = {SIDES[name]: side.measured(expect.metric) for name, side in run.sides.items()}
-    seen = "; ".join(f"{name} {number(value, 4)}" for name, value in values.items())
-    if run.interrupted:
+    expect = outcome.run.experiment.expect
+    seen = "; ".join(f"{SIDES[name]} {number(side.reached, 4)}" for name, side in outcome.sides.items())
+    if outcome.run.interrupted:
         return Verdict("note", "Expectation not tested", f"Expected: {expect}, at the end of a whole run.")
-    if why := undecided(run):
+    if why := outcome.undecided:
         return Verdict(
             "note", "Expectation shown, not tested", f"Expected: {expect}. Reached: {seen}. {why[0].upper()}{why[1:]}."
         )
-    if all(map(expect.met, values.values())):
+    if outcome.met:
         return Verdict("good", "Expectation met", f"Expected: {expect}. Reached: {seen}.")
     return Verdict("bad", "Expectation not met", f"Expected: {expect}. Reached: {seen}.")
 
 
-def side_rows(run: Run) -> list[Row]:
+def side_rows(outcome: Outcome) -> list[Row]:
     """Both sides' numbers."""
-    sides = list(run.sides.values())
+    sides = list(outcome.run.sides.values())
     tallies = [side.tally for side in sides]
     ends = [
         ("Training loss", "train_loss", "on all training data, at the end"),
@@ -139,7 +140,6 @@ def side_rows(run: Run) -> list[Row]:
     times = [duration(side.seconds_per_step) if side.seconds else NONE for side in sides]
     judged = [count(tally.numbers) for tally in tallies]
     closest = [number(tally.worst, 3) if tally.numbers else NONE for tally in tallies]
-    held = ["not judged" if tally.steps == 0 else "held" if tally.held else "FAILED" for tally in tallies]
     return [
         *rows,
         Row("Time per step", "median; one run beside the judge, so not a benchmark", times),
@@ -148,7 +148,7 @@ def side_rows(run: Run) -> list[Row]:
         Row("Numbers judged", "outputs, losses, gradients, weights and optimizer state", judged),
         Row("Numbers skipped", "of these; overflow leaves them no finite bound", [count(t.skipped) for t in tallies]),
         Row("Closest approach", "largest error, in bounds; 1 may be reached, more is outside", closest),
-        Row("Parity", "every judged number inside its bound", held),
+        Row("Parity", "every judged number inside its bound", [side.parity for side in outcome.sides.values()]),
     ]
 
 
@@ -177,11 +177,11 @@ def rejected(side: SideRun) -> list[str]:
     return [failure.render() for failure in side.tally.failures]
 
 
-def claims(run: Run) -> list[tuple[str, str]]:
+def claims(outcome: Outcome) -> list[tuple[str, str]]:
     """What the source printed, what is known over seeds, and what this run gave."""
-    experiment = run.experiment
+    experiment = outcome.run.experiment
     metric = experiment.expect.metric
-    ours = [(f"This run, {SIDES[name]}", number(side.measured(metric), 4)) for name, side in run.sides.items()]
+    ours = [(f"This run, {SIDES[name]}", number(side.reached, 4)) for name, side in outcome.sides.items()]
     return [
         (f"Printed by the source ({experiment.source})", experiment.printed or NONE),
         ("Measured over random seeds", experiment.band or NONE),
@@ -213,24 +213,25 @@ def recipe(run: Run) -> list[tuple[str, str]]:
     ]
 
 
-def seeds(run: Run) -> dict[str, Any] | None:
+def seeds(outcome: Outcome) -> dict[str, Any] | None:
     """The run over several seeds: the picture, a line for each seed, and how many met the expectation."""
+    run, expect = outcome.run, outcome.run.experiment.expect
     if not run.repeats:
         return None
-    expect = run.experiment.expect
+    both = [all(met.values()) for met in outcome.seeds_met]
     rows = [
         (
             str(repeat.seed),
             [number(value, 4) for value in repeat.values.values()],
-            "met" if all(map(expect.met, repeat.values.values())) else "missed",
+            "met" if met else "missed",
             "held" if repeat.parity else "FAILED",
         )
-        for repeat in run.repeats
+        for repeat, met in zip(run.repeats, both, strict=True)
     ]
     shown = seeds_picture(run)
     return {
         "expect": str(expect),
-        "met": sum(met == "met" for _, _, met, _ in rows),
+        "met": sum(both),
         "rows": rows,
         "pictures": [] if shown is None else [shown],
         "metric": expect.metric.replace("_", " "),

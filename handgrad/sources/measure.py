@@ -68,9 +68,10 @@ def _stored(experiment: Experiment, runs: Path) -> dict[str, Any] | None:
 
 def _run(experiment: Experiment) -> dict[str, Any]:
     from handgrad.report.result_json import result
+    from handgrad.training.outcome import Outcome
     from handgrad.training.train import prepare, train
 
-    return result(train(prepare(experiment), f"handgrad compare {experiment.name}", pictures=False))
+    return result(Outcome.of(train(prepare(experiment), f"handgrad compare {experiment.name}", pictures=False)))
 
 
 def experiments() -> dict[str, Experiment]:

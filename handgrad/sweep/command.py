@@ -12,16 +12,17 @@ from rich.table import Table
 from rich.text import Text
 
 from contract.names import SIDES
-from handgrad.ending import Ending
 from handgrad.errors import refusing
 from handgrad.files import REPORT, RESULT, output_folder
 from handgrad.format import share
 from handgrad.machine.environment import usable_cores
-from handgrad.sweep.dead_relu import agrees, disagreements, rates
+from handgrad.sweep.dead_relu import disagreements, rates
+from handgrad.sweep.outcome import ending
 from handgrad.sweep.page import cell_words, judged, spread, write_page, written
 from handgrad.sweep.plan import Asked, Plan, plan
 from handgrad.sweep.presets import DEAD_RELU, DEAD_RELU_SEEDS, NETS, PRESETS, asked, dead_relu
-from handgrad.sweep.run import Outcome, Sweep, stored, sweep
+from handgrad.sweep.record import Outcome, Sweep
+from handgrad.sweep.run import stored, sweep
 from handgrad.sweep.summary import rows
 from handgrad.sweep.words import value_words, words
 from handgrad.terminal import REFRESH, Terminal
@@ -104,14 +105,8 @@ def run(plan_: Plan, jobs: int | None, out: Path, resume: bool, command: str) ->
         console.print(f"\n{_run_words(outcome)}, its first number outside the bounds:", soft_wrap=True)
         console.print(outcome.failure, soft_wrap=True)
     console.print(f"\nreport  {out / REPORT}\nresult  {out / RESULT}\n", soft_wrap=True)
-    good = passed(found)
-    console.print(verdict(found), style="bold green" if good else "bold red", soft_wrap=True)
-    return Ending(good, found.interrupted).exit_code
-
-
-def passed(found: Sweep) -> bool:
-    """Parity held in every run of a whole sweep; of the dead ReLU also both sides agree about every seed."""
-    return found.passed and ("net" not in found.plan.axes or agrees(found))
+    console.print(verdict(found), style=ending(found).style, soft_wrap=True)
+    return ending(found).exit_code
 
 
 def _follow(plan_: Plan, kept: list[Outcome], jobs: int, path: Path, command: str, console: Terminal) -> Sweep:
@@ -189,9 +184,8 @@ def rates_table(found: Sweep) -> Table:
 def verdict(found: Sweep) -> str:
     """The whole sweep in one line."""
     done, kept = len(found.outcomes), f", {found.kept:,} of them before" if found.kept else ""
-    head = "INTERRUPTED" if found.interrupted else "PASSED" if passed(found) else "FAILED"
     parity = f"parity failed in {len(found.failed):,} of" if found.failed else "parity held in"
-    text = f"{head}: {parity} {done:,} runs on both sides"
+    text = f"{ending(found).word}: {parity} {done:,} runs on both sides"
     if done < found.runs:
         text += f"; {found.runs - done:,} are left, --resume does them"
     if "net" in found.plan.axes:

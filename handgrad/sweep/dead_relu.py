@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from contract.names import SIDES
-from handgrad.sweep.run import Sweep
+from handgrad.sweep.record import Sweep
 from handgrad.sweep.summary import stuck_of, wilson
 
 THEORY = {"relu": 0.5, "leaky_relu": 0.0}

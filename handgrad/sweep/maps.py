@@ -11,7 +11,7 @@ import numpy as np
 from contract import Array
 from contract.names import SIDES
 from handgrad.format import number, share
-from handgrad.sweep.run import Sweep
+from handgrad.sweep.record import Sweep
 from handgrad.sweep.summary import Row, rows
 from handgrad.sweep.words import value_words, words
 

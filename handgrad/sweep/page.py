@@ -14,7 +14,7 @@ from handgrad.report.plots import to_svg
 from handgrad.sweep.dead_relu import Rate, agrees, disagreements, rates
 from handgrad.sweep.maps import Map, best, maps
 from handgrad.sweep.pictures import heat_map, shades, shares
-from handgrad.sweep.run import Sweep
+from handgrad.sweep.record import Sweep
 from handgrad.sweep.summary import Row, largest_gap, rows
 from handgrad.sweep.words import value_words, words
 

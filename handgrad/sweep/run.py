@@ -4,7 +4,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -15,7 +15,9 @@ from handgrad.experiments.experiment import METRICS
 from handgrad.files import write_text
 from handgrad.rules import COUNT, FINITE, NOT_NEGATIVE, TEXT, TRUTH, is_real, or_none
 from handgrad.stored import load
+from handgrad.sweep.outcome import ending
 from handgrad.sweep.plan import Plan
+from handgrad.sweep.record import Outcome, Sweep, run_key
 from handgrad.training.parallel import run_all
 from handgrad.training.seeds import Request, trained
 
@@ -23,60 +25,7 @@ SCHEMA_VERSION = 1
 SAVE_EVERY = 1.0  # seconds between two writings of what is finished
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """One run: a combination from one seed."""
-
-    cell: dict[str, Any]  # axis → value
-    seed: int
-    parity: bool  # every judged step of either side held
-    values: dict[str, dict[str, float | None]]  # metric → side → at the end; None where it does not exist
-    stuck: dict[str, bool]  # side → the loss of every step was the same number: no step changed the answer
-    steps: int
-    judged: int  # steps, of each side
-    numbers: int  # judged, of both
-    worst: float  # largest error / bound of both
-    failure: str = ""  # the first number outside its bound, in the judge's words
-    seconds: float = 0.0
-
-    @property
-    def key(self) -> str:
-        return run_key(self.cell, self.seed)
-
-
-@dataclass
-class Sweep:
-    """What became of a sweep: the outcomes so far, in the plan's order."""
-
-    plan: Plan
-    command: str
-    outcomes: list[Outcome] = field(default_factory=list)
-    interrupted: bool = False
-    seconds: float = 0.0  # wall time of this sitting
-    kept: int = 0  # outcomes that were there before it
-    environment: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def runs(self) -> int:
-        """How many there are to do in all."""
-        return len(self.plan.cells) * len(self.plan.seeds)
-
-    @property
-    def failed(self) -> list[Outcome]:
-        return [outcome for outcome in self.outcomes if not outcome.parity]
-
-    @property
-    def passed(self) -> bool:
-        """All done, and parity held in every run."""
-        return not self.failed and len(self.outcomes) == self.runs
-
-
 Task = tuple[dict[str, Any], Request, int]
-
-
-def run_key(cell: dict[str, Any], seed: int) -> str:
-    """What tells a run from all others of a sweep, as text that survives JSON."""
-    return json.dumps([cell, seed], sort_keys=True)
 
 
 def one(task: Task) -> Outcome:
@@ -162,7 +111,7 @@ def write(found: Sweep, path: Path) -> None:
         "handgrad": handgrad.__version__,
         "command": found.command,
         "title": plan.title,
-        "passed": found.passed,
+        "passed": ending(found).passed,
         "parity": not found.failed,
         "interrupted": found.interrupted,
         "runs_planned": found.runs,

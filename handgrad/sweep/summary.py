@@ -7,7 +7,7 @@ from statistics import NormalDist, median
 from typing import Any
 
 from contract.names import SIDES
-from handgrad.sweep.run import Outcome, Sweep
+from handgrad.sweep.record import Outcome, Sweep
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 from contract.names import SIDES
 from handgrad.experiments import Experiment
 from handgrad.files import write_text
-from handgrad.report.index import Outcome
+from handgrad.report.index import Finished
 from handgrad.rules import COUNT, FINITE, NOT_NEGATIVE, TEXT, TRUTH, or_none
 from handgrad.stored import load
 
@@ -29,8 +29,8 @@ def compare_all(
     folder: Path,
     jobs: int,
     resume: bool,
-    on_done: Callable[[Outcome], None],
-) -> tuple[list[Outcome], bool]:
+    on_done: Callable[[Finished], None],
+) -> tuple[list[Finished], bool]:
     """The outcome of every experiment in the order given, and whether Ctrl-C ended it early.
 
     Each runs as `handgrad compare NAME` with `options`, on one thread, and writes into `folder`/NAME. The longest
@@ -57,21 +57,21 @@ def compare_all(
             finished = (f.result() for f in futures if f.done() and not f.cancelled())
             done |= {outcome.experiment.name: outcome for outcome in finished}
             _remember(folder, done.values())
-    return [done.get(e.name, Outcome(e, None, 0.0, "interrupted before it began")) for e in experiments], interrupted
+    return [done.get(e.name, Finished(e, None, 0.0, "interrupted before it began")) for e in experiments], interrupted
 
 
-def kept_results(experiments: Sequence[Experiment], options: Sequence[str], folder: Path) -> dict[str, Outcome]:
+def kept_results(experiments: Sequence[Experiment], options: Sequence[str], folder: Path) -> dict[str, Finished]:
     """The outcomes that stand in `folder` already, whole and from the same options."""
     seconds, kept = _times(folder), {}
     for experiment in experiments:
         result = _result(folder / experiment.name)
         wanted = _command(experiment, options, folder)
         if result is not None and not result["interrupted"] and result["command"] == wanted:
-            kept[experiment.name] = Outcome(experiment, result, seconds.get(experiment.name, 0.0))
+            kept[experiment.name] = Finished(experiment, result, seconds.get(experiment.name, 0.0))
     return kept
 
 
-def _finished(futures: Iterable[Any]) -> Iterator[Outcome]:
+def _finished(futures: Iterable[Any]) -> Iterator[Finished]:
     for future in as_completed(futures):
         yield future.result()
 
@@ -85,7 +85,7 @@ def _command(experiment: Experiment, options: Sequence[str], folder: Path) -> st
     return shlex.join(["handgrad", *_arguments(experiment, options, folder)])
 
 
-def _run(experiment: Experiment, options: Sequence[str], folder: Path) -> Outcome:
+def _run(experiment: Experiment, options: Sequence[str], folder: Path) -> Finished:
     own = folder / experiment.name
     with suppress(FileNotFoundError):
         (own / "result.json").unlink()  # an old one must not be taken for this run's
@@ -101,7 +101,7 @@ def _run(experiment: Experiment, options: Sequence[str], folder: Path) -> Outcom
     seconds = perf_counter() - start
     result = _result(own)
     error = "" if result is not None else (process.stderr.strip().splitlines() or ["it ended without a result"])[-1]
-    return Outcome(experiment, result, seconds, error)
+    return Finished(experiment, result, seconds, error)
 
 
 REACHED = or_none(FINITE)
@@ -110,7 +110,7 @@ SHAPE = {
     "parity": TRUTH,
     "interrupted": TRUTH,
     "command": TEXT,
-    "repeats": [{"values": dict.fromkeys(SIDES, REACHED)}],
+    "repeats": [{"met": dict.fromkeys(SIDES, TRUTH)}],
     "expectation": {"undecided": or_none(TEXT)},
     "sides": {side: {"reached": REACHED, "parity": {"numbers": COUNT}} for side in SIDES},
 }
@@ -125,7 +125,7 @@ def _result(folder: Path) -> dict[str, Any] | None:
         return None
     return {
         **{key: found[key] for key in ("passed", "parity", "interrupted", "command")},
-        "repeats": [{"values": repeat["values"]} for repeat in found["repeats"]],
+        "repeats": [{"met": repeat["met"]} for repeat in found["repeats"]],
         "undecided": found["expectation"]["undecided"],
         "sides": {
             name: {"reached": side["reached"], "parity": {"numbers": side["parity"]["numbers"]}}
@@ -135,7 +135,7 @@ def _result(folder: Path) -> dict[str, Any] | None:
     }
 
 
-def _remember(folder: Path, outcomes: Iterable[Outcome]) -> None:
+def _remember(folder: Path, outcomes: Iterable[Finished]) -> None:
     """How long each took: its result does not say what starting and drawing cost."""
     seconds = {outcome.experiment.name: round(outcome.seconds, 2) for outcome in outcomes}
     write_text(folder / TIMES, json.dumps(seconds, indent=1) + "\n")

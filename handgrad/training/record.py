@@ -37,6 +37,11 @@ class SideRun:
     )
 
     @property
+    def judged(self) -> bool:
+        """Numbers were held against a bound. Where none were, nothing can be said."""
+        return self.tally.numbers > self.tally.skipped
+
+    @property
     def final(self) -> EpochRecord:
         return self.epochs[-1]
 
@@ -96,8 +101,8 @@ class Run:
 
     @property
     def judged(self) -> bool:
-        """Numbers of both sides were held against a bound. Where none were, nothing can be said."""
-        return all(side.tally.numbers > side.tally.skipped for side in self.sides.values())
+        """Numbers of both sides were held against a bound."""
+        return all(side.judged for side in self.sides.values())
 
     @property
     def parity(self) -> bool:

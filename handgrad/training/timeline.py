@@ -52,18 +52,15 @@ def plane(run: Run) -> Array | None:
     return run.grid
 
 
-def looks(run: Run, maps: bool = True) -> list[Look]:
-    """Every recorded moment, in the order of training; computed on one thread, as the run was.
-
-    Without `maps`, nothing over the plane.
-    """
+def looks(run: Run) -> list[Look]:
+    """Every recorded moment, in the order of training; computed on one thread, as the run was."""
     if not run.moments:
         return []
     trainers = build_pair(run.experiment, run.data)
     dtype = np.dtype(run.experiment.dtype)
     x, y = run.data.x_train[:BATCH].astype(dtype), run.data.y_train[:BATCH]
     batch = (x, y.astype(dtype) if y.dtype.kind == "f" else y)
-    grid = plane(run) if maps else None
+    grid = plane(run)
     coarse = None if grid is None else thinned(grid)
     kinds = {name: type(leaf).__name__ for name, leaf in leaves_of(trainers["scratch"].model)}
     found = []

@@ -1,7 +1,7 @@
 """The recorded moments of training, as pictures of the same things at every moment.
 
-`film(run)` is what the report's slider moves through. A drawing is a function of the run, of everything seen at its
-moments, and of the number of the moment to draw; None where there is nothing of that kind to svg.
+`film(run, looks(run))` is what the report's slider moves through. A drawing is a function of the run, of everything
+seen at its moments, and of the number of the moment to draw; None where there is nothing of that kind to draw.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from handgrad.report.timeline_pictures.net import network
 from handgrad.report.timeline_pictures.over_time import gradients, probabilities, units
 from handgrad.report.timeline_pictures.plane import difference, neurons, region
 from handgrad.training.record import Run
-from handgrad.training.timeline import Look, looks
+from handgrad.training.timeline import Look
 
 
 class Frame(NamedTuple):
@@ -43,11 +43,10 @@ DRAWINGS: dict[str, tuple[str, Callable[[Run, Sequence[Look], int], str | None]]
 """Key → heading and drawing, in the order of the page."""
 
 
-def film(run: Run) -> Film | None:
-    """The film of a run; None where nothing was recorded."""
-    if len(run.moments) < 2:
+def film(run: Run, seen: Sequence[Look]) -> Film | None:
+    """The film of a run and of what was seen at its moments; None where nothing was recorded."""
+    if len(seen) < 2:
         return None
-    seen = looks(run)
     with np.errstate(all="ignore"):  # numbers of a net that diverged: a drawing that cannot show them is left out
         pictures = {key: [draw_it(run, seen, i) for i in range(len(seen))] for key, (_, draw_it) in DRAWINGS.items()}
     drawn = {key: found for key, found in pictures.items() if all(found)}
