@@ -131,6 +131,20 @@ def test_weights_that_sum_to_nothing(loss, weight, target, dtype):
         assert not judge_loss(criterion, x, t, grad=wrong).held
 
 
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize("side", SIDES)
+def test_a_nan_from_above_meets_a_mask(side, reduction):
+    """0 · NaN is NaN, where(mask, NaN, 0) is 0, and both are programs of this loss. Outside the mask NaN must come."""
+    loss = SIDES[side].CosineEmbeddingLoss(reduction=reduction)
+    arrays = [np.array([[1.0, 2.0], [3.0, -1.0]]), np.array([[2.0, 1.0], [-3.0, 1.0]]), np.array([1.0, -1.0])]
+    upstream = np.full((2,) if reduction == "none" else (), np.nan)
+    verdict = judge_loss(loss, *arrays, grad_output=upstream)
+    assert verdict.held, verdict.render()
+    assert verdict.skipped == 4
+    lost = tuple(np.zeros((2, 2)) for _ in "12")
+    assert not judge_loss(loss, *arrays, grad=lost, grad_output=upstream).held
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("side", SIDES)
 def test_a_sigmoid_before_binary_cross_entropy_saturates(side, dtype):

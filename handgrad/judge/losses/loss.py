@@ -47,7 +47,8 @@ class Criterion:
         """d · g / N, and for a partial product that underflows, η times any product of the other factors.
 
         With `rows` there is one g for each row of d. Where d is a sum over `share` classes divided by their number, a
-        program may divide g first: what then underflows is multiplied by the undivided sum.
+        program may divide g first: what then underflows is multiplied by the undivided sum. Where d may be 0, a program
+        may mask g instead of multiplying it: of a g that is NaN there, nothing is claimed.
         """
         f = d.format
         g = f.exact(np.ones(()) if upstream is None else np.asarray(upstream))
@@ -59,9 +60,8 @@ class Criterion:
         grad = d * scale
         rad = grad.rad + 2 * f.eta * (1 + d.reach) * (1 + g.reach) * self.amplified * share
         # A program may divide by N last, and halve last what is half a square: the products before must not overflow.
-        return settle(
-            f, grad.mid, rad, np.maximum(grad.reach + rad, 2 * d.reach * np.maximum(g.reach, 1) * self.larger)
-        )
+        high = np.maximum(grad.reach + rad, 2 * d.reach * np.maximum(g.reach, 1) * self.larger)
+        return settle(f, grad.mid, rad, high, poison=np.where(np.abs(d.mid) <= d.rad, d.mid, grad.mid))
 
 
 class Loss(Criterion):
