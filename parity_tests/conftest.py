@@ -1,12 +1,16 @@
 """Settings every test runs under."""
 
 import os
+import signal
 
 import torch
 from hypothesis import HealthCheck, Phase, settings
 
 # One thread per worker: small arrays gain nothing from more, and runs side by side would fight for the cores.
 torch.set_num_threads(1)
+
+# A shell starts what it runs in the background deaf to Ctrl-C; the tests that press it need to be heard.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 settings.register_profile("default", deadline=None, max_examples=20, print_blob=True, phases=PHASES)
