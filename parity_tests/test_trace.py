@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def test_every_recorded_number_is_inside_its_ball(name):
 
 def test_it_is_the_step_that_training_makes(third):
     """The NumPy side of the trace is the NumPy side of a run: loss of step 3, and the parameters after it."""
-    prepared = prepare(LINE)
+    prepared = prepare(replace(LINE, epochs=3))
     losses = []
     train(prepared, on_step=lambda run: losses.append(run.sides["scratch"].losses[-1]))
     assert float(third.value.ours) == losses[2]
