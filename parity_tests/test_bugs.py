@@ -12,7 +12,7 @@ import pytest
 import scratch
 from handgrad.judge import judge_forward
 from parity_tests.bugs import BUGS, Bug, Edit, planted
-from parity_tests.scenarios import EXAMPLES, SCENARIOS, TESTS, in_order
+from parity_tests.scenarios import EXAMPLES, SCENARIOS, in_order
 from parity_tests.strategies import LAYOUTS, STYLES
 
 ALL = {scenario.name: scenario for scenarios in SCENARIOS.values() for scenario in scenarios}
