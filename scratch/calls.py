@@ -10,8 +10,8 @@ must have run both on the way forward and on the way back, or the second call mu
 its input. Where neither is so, as in `relu(a) + relu(b)`, the two could be mistaken for each other in silence.
 """
 
-import threading
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from functools import wraps
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar, cast
@@ -77,14 +77,9 @@ class Replay:
         return next((name for name, one in _descendants(self.net) if one is module), "")
 
 
-class _Now(threading.local):
-    """Of the running thread: the calls so far of the outermost recorded forward, and the backward pass, if any."""
-
-    log: list[Call] | None = None
-    replay: Replay | None = None
-
-
-now = _Now()
+# Of the running thread or task, if any:
+log_now: ContextVar[list[Call] | None] = ContextVar("the calls so far of the outermost recorded forward", default=None)
+replay_now: ContextVar[Replay | None] = ContextVar("the backward pass", default=None)
 
 
 def recorded(forward: Function) -> Function:
@@ -94,8 +89,9 @@ def recorded(forward: Function) -> Function:
     def run(self: Any, *inputs: Any, **options: Any) -> Any:
         if not self._records:
             return forward(self, *inputs, **options)
-        outer = now.log
-        log = now.log = [] if outer is None else outer
+        outer = log_now.get()
+        log = [] if outer is None else outer
+        token = log_now.set(log)
         start = len(log)
         try:
             output = forward(self, *inputs, **options)
@@ -105,7 +101,7 @@ def recorded(forward: Function) -> Function:
             vars(self)["_repeats"] = _repeats(log[start:])
             return output
         finally:
-            now.log = outer
+            log_now.reset(token)
 
     return cast(Function, run)
 
@@ -115,11 +111,12 @@ def replayed(backward: Function) -> Function:
 
     @wraps(backward)
     def run(self: Any, *given: Any, **options: Any) -> Any:
-        outer = now.replay
+        outer = replay_now.get()
         if not self._repeats or (outer is not None and self._repeats.keys() <= outer.left.keys()):
             return backward(self, *given, **options)
         kept = [(parameter, parameter.grad, parameter.rows) for parameter in self.parameters()]
-        replay = now.replay = Replay(self)
+        replay = Replay(self)
+        token = replay_now.set(replay)
         try:
             gradient = backward(self, *given, **options)
             replay.finish()
@@ -130,7 +127,7 @@ def replayed(backward: Function) -> Function:
                 parameter.rows = rows
             raise
         finally:
-            now.replay = outer
+            replay_now.reset(token)
 
     return cast(Function, run)
 

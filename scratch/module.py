@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contract import checks, layer_checks
-from scratch.calls import Call, Memory, Past, now, recorded, replayed
+from scratch.calls import Call, Memory, Past, log_now, recorded, replay_now, replayed
 from scratch.flags import methods_without_underflow
 
 Array = npt.NDArray[np.floating[Any]]
@@ -176,8 +176,8 @@ class Module(Options):
         output = np.asarray(output)
         memory = (output.shape, output.dtype, values)
         self.__dict__["_memory"] = memory
-        if now.log is not None:
-            now.log.append(Call(self, memory, output))
+        if (log := log_now.get()) is not None:
+            log.append(Call(self, memory, output))
         return output
 
     def _kept(self) -> Any:
@@ -190,7 +190,8 @@ class Module(Options):
 
     def _recall(self, grad_output: Array) -> tuple[Any, ...]:
         """The values of the last forward call. RuntimeError before it, ValueError or TypeError for a wrong upstream."""
-        memory = self._memory if now.replay is None else now.replay.memory(self)
+        replay = replay_now.get()
+        memory = self._memory if replay is None else replay.memory(self)
         if memory is None:
             checks.not_before_forward(self.name, memory)
         assert memory is not None

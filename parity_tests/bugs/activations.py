@@ -39,20 +39,20 @@ ACTIVATIONS: dict[str, Bug] = {
     "relu: −0 becomes 0": Bug(
         "ties",
         "np.where(x > 0, x, 0), where PyTorch keeps the sign",
-        edit("ReLU.forward", "x.clip(0, np.inf)", "np.where((x > 0) | np.isnan(x), x, x.dtype.type(0))"),
+        edit("ReLU.forward", "x.clip(ZERO, INFINITY)", "np.where((x > 0) | np.isnan(x), x, x.dtype.type(0))"),
         hint="relu at the kink",
     ),
     "relu: NaN becomes 0": Bug(
         "NaN",
         "a loop with if x > 0, or nan_to_num",
-        edit("ReLU.forward", "x.clip(0, np.inf)", "np.where(np.isnan(x), x.dtype.type(0), x.clip(0, np.inf))"),
+        edit("ReLU.forward", "x.clip(ZERO, INFINITY)", "np.where(np.isnan(x), x.dtype.type(0), x.clip(0, np.inf))"),
         hint="test_what_is_not_a_number_goes_the_same_way[ReLU",
     ),
     "relu: capped at 6": Bug(
-        "only large values", "ReLU6 copied from a mobile net", edit("ReLU.forward", "np.inf", "6"), hint="[ReLU"
+        "only large values", "ReLU6 copied from a mobile net", edit("ReLU.forward", "INFINITY", "6"), hint="[ReLU"
     ),
     "relu: forward in place": Bug(
-        "in place", "out=x saves memory", edit("ReLU.forward", "x.clip(0, np.inf)", "np.clip(x, 0, np.inf, out=x)")
+        "in place", "out=x saves memory", edit("ReLU.forward", "x.clip(ZERO, INFINITY)", "np.clip(x, 0, np.inf, out=x)")
     ),
     "relu: backward in place": Bug(
         "in place",

@@ -43,8 +43,9 @@ def standardized_backward(g: Array, x_hat: Array, reciprocal: Array, axes: Axes)
 
 def mean(x: Array, axes: Axes) -> Array:
     """The mean over `axes`, which stay; of nothing 0."""
-    count = max(math.prod(x.shape[axis] for axis in axes), 1)
-    return np.asarray(x.sum(axes, keepdims=True) / x.dtype.type(count))
+    sums = x.sum(axes, keepdims=True)
+    count = max(x.size // max(sums.size, 1), 1)
+    return np.asarray(sums / x.dtype.type(count))
 
 
 class Normalization(Module):
