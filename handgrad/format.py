@@ -1,4 +1,4 @@
-"""How the report writes names and numbers."""
+"""How numbers and texts are written for people, in the terminal and on every page."""
 
 from typing import Any
 
@@ -42,3 +42,8 @@ def plain(value: Any) -> str:
 def written(metric: str, value: float | None) -> str:
     """Accuracies as shares, losses as numbers."""
     return share(value) if metric.endswith("accuracy") else number(value)
+
+
+def shortened(text: str) -> str:
+    """A text in quotes, its middle left out where it would fill the line."""
+    return repr(text) if len(text) <= 80 else f"{text[:40]!r} … {text[-20:]!r} ({len(text)} characters)"

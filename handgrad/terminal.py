@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
+from rich.text import Text
 
 REFRESH = 0.1  # seconds between two looks of the live progress
 STEERING = ("Cc", "Cf", "Cs", "Zl", "Zp")
@@ -37,3 +39,18 @@ class Terminal(Console):
     def on_broken_pipe(self) -> None:
         """Called where a BrokenPipeError is handled: rich would end the program with exit code 1."""
         raise
+
+
+STEPS = (
+    TextColumn("{task.description}", markup=False),
+    BarColumn(),
+    TextColumn("{task.completed:,.0f}/{task.total:,.0f} steps"),
+    TimeRemainingColumn(),
+    TextColumn("{task.fields[note]}", markup=False),
+)
+"""The columns of the progress of a training."""
+
+
+def parity(word: str) -> Text:
+    """The cell of a table that says whether parity held."""
+    return Text(word, style="green" if word == "held" else "bold red")

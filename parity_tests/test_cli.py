@@ -13,7 +13,9 @@ import pytest
 import handgrad
 import scratch
 import torch_impl
+from contract.names import ACTIVATIONS
 from handgrad import cli
+from handgrad.cli.options import OPTIMIZERS
 from handgrad.experiments import EXPERIMENTS, Expectation
 from handgrad.experiments.overrides import with_overrides
 from handgrad.training import all_experiments
@@ -131,7 +133,7 @@ def test_options_change_the_experiment(options, changes, monkeypatch):
         seen.update(experiment=experiment, device=device, out=str(out), command=command)
         return 0
 
-    monkeypatch.setattr(cli, "compare", record)
+    monkeypatch.setattr("handgrad.cli.compare.compare", record)
     assert cli.main(["compare", "xor", *options]) == 0
     assert seen["experiment"] == replace(EXPERIMENTS["xor"], **changes)
     assert seen["device"] == "cpu"
@@ -290,7 +292,7 @@ def test_ctrl_c_writes_what_was_done_and_exits_130(folder, capsys, monkeypatch):
     def follow(progress, name, steps):
         return lambda run: len(run.divergence) == 4 and signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(cli, "_follow", follow)
+    monkeypatch.setattr("handgrad.cli.compare._follow", follow)
     assert cli.main(["compare", "line", "--out", "here"]) == 130
     assert "INTERRUPTED after 4 of 500 steps" in capsys.readouterr().out
     content = json.loads((folder / "here" / "result.json").read_text())
@@ -334,8 +336,8 @@ def test_help_lists_the_commands(capsys):
 
 
 def test_names_are_those_of_both_sides():
-    assert list(cli.ACTIVATIONS) == list(scratch.ACTIVATIONS) == list(torch_impl.ACTIVATIONS)
-    for name in cli.OPTIMIZERS.values():
+    assert list(ACTIVATIONS) == list(scratch.ACTIVATIONS) == list(torch_impl.ACTIVATIONS)
+    for name in OPTIMIZERS.values():
         assert hasattr(scratch, name)
         assert hasattr(torch_impl, name)
 

@@ -15,6 +15,9 @@ import pytest
 from rich.console import Console
 
 from handgrad import cli
+from handgrad.cli.compare import seeds_table, summary_table, verdict
+from handgrad.cli.distributed import distributed_table
+from handgrad.cli.options import RECIPE
 from handgrad.distributed.train import DistributedRun
 from handgrad.experiments import EXPERIMENTS, Data, Expectation, Experiment
 from handgrad.experiments.experiment import METRICS
@@ -100,8 +103,8 @@ TERMINAL = {
 
 def test_the_terminals_table_of_a_run():
     run, expected = numbered()
-    found = cells(cli.summary_table(Outcome.of(run)))
-    heading = shown(cli.summary_table(Outcome.of(run))).splitlines()[1]
+    found = cells(summary_table(Outcome.of(run)))
+    heading = shown(summary_table(Outcome.of(run))).splitlines()[1]
     assert [cell.strip() for cell in heading.split("┃")[1:-1]] == ["digits", "NumPy", "PyTorch"]
     for label, write in TERMINAL.items():
         assert found[label] == [write(expected[side]) for side in NAMES], label
@@ -114,10 +117,10 @@ def test_the_terminals_table_of_a_run():
 def test_the_terminal_blames_the_side_that_failed(culprit):
     run, _ = numbered()
     run.sides[culprit].tally.wrong_steps = 1
-    assert cells(cli.summary_table(Outcome.of(run)))["parity"] == [
+    assert cells(summary_table(Outcome.of(run)))["parity"] == [
         "FAILED" if name == culprit else "held" for name in NAMES
     ]
-    assert f"parity failed on {NAMES[culprit]};" in cli.verdict(Outcome.of(run))
+    assert f"parity failed on {NAMES[culprit]};" in verdict(Outcome.of(run))
     found = result(Outcome.of(run))
     assert {name: side["parity"]["held"] for name, side in found["sides"].items()} == {
         name: name != culprit for name in NAMES
@@ -194,7 +197,7 @@ def seeded():
 def test_the_table_over_seeds():
     run, values = seeded()
     run.experiment = replace(run.experiment, expect=replace(run.experiment.expect, value=0.5))
-    found = cells(cli.seeds_table(Outcome.of(run)))
+    found = cells(seeds_table(Outcome.of(run)))
     for i, label in enumerate(("smallest", "median", "largest")):
         assert found[f"{label} test accuracy"] == [f"{100 * values[side][i]:.2f} %" for side in NAMES]
     assert found["test accuracy ≥ 0.5"] == ["2 of 3", "1 of 3"]
@@ -352,7 +355,7 @@ def test_the_table_of_a_distributed_run():
         "scratch": Tally(steps=2, numbers=222, skipped=2, worst=0.75),
     }
     ranks = type("Ranks", (), {"world": 2, "backend": "gloo", "rank": 0})()
-    found = cells(cli.distributed_table("line", run, ranks))
+    found = cells(distributed_table("line", run, ranks))
     for label, row in {
         "loss of the first step": ["0.75"],
         "loss of the last step": ["0.25"],
@@ -533,7 +536,7 @@ def test_an_option_of_compare_changes_what_it_names_and_no_more(option, compared
 
 
 def test_the_options_of_compare_are_all_there():
-    assert {option.split()[0] for option in OPTIONS} == {f"--{field.replace('_', '-')}" for field in cli.PARSERS}
+    assert {option.split()[0] for option in OPTIONS} == {f"--{field.replace('_', '-')}" for field in RECIPE}
 
 
 GIVEN = {"epochs": 1, "dtype": "float64", "lr": 0.2, "hidden": (3,), "batch_size": 5, "activation": "tanh"}

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import scratch
-from handgrad.cli import main, verdict
+from handgrad.cli import main
+from handgrad.cli.compare import verdict
 from handgrad.experiments import EXPERIMENTS, Data
 from handgrad.judge import Tally
 from handgrad.report.page import verdicts

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 import scratch
-from handgrad import cli
+from handgrad.cli.app import app
 from handgrad.experiments import EXPERIMENTS
 from handgrad.sources import BOXES, Box, page
 from handgrad.sources.measure import NAMES, measured, recipe
@@ -68,7 +68,7 @@ def test_what_the_page_points_at_is_there(text):
         return
     program, name, *arguments = shlex.split(text)
     assert program == "handgrad"
-    group = typer.main.get_command(cli.app)
+    group = typer.main.get_command(app)
     command = group.commands[name]
     if "--help" not in arguments:
         context = command.make_context(name, arguments)  # an unknown option or a missing value raises

@@ -1,0 +1,105 @@
+"""The program around the commands: arguments, exit codes, and what fails anywhere in one line."""
+
+import os
+import shlex
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import handgrad
+from handgrad.cli.bench import bench_app
+from handgrad.cli.check import check_command
+from handgrad.cli.compare import compare_command
+from handgrad.cli.distributed import distributed_command
+from handgrad.cli.doctor import doctor_command
+from handgrad.cli.list import list_command
+from handgrad.cli.say import refuse, say
+from handgrad.cli.sweep import sweep_command
+from handgrad.cli.trace import trace_command
+from handgrad.ending import INTERRUPTED
+from handgrad.errors import BadInputError
+
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "list": list_command,
+    "compare": compare_command,
+    "trace": trace_command,
+    "sweep": sweep_command,
+    "distributed": distributed_command,
+    "doctor": doctor_command,
+    "check": check_command,
+}
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, help=handgrad.__doc__)
+for _name, _command in COMMANDS.items():
+    app.command(_name)(_command)
+app.add_typer(bench_app, name="bench")
+
+
+@app.callback(invoke_without_command=True)
+def handgrad_command(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Hand-written NumPy backpropagation and PyTorch behind one contract, judged by certified rounding bounds."""
+    if version:
+        print(f"handgrad {handgrad.__version__}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (that of the process if None) and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without "≥" shows "?", and the run goes on
+    try:
+        code = _run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:  # a full disk, or a pipe whose reader has enough, as `head` has
+        _abandon_output()
+        return refuse(f"standard output cannot be written: {error.strerror}")
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    """The exit code of a command line. Only what the terminal itself refuses is raised: an OSError without a file."""
+    command = typer.main.get_command(app)
+    try:
+        for argument in arguments:
+            if "\0" in argument or any(0xD800 <= ord(character) < 0xE000 for character in argument):
+                raise BadInputError(f"{argument!r} is not UTF-8 text")
+        with command.make_context("handgrad", arguments, obj=shlex.join(["handgrad", *arguments])) as context:
+            code = command.invoke(context)
+    except typer.Exit as done:  # --help was printed
+        return done.exit_code
+    except BadInputError as error:
+        return refuse(str(error))
+    except KeyboardInterrupt:  # outside of training, which ends by itself and is written
+        say("interrupted")
+        return INTERRUPTED
+    except (Exception, SystemExit) as error:
+        # Usage errors. Their class has moved between click and typer; their method has not.
+        if hasattr(error, "format_message"):
+            return refuse(error.format_message())
+        if isinstance(error, OSError) and error.filename is None:
+            raise
+        if sys.flags.dev_mode:
+            raise
+        # Exit code 1 would say that parity failed.
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(frame.filename).name}, line {frame.lineno}"
+        return refuse(f"{type(error).__name__}: {error} ({where}); python -X dev -m handgrad shows the traceback")
+    return code if isinstance(code, int) else 0
+
+
+def _abandon_output() -> None:
+    """Let nobody write to standard output any more: the interpreter would try again when it ends, and complain."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

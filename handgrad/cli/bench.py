@@ -1,0 +1,61 @@
+"""`handgrad bench` and `handgrad bench compare`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from handgrad.cli.options import choice, option, whole
+from handgrad.errors import refusing
+from handgrad.files import RESULT, output_folder
+
+bench_app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
+
+
+@bench_app.callback()
+def bench_command(
+    context: typer.Context,
+    quick: Annotated[bool, typer.Option("--quick", help="A smaller selection: a minute and a half, not 20.")] = False,
+    question: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this; several are named one by one.")
+    ] = None,
+    contender: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this one and NumPy; several one by one.")
+    ] = None,
+    threads: Annotated[int, option("threads", whole, "N", "Of every library.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Folder for result and pictures.", show_default="runs/bench")] = None,
+) -> int | None:
+    """Time training on both sides: judged first, in fresh processes, in turn, with intervals.
+
+    Exit code 1: the judge refused a contender, which is then not timed. `bench compare` holds two results against
+    each other.
+    """
+    if context.invoked_subcommand is not None:
+        return None
+    from benchmarks.contenders import CONTENDERS, OURS
+    from benchmarks.questions import QUESTIONS
+    from benchmarks.run import BenchmarkError, Plan, run_benchmark
+
+    everything = [name for name, one in QUESTIONS.items() if one.in_quick or not quick]
+    questions = tuple(choice("--question", name, QUESTIONS) for name in question or everything)
+    chosen = tuple(choice("--contender", name, CONTENDERS) for name in contender or ())
+    plan = Plan(questions, quick, threads, (OURS, *chosen) if chosen else ())
+    folder = out or Path("runs") / "bench"
+    with refusing(f"--out {folder}", kinds=(BenchmarkError,)):
+        output_folder(folder, (RESULT,))
+        return run_benchmark(plan, folder, RESULT, context.obj)
+
+
+@bench_app.command("compare")
+def bench_compare_command(
+    before: Annotated[Path, typer.Argument(metavar="A.json", help="A result of `handgrad bench`.")],
+    after: Annotated[Path, typer.Argument(metavar="B.json", help="Another, measured later.")],
+) -> int:
+    """Which times changed from one result to another.
+
+    Exit code 1: NumPy became slower somewhere, for real and not by little.
+    """
+    from benchmarks.command import run_compare
+
+    with refusing():
+        return run_compare(before, after)

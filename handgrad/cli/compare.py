@@ -1,0 +1,255 @@
+"""`handgrad compare` of one experiment."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from contract.names import SIDES
+from handgrad.cli import options
+from handgrad.cli.compare_all import compare_all
+from handgrad.cli.experiment import experiment
+from handgrad.cli.options import (
+    Activation,
+    BatchSize,
+    CsvFile,
+    Device,
+    Dtype,
+    Epochs,
+    Hidden,
+    JudgeEvery,
+    OptimizerName,
+    Rate,
+    Seed,
+    Target,
+    given,
+    option,
+    whole,
+)
+from handgrad.errors import BadInputError, refusing
+from handgrad.files import REPORT, RESULT
+from handgrad.format import NONE, number, share, written
+from handgrad.terminal import REFRESH, STEPS, Terminal, parity
+
+if TYPE_CHECKING:
+    from handgrad.experiments import Experiment
+    from handgrad.training.outcome import Outcome
+    from handgrad.training.record import Run
+    from handgrad.training.seeds import Request
+
+
+def compare_command(
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="An experiment; `handgrad list` shows them. Your own: mine.py:experiment."),
+    ] = None,
+    csv: CsvFile = None,
+    target: Target = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every experiment, and one page about them.")] = False,
+    seeds: Annotated[int | None, option("seeds", options.seeds, "N", "Repeat over N seeds from --seed on.")] = None,
+    jobs: Annotated[
+        int | None, option("jobs", whole, "N", "Processes at once, for --all and --seeds.", show_default="cores")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="With --all: keep the results that are there.")] = False,
+    epochs: Epochs = None,
+    lr: Rate = None,
+    batch_size: BatchSize = None,
+    optimizer: OptimizerName = None,
+    hidden: Hidden = None,
+    activation: Activation = None,
+    seed: Seed = None,
+    dtype: Dtype = None,
+    judge_every: JudgeEvery = None,
+    device: Device = "cpu",
+    out: Annotated[Path | None, typer.Option(help="Folder for report and result.", show_default="runs/NAME")] = None,
+) -> int:
+    """Train both sides from the same weights on the same batches, judge every step, and write a report.
+
+    Exit code 0: every judged step of both sides held and the experiment's expectation is met. With another recipe
+    (epochs, lr, batch size, optimizer, hidden, activation) or another seed the expectation is shown but does not
+    decide, nor does that of a CSV file. --all runs every experiment and writes runs/index.html; --seeds N repeats a run
+    over seeds: parity must hold in all of them, the expectation in the first.
+    """
+    if resume and not everything:
+        raise BadInputError("--resume belongs to --all")
+    if everything:
+        of_one = {"NAME": name, "--csv": csv, "--target": target, "--lr": lr, "--batch-size": batch_size}
+        of_one |= {"--optimizer": optimizer, "--hidden": hidden, "--activation": activation}
+        if used := [option for option, value in of_one.items() if value is not None]:
+            raise BadInputError(f"--all runs every experiment with its own recipe; {used[0]} is for a single one")
+        words = [f"--{field.replace('_', '-')}={value}" for field, value in given(context).items()]
+        words += [f"--device={device}"] * (device != "cpu") + [f"--seeds={seeds}"] * (seeds is not None)
+        return compare_all(words, out or Path("runs"), jobs, resume, context.obj)
+    named = experiment(name, given(context), csv, target)
+    from handgrad.training.seeds import Request
+
+    if named.seed + (seeds or 1) > 2**32:
+        raise BadInputError(f"--seeds {seeds} from --seed {named.seed} on goes beyond the last, {2**32 - 1}")
+    request = Request(name, csv, target, given(context), device)
+    repeated = None if seeds is None else Repeated(request, seeds, jobs)
+    return compare(named, device, out or Path("runs") / named.name, context.obj, repeated)
+
+
+class Repeated(NamedTuple):
+    """A run over several seeds: how to name it in another process, how many, how many at once (None: every core)."""
+
+    request: "Request"
+    times: int
+    jobs: int | None
+
+
+def compare(experiment: "Experiment", device: str, out: Path, command: str, repeated: "Repeated | None" = None) -> int:
+    """Run one comparison with everything a terminal shows of it. Returns the exit code."""
+    from handgrad.files import output_folder
+
+    console = Terminal()
+    with console.status(Text(f"preparing {experiment.name}")):
+        from handgrad.report import write_report
+        from handgrad.report.result_json import write_result
+        from handgrad.training.outcome import Outcome
+        from handgrad.training.train import TrainingError, prepare, train
+
+        with refusing():
+            prepared = prepare(experiment, device)
+        with refusing(f"--out {out}"):
+            output_folder(out, (REPORT, RESULT))
+
+    with Progress(*STEPS, console=console, auto_refresh=False) as progress, refusing(kinds=(TrainingError,)):
+        run = train(prepared, command, _follow(progress, experiment.name, prepared.steps))
+    if repeated is not None and not run.interrupted:
+        _repeat(run, repeated, console)
+    outcome = Outcome.of(run)
+    with refusing(f"--out {out}"):
+        write_result(outcome, out / RESULT)  # first: it is quick, and a second Ctrl-C would cost the report alone
+        with console.status("writing the report"):
+            write_report(outcome, out / REPORT)
+
+    console.print(summary_table(outcome))
+    if run.repeats:
+        console.print(seeds_table(outcome))
+    for name, side in run.sides.items():
+        for failure in side.tally.failures[:1]:
+            heading = f"\n{SIDES[name]}, the first step that failed:"
+            console.print(heading, failure.render(), sep="\n", soft_wrap=True)
+    console.print(f"\nreport  {out / REPORT}\nresult  {out / RESULT}\n", soft_wrap=True)
+    console.print(verdict(outcome), style=outcome.ending.style, soft_wrap=True)
+    return outcome.ending.exit_code
+
+
+def _repeat(run: "Run", repeated: Repeated, console: Terminal) -> None:
+    """Add the other seeds' outcomes to the run. Ctrl-C marks it as interrupted."""
+    from handgrad.machine.environment import usable_cores
+    from handgrad.training.seeds import repeats
+
+    first = run.experiment.seed
+    others = range(first + 1, first + repeated.times)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} seeds"),
+    )
+    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+        task = progress.add_task("seeds", total=repeated.times, completed=1)
+        try:
+            found = repeats(repeated.request, others, repeated.jobs or usable_cores(), lambda: progress.advance(task))
+        except KeyboardInterrupt:
+            run.interrupted = True
+            return
+        except (ValueError, TypeError, MemoryError, RuntimeError) as error:
+            raise BadInputError(str(error)) from error
+    run.repeats = [run.as_repeat(), *found]
+
+
+def seeds_table(outcome: "Outcome") -> Table:
+    """Median and spread over seeds, how many met the expectation, in how many parity held."""
+    from statistics import median
+
+    run = outcome.run
+    metric, total = run.experiment.expect.metric, len(run.repeats)
+    table = Table(header_style="bold")
+    table.add_column(f"over {total} seeds")
+    for name in run.sides:
+        table.add_column(SIDES[name], justify="right")
+    values = [[r.values[name] for r in run.repeats] for name in run.sides]
+    known = [[v for v in side if v is not None and not math.isnan(v)] for side in values]
+    for label, of in (("median", median), ("smallest", min), ("largest", max)):
+        cells = [written(metric, of(side)) if side else "" for side in known]
+        table.add_row(f"{label} {metric.replace('_', ' ')}", *cells)
+    met = [sum(met[name] for met in outcome.seeds_met) for name in run.sides]
+    table.add_row(str(run.experiment.expect), *(f"{some} of {total}" for some in met))
+    held = sum(repeat.parity for repeat in run.repeats)
+    table.add_row("parity held on both", *[f"{held} of {total}"] * len(run.sides))
+    return table
+
+
+def _follow(progress: Progress, name: str, steps: int) -> Callable[["Run"], None]:
+    """Show the run in `progress`, a few times a second and not at every step: drawing would cost more than training."""
+    task = progress.add_task(name, total=steps, note="")
+    shown = 0.0
+
+    def follow(run: "Run") -> None:
+        nonlocal shown
+        done, now = len(run.divergence), time.monotonic()
+        if now - shown < REFRESH and done < steps:
+            return
+        shown = now
+        losses = " / ".join(f"{side.losses[-1]:.4g}" for side in run.sides.values())
+        failing = [SIDES[name] for name, side in run.sides.items() if not side.tally.held]
+        note = f"loss {losses}" + (f", {' and '.join(failing)} outside the bounds" if failing else "")
+        progress.update(task, completed=done, note=note)
+        progress.refresh()
+
+    return follow
+
+
+def summary_table(outcome: "Outcome") -> Table:
+    """Both sides' numbers at the end."""
+    run = outcome.run
+    table = Table(header_style="bold")
+    table.add_column(run.experiment.name)
+    for name in run.sides:
+        table.add_column(SIDES[name], justify="right")
+    sides = list(run.sides.values())
+    finals, tallies = [side.final for side in sides], [side.tally for side in sides]
+    rows: dict[str, Sequence[str | Text]] = {
+        "training loss": [number(final.train_loss) for final in finals],
+        "test loss": [number(final.test_loss) for final in finals],
+        "training accuracy": [share(final.train_accuracy) for final in finals],
+        "test accuracy": [share(final.test_accuracy) for final in finals],
+        "time per step": [f"{1e6 * side.seconds_per_step:,.0f} µs" if side.seconds else NONE for side in sides],
+        "steps judged": [f"{side.tally.steps:,} of {len(side.losses):,}" for side in sides],
+        "numbers judged": [f"{tally.numbers:,}" for tally in tallies],
+        "numbers skipped": [tally.skipped_text for tally in tallies],
+        "largest error / bound": [f"{tally.worst:.3g}" for tally in tallies],
+        "parity": [parity(side.parity) for side in outcome.sides.values()],
+    }
+    for label, cells in rows.items():
+        if any(cell != NONE for cell in cells):
+            table.add_row(label, *cells)
+    return table
+
+
+def verdict(outcome: "Outcome") -> str:
+    """The whole run in one line."""
+    run, expect = outcome.run, outcome.run.experiment.expect
+    after = f" after {len(run.divergence):,} of {run.steps_planned:,} steps" if run.interrupted else ""
+    failed = [SIDES[name] for name, side in outcome.sides.items() if side.parity == "FAILED"]
+    parity = f"parity failed on {' and '.join(failed)}" if failed else "parity held on both sides"
+    parity = parity if run.judged else "nothing was judged"
+    if broken := [repeat.seed for repeat in run.repeats[1:] if not repeat.parity]:
+        parity += f", and failed with --seed {broken[0]} ({len(broken)} of {len(run.repeats)} seeds)"
+    values = {SIDES[name]: written(expect.metric, side.reached) for name, side in outcome.sides.items()}
+    reached = " and ".join(f"{value} ({name})" for name, value in values.items())
+    expected = f"expected {expect}, {'met' if outcome.met else 'not met'}: {reached}"
+    if outcome.undecided and not run.interrupted:
+        expected += f"; does not decide: {outcome.undecided}"
+    blown = outcome.diverged_at
+    diverged = "" if blown is None else f"; the loss is not finite from step {blown:,} on: training diverged"
+    return f"{outcome.ending.word}{after}: {parity}; {expected}{diverged}"

@@ -1,0 +1,141 @@
+"""`handgrad distributed`."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from contract.names import SIDES
+from handgrad.cli.experiment import experiment
+from handgrad.cli.options import (
+    Activation,
+    Dtype,
+    Epochs,
+    Hidden,
+    JudgeEvery,
+    Name,
+    OptimizerName,
+    Rate,
+    Seed,
+    given,
+    option,
+    whole,
+)
+from handgrad.cli.say import refuse, say
+from handgrad.ending import INTERRUPTED, Ending
+from handgrad.errors import BadInputError, refusing
+from handgrad.format import number
+from handgrad.terminal import REFRESH, STEPS, Terminal, parity
+
+if TYPE_CHECKING:
+    from handgrad.distributed.process_group import Ranks
+    from handgrad.distributed.train import DistributedRun
+    from handgrad.experiments import Experiment
+
+
+def distributed_command(
+    context: typer.Context,
+    name: Name,
+    epochs: Epochs = None,
+    lr: Rate = None,
+    batch_size: Annotated[int | None, option("batch-size", whole, "N", "Examples per step, of all processes.")] = None,
+    optimizer: OptimizerName = None,
+    hidden: Hidden = None,
+    activation: Activation = None,
+    seed: Seed = None,
+    dtype: Dtype = None,
+    judge_every: JudgeEvery = None,
+    device: Annotated[str, typer.Option(help="cpu (gloo) or cuda (nccl), one GPU for each process.")] = "cpu",
+) -> int:
+    """Train PyTorch on several processes, each on its shard of every batch, and judge the averaged gradients.
+
+    Start it as: torchrun --nproc-per-node 2 -m handgrad distributed NAME (docs/distributed.md). Exit code 0, on all
+    processes: the averaged gradients and the hand-written ones are those of the whole batch, and all processes hold
+    the same weights bit for bit.
+    """
+    named = experiment(name, given(context))
+    from handgrad.distributed.process_group import joined
+
+    try:
+        with joined(device) as ranks:
+            # What goes wrong from here on is said before the others notice that this process has left them.
+            try:
+                return distributed(named, ranks)
+            except BadInputError as error:
+                return refuse(str(error))
+            except Exception as error:  # a traceback from every rank would bury the first
+                return refuse(f"rank {ranks.rank} of {ranks.world}: {type(error).__name__}: {error}")
+    except KeyboardInterrupt:  # outside the training, which ends by itself
+        say("interrupted")
+        return INTERRUPTED
+    except ValueError as error:
+        raise BadInputError(str(error)) from error
+
+
+def distributed(experiment: "Experiment", ranks: "Ranks") -> int:
+    """This process's part of one distributed run; rank 0 shows everything. Returns the exit code."""
+    from handgrad.distributed.process_group import everyones
+    from handgrad.distributed.train import refuse_unshardable, train
+    from handgrad.training.train import prepare
+
+    with refusing():
+        prepared = prepare(experiment, ranks.device)
+        refuse_unshardable(prepared, ranks.world)
+    first, console = ranks.rank == 0, Terminal()
+    with Progress(*STEPS, console=console, auto_refresh=False, disable=not first) as progress:
+        task, shown = progress.add_task(experiment.name, total=prepared.steps, note=""), 0.0
+
+        def follow(run: "DistributedRun") -> None:
+            nonlocal shown
+            done, now = len(run.losses), time.monotonic()
+            if now - shown >= REFRESH or done == prepared.steps:
+                shown = now
+                progress.update(task, completed=done, note=f"loss {run.losses[-1]:.4g}")
+                progress.refresh()
+
+        run = train(prepared, ranks, follow)
+    ending = Ending(run.held, run.interrupted)
+    if first:
+        console.print(distributed_table(experiment.name, run, ranks))
+        for side, tally in run.tallies.items():
+            for failure in tally.failures[:1]:
+                heading = f"\n{SIDES[side]}, the first step that failed:"
+                console.print(heading, failure.render(), sep="\n", soft_wrap=True)
+        if run.parted:
+            console.print(f"\n{run.parted}", soft_wrap=True)
+        after = f" after {len(run.losses):,} of {prepared.steps:,} steps" if run.interrupted else ""
+        text = "averaged gradients and weights are those of the whole batch, on every process"
+        line = f"{ending.word}{after}: {text if run.held else 'see above'}"
+        console.print(line, style=ending.style, soft_wrap=True)
+    everyones(None)  # torchrun ends all processes at the first exit code that is not 0: rank 0 has printed by now
+    return ending.exit_code
+
+
+def distributed_table(name: str, run: "DistributedRun", ranks: "Ranks") -> Table:
+    """A distributed run's numbers at the end."""
+    table = Table(header_style="bold")
+    table.add_column(name)
+    processes = f"{ranks.world} process{'es' * (ranks.world != 1)}"
+    table.add_column(f"PyTorch, {processes}", justify="right")
+    table.add_column("NumPy, whole batch", justify="right")
+    tallies, steps = list(run.tallies.values()), len(run.losses)
+    rows: dict[str, Sequence[str | Text]] = {
+        "loss of the first step": [number(run.losses[0])],
+        "loss of the last step": [number(run.losses[-1])],
+        "time per step": [f"{1e6 * run.seconds / steps:,.0f} µs"],
+        "averaged through": [ranks.backend],
+        "weights equal on all ranks": [f"{run.equal:,} of {steps:,} steps"],
+        "gradients apart / largest": [f"{run.apart:.1e}"],
+        "steps judged": [f"{tally.steps:,} of {steps:,}" for tally in tallies],
+        "numbers judged": [f"{tally.numbers:,}" for tally in tallies],
+        "numbers skipped": [tally.skipped_text for tally in tallies],
+        "largest error / bound": [f"{tally.worst:.3g}" for tally in tallies],
+        "gradients": [parity("held" if tally.held else "FAILED") for tally in tallies],
+    }
+    for label, cells in rows.items():
+        table.add_row(label, *cells)
+    return table

@@ -1,0 +1,154 @@
+"""The options of several commands, each declared once: its name, what it accepts, its help.
+
+A parser gives the value of a text, or raises BadInputError in our words, which say what is allowed.
+"""
+
+import difflib
+import math
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+
+from contract.names import ACTIVATIONS
+from handgrad.errors import BadInputError
+from handgrad.format import shortened
+
+OPTIMIZERS = {
+    "sgd": "SGD",
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "adamax": "Adamax",
+    "nadam": "NAdam",
+    "radam": "RAdam",
+    "adagrad": "Adagrad",
+    "adadelta": "Adadelta",
+    "rmsprop": "RMSprop",
+    "rprop": "Rprop",
+    "asgd": "ASGD",
+    "adafactor": "Adafactor",
+}
+DTYPES = ("float32", "float64")
+MOST = 10**9  # of anything that is counted: beyond it a typing error is likelier
+DEEPEST = 100  # hidden layers: the same
+
+Parser = Callable[[str, str], Any]
+"""The value of an option, of its name and the text that was given for it."""
+
+
+def option(name: str, parse: Parser, metavar: str, help: str, **more: Any) -> Any:
+    """`--name`, whose text `parse` turns into a value."""
+    return typer.Option(f"--{name}", parser=parser(f"--{name}", parse), metavar=metavar, help=help, **more)
+
+
+def parser(name: str, parse: Parser) -> Callable[[Any], Any]:
+    def parsed(given: Any) -> Any:
+        return parse(name, given) if isinstance(given, str) else given  # a default is a value already
+
+    return parsed
+
+
+# --- parsers ----------------------------------------------------------------------------------------------------------
+
+
+def choice(option: str, text: str, allowed: Iterable[str]) -> str:
+    names = list(allowed)
+    if text in names:
+        return text
+    near = difflib.get_close_matches(text, names, n=1, cutoff=0.4)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    raise BadInputError(f"{option} must be one of {', '.join(names)}; got {shortened(text)}{hint}")
+
+
+def whole(option: str, text: str, low: int = 1, high: int = MOST) -> int:
+    value = _count(text)
+    if low <= value <= high:
+        return value
+    allowed = f">= {low}" if value < low and high == MOST else f"from {low} to {high}"
+    raise BadInputError(f"{option} must be a whole number {allowed}; got {shortened(text)}")
+
+
+def _count(text: str) -> int:
+    """The number that the digits say, at least where it is no more than MOST; -1 where the text is none.
+
+    `int` reads other scripts' digits too, and refuses numbers of more than 4,300.
+    """
+    return int(text.lstrip("0")[:20] or "0") if text.isascii() and text.isdecimal() else -1
+
+
+def rate(option: str, text: str) -> float:
+    try:
+        value = float(text) if text.isascii() and "_" not in text else math.nan
+    except ValueError:
+        value = math.nan
+    if 0 <= value < math.inf:
+        return value
+    raise BadInputError(f"{option} must be a finite number >= 0; got {shortened(text)}")
+
+
+def widths(option: str, text: str) -> tuple[int, ...]:
+    found = tuple(_count(part.strip()) for part in text.split(","))
+    if all(1 <= width <= MOST for width in found):
+        return found
+    raise BadInputError(f"{option} must be whole numbers >= 1 with commas between, as in 64,32; got {shortened(text)}")
+
+
+def optimizer(option: str, text: str) -> str:
+    return OPTIMIZERS[choice(option, text.lower(), OPTIMIZERS)]
+
+
+activation: Parser = partial(choice, allowed=ACTIVATIONS)
+dtype: Parser = partial(choice, allowed=DTYPES)
+depth: Parser = partial(whole, high=DEEPEST)
+seed: Parser = partial(whole, low=0, high=2**32 - 1)
+seeds: Parser = partial(whole, high=10_000)
+
+
+def several(parse: Parser) -> Parser:
+    """The values of one axis, none of them twice."""
+
+    def parsed(option: str, text: str) -> tuple[Any, ...]:
+        parts = [part.strip() for part in text.split(",")]
+        if "" in parts:
+            raise BadInputError(f"{option} must be values with commas between, and none of them empty; got {text!r}")
+        values = [parse(option, part) for part in parts]
+        if twice := [part for part, value in zip(parts, values, strict=True) if values.count(value) > 1]:
+            raise BadInputError(f"{option} must name every value once; got {twice[-1]!r} twice in {text!r}")
+        return tuple(values)
+
+    return parsed
+
+
+# --- options ----------------------------------------------------------------------------------------------------------
+
+# A value of several parts is annotated as Any: typer would take several arguments for a tuple.
+Name = Annotated[str, typer.Argument(metavar="NAME", help="An experiment; `handgrad list` shows them.")]
+CsvFile = Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Your own data instead of a NAME.")]
+Target = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="Of the CSV file: what to learn.")]
+Device = Annotated[str, typer.Option("--device", help="Where the PyTorch side computes: cpu, cuda, cuda:1 ...")]
+
+Epochs = Annotated[int | None, option("epochs", whole, "N", "Passes over the training data.")]
+Rate = Annotated[float | None, option("lr", rate, "X", "Learning rate.")]
+BatchSize = Annotated[int | None, option("batch-size", whole, "N", "Examples per step.")]
+OptimizerName = Annotated[
+    str | None,
+    option(
+        "optimizer",
+        optimizer,
+        "NAME",
+        f"One of {', '.join(OPTIMIZERS)}; another than the recipe's starts from PyTorch's defaults.",
+    ),
+]
+Hidden = Annotated[Any, option("hidden", widths, "N,N", "Widths of the hidden layers, as in 64,32.")]
+Activation = Annotated[str | None, option("activation", activation, "NAME", f"One of {', '.join(ACTIVATIONS)}.")]
+Seed = Annotated[int | None, option("seed", seed, "N", "Of weights, batches and generated data.")]
+Dtype = Annotated[str | None, option("dtype", dtype, "NAME", f"{' or '.join(DTYPES)}.")]
+JudgeEvery = Annotated[int | None, option("judge-every", whole, "N", "Judge every n-th step, and the last.")]
+RECIPE = ("epochs", "lr", "batch_size", "optimizer", "hidden", "activation", "seed", "dtype", "judge_every")
+"""The options above that replace a field of the experiment, as they stand in `context.params`."""
+
+
+def given(context: typer.Context, fields: Iterable[str] = RECIPE) -> dict[str, Any]:
+    """What the user gave of these fields."""
+    return {field: value for field in fields if (value := context.params.get(field)) is not None}

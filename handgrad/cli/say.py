@@ -1,0 +1,29 @@
+"""What a command says on standard error."""
+
+import os
+import sys
+from contextlib import suppress
+
+from handgrad.terminal import printable
+
+
+def refuse(message: str) -> int:
+    say(f"error: {' '.join(message.split())}")
+    return 2
+
+
+def say(line: str) -> None:
+    """One line on standard error; under torchrun, from one process."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        _print_error(line)
+        return
+    from handgrad.distributed.process_group import one_voice
+
+    with one_voice() as first:
+        if first:
+            _print_error(line)
+
+
+def _print_error(line: str) -> None:
+    with suppress(OSError):  # nobody is there to read it; the exit code still says it
+        print("handgrad:", printable(line), file=sys.stderr, flush=True)

@@ -1,0 +1,80 @@
+"""`handgrad sweep`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from handgrad.cli import options
+from handgrad.cli.options import CsvFile, Device, Dtype, Epochs, Target, given, option, several, whole
+
+
+def axis(name: str, parse: options.Parser, metavar: str, help: str) -> Any:
+    """`--name`, whose text gives one or several values."""
+    return option(name, several(parse), f"{metavar},...", help)
+
+
+def sweep_command(
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="An experiment, your own (mine.py:experiment), or dead-relu."),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A sweep of the sources, as activation-width; --list shows them.")
+    ] = None,
+    presets: Annotated[bool, typer.Option("--list", help="Show the presets and end.")] = False,
+    activation: Annotated[
+        Any, axis("activation", options.activation, "NAME", "To sweep, as in relu,tanh; one value sets it.")
+    ] = None,
+    width: Annotated[Any, axis("width", whole, "N", "Units in every hidden layer, as in 4,8.")] = None,
+    depth: Annotated[Any, axis("depth", options.depth, "N", "Hidden layers, as in 1,2,3.")] = None,
+    optimizer: Annotated[
+        Any, axis("optimizer", options.optimizer, "NAME", "As in sgd,adam; with PyTorch's defaults, lr too.")
+    ] = None,
+    lr: Annotated[Any, axis("lr", options.rate, "X", "Learning rates, as in 0.01,0.1.")] = None,
+    batch_size: Annotated[Any, axis("batch-size", whole, "N", "Examples per step, as in 50,100.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What is ranked and drawn.", show_default="the experiment's")
+    ] = None,
+    epochs: Epochs = None,
+    seeds: Annotated[
+        int | None,
+        option(
+            "seeds",
+            options.seeds,
+            "N",
+            "Each combination from N seeds.",
+            show_default="1; dead-relu 200; a preset's",
+        ),
+    ] = None,
+    seed: Annotated[int | None, option("seed", options.seed, "N", "The first of them.")] = None,
+    dtype: Dtype = None,
+    judge_every: Annotated[
+        int | None,
+        option("judge-every", whole, "N", "Judge every n-th step, and the last.", show_default="about 50 of a run"),
+    ] = None,
+    device: Device = "cpu",
+    csv: CsvFile = None,
+    target: Target = None,
+    jobs: Annotated[int | None, option("jobs", whole, "N", "Processes at once.", show_default="cores")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for report and result.", show_default="runs/sweep-NAME")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep the runs that are there, do the others.")] = False,
+) -> int:
+    """Train both sides at every combination of hyper-parameters, judge them, and write a table and heat maps.
+
+    Every option with several values is an axis. Exit code 0: parity held in every run; which result a combination
+    reaches decides nothing. What is finished is kept as it comes: --resume goes on after a Ctrl-C, with more seeds, or
+    with more values. dead-relu counts in how many runs source 004's one ReLU never learns, and with a LeakyReLU.
+    """
+    from handgrad.sweep import command
+    from handgrad.sweep.plan import AXES
+
+    if presets:
+        command.show_presets()
+        return 0
+    axes, fixed = given(context, AXES), given(context, ("epochs", "dtype", "judge_every"))
+    words = command.Words(name, preset, axes, csv, target, fixed, seed, seeds, metric, device)
+    return command.run(command.planned(words), jobs, out or Path("runs") / words.folder, resume, context.obj)

@@ -1,0 +1,65 @@
+"""`handgrad trace`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from handgrad.cli.experiment import experiment
+from handgrad.cli.options import (
+    Activation,
+    BatchSize,
+    Dtype,
+    Hidden,
+    Name,
+    OptimizerName,
+    Rate,
+    Seed,
+    given,
+    option,
+    whole,
+)
+from handgrad.errors import refusing
+from handgrad.terminal import printable
+
+
+def trace_command(
+    context: typer.Context,
+    name: Name,
+    step: Annotated[int, option("step", whole, "K", "Which training step, from 1 on.")] = 1,
+    entry: Annotated[
+        str | None, typer.Option(metavar="NAME[I,J]", help="A gradient's entry to write out, as layers.0.weight[2,1].")
+    ] = None,
+    lr: Rate = None,
+    batch_size: BatchSize = None,
+    optimizer: OptimizerName = None,
+    hidden: Hidden = None,
+    activation: Activation = None,
+    seed: Seed = None,
+    dtype: Dtype = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every number as JSON.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page.")] = None,
+) -> int:
+    """Show one training step in full: every layer's numbers on both sides, how far apart, within which bound.
+
+    Both sides start the step from the same state. Exit code 0: every number of both sides held.
+    """
+    named = experiment(name, given(context))
+    from handgrad.files import refuse_unwritable, write_text
+    from handgrad.trace import parse_entry, sum_of, trace
+    from handgrad.trace.page import page
+    from handgrad.trace.words import text, to_json
+    from handgrad.training.train import prepare
+
+    files = [(path, written) for path, written in ((json, to_json), (html, page)) if path is not None]
+    with refusing():
+        if entry is not None:
+            parse_entry(entry)
+        for path, _ in files:
+            refuse_unwritable(path)
+        found = trace(prepare(named), step)
+        sum_ = None if entry is None else sum_of(found, entry)
+        for path, written in files:
+            write_text(path, written(found, sum_))
+    print(printable(text(found, sum_)))
+    return 0 if found.held else 1
