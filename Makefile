@@ -61,11 +61,11 @@ mutants: $(READY)
 
 # Measures and draws what changed; a page that is out of date fails a test.
 dictionary: $(READY)
-	$(BIN)/python -m handgrad.dictionary $(ARGS)
+	$(BIN)/python -m docs.writers.dictionary $(ARGS)
 
 # Boxes are measured anew, experiments where their recipe changed; a page that is out of date fails a test.
 sources: $(READY)
-	$(BIN)/python -m handgrad.sources $(ARGS)
+	$(BIN)/python -m docs.writers.articles $(ARGS)
 
 format: $(READY)
 	$(BIN)/ruff format
@@ -73,7 +73,7 @@ format: $(READY)
 
 # The README's pictures: drawn from a run, and the top of a report, photographed by a headless Chromium.
 pictures: compare
-	$(BIN)/python -m handgrad.report.readme
+	$(BIN)/python -m docs.writers.readme_pictures
 	chromium --headless --no-sandbox --hide-scrollbars --window-size=1280,1500 \
 	    --screenshot=docs/pictures/report.png runs/$(NAME)/report.html
 

@@ -6,8 +6,8 @@ import re
 import pytest
 
 import scratch
-from handgrad.dictionary import measure, pages, pictures, samples, source
-from handgrad.dictionary.source import entries, fingerprint
+from docs.writers.dictionary import measure, pages, pictures, samples, source
+from docs.writers.dictionary.source import entries, fingerprint
 
 ENTRIES = {entry.name: entry for entry in entries()}
 REFRESH = "run: make dictionary"
@@ -25,7 +25,7 @@ def test_every_public_name_has_a_page_or_a_reason():
 
 def test_every_op_has_a_row_and_every_row_an_op():
     assert {*samples.SAMPLES, *samples.PARTS} == set(ENTRIES)
-    with pytest.raises(KeyError, match=r"add SAMPLES\['Sinus'\] to handgrad/dictionary/samples.py"):
+    with pytest.raises(KeyError, match=r"add SAMPLES\['Sinus'\] to docs/writers/dictionary/samples.py"):
         samples.sample("Sinus")
 
 

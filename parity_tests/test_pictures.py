@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from docs.writers.readme_pictures import FOLDER, ROWS, beside, standalone
 from handgrad.experiments import EXPERIMENTS
 from handgrad.experiments.score import true_classes
 from handgrad.report import plots, svg
 from handgrad.report.pictures import data_picture, maps
-from handgrad.report.readme import FOLDER, ROWS, beside, standalone
 from handgrad.report.result_json import result
 from handgrad.report.timeline_pictures import DRAWINGS, film
 from handgrad.report.timeline_pictures.over_time import layer

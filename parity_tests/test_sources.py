@@ -9,11 +9,11 @@ import pytest
 import typer
 
 import scratch
+from docs.writers.articles import BOXES, Box, page
+from docs.writers.articles.measure import NAMES, measured, recipe
+from docs.writers.articles.table import LESSONS, TITLES
 from handgrad.cli.app import app
 from handgrad.experiments import EXPERIMENTS
-from handgrad.sources import BOXES, Box, page
-from handgrad.sources.measure import NAMES, measured, recipe
-from handgrad.sources.table import LESSONS, TITLES
 from handgrad.training.sides import SIDES
 
 REFRESH = "run: make sources"

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 
 import contract
-from handgrad.dictionary import measure
+from docs.writers.dictionary import measure
 from handgrad.judge import Verdict, judge_backward, judge_forward, judge_loss, judge_optimizer, snapshot
 from parity_tests.tables import SIDES
 
@@ -61,7 +61,7 @@ class Sub(np.ndarray[Any, Any]):
 
 
 def draw(kind: str, shape: tuple[int, ...], dtype: Any = "float32", seed: int = 0) -> Any:
-    """An array of one of `handgrad.dictionary.samples.KINDS`."""
+    """An array of one of `docs.writers.dictionary.samples.KINDS`."""
     return measure.draw(kind, shape, dtype, np.random.default_rng(seed))
 
 

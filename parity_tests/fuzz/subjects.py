@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import scratch
-from handgrad.dictionary.samples import SAMPLES
+from docs.writers.dictionary.samples import SAMPLES
 from parity_tests.fuzz.play import Line
 from parity_tests.tables import OPTIMIZERS
 from parity_tests.test_options import CHANGES, STARTS

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from docs.writers.articles.box import Box, Side, net, steps, text
 from handgrad.experiments.data import circle, line
-from handgrad.sources.box import Box, Side, net, steps, text
 from handgrad.training.train import lattice
 
 EXPERIMENTS_PAGE = "experiments.md"

@@ -1,6 +1,7 @@
 """The boxes of source 001: classification and regression with small nets, and what a shape can break."""
 
-from handgrad.sources.ask_001 import (
+from docs.writers.articles.box import Box
+from docs.writers.articles.measure_001 import (
     LISTED,
     backward_twice,
     bars,
@@ -23,7 +24,6 @@ from handgrad.sources.ask_001 import (
     unreduced,
     untrained,
 )
-from handgrad.sources.box import Box
 
 LOOK, EXPERIMENTS_PAGE = "introspection.md", "experiments.md"
 

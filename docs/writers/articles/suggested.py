@@ -1,7 +1,7 @@
 """What the five sources suggest or imply, and where to run it: each is a box that stands above, or a run."""
 
-from handgrad.sources import ask_001, ask_003, source_000, source_002, source_004
-from handgrad.sources.box import Box
+from docs.writers.articles import measure_001, measure_003, source_000, source_002, source_004
+from docs.writers.articles.box import Box
 
 BOXES = {
     "linear-or-mlp": Box(
@@ -12,12 +12,12 @@ BOXES = {
     ),
     "over-epochs": Box(
         shows="probabilities untrained and over epochs",
-        measure=ask_001.bars,
+        measure=measure_001.bars,
         see=("handgrad compare five-features --epochs 200",),
     ),
     "mix": Box(
         shows="relu + tanh against plain",
-        measure=ask_001.funky_and_plain,
+        measure=measure_001.funky_and_plain,
         see=("handgrad compare relu-tanh", "handgrad compare five-features --epochs 100 --lr 0.04"),
     ),
     "own-loss": Box(
@@ -44,7 +44,7 @@ BOXES = {
     "grid": Box(
         shows="a grid of hyper-parameters",
         printed="32 models of Keras",
-        measure=ask_003.pair,
+        measure=measure_003.pair,
         see=("handgrad sweep --preset grid", "sweep.md"),
         cannot="which five things its 2⁵ grid varied is not in the stored text",
     ),
@@ -68,9 +68,11 @@ BOXES = {
         measure=source_004.overshoot,
         see=("handgrad compare grow-1", "handgrad trace grow-1 --step 5"),
     ),
-    "broadcast": Box(shows="the broadcast trap", measure=ask_001.unequal_shapes, see=("experiments.md",), trap=True),
+    "broadcast": Box(
+        shows="the broadcast trap", measure=measure_001.unequal_shapes, see=("experiments.md",), trap=True
+    ),
     "plain-list": Box(
-        shows="the trap of the plain list", measure=ask_003.in_a_list, see=("introspection.md",), trap=True
+        shows="the trap of the plain list", measure=measure_003.in_a_list, see=("introspection.md",), trap=True
     ),
     "zero-grad": Box(shows="zero_grad forgotten", measure=source_000.twice, see=("introspection.md",), trap=True),
 }

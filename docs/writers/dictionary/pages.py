@@ -9,8 +9,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from contract.names import SIDES
-from handgrad.dictionary.samples import KINDS, PARTS, sample
-from handgrad.dictionary.source import FAMILIES, ROOT, Code, Entry, entries
+from docs.writers.dictionary.samples import KINDS, PARTS, sample
+from docs.writers.dictionary.source import FAMILIES, ROOT, Code, Entry, entries
 
 FOLDER = ROOT / "docs" / "dictionary"
 MEASURED = "measured.json"
@@ -22,7 +22,7 @@ def render(measured: dict[str, Any], pictures: frozenset[str]) -> dict[str, str]
     KeyError for an op that was not measured or has no row in `samples.SAMPLES`.
     """
     environment = Environment(
-        loader=PackageLoader("handgrad.dictionary"), undefined=StrictUndefined, trim_blocks=False, autoescape=False
+        loader=PackageLoader("docs.writers.dictionary"), undefined=StrictUndefined, trim_blocks=False, autoescape=False
     )
     page, index = environment.get_template("op.md.j2"), environment.get_template("index.md.j2")
     texts = {f"{entry.name}.md": page.render(_page(entry, measured, pictures)) for entry in entries()}

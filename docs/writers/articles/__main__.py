@@ -1,4 +1,4 @@
-"""`python -m handgrad.sources [--all] [--runs FOLDER]`: write `docs/sources.md` and `docs/sources.json`."""
+"""`python -m docs.writers.articles [--all] [--runs FOLDER]`: write `docs/sources.md` and `docs/sources.json`."""
 
 import argparse
 import json
@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from docs.writers.articles import BOXES, page
 from handgrad.files import write_text
-from handgrad.sources import BOXES, page
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        "python -m handgrad.sources",
+        "python -m docs.writers.articles",
         description="Write docs/sources.md. Boxes are measured every time, an experiment where its recipe changed.",
     )
     parser.add_argument("--all", action="store_true", help="measure every experiment anew (minutes)")
@@ -21,12 +21,10 @@ def main() -> int:
         "--runs", type=Path, metavar="FOLDER", help="take results that `handgrad compare --all` just wrote there"
     )
     given = parser.parse_args()
-    if not page.DOCS.is_dir():
-        parser.error(f"there is no {page.DOCS}: the page is written in a checkout of the project")
     import numpy as np
     import torch
 
-    from handgrad.sources.measure import experiments, measured, recipe, trained  # loads torch
+    from docs.writers.articles.measure import experiments, measured, recipe, trained  # loads torch
 
     before, boxes, found, failed = page.load(), {}, {}, []
     for number, table in BOXES.items():

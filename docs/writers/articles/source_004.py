@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from docs.writers.articles.box import Box, Side, refused, steps, text
 from handgrad.experiments import EXPERIMENTS
-from handgrad.sources.box import Box, Side, refused, steps, text
 from handgrad.training.sides import build
 from scratch.flags import product
 

@@ -1,7 +1,7 @@
 """All boxes, source by source."""
 
-from handgrad.sources import source_000, source_001, source_002, source_003, source_004, suggested
-from handgrad.sources.box import Box
+from docs.writers.articles import source_000, source_001, source_002, source_003, source_004, suggested
+from docs.writers.articles.box import Box
 
 TITLES = {
     "000": "From logistic regression to MLPs: one layer, looked into",

@@ -1,4 +1,4 @@
-"""The pictures of the README, drawn from one run of `moons`: `python -m handgrad.report.readme`, or `make pictures`."""
+"""The pictures of the README, drawn from one run of `moons`: `make pictures`."""
 
 import re
 from html import escape
@@ -12,7 +12,7 @@ from handgrad.report.timeline_pictures import film
 from handgrad.training.timeline import looks
 from handgrad.training.train import prepare, train
 
-FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
+FOLDER = Path(__file__).parents[1] / "pictures"
 
 ROWS = {
     "moons-regions": {

@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from handgrad.dictionary.measure import SIDES, STEPS, build, descend, drawn, rates
-from handgrad.dictionary.samples import sample
-from handgrad.dictionary.source import Entry
+from docs.writers.dictionary.measure import SIDES, STEPS, build, descend, drawn, rates
+from docs.writers.dictionary.samples import sample
+from docs.writers.dictionary.source import Entry
 
 # Between black and white, so that they are seen on either; blue and vermillion are apart for every kind of eye.
 INK = "#7b8794"

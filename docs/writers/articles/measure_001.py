@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from docs.writers.articles.box import Side, net, refused, steps, text
 from handgrad.experiments.data import five_features, twenty_features
 from handgrad.experiments.table import relu_and_tanh
-from handgrad.sources.box import Side, net, refused, steps, text
 from scratch.flags import product
 
 FIVE = five_features(0)

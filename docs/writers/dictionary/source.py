@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import scratch
-from handgrad.dictionary.samples import sample
+from docs.writers.dictionary.samples import sample
 
 ROOT = Path(scratch.__file__).parent.parent
 

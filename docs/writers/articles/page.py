@@ -6,12 +6,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from docs.writers.articles.box import Box
+from docs.writers.articles.table import BOXES, LESSONS, TITLES
 from handgrad.experiments import EXPERIMENTS
-from handgrad.sources.box import Box
-from handgrad.sources.table import BOXES, LESSONS, TITLES
 from handgrad.training.sides import SIDES
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2]
 PAGE, VALUES = "sources.md", "sources.json"
 COMMANDS = ("handgrad ", "python ", "torchrun ")
 
@@ -26,7 +26,7 @@ def load(folder: Path = DOCS) -> dict[str, Any]:
 def render(values: dict[str, Any]) -> str:
     """The whole page. KeyError for a box or an experiment that was not measured."""
     environment = Environment(
-        loader=PackageLoader("handgrad.sources"),
+        loader=PackageLoader("docs.writers.articles"),
         undefined=StrictUndefined,
         autoescape=False,
         keep_trailing_newline=True,

@@ -192,5 +192,5 @@ def sample(name: str) -> Sample:
     if name in PARTS:
         return Sample()
     if name not in SAMPLES:
-        raise KeyError(f"the op {name} has no row: add SAMPLES[{name!r}] to handgrad/dictionary/samples.py")
+        raise KeyError(f"the op {name} has no row: add SAMPLES[{name!r}] to docs/writers/dictionary/samples.py")
     return SAMPLES[name]

@@ -1,6 +1,7 @@
 """The boxes of source 003: twelve rules of the plane, one small net for each."""
 
-from handgrad.sources.ask_003 import (
+from docs.writers.articles.box import Box
+from docs.writers.articles.measure_003 import (
     classes,
     grid,
     in_a_list,
@@ -18,7 +19,6 @@ from handgrad.sources.ask_003 import (
     trained,
     unknown,
 )
-from handgrad.sources.box import Box
 
 EXPERIMENTS_PAGE = "experiments.md"
 

@@ -6,11 +6,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from docs.writers.articles.box import Box
+from docs.writers.articles.table import BOXES
 from handgrad.experiments import EXPERIMENTS, Experiment
 from handgrad.machine.environment import one_thread
 from handgrad.report.result_json import CODE
-from handgrad.sources.box import Box
-from handgrad.sources.table import BOXES
 from handgrad.training.sides import SIDES
 
 NAMES = sorted({name for boxes in BOXES.values() for box in boxes.values() for name in box.experiments})

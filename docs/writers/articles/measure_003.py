@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from contract import Array
+from docs.writers.articles.box import Side, net, refused, steps, text
 from handgrad.experiments import EXPERIMENTS, data
 from handgrad.experiments.own import find
-from handgrad.sources.box import Side, net, refused, steps, text
 from handgrad.training.train import lattice
 
 RULES = {

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from contract import Array
+from docs.writers.articles.box import Box, Side, refused, text
 from handgrad.experiments.data import moons
-from handgrad.sources.box import Box, Side, refused, text
 from scratch.flags import product
 
 W = np.array([[-0.7289, 2.0885], [-0.7081, -0.0942]])
