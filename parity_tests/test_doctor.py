@@ -6,13 +6,14 @@ import sys
 import pytest
 
 from handgrad.cli import main
-from handgrad.machine import doctor, throughput
-from handgrad.machine.doctor import ADVICE, SECTIONS, Findings, advise, meaning
+from handgrad.machine import advice, doctor, throughput
+from handgrad.machine.advice import ADVICE, advise
+from handgrad.machine.facts import SECTIONS, Findings, gpu, meaning, memory, processor
 from handgrad.machine.throughput import AS_FOUND, SHARE, UNSET
 
 FOUR = {"processor": {"usable cores": 4, "logical cores": 4, "model": "AMD EPYC"}}
 BLAS = {"libraries": {"torch's BLAS": "mkl 2024.2"}}
-OURS, THEIRS = doctor.OURS, doctor.THEIRS
+OURS, THEIRS = advice.OURS, advice.THEIRS
 
 
 def found(variables=None, facts=None, rates=None):
@@ -156,7 +157,7 @@ CORE = "processor : {0}\nmodel name : X\nphysical id : 0\ncore id : {1}\n"
     ],
 )
 def test_processor(tmp_path, files, facts):
-    given = doctor.processor(machine(tmp_path, files))
+    given = processor(machine(tmp_path, files))
     assert {name: given[name] for name in facts} == facts
 
 
@@ -174,12 +175,12 @@ MEMINFO = "MemTotal:       16777216 kB\nMemFree:  1 kB\nMemAvailable:    8388608
     ],
 )
 def test_memory(tmp_path, files, total, available, limit):
-    assert list(doctor.memory(machine(tmp_path, files)).values()) == [total, available, limit]
+    assert list(memory(machine(tmp_path, files)).values()) == [total, available, limit]
 
 
 def test_gpu_driver(tmp_path):
     version = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024\n"
-    assert doctor.gpu(machine(tmp_path, {"proc/driver/nvidia/version": version}))["NVIDIA driver"] == "550.54.15"
+    assert gpu(machine(tmp_path, {"proc/driver/nvidia/version": version}))["NVIDIA driver"] == "550.54.15"
 
 
 def test_a_section_that_fails_is_a_fact(monkeypatch):

@@ -22,13 +22,13 @@ def doctor_command(
     from json import dumps
 
     from handgrad.files import refuse_unwritable, write_text
-    from handgrad.machine.doctor import diagnose, show
+    from handgrad.machine.doctor import diagnose, show, to_json
 
     with refusing(kinds=()):
         if file is not None:
             refuse_unwritable(file)
         found = diagnose()
-        text = dumps(found.to_json(), indent=1, ensure_ascii=False)
+        text = dumps(to_json(found), indent=1, ensure_ascii=False)
         if file is not None:
             write_text(file, text + "\n")
         elif json:
