@@ -337,12 +337,10 @@ def test_every_op_of_both_sides_is_right(op, side, dtype):
 
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("op", [name for name in OPS if OPS[name].random])
-def test_what_is_random_is_not_judged(op, side):
-    """Masks of few numbers are often the same twice in a row, which is no reason to take them for fixed."""
-    for seed in range(5):
-        found = check_gradients(OPS[op].build(SIDES[side], np.float64), shape=(2, 3), seed=seed)
-        assert "CANNOT TELL" in found.render()
-        assert "forward is random" in found.render()
+def test_what_is_random_draws_the_same_in_every_call(op, side):
+    """Every generator is put back before a call: the mask that backward uses is the one that forward drew."""
+    found = check_gradients(OPS[op].build(SIDES[side], np.float64), shape=(2, 3))
+    assert found, found.render()
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
@@ -699,7 +697,7 @@ UNSEEN = {
     "statistics": (Running, set(), "agree"),
     "one of two arguments": ((product, lambda a, b, g: g * b), {"b"}, "cannot tell"),
     "None for one of two": ((product, lambda a, b, g: (g * b, None)), {"b"}, "cannot tell"),
-    "a target": ((lambda x, t: ((x - t) ** 2).sum(), lambda x, t: 2 * (x - t)), {"t"}, "agree"),
+    "a target": ((lambda x, t: ((x - t) ** 2).sum(), lambda x, t: 2 * (x - t)), set(), "agree"),
     "class weights": (
         layer(
             lambda self, x, target: (self.w * (x - target) ** 2).sum() + setattr_(self, d=x - target),
@@ -838,15 +836,11 @@ BAD = {
     "a lone function": (lambda: check_gradients(np.sin), ["pair (function, gradient)"]),
     "a class with arguments": (lambda: check_gradients(nn.Linear), ["Linear", "in_features, out_features"]),
     "two arrays for one": (lambda: check_gradients(SiLU, (np.ones(2), np.ones(2))), ["(x)", "2 arrays"]),
-    "a cache beside the output": (
-        lambda: check_gradients((lambda x: (np.sin(x), x), lambda g, x: g * np.cos(x))),
-        ["forward must return an array of numbers; got a tuple of 2"],
-    ),
     "integers": (lambda: check_gradients(SiLU, np.arange(3)), ["floats", "int64"]),
     "text": (lambda: check_gradients(SiLU, "x"), ["arrays of numbers"]),
     "a wrong shape": (lambda: check_gradients(Dense, np.ones((2, 7))), ["(2, 7)", "ValueError"]),
     "float16": (lambda: check_gradients(SiLU, dtype="float16"), ["float32 or float64", "float16"]),
-    "a gradient of three": (lambda: check_gradients((np.sin, lambda a, b, c: a)), ["gradient", "3"]),
+    "a gradient of three": (lambda: check_gradients((np.sin, lambda p1, q1, r1: p1)), ["not understood"]),
     "reference of two": (lambda: check_gradients(SiLU, None, lambda a, b: a), ["takes (x)", "(a, b)"]),
     "reference with parameters": (lambda: check_gradients(SiLU, None, nn.Linear(3, 3)), ["weight, bias"]),
     "reference with others": (lambda: check_gradients(Dense(3, 4), None, nn.Linear(3, 5)), ["(3, 4)", "(5, 3)"]),

@@ -122,9 +122,9 @@ NONSENSE = {
     "'text'": "str",
     "b'text'": "bytes",
     "object()": "object",
-    "{'a': 1}": "dict",
+    "{'a': x}": "dict",
     "[[1], [1, 2]]": "list",
-    "(x, 1)": "tuple",
+    "('a', x)": "str",
     "iter([1])": "list_iterator",
     "x * 1j": "complex128",
     "x.astype(object)": "of object",
@@ -142,20 +142,28 @@ def test_an_output_that_is_no_array_of_numbers(value, check):
     assert NONSENSE[value] in answer[2]
 
 
-@pytest.mark.parametrize("value", [v for v in NONSENSE if v != "None"])
+HOLDS = ("{'a': x}", "[[1], [1, 2]]", "('a', x)")  # in which a gradient is looked for
+
+
+@pytest.mark.parametrize("value", [v for v in NONSENSE if v not in ("None", *HOLDS)])
 def test_a_gradient_that_is_no_array_of_numbers(value, check):
     answer = check(f"class Mine(Base):\n    def backward(self, g):\n        x = self.x\n        return {value}")
     assert refused(answer), answer
     assert NONSENSE[value] in answer[2]
 
 
-@pytest.mark.parametrize(
-    "value", ["None", "1.0", "[1.0, 2.0]", "g[:1]", "g[..., None]", "np.zeros((0, 3))", "g * np.nan"]
-)
+@pytest.mark.parametrize("value", ["1.0", "[1.0, 2.0]", "g[:1]", "g[..., None]", "np.zeros((0, 3))", "g * np.nan"])
 def test_a_gradient_of_another_shape_is_wrong(value, check):
     code, out, err = check(f"class Mine(Base):\n    def backward(self, g): return {value}")
     assert (code, err) == (1, "")
     assert "WRONG, the gradient" in out
+
+
+@pytest.mark.parametrize("value", ["None", "{}", "()", "{'a': None}", "[[1], [1, 2]]"])
+def test_no_gradient_at_all_cannot_be_told(value, check):
+    code, out, err = check(f"class Mine(Base):\n    def backward(self, g): return {value}")
+    assert (code, err) == (2, "")
+    assert "NOT checked x" in out
 
 
 # Outputs, gradients and objects that are unusual and right.
@@ -192,7 +200,7 @@ FILES = {
     "an import that fails": (b"import no_such_module", "ModuleNotFoundError"),
     "a number": (b"Mine = 3", "forward and backward"),
     "a class that is none": (b"class Mine: pass", "forward and backward"),
-    "too deep": (b"def f(): f()\nf()", "RecursionError"),
+    "too deep": (b"def f(): f()\nMine = f()", "RecursionError"),
 }
 
 

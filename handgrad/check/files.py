@@ -4,39 +4,47 @@ import ast
 import difflib
 import importlib
 import importlib.util
+import json
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from handgrad.check import draw
+import numpy as np
+
+from handgrad.check import conventions
+from handgrad.check import inputs as drawn_inputs
 from handgrad.check.gradients import check_gradients
 from handgrad.check.report import GradientCheck
 from handgrad.check.subject import CheckError, one_line
 from handgrad.check.surroundings import kept
 
-GRADIENT_NAMES = ("{}_grad", "grad_{}", "d{}", "d_{}", "{}_backward", "{}_prime", "{}_derivative")
-
 
 def check_file(
     target: str,
     like: str | None = None,
-    shape: str | None = None,
+    shape: str | list[str] | None = None,
     dtype: str | None = None,
     seed: int = 0,
+    inputs: str | None = None,
+    only: str | None = None,
 ) -> GradientCheck:
     """Check what `target` names: `mine.py:MyLayer`, `mine.py:MyLayer(3, 4)` or, for a function, `mine.py:f,grad_f`.
 
-    `like` names the reference in the same way or by its import path; `shape` is "4,3". CheckError in one line for
+    `like` and `inputs` name the reference and the inputs in the same way or by an import path; `shape` is "4,3", or a
+    list with one such text per argument; `only` names the variables that are looked at. CheckError in one line for
     everything that cannot be used.
     """
-    drawn = parse_shape(shape)
-    draw.allowed(drawn, dtype, seed)
+    drawn = parse_shapes(shape)
+    drawn_inputs.allowed(drawn, dtype, seed)
+    names = tuple(part.strip() for part in (only or "").split(",") if part.strip())
     try:
         with kept(seed):
             op = load(target)
             reference = None if like is None else load(like, alone=True)
-            found = check_gradients(op, None, reference, shape=drawn, dtype=dtype, seed=seed)
+            given = None if inputs is None else _given(inputs)
+            found = check_gradients(op, given, reference, shape=drawn, dtype=dtype, seed=seed, only=names)
     except CheckError:
         raise
     except BaseException as error:  # whatever the user's code raises, KeyboardInterrupt too: nothing was checked
@@ -45,7 +53,22 @@ def check_file(
     if like is not None:
         imports, found.reference = _pasted(like, reference)
         found.imports += imports
+    if target.partition(":")[0] in SCRIPTS:
+        found.remarks.append(f"{target.partition(':')[0]} is a script: only its definitions were run")
     return found
+
+
+SCRIPTS: set[str] = set()
+"""Files of which only the definitions were run."""
+
+
+def _given(name: str) -> Any:
+    """The inputs that a file holds under a name, or that a function of that name makes."""
+    value = load(name, alone=True)
+    value = value() if callable(value) else value
+    if isinstance(value, tuple | list):
+        return type(value)(np.asarray(v) if isinstance(v, list) else v for v in value)
+    return value
 
 
 def _pasted(target: str, found: Any) -> tuple[list[str], str]:
@@ -58,6 +81,14 @@ def _pasted(target: str, found: Any) -> tuple[list[str], str]:
         name = ", ".join(f.__name__ for f in found)
         return [f"from {Path(place).stem} import {name}"], f"({name})"
     return [f"from {Path(place).stem} import {name.partition('(')[0]}"], name
+
+
+def parse_shapes(text: str | list[str] | None) -> Any:
+    """One shape, or a list with one for each argument."""
+    if isinstance(text, list | tuple):
+        shapes = [parse_shape(t) for t in text]
+        return None if not shapes else shapes[0] if len(shapes) == 1 else shapes
+    return parse_shape(text)
 
 
 def parse_shape(text: str | None) -> tuple[int, ...] | None:
@@ -93,17 +124,20 @@ def load(target: str, alone: bool = False) -> Any:
     found = _member(module, head)
     if bracket:
         return _called(found, name)
-    if callable(found) and not isinstance(found, type) and not hasattr(found, "backward") and colon:
-        beside = [pattern.format(head) for pattern in GRADIENT_NAMES]
-        if gradient := next((g for g in beside if callable(getattr(module, g, None))), None):
+    if callable(found) and not isinstance(found, type) and not hasattr(found, "backward") and colon and not alone:
+        beside = [pattern.format(head) for pattern in conventions.BESIDE]
+        beside += [head.replace(a, b) for a, b in conventions.TURNED if a in head]
+        if gradient := next((g for g in beside if g != head and callable(getattr(module, g, None))), None):
             return (found, getattr(module, gradient))
-        if not alone and not hasattr(found, "forward"):
-            raise CheckError(f"{head} is a function: name its gradient too, as in {target},{beside[0]}")
     return found
 
 
 def run_file(path: str) -> ModuleType:
-    """The module in a file. Its own folder is on the path while it runs."""
+    """The module in a file. Its own folder, and the current one, are on the path while it runs.
+
+    A file of a package is run as that package's module. Of a notebook, and of a script that trains as it is run, only
+    the definitions are.
+    """
     file = Path(path)
     try:
         there, folder = file.is_file(), file.is_dir()
@@ -113,19 +147,99 @@ def run_file(path: str) -> ModuleType:
         raise CheckError(
             f"{path or '.'} is a folder: name a Python file in it" if folder else f"there is no file {path}"
         )
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    if spec is None or spec.loader is None:
-        raise CheckError(f"{path} must be a Python file (.py)")
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(file.resolve().parent))
+    if file.suffix not in (".py", ".ipynb"):
+        raise CheckError(f"{path} must be a Python file (.py) or a notebook (.ipynb)")
+    package, top = _package(file)
+    name = f"{package}.{file.stem}" if package else file.stem
+    module = ModuleType(name)
+    module.__file__, module.__package__ = str(file), package
+    before = list(sys.path)
+    sys.path[:0] = [str(top), str(Path.cwd())]
     try:
-        # From the source: a cache beside it is stale for a second after a change.
-        exec(compile(file.read_bytes(), str(file), "exec"), vars(module))
+        if package:
+            importlib.import_module(package)
+        if file.suffix == ".ipynb":
+            tree, script = ast.parse(_cells(file)), True
+        else:
+            tree = ast.parse(file.read_bytes(), str(file))
+            script = _trains(tree)
+        if script:
+            SCRIPTS.add(path)
+            _define(tree, module, str(file))
+        else:
+            exec(compile(tree, str(file), "exec"), vars(module))
     except BaseException as error:
         raise CheckError(f"{path} cannot be run: {one_line(error)}") from error
     finally:
-        sys.path.pop(0)
+        sys.path[:] = before
     return module
+
+
+def _package(file: Path) -> tuple[str, Path]:
+    """The package that a file belongs to, "" if none, and the folder to import it from."""
+    names: list[str] = []
+    folder = file.resolve().parent
+    while (folder / "__init__.py").is_file() and folder.name.isidentifier():
+        names.insert(0, folder.name)
+        folder = folder.parent
+    return ".".join(names), folder if names else file.resolve().parent
+
+
+def _cells(file: Path) -> str:
+    """The code of a notebook, without its commands."""
+    cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+    kept = []
+    for cell in cells:
+        if cell.get("cell_type") == "code":
+            lines = "".join(cell["source"]).split("\n")
+            text = "\n".join(line for line in lines if not re.match(r"\s*[%!?]", line))
+            try:
+                ast.parse(text)
+            except SyntaxError:
+                continue
+            kept.append(text)
+    return "\n".join(kept)
+
+
+def _trains(tree: ast.Module) -> bool:
+    """Whether a file does more than define: a loop, or a call of its own functions or of its objects' methods."""
+    own = {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    made = {t.id for n in tree.body if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}
+    for node in tree.body:
+        if isinstance(node, ast.For | ast.While):
+            return True
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            f = node.value.func
+            if isinstance(f, ast.Name) and f.id in own:
+                return True
+            if isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name) and f.value.id in made:
+                return True
+    return False
+
+
+TRAINS = r"train|fit|learn|main|run|optimi[sz]e|solve|minimi[sz]e|gradient_descent|input|evaluate|sgd"
+"""Calls that a definition does not make."""
+
+
+def _define(tree: ast.Module, module: ModuleType, file: str) -> None:
+    """Run imports, functions, classes, and what is assigned without training; what fails is left out."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            calls = [n.func for n in ast.walk(node) if isinstance(n, ast.Call)]
+            names = [
+                f.id if isinstance(f, ast.Name) else f.attr for f in calls if isinstance(f, ast.Name | ast.Attribute)
+            ]
+            if any(re.match(TRAINS, name) for name in names):
+                continue
+        elif not isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.Try | ast.If):
+            continue
+        if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test):
+            continue
+        try:
+            exec(compile(ast.Module([node], []), file, "exec"), vars(module))
+        except Exception:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                continue
 
 
 def _import(target: str) -> tuple[Any, str]:

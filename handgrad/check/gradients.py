@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.check import decide, draw, oracles
+from handgrad.check import decide, oracles, read
+from handgrad.check import inputs as drawn
 from handgrad.check.decide import Flags, Judged
 from handgrad.check.oracles import AUTOGRAD, CENTRAL, CERTIFIED, COMPLEX, HAND, TAYLOR, Match, Point, Reading
 from handgrad.check.report import PASTE, VALUES, Finding, GradientCheck, Row, written
-from handgrad.check.subject import Array, Case, CheckError, Layer, Subject, Values, cast, instance, one_line, read
+from handgrad.check.subject import Array, Case, CheckError, Subject, Values, cast, instance, one_line
 from handgrad.check.surroundings import kept
+from handgrad.check.written import Written
 from handgrad.judge.ball import Ball, Float64, Format
 from handgrad.judge.patterns import Evidence, recognise
 
@@ -40,6 +42,7 @@ def check_gradients(
     shape: tuple[int, ...] | None = None,
     dtype: npt.DTypeLike | None = None,
     seed: int = 0,
+    only: tuple[str, ...] = (),
 ) -> GradientCheck:
     """Is the gradient that `op` computes right?
 
@@ -64,10 +67,10 @@ def check_gradients(
     >>> bool(check_gradients((np.sin, lambda x: np.cos(x)), np.linspace(-1, 1, 5)))
     True
     """
-    draw.allowed(shape, dtype, seed)
+    drawn.allowed(shape, dtype, seed)
     try:
         with kept(seed):
-            return _Check(op, inputs, reference, shape, dtype, seed).run()
+            return _Check(op, inputs, reference, shape, dtype, seed, only).run()
     except CheckError:
         raise
     except (Exception, SystemExit, GeneratorExit) as error:
@@ -86,14 +89,16 @@ class _Check:
         shape: tuple[int, ...] | None,
         dtype: npt.DTypeLike | None,
         seed: int,
+        only: tuple[str, ...],
     ) -> None:
-        self.subject, self.inputs, self.shape, self.seed = read(op), inputs, shape, seed
+        self.inputs, self.shape, self.seed, self.only = inputs, shape, seed, only
+        self.like = "" if reference is None else str(getattr(reference, "__name__", type(reference).__name__))
+        self.subject, self.cases = self._read(op)
         self.reference = None if reference is None else self._reference(reference)
         self.answer = GradientCheck(self.subject.name, self.subject.kind, op=_expression(op, "op"))
         self.answer.reference = "" if reference is None else _expression(reference, "reference")
-        self.cases = list(self._cases())
-        if isinstance(self.subject, Layer) and not self.subject.parameters and self._probe():
-            self.cases = list(self._cases())
+        if isinstance(self.subject, Written) and self.subject.said:
+            self.answer.remarks.append(f"read as {self.subject.said}")
         self.single = self._wants_single(dtype)
         self.readings: list[dict[str, Reading]] = []
         self.kinks: list[dict[str, Flags]] = []
@@ -128,21 +133,29 @@ class _Check:
 
     # --- what is checked ----------------------------------------------------------------------------------------------
 
+    def _read(self, op: Any, role: str = "op") -> tuple[Subject, list[Case]]:
+        """The subject of what was given, and its cases."""
+        shapes = _shapes(self.shape)
+        subject = read.torch_subject(op, role)
+        if subject is None:
+            found = read.choose(op, shapes, self.inputs, self.seed, self.like, role)
+            if found.layout is None:
+                return found.subject, list(drawn.given(found.subject, self.inputs))
+            return found.subject, list(drawn.cases(found.subject, found.layout, self.seed))
+        if self.inputs is not None:
+            return subject, list(drawn.given(subject, self.inputs))
+        layout = drawn.fitting(subject, shapes, self.seed, self.like)
+        return subject, list(drawn.cases(subject, layout, self.seed))
+
     def _reference(self, reference: Any) -> Subject:
         own = getattr(self.subject.source, "__dict__", {})
-        return read(instance(reference, own) if _is_class(reference) else reference, "reference")
-
-    def _cases(self) -> Iterator[Case]:
-        if self.inputs is not None:
-            return draw.given(self.subject, self.inputs)
-        like = "" if self.reference is None else self.reference.name
-        return draw.cases(self.subject, self.shape, self.seed, like)
-
-    def _probe(self) -> Values:
-        subject, case = self.subject, self.cases[0]
-        assert isinstance(subject, Layer)
-        output = subject.forward(case, case.values)
-        found: Values = self._ask(lambda: subject.probe(case, np.ones(np.shape(output))), "backward")
+        if _is_class(reference):
+            reference = instance(reference, own)
+        found = read.torch_subject(reference, "reference")
+        if found is None:
+            case = self.cases[0]
+            arrays = tuple(case.values.get(n, case.constants.get(n)) for n in case.arguments)
+            found = read.choose(reference, None, arrays, self.seed, self.like, "reference").subject
         return found
 
     def _wants_single(self, dtype: npt.DTypeLike | None) -> bool:
@@ -168,7 +181,7 @@ class _Check:
 
     def _case(self, case: Case) -> None:
         answer, subject = self.answer, self.subject
-        p: Point = self._ask(lambda: oracles.point(subject, case, draw.upstream, self.seed), "forward")
+        p: Point = self._ask(lambda: oracles.point(subject, case, drawn.upstream, self.seed), "forward")
         if not np.isfinite(p.output).all():
             answer.remarks.append(f'inputs "{case.draw}" are not judged: an output is not finite')
             return
@@ -188,7 +201,7 @@ class _Check:
             )
         names = self._checked(p, hand)
         if names is None:
-            self._find(Finding("the gradient", case, "backward returned nothing", pattern="no gradient was computed"))
+            answer.unseen = answer.unseen or ["everything"]
             return
         if not answer.draws[1:]:
             answer.remarks += subject.behaviour(case, p.upstream.astype(p.dtype))
@@ -214,7 +227,7 @@ class _Check:
         wrong = [j for j in found if j.wrong.any() or j.problem or j.direction]
         for j in wrong:
             self._find(self._explain(j, found))
-        if not wrong and isinstance(subject, Layer):
+        if not wrong and isinstance(subject, Written):
             self._stale(p, hand)
         if not any(k.any() for k in central.kinks.values()):
             floats = {
@@ -227,6 +240,12 @@ class _Check:
 
     def _checked(self, p: Point, hand: Reading) -> list[str] | None:
         """The values with a gradient, or that must have one; None if there is none at all. The rest is said."""
+        subject = self.subject
+        if isinstance(subject, Written):
+            self.answer.unseen += [n for n in subject.unseen if not self.only or n in self.only]
+            self.answer.constants += subject.constants
+            names = [n for n in p.names if n in subject.picks and (not self.only or n in self.only)]
+            return names or None
         names = [
             name
             for name in p.names
@@ -241,11 +260,6 @@ class _Check:
                     self.answer.constants.append(name)
                 else:
                     self.answer.unseen.append(name)
-        layer = self.subject
-        if isinstance(layer, Layer) and len(self.answer.draws) == 1:
-            held: list[str] = self._ask(lambda: layer.unseen(p.case), "forward")
-            # What a loss holds are its options, as class weights.
-            (self.answer.constants if layer.loss else self.answer.unseen).extend(held)
         return names
 
     def _moves(self, p: Point, name: str) -> bool:
@@ -279,12 +293,14 @@ class _Check:
 
     def _stale(self, p: Point, hand: Reading) -> None:
         """A layer that was used before gives the same gradient as a new one."""
-        assert isinstance(self.subject, Layer)
+        assert isinstance(self.subject, Written)
         values = {n: cast(a, p.dtype) for n, a in p.case.values.items()}
         try:
             again = self.subject.backward_again(p.case, values, p.upstream.astype(p.dtype))
         except Exception:
             return  # other inputs were out of its domain
+        if again is None or any(again.get(name) is None for name in hand.values):
+            return
         for name, g in hand.values.items():
             other = np.asarray(np.nan if again.get(name) is None else again[name], np.float64)
             g = np.asarray(g, np.float64)
@@ -528,6 +544,13 @@ class _Check:
         said = "agrees" if worst.slope > 1.5 else "differs"
         sight = max(t.sight for t in falling) if said == "agrees" else worst.sight
         return Row(TAYLOR, sure=sight, text=f"slope {worst.slope:.2f}, 2 if right and 1 if wrong: {said}")
+
+
+def _shapes(shape: Any) -> tuple[tuple[int, ...], ...] | None:
+    """The shape of each argument, of one shape or several."""
+    if shape is None:
+        return None
+    return tuple(tuple(s) for s in shape) if shape and isinstance(shape[0], tuple | list) else (tuple(shape),)
 
 
 def _is_class(reference: Any) -> bool:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from handgrad.check import held
 from handgrad.check.subject import Array, Case, CheckError, Values, instance, required
 
 
@@ -63,7 +64,12 @@ class Torch:
         self.name, self.kind, self.source, self.call = name, kind, source, call
         self.arguments, self.parameters = arguments, parameters or {}
         self.composite, self.loss = composite, loss
+        rest = arguments[1:] if loss else ()
+        self.targets = tuple(name for name in rest if name == "target") or rest
+        self.predicts = arguments[0] if arguments else ""
         self._modules: dict[bool, nn.Module] = {}
+        self._generator = torch.get_rng_state()  # every call draws the same
+        self._own: list[tuple[Callable[[Any], None], Any]] = []
 
     def forward(self, case: Case, values: Values) -> Array:
         with torch.no_grad():
@@ -97,6 +103,9 @@ class Torch:
         ]
 
     def _call(self, case: Case, tensors: dict[str, torch.Tensor], values: Values) -> torch.Tensor:
+        torch.set_rng_state(self._generator)
+        for put, state in self._own:
+            put(state)
         call = dict(zip(case.arguments, case.call(values), strict=True))
         arguments = [tensors[name] if name in tensors else tensor(call[name]) for name in case.arguments]
         if isinstance(self.source, nn.Module):
@@ -113,6 +122,7 @@ class Torch:
         """The module with its buffers (class weights, running means) in the dtype of the values."""
         if single not in self._modules:
             self._modules[single] = copy.deepcopy(self.source).to(torch.float32 if single else torch.float64)
+            self._own += held.generators(self._modules[single])
         return self._modules[single]
 
 

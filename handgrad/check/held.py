@@ -1,0 +1,392 @@
+"""What the user's code keeps between calls: found, converted, set, and put back before every call.
+
+The code's *root* is a copy of the user's object, or a `Namespace` with copies of the functions and of the module's
+numbers that they use. A *place* is where a float array, a tensor, a float or a list of floats is kept.
+"""
+
+import copy
+import random
+import sys
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+MOST = 20_000  # containers of one object that are looked into
+_NOT_PARTS = (
+    type
+    | types.ModuleType
+    | types.FunctionType
+    | types.MethodType
+    | types.BuiltinFunctionType
+    | np.ndarray
+    | np.generic
+)
+
+
+def is_tensor(value: Any) -> bool:
+    return "torch" in sys.modules and isinstance(value, sys.modules["torch"].Tensor)
+
+
+def is_array(value: Any) -> bool:
+    """A float array or tensor, which can be written into."""
+    if is_tensor(value):
+        return bool(value.is_floating_point() or value.is_complex())
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fc"
+
+
+def is_listed(value: Any) -> bool:
+    """A list of floats, or of such lists of one length: an array as pure Python has it."""
+    if type(value) is not list or not value:
+        return False
+    if all(isinstance(v, float | complex | np.floating | np.complexfloating) for v in value):
+        return True
+    return all(is_listed(v) and len(v) == len(value[0]) for v in value)
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, float | complex | np.floating | np.complexfloating)
+
+
+def is_leaf(value: Any) -> bool:
+    return is_array(value) or is_number(value) or is_listed(value)
+
+
+def plain(value: Any) -> Array:
+    """A NumPy copy of an array, a tensor, a number or a list."""
+    if is_tensor(value):
+        return np.array(value.detach().resolve_conj().cpu().numpy())
+    return np.array(value)
+
+
+def as_tensor(a: Any) -> Any:
+    torch = sys.modules["torch"]
+    return torch.from_numpy(np.array(a)) if isinstance(a, np.ndarray) else a
+
+
+def _is_owner(value: Any) -> bool:
+    if isinstance(value, dict | list | tuple):
+        return True
+    return (
+        not isinstance(value, _NOT_PARTS)
+        and not is_tensor(value)
+        and (hasattr(value, "__dict__") or bool(_slots(value)))
+    )
+
+
+def _slots(value: Any) -> list[str]:
+    names = [n for kind in type(value).__mro__ for n in _listed(kind.__dict__.get("__slots__", ()))]
+    return [n for n in names if not n.startswith("__")]
+
+
+def _listed(slots: Any) -> list[str]:
+    return [slots] if isinstance(slots, str) else list(slots)
+
+
+def items(owner: Any) -> list[tuple[Any, Any]]:
+    """What a container or an object holds, by key, index or attribute."""
+    if isinstance(owner, dict):
+        return list(owner.items())
+    if isinstance(owner, list | tuple):
+        return list(enumerate(owner))
+    if isinstance(owner, Namespace):
+        return [*owner.globals.items(), *owner.functions.items()]
+    pairs = list(getattr(owner, "__dict__", {}).items())
+    for name in _slots(owner):
+        try:
+            pairs.append((name, object.__getattribute__(owner, name)))
+        except AttributeError:
+            continue
+    return pairs
+
+
+def store(owner: Any, key: Any, value: Any) -> None:
+    if isinstance(owner, dict | list):
+        owner[key] = value
+    elif isinstance(owner, Namespace):
+        owner.globals[key] = value
+    elif key in getattr(owner, "__dict__", {}):
+        vars(owner)[key] = value  # past a property or a parameter that refuses another dtype
+    else:
+        object.__setattr__(owner, key, value)
+
+
+def owners(root: Any) -> Iterator[tuple[str, Any]]:
+    """The object and everything it is made of, with the path of attributes, keys and indices to it."""
+    seen: set[int] = set()
+    queue: list[tuple[str, Any]] = [("", root)]
+    while queue and len(seen) < MOST:
+        path, owner = queue.pop(0)
+        if id(owner) in seen or is_listed(owner):
+            continue
+        seen.add(id(owner))
+        yield path, owner
+        queue += [(_join(path, key), value) for key, value in items(owner) if _is_owner(value)]
+
+
+def _join(path: str, key: Any) -> str:
+    return f"{path}.{key}".lstrip(".")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a number, an array or a list of numbers is kept."""
+
+    path: str
+    owner: Any
+    key: Any
+
+    def get(self) -> Any:
+        if isinstance(self.owner, Namespace):
+            return self.owner.globals[self.key]
+        if isinstance(self.owner, dict | list | tuple):
+            return self.owner[self.key]
+        return object.__getattribute__(self.owner, self.key)
+
+    def put(self, a: Array) -> None:
+        """Write the numbers: in place where they fit, because an array may be held under a second name."""
+        now = self.get()
+        if is_tensor(now):
+            new = as_tensor(a)
+            if now.dtype == new.dtype and now.shape == new.shape:
+                now.data.copy_(new)
+            else:
+                store(self.owner, self.key, new)
+        elif isinstance(now, np.ndarray):
+            if now.dtype == a.dtype and now.shape == a.shape and now.flags.writeable:
+                now[...] = a
+            else:
+                store(self.owner, self.key, a.copy())
+        elif isinstance(now, list):
+            now[:] = a.tolist()
+        else:
+            store(self.owner, self.key, a[()])
+
+
+def places(root: Any) -> dict[str, Place]:
+    """Every place, by its path; an array that is held twice counts once."""
+    found: dict[str, Place] = {}
+    seen: set[int] = set()
+    for path, owner in owners(root):
+        for key, value in items(owner):
+            if is_leaf(value):
+                if not is_number(value):
+                    if id(value) in seen:
+                        continue
+                    seen.add(id(value))
+                elif isinstance(owner, tuple):
+                    continue
+                found[_join(path, key)] = Place(_join(path, key), owner, key)
+    return found
+
+
+def rewritten(root: Any, change: Callable[[Any], Any]) -> None:
+    """Put change(leaf) in the place of every leaf. Tuples are made anew; what is held twice stays one."""
+    known: dict[int, tuple[Any, Any]] = {}
+
+    def new(value: Any) -> Any:
+        if is_leaf(value):
+            return change(value) if is_number(value) else known.setdefault(id(value), (value, change(value)))[1]
+        if type(value) is tuple:
+            return known.setdefault(id(value), (value, tuple(new(v) for v in value)))[1]
+        return change(value) if isinstance(value, np.dtype | type) else value
+
+    for _, owner in list(owners(root)):
+        if not isinstance(owner, tuple):
+            for key, value in items(owner):
+                if (made := new(value)) is not value:
+                    store(owner, key, made)
+
+
+def in_dtype(dtype: np.dtype[Any]) -> Callable[[Any], Any]:
+    """The change to a float format, for `rewritten`: arrays, tensors, numbers, and the formats themselves."""
+
+    def change(value: Any) -> Any:
+        if is_tensor(value):
+            torch = sys.modules["torch"]
+            return value.detach().to(torch.float32 if dtype == np.float32 else torch.float64)
+        if isinstance(value, np.ndarray):
+            return value.astype(dtype) if value.dtype.kind == "f" else value
+        if isinstance(value, np.float32 | np.float16 | np.longdouble) or type(value) is np.float64:
+            return dtype.type(value)
+        if value is np.float32 or value is np.float64:
+            return dtype.type
+        if isinstance(value, np.dtype) and value.kind == "f":
+            return dtype
+        return value
+
+    return change
+
+
+# --- putting back -----------------------------------------------------------------------------------------------------
+
+
+class Kept:
+    """A root, and what it keeps as it was: `back` puts all of it back, the generators it draws from included."""
+
+    def __init__(self, root: Any, shared: bool = True) -> None:
+        self.root = root
+        self.tables: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
+        self.lists: list[tuple[list[Any], list[Any]]] = []
+        self.slots: list[tuple[Any, list[str], dict[str, Any]]] = []
+        self.arrays: list[tuple[Any, Any]] = []
+        self.tensors: list[tuple[Any, Any]] = []
+        self.generators = generators(root)
+        for _, owner in owners(root):
+            if isinstance(owner, list):
+                self.lists.append((owner, owner.copy()))
+            elif isinstance(owner, dict):
+                self.tables.append((owner, dict(owner)))
+            elif isinstance(owner, Namespace):
+                self.tables.append((owner.globals, owner.globals.copy()))
+            elif not isinstance(owner, tuple):
+                if isinstance(table := getattr(owner, "__dict__", None), dict):
+                    self.tables.append((table, table.copy()))
+                if names := _slots(owner):
+                    self.slots.append((owner, names, dict(items(owner))))
+            for _, value in items(owner):
+                if is_tensor(value):
+                    self.tensors.append((value, value.detach().clone()))
+                elif isinstance(value, np.ndarray) and value.flags.writeable:
+                    self.arrays.append((value, value.copy()))
+                elif is_listed(value):
+                    self.lists += [(part, part.copy()) for part in _nested(value)]
+        self.shared = _shared_generators() if shared else []
+
+    def back(self) -> None:
+        for table, was in self.tables:
+            table.clear()
+            table.update(was)
+        for part, entries in self.lists:
+            part[:] = entries
+        for owner, names, was in self.slots:
+            for name in names:
+                if name in was:
+                    object.__setattr__(owner, name, was[name])
+                elif hasattr(owner, name):
+                    object.__delattr__(owner, name)
+        for array, numbers in self.arrays:
+            np.copyto(array, numbers)
+        for tensor, numbers in self.tensors:
+            tensor.data.copy_(numbers)
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Put the generators back."""
+        for put, state in (*self.generators, *self.shared):
+            put(state)
+
+
+def _nested(value: list[Any]) -> list[list[Any]]:
+    return [value, *(part for v in value if isinstance(v, list) for part in _nested(v))]
+
+
+def generators(root: Any) -> list[tuple[Callable[[Any], None], Any]]:
+    """The generators that an object and its parts keep: how to put each back, and its state."""
+    return [pair for _, owner in owners(root) for _, value in items(owner) for pair in _generators(value)]
+
+
+def _generators(value: Any) -> list[tuple[Callable[[Any], None], Any]]:
+    """How to put a generator back, and its state."""
+    if isinstance(value, np.random.Generator):
+        bits = value.bit_generator
+        return [(lambda state: setattr(bits, "state", state), bits.state)]
+    if isinstance(value, np.random.RandomState):
+        return [(value.set_state, value.get_state())]
+    if isinstance(value, random.Random):
+        return [(value.setstate, value.getstate())]
+    if "torch" in sys.modules and isinstance(value, sys.modules["torch"].Generator):
+        return [(value.set_state, value.get_state())]
+    return []
+
+
+def untouched(shared: list[tuple[Callable[[Any], None], Any]]) -> bool:
+    """Whether the shared generators are as they were."""
+    return all(_equal(was, now) for (_, was), (_, now) in zip(shared, _shared_generators(), strict=False))
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, tuple):
+        return all(_equal(x, y) for x, y in zip(a, b, strict=True))
+    return bool(np.all(np.asarray(a) == np.asarray(b)))
+
+
+def _shared_generators() -> list[tuple[Callable[[Any], None], Any]]:
+    """The generators of the modules `random`, NumPy and PyTorch, which all code draws from."""
+    shared: list[tuple[Callable[[Any], None], Any]] = [
+        (random.setstate, random.getstate()),
+        (np.random.set_state, np.random.get_state()),  # noqa: NPY002 - the one that the user's code draws from
+    ]
+    if "torch" in sys.modules:
+        torch = sys.modules["torch"]
+        shared.append((torch.set_rng_state, torch.get_rng_state()))
+    return shared
+
+
+# --- functions --------------------------------------------------------------------------------------------------------
+
+
+class Namespace:
+    """Functions of modules as one object: what it keeps are copies of the numbers of their modules that they use.
+
+    A call finds these in the place of the module's own, which are as before afterwards.
+    """
+
+    def __init__(self, **functions: Any) -> None:
+        self.functions = functions
+        self.globals: dict[str, Any] = {}
+        self.space: dict[str, Any] | None = None
+        for f in functions.values():
+            if isinstance(f, types.FunctionType) and (self.space is None or self.space is f.__globals__):
+                found = {name: f.__globals__[name] for name in _used(f) if _keeps(f.__globals__.get(name))}
+                if found:
+                    self.space = f.__globals__
+                    self.globals |= copy.deepcopy({n: v for n, v in found.items() if n not in self.globals})
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Namespace":
+        made = Namespace()
+        made.functions = {
+            n: f if isinstance(f, types.FunctionType) else copy.deepcopy(f, memo) for n, f in self.functions.items()
+        }
+        made.globals, made.space = copy.deepcopy(self.globals, memo), self.space
+        return made
+
+    def call(self, name: str, *arguments: Any, **options: Any) -> Any:
+        f, space = self.functions[name], self.space
+        if space is None:
+            return f(*arguments, **options)
+        theirs = {n: space[n] for n in self.globals}
+        space.update(self.globals)
+        try:
+            return f(*arguments, **options)
+        finally:
+            self.globals.update({n: space[n] for n in self.globals if n in space})
+            space.update(theirs)
+
+
+def _keeps(value: Any) -> bool:
+    """Whether it is numbers that may be parameters."""
+    return is_array(value) or is_listed(value) or (type(value) in (dict, list, tuple) and bool(places({"": value})))
+
+
+def _used(f: types.FunctionType, seen: set[int] | None = None) -> set[str]:
+    """The global names that a function, and the functions of its module that it calls, look up."""
+    seen = set() if seen is None else seen
+    if id(f) in seen:
+        return set()
+    seen.add(id(f))
+    found: set[str] = set()
+    codes = [f.__code__]
+    while codes:
+        code = codes.pop()
+        found |= set(code.co_names)
+        codes += [c for c in code.co_consts if isinstance(c, types.CodeType)]
+    for name in list(found):
+        other = f.__globals__.get(name)
+        if isinstance(other, types.FunctionType) and other.__globals__ is f.__globals__:
+            found |= _used(other, seen)
+    return found

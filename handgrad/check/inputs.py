@@ -1,0 +1,525 @@
+"""Inputs, when the user gives none: a few draws, each made for another kind of mistake.
+
+The first and the last draw are multiples of 1/128: the same in float32 and float64, and short enough to paste. On such
+a grid much is exact that else cancels, as (x + 1e4) − 1e4 in float32; so the others have full mantissas. One draw also
+moves the parameters from what they are: ones, zeros and equal numbers hide what is forgotten.
+
+What shapes the code takes is found by trying `layouts`: rows, columns, a single sample, sequences, images; and, for
+a function that is given its weights, the shapes that these can have with them.
+"""
+
+import itertools
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from handgrad.check.conventions import bare
+from handgrad.check.subject import Array, Case, CheckError, Subject, numbers, one_line
+from handgrad.judge import structure
+
+Shape = tuple[int, ...]
+Rng = np.random.Generator
+
+
+def spread(rng: Rng, shape: Shape, width: int = 256) -> Array:
+    """Distinct odd multiples of 1/128 between −2 and 2, so that no number is 0; repeated only if many."""
+    count = int(np.prod(shape))
+    grid = (2 * np.arange(width) - width + 1) / 128
+    return rng.choice(grid, count, replace=count > width).reshape(shape)
+
+
+def fine(rng: Rng, shape: Shape, top: float) -> Array:
+    """Numbers of either sign with full mantissas, from top/64 to top."""
+    return np.asarray(rng.choice([-1.0, 1.0], shape) * rng.uniform(top / 64, top, shape))
+
+
+def ties(rng: Rng, shape: Shape) -> Array:
+    """Zeros of both signs and small whole numbers, many of them equal."""
+    values = rng.choice([0.0, -0.0, 0.0, 1.0, -1.0, 2.0], shape)
+    if values.size:
+        values.flat[0] = 0.0
+    return np.asarray(values)
+
+
+DOMAINS: dict[str, Callable[[Array], Array]] = {
+    "any": lambda a: a,
+    "positive": lambda a: np.abs(a) + 0.5,
+    "probability": lambda a: 0.5 + 0.4375 * np.tanh(a),
+}
+"""Where the function is defined: all numbers, those above 0, those inside (0, 1)."""
+
+STYLES: dict[str, Callable[[Rng, Shape], Array]] = {
+    "normal": spread,
+    "one row": lambda rng, shape: fine(rng, shape, 2),
+    "wide": lambda rng, shape: fine(rng, shape, 16),
+    "ties and zeros": ties,
+}
+GRID = ("normal", "ties and zeros")  # the rest have full mantissas
+MOVED = "wide"  # with moved parameters
+
+# What the losses that PyTorch has a name for take: domain of the input, kind of target.
+LOSSES = (
+    ("bcewithlogits", "any", "probability"),
+    ("bce|binary_?cross", "probability", "probability"),
+    ("multi_?label_?margin", "any", "labels"),
+    ("multi_?label_?soft", "any", "probability"),
+    ("soft_?margin|hinge|ranking", "any", "sign"),
+    ("cosine", "any", "row sign"),
+    ("gaussian", "positive", "rows"),
+    ("poisson", "any", "rows"),
+    ("cross_?entropy|nll|multi_?margin", "any", "class"),
+    ("", "any", "rows"),
+    ("", "any", "class"),
+    ("", "probability", "rows"),
+)
+
+# And what a loss that nothing is known of may be made for, the strictest first.
+KINDS = (
+    *(("probability", "rows"), ("probability", "class"), ("any", "rows"), ("any", "class"), ("probability", "one-hot")),
+    *(("any", "one-hot"), ("probability", "binary"), ("any", "binary"), ("any", "sign"), ("any", "real")),
+    *(("rows", "rows"), ("rows", "one-hot"), ("probability", "class column"), ("any", "class column")),
+    *(
+        ("positive", "real"),
+        ("probability", "column rows"),
+        ("any", "column one-hot"),
+        ("probability", "column one-hot"),
+    ),
+    *(("probability", "column class"), ("any", "column class"), ("any", "probability"), ("any", "labels")),
+    *(("any", "row sign"), ("any", "whole column"), ("probability", "binary row"), ("any", "binary row")),
+)
+
+
+LARGEST = 2**24  # numbers of an input: the code runs thousands of times on it
+DEEPEST = 16  # axes
+
+
+def allowed(shape: Any, dtype: Any, seed: Any) -> None:
+    """CheckError for options of a check that mean nothing."""
+    if isinstance(shape, list) and shape and all(isinstance(s, tuple) for s in shape):
+        for one in shape:
+            allowed(one, dtype, seed)
+        return
+    if shape is not None and not (isinstance(shape, tuple) and all(_is_whole(n) and n >= 1 for n in shape)):
+        raise CheckError(f"shape must be a tuple of whole numbers >= 1; got {shape!r}")
+    if shape is not None and (math.prod(map(int, shape)) > LARGEST or len(shape) > DEEPEST):
+        raise CheckError(f"shape must have at most {DEEPEST} axes and {LARGEST:,} numbers; it is larger")
+    if dtype is not None:
+        try:
+            known = np.dtype(dtype) in (np.dtype(np.float32), np.dtype(np.float64))
+        except TypeError:
+            known = False
+        if not known:
+            raise CheckError(f"dtype must be float32 or float64; got {getattr(dtype, '__name__', dtype)!r}")
+    if not (_is_whole(seed) and seed >= 0):
+        raise CheckError(f"seed must be a whole number >= 0; got {seed!r}")
+
+
+def _is_whole(n: Any) -> bool:
+    return isinstance(n, int | np.integer) and not isinstance(n, bool)
+
+
+def upstream(rng: Rng, shape: Shape) -> Array:
+    """The gradient from above: numbers between 1/4 and 2, of either sign. A single one is 1, as a loss has it."""
+    if shape == ():
+        return np.ones(())
+    return np.asarray(rng.choice([-1.0, 1.0], shape) * rng.integers(8, 65, shape) / 32)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One argument as it is drawn: floats of a shape, or whole numbers below `top`; `batch` is the axis of samples."""
+
+    shape: Shape
+    batch: int | None = 0
+    top: int = 0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How all arguments are drawn, but the target, which follows what is predicted."""
+
+    specs: Mapping[str, Spec]
+    domain: str = "any"
+    target: str = "rows"
+    prediction: Shape | None = None
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one sample, which hides what is summed over the samples."""
+        shape = next(iter(self.specs.values())).shape if self.specs else ()
+        return (len(shape) < 2 and shape != (5,)) or (len(shape) == 2 and 1 in shape)
+
+    @property
+    def column(self) -> bool:
+        return bool(self.specs) and next(iter(self.specs.values())).shape[1:] in ((1,), ())
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {spec.shape}" for name, spec in self.specs.items())
+
+
+PARTS = {
+    "weight": r"w(eights?|ts?)?\w*|\w*weights?\d*|kernels?|filters?|u[a-z]*\d*|v|theta|coefs?|wx|wh|whh|wxh|m|matrix"
+    r"|embeddings?|table|why",
+    "bias": r"b(ias(es)?)?\w*|\w*bias(es)?\d*|intercept",
+    "scale": r"gamma\w*|beta\w*|scale|shift|g",
+    "hidden": r"h\d*|prev_\w+|h_?prev\w*|\w*_prev|c|c_?prev|s_?prev|hprev|hidden\w*|state|h0|c0|a0|h_?t_?1|last_h"
+    r"|a_prev_?t?",
+}
+
+
+def part(name: str) -> str:
+    """What an argument of a function with its weights is: data, a weight, a bias, a scale, a hidden state."""
+    n = bare(name)
+    if re.fullmatch(r"x\w*|a_?prev|inputs?|a|z", n):
+        return "data"
+    return next((kind for kind, pattern in PARTS.items() if re.fullmatch(pattern, n)), "data")
+
+
+def layouts(
+    names: list[str], widths: list[int], shapes: tuple[Shape, ...] | None, tables: list[Shape]
+) -> Iterator[Layout]:
+    """Shapes for the float arguments, the likeliest first. `shapes` are given by the user; `tables`, of parameters."""
+    if not names:
+        yield Layout({})
+        return
+    if shapes is not None and len(shapes) == len(names):
+        yield Layout({n: Spec(s) for n, s in zip(names, shapes, strict=True)})
+        return
+    first = [shapes[0]] if shapes else None
+    kinds = [part(n) for n in names]
+    if len(names) == 1:
+        yield from (Layout({names[0]: spec}) for spec in _singles(widths, first))
+        for spec in _indices(tables):
+            yield Layout({names[0]: spec})
+        return
+    parts = {"weight", "bias", "scale"} & set(kinds[0:])
+    if parts and (len(tables) == 0):
+        yield from _with_weights(names, kinds, first)
+    for spec in _singles(widths, first):
+        yield Layout(dict.fromkeys(names, spec))
+    for spec in list(_singles(widths, first))[:12]:
+        others = [spec, *(replace(spec, shape=(spec.shape[0], w)) for w in widths), *(Spec((w,), None) for w in widths)]
+        others += [Spec((w, 1), None) for w in widths] + [replace(spec, shape=(w, spec.shape[-1])) for w in widths]
+        for combination in itertools.islice(itertools.product(dict.fromkeys(others), repeat=len(names) - 1), 200):
+            yield Layout(dict(zip(names, (spec, *combination), strict=True)))
+    for spec in _indices(tables):
+        for w in widths:
+            for other in (spec, Spec((w, 1), None), Spec((w,), None)):
+                yield Layout(dict(zip(names, (*[spec] * (len(names) - 1), other), strict=True)))
+    if not parts or tables:
+        yield from _with_weights(names, kinds, first)
+
+
+BATCH = 4
+
+
+def _singles(widths: list[int], first: list[Shape] | None) -> Iterator[Spec]:
+    """One input: rows, columns, a single sample, sequences, images."""
+    if first is not None:
+        yield from (Spec(s) for s in first)
+        yield from (Spec(s, len(s) - 1) for s in first)
+        return
+    some = list(dict.fromkeys([*widths, 3]))
+    n = BATCH if BATCH not in some else BATCH + 1
+    yield from (Spec((BATCH, w)) for w in some)
+    yield from (Spec((w, n), 1) for w in some)
+    yield Spec((5,))
+    yield from (Spec((w,), None) for w in some)
+    yield from (Spec((w, 1), None) for w in some)
+    yield from (Spec((1, w), 0) for w in some)
+    yield from (Spec((2, n, w)) for w in some)
+    yield from (Spec((2, w, 6, 6)) for w in some)
+    yield from (Spec((2, 6, 6, w)) for w in some)
+    yield from (Spec(s, None) for w in some for s in ((w, 6, 6), (6, 6, w)))
+    yield from (Spec(s, None) for s in ((6, 6), (8, 8), (5, 5)))
+    yield from (Spec((n, 2, w), 1) for w in some)
+    yield from (Spec((2, w, 6)) for w in some)
+    yield from (Spec((2, 1, n, n)) for _ in (0,))
+    root = [math.isqrt(w) for w in some if math.isqrt(w) ** 2 == w and w > 3]
+    yield from (Spec((2, 1, r, r)) for r in root)
+    yield Spec((), None)
+    yield Spec((1,), None)
+    yield Spec((1, 1), None)
+
+
+def _indices(tables: list[Shape]) -> Iterator[Spec]:
+    """Whole numbers, for a table of embeddings."""
+    for top in dict.fromkeys([min(max(s, default=3), 12) for s in tables] + [min(s, default=3) for s in tables] + [3]):
+        if top > 1:
+            yield Spec((5,), None, top)
+            yield Spec((2, 3), 0, top)
+
+
+def _with_weights(names: list[str], kinds: list[str], first: list[Shape] | None) -> Iterator[Layout]:
+    """Data and the weights, biases and scales that go with it."""
+    n, d, h, m = BATCH, 3, 5, 2
+    weights = [i for i, k in enumerate(kinds) if k == "weight"]
+    count = len(weights)
+    dims = [d, *([h] * (count - 1)), m] if count else [d]
+    datas = [(n, d), (d, n), (d,), (d, 1), (2, n, d), (2, d, 5, 5), (2, 5, 5, d), (d, 5, 5), (5, 5), (2, d, 6)]
+    for data in first or datas:
+        column = data in ((d, n), (d, 1))
+        chained = [(dims[i + 1], dims[i]) if column else (dims[i], dims[i + 1]) for i in range(count)]
+        tries: list[tuple[Shape, ...]] = [tuple(chained), tuple((b, a) for a, b in chained)]
+        if len(data) >= 3 or data == (5, 5):
+            kernels: list[Shape] = [(m, d, 3, 3), (3, 3, d, m), (d, 3, 3), (3, 3), (2, 2), (m, d, 3), (m, 3, 3)]
+            tries = [*(tries[:1] if len(data) == 3 else []), *((kernel,) * count for kernel in kernels), tries[0]]
+        if count == 1:
+            tries += [((d,),), ((d, 1),), ((1, d),), ((1,),), ((),)]
+        if count >= 2 or "hidden" in kinds:
+            pool = [(d, h), (h, h), (h, d), (h, m), (m, h), (d, m), (d, 4 * h), (h, 4 * h), (h, d + h), (m, d)]
+            pool += [(4 * h, d), (4 * h, h)]
+            tries += itertools.islice(itertools.product(pool, repeat=count), 3000 if count < 4 else 30000)
+        for ws in dict.fromkeys(tries):
+            yield from _biased(names, kinds, data, ws, (n, h), column)
+
+
+def _biased(names: list[str], kinds: list[str], data: Shape, ws: Any, hidden: Shape, column: bool) -> Iterator[Layout]:
+    """For one choice of the weights: the shapes that biases, scales and hidden states may have beside them."""
+    n, h = hidden
+    widths = data[1] if len(data) > 3 and data[1] == 3 else data[-1] if data else 1
+    if column:
+        widths = data[0]
+    last: dict[str, Callable[[int], Shape]] = {
+        "": lambda o: (o,),
+        "row": lambda o: (1, o),
+        "column": lambda o: (o, 1),
+        "none": lambda _: (),
+        "deep": lambda o: (1, 1, 1, o),
+    }
+    styles = ["column", "", "row", "none"] if column else ["", "row", "column", "none", "deep"]
+    has_small = any(k in ("bias", "scale") for k in kinds)
+    states = [(h, n), (h, 1)] if column else [(n, h), (h,), (h, 1)]
+    for style in styles if has_small else [""]:
+        for ends in (-1, 0) if has_small and ws else (-1,):
+            for state in states if "hidden" in kinds else [()]:
+                specs: dict[str, Spec] = {}
+                index = 0
+                for name, kind in zip(names, kinds, strict=True):
+                    if kind == "weight":
+                        specs[name] = Spec(ws[index], None)
+                        index += 1
+                    elif kind == "bias":
+                        w = ws[max(index - 1, 0)] if ws else (widths,)
+                        out = (w[ends] if not column or ends == 0 else w[0]) if w else 1
+                        specs[name] = Spec(last[style](out), None)
+                    elif kind == "scale":
+                        specs[name] = Spec(last[style](widths) if style != "deep" else (1, widths, 1, 1), None)
+                    elif kind == "hidden":
+                        specs[name] = Spec(state, 1 if column else 0 if len(state) > 1 else None)
+                    else:
+                        specs[name] = Spec(data, 1 if column else 0 if len(data) > 1 else None)
+                yield Layout(specs)
+
+
+# --- drawing ----------------------------------------------------------------------------------------------------------
+
+
+def draw(layout: Layout, rng: Rng, style: str) -> dict[str, Array]:
+    """Arrays for the arguments of a layout, in one of the styles."""
+    found = {}
+    for name, spec in layout.specs.items():
+        shape = single(spec) if style == "one row" else spec.shape
+        if spec.top:
+            found[name] = np.asarray(rng.integers(0, spec.top, shape))
+        else:
+            found[name] = _domain(layout.domain, rng, STYLES[style](rng, shape), style in GRID)
+    return found
+
+
+def _domain(domain: str, rng: Rng, a: Array, grid: bool) -> Array:
+    if domain == "rows":
+        e = np.exp(np.clip(a, -3, 3))
+        return np.asarray(e / e.sum(axis=-1, keepdims=True))
+    a = DOMAINS[domain](a)
+    return np.asarray(np.round(128 * a) / 128 if grid else a)
+
+
+def single(spec: Spec) -> Shape:
+    """The shape with one sample."""
+    return spec.shape if spec.batch is None else (*spec.shape[: spec.batch], 1, *spec.shape[spec.batch + 1 :])
+
+
+def _rows(rng: Rng, shape: Shape) -> Array:
+    """Probabilities that sum to 1 along the last axis: a target that every loss on floats can take."""
+    if not shape or shape[-1] == 1:
+        return np.asarray(rng.integers(16, 112, shape) / 128)
+    cuts = np.sort(rng.integers(0, 129, (*shape[:-1], shape[-1] - 1)), axis=-1)
+    edges = np.concatenate([np.zeros((*shape[:-1], 1)), cuts, np.full((*shape[:-1], 1), 128)], axis=-1)
+    return np.asarray(np.diff(edges, axis=-1) / 128)
+
+
+def _classes(rng: Rng, shape: Shape, axis: int = -1) -> Array:
+    if len(shape) < 2:
+        return np.asarray(rng.integers(0, shape[0] if shape else 2, ()))
+    rest = list(shape)
+    top = rest.pop(axis if axis == -1 or len(shape) < 3 else 1)
+    return np.asarray(rng.integers(0, top, rest))
+
+
+def _hot(rng: Rng, shape: Shape) -> Array:
+    if not shape or shape[-1] == 1:
+        return np.asarray(rng.integers(0, 2, shape).astype(np.float64))
+    return np.eye(shape[-1])[rng.integers(0, shape[-1], shape[:-1])]
+
+
+def _turned(make: Callable[[Rng, Shape], Array]) -> Callable[[Rng, Shape], Array]:
+    return lambda rng, shape: np.ascontiguousarray(make(rng, shape[::-1]).T)
+
+
+TARGETS: dict[str, Callable[[Rng, Shape], Array]] = {
+    "class": lambda rng, shape: _classes(rng, shape, 1 if len(shape) > 2 else -1),
+    "probability": lambda rng, shape: rng.integers(0, 129, shape) / 128,
+    "rows": _rows,
+    "sign": lambda rng, shape: rng.choice([-1.0, 1.0], shape),
+    "row sign": lambda rng, shape: np.asarray(rng.choice([-1.0, 1.0], shape[:-1])),
+    "labels": lambda rng, shape: rng.integers(-1, shape[-1] if shape else 1, shape),
+    "one-hot": _hot,
+    "binary": lambda rng, shape: rng.integers(0, 2, shape).astype(np.float64),
+    "binary row": lambda rng, shape: rng.integers(0, 2, shape[:1]),
+    "real": lambda rng, shape: rng.integers(-256, 257, shape) / 128,
+    "class column": lambda rng, shape: _classes(rng, shape).reshape(*shape[:-1], 1),
+    "whole column": lambda rng, shape: rng.integers(0, 2, (*shape[:-1], 1)),
+    "column rows": _turned(_rows),
+    "column one-hot": _turned(_hot),
+    "column class": lambda rng, shape: _classes(rng, shape[::-1]),
+}
+
+
+def kinds(name: str, known: bool) -> list[tuple[str, str]]:
+    """The domains and targets that a loss of this name is tried with; only those of PyTorch's where it is one."""
+    rows = [(domain, target) for pattern, domain, target in LOSSES if re.search(pattern, name.lower())]
+    if known:
+        return rows
+    named = [(d, t) for p, d, t in LOSSES if p and re.search(p, name.lower())]
+    return list(dict.fromkeys([("probability", t) for _, t in named] + named + list(KINDS)))
+
+
+def widths(source: Any, parameters: Mapping[str, Array]) -> list[int]:
+    """The widths that an input may have: what the object calls so, the axes of its weights, other whole numbers."""
+    own = getattr(source, "__dict__", {})
+    named = [own[n] for n in WIDTHS if n in own]
+    found = [n for n in named if isinstance(n, int)] + [n[-1] for n in named if isinstance(n, tuple | list) and n]
+    for array in parameters.values():
+        found += (
+            [array.shape[1], array.shape[0]] if array.ndim == 2 else list(array.shape[-1:]) + list(array.shape[:-1])
+        )
+    for value in own.values():
+        if type(value) is int and 1 < value <= 64:
+            found.append(value)
+        if isinstance(value, list | tuple) and value and all(type(v) is int for v in value):
+            found += [value[0]]
+    return [int(n) for n in dict.fromkeys(found) if isinstance(n, int | np.integer) and 0 < n <= 4096]
+
+
+WIDTHS = (
+    "in_features",
+    "input_size",
+    "n_in",
+    "fan_in",
+    "in_dim",
+    "normalized_shape",
+    "input_dim",
+    "n_inputs",
+    "input_shape",
+)
+
+
+def build(subject: Subject, layout: Layout, style: str, rng: Rng) -> Case:
+    """One case of a layout."""
+    arrays: dict[str, Array] = draw(layout, rng, style)
+    for name in subject.targets:
+        shape = layout.prediction
+        if shape is None:
+            spec = layout.specs[subject.predicts if subject.predicts in layout.specs else next(iter(layout.specs))]
+            shape = single(spec) if style == "one row" else spec.shape
+        elif style == "one row":
+            shape = (1, *shape[1:])
+        arrays[name] = TARGETS[layout.target](rng, shape)
+    return case(subject, style, [arrays[name] for name in subject.arguments])
+
+
+def cases(subject: Subject, layout: Layout, seed: int) -> Iterator[Case]:
+    """One case per style. One row, or numbers out of the op's domain, is the op's to refuse."""
+    sampled = [spec for spec in layout.specs.values() if spec.batch is not None]
+    for number, style in enumerate(STYLES):
+        if style == "one row" and (
+            layout.prediction is not None or all(spec.shape == single(spec) for spec in sampled)
+        ):
+            continue
+        rng = np.random.default_rng([seed, number])
+        try:
+            made = build(subject, layout, style, rng)
+            if style == MOVED:
+                # Zeros leave 0, all others keep their sign: a variance stays one.
+                for name, a in subject.parameters.items():
+                    a = np.asarray(a, np.float64)
+                    made.values[name] = a + spread(rng, a.shape) * np.where(a == 0, 0.25, a / 4)
+            subject.forward(made, made.values)
+        except Exception as error:
+            if style == "normal":
+                raise CheckError(f"{subject.name}: forward failed: {one_line(error)}") from error
+            continue
+        yield made
+
+
+def fitting(subject: Subject, shapes: tuple[Shape, ...] | None, seed: int, like: str) -> Layout:
+    """The first layout, domain and kind of target for which the op gives finite numbers."""
+    errors: list[str] = []
+    names = [n for n in subject.arguments if n not in subject.targets]
+    known = bool(like) or structure.side_of(subject.source) in ("torch", "scratch")
+    options = kinds(like or subject.name, known) if subject.targets else [(d, "rows") for d in DOMAINS]
+    tables = [a.shape for a in subject.parameters.values() if a.ndim == 2]
+    for layout in layouts(names, widths(subject.source, subject.parameters), shapes, tables):
+        for domain, target in options:
+            at = replace(layout, domain=domain, target=target)
+            try:
+                made = build(subject, at, "normal", np.random.default_rng([seed, 0]))
+                if np.isfinite(subject.forward(made, made.values)).all():
+                    return at
+                errors.append(f"for {at} the output is not finite")
+            except Exception as error:
+                errors.append(f"for {at}: {one_line(error)}")
+    raise CheckError(f"{subject.name}.forward refuses every drawn input; {errors[0]}. Give a shape, or the inputs")
+
+
+def given(subject: Subject, inputs: Any) -> Iterator[Case]:
+    """The cases the user gave: an array, a tuple with one array per argument, or a list of either."""
+    for number, entry in enumerate(inputs if isinstance(inputs, list) else [inputs]):
+        arrays = [_array(a) for a in (entry if isinstance(entry, tuple) else (entry,))]
+        if len(arrays) != len(subject.arguments):
+            names = ", ".join(subject.arguments)
+            raise CheckError(
+                f"{subject.name} takes ({names}); inputs has {len(arrays)} arrays, give a tuple of one each"
+            )
+        label = "given inputs" if number == 0 and not isinstance(inputs, list) else f"given inputs {number}"
+        made = case(subject, label, arrays)
+        _run(subject, made)
+        yield made
+
+
+def case(subject: Subject, label: str, arrays: list[Array]) -> Case:
+    named: Mapping[str, Array] = dict(zip(subject.arguments, arrays, strict=True))
+    free = {name: a for name, a in named.items() if a.dtype.kind == "f" and name not in subject.targets}
+    if not free and not subject.parameters and not hasattr(subject, "reading"):
+        raise CheckError(f"{subject.name}: inputs must have floats; got {', '.join(str(a.dtype) for a in arrays)}")
+    values = {name: np.array(a, np.float64) for name, a in {**free, **subject.parameters}.items()}
+    return Case(label, subject.arguments, values, {name: a for name, a in named.items() if name not in free})
+
+
+def _array(value: Any) -> Array:
+    return np.array(
+        numbers(value.detach().cpu().numpy() if hasattr(value, "detach") else value, "inputs must be arrays of numbers")
+    )
+
+
+def _run(subject: Subject, made: Case) -> None:
+    try:
+        subject.forward(made, made.values)
+    except Exception as error:
+        shapes = ", ".join(str(made.values.get(n, made.constants.get(n, np.zeros(0))).shape) for n in made.arguments)
+        raise CheckError(f"{subject.name}.forward failed for inputs of shape {shapes}: {one_line(error)}") from error

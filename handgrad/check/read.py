@@ -1,0 +1,565 @@
+"""Which reading of the user's code is the right one: found by trying them, the likeliest first.
+
+A reading is tried with every layout of its arguments until forward runs, backward runs, and the gradients have the
+shapes of what they belong to. Then they are held against differences along two random directions. The first reading
+that is right so far is taken, and judged by all oracles; if none is, the first of those that came closest is.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from handgrad.check import held, inputs
+from handgrad.check.conventions import formulas
+from handgrad.check.inputs import Layout
+from handgrad.check.readings import Reading, of_functions, of_object
+from handgrad.check.subject import Array, Case, CheckError, Subject, Values, instance, one_line
+from handgrad.check.written import STEP, Candidates, Ran, Written, affinity
+from handgrad.judge import structure
+
+PATIENCE = 12.0  # seconds for finding a reading
+RIGHT, UNSEEN, PARTLY, FITS, RUNS = 5, 4, 3, 2, 1
+
+
+def torch_subject(op: Any, role: str) -> Subject | None:
+    op = op if isinstance(op, tuple) else structure.unwrap(op)
+    if "torch" not in sys.modules:
+        return None
+    from handgrad.check import torch_subject
+
+    return torch_subject.read(op, role)
+
+
+def readings(op: Any, role: str = "op") -> list[Reading]:
+    """All readings of what was given. CheckError says what is allowed."""
+    if isinstance(op, tuple) and len(op) == 2 and all(callable(f) for f in op):
+        return list(of_functions(*op))
+    op = structure.unwrap(op)
+    if isinstance(op, type):
+        try:
+            op = instance(op)
+        except CheckError:
+            if not (found := list(of_object(op))):
+                raise
+            return found
+    found = list(of_object(op))
+    if not found and callable(op) and not isinstance(op, np.ufunc):
+        found = list(of_functions(op, None))
+    if found:
+        return found
+    given = getattr(op, "__name__", type(op).__name__)
+    raise CheckError(
+        f"{role} must be an object with forward and backward, a pair (function, gradient), a torch.nn.Module or a "
+        f"torch.autograd.Function; got {given}"
+    )
+
+
+@dataclass
+class Found:
+    """The subject of the reading that was taken, and how its arguments are drawn (None: they were given)."""
+
+    subject: Written
+    layout: Layout | None
+    rank: int
+
+
+def choose(
+    op: Any,
+    shapes: tuple[tuple[int, ...], ...] | None = None,
+    given: Any = None,
+    seed: int = 0,
+    like: str = "",
+    role: str = "op",
+) -> Found:
+    """The subject of the reading that fits."""
+    found = readings(op, role)
+    if "torch" in sys.modules:
+        has = any(held.is_tensor(p.get()) for p in held.places(found[0].root).values())
+        tensors = [replace(r, tensors=True) for r in found if not r.tensors]
+        found = [*tensors, *found] if has else [*found, *tensors]
+    else:
+        found = [r for r in found if not r.tensors]
+    return _Search(found, shapes, given, seed, like).run()
+
+
+class _Search:
+    """One search through the readings."""
+
+    def __init__(self, found: list[Reading], shapes: Any, given: Any, seed: int, like: str) -> None:
+        self.readings, self.shapes, self.given, self.seed, self.like = found, shapes, given, seed, like
+        self.best: Found | None = None
+        self.last = 0  # the rank of the latest attempt
+        self.errors: list[str] = []
+        self.forwards: dict[Any, str] = {}  # what failed before
+        self.started = time.monotonic()
+
+    def run(self) -> Found:
+        for reading in self.readings:
+            if reading.tensors and self.best and self.best.rank >= FITS:
+                break
+            for subject, layout, case in self.attempts(reading):
+                self.best = self.better(self.rank(subject, layout, case))
+                if self.best and self.best.rank == RIGHT:
+                    return self.best
+                if time.monotonic() - self.started > PATIENCE:
+                    break
+        if self.best is None:
+            raise CheckError(self.errors[0] if self.errors else "it cannot be run")
+        subject = self.best.subject
+        if self.best.rank < UNSEEN and subject.reading.guessed:
+            raise CheckError(
+                f"{subject.name}: its gradient takes arguments that are not understood: name them as forward does "
+                f"({', '.join(subject.arguments)}), grad_output or cache"
+            )
+        if not subject.picks and subject.reading.backward is None:
+            raise CheckError(f"{subject.name} is a function: name its gradient too, as a pair (function, gradient)")
+        if not subject.picks and self.given is not None and not subject.parameters:
+            kinds = ", ".join(str(np.asarray(a).dtype) for a in _entries(self.given))
+            raise CheckError(f"{subject.name}: inputs must have floats; got {kinds}")
+        return self.best
+
+    def better(self, found: Found | None) -> Found | None:
+        if found is None or (self.best is not None and self.best.rank >= found.rank):
+            return self.best
+        return found
+
+    def rank(self, subject: Written, layout: Layout | None, case: Case) -> Found | None:
+        self.last = 0
+        try:
+            self.last = probe(subject, case)
+            return Found(subject, layout, self.last)
+        except Exception as error:
+            self.errors.append(f"{subject.name}: backward failed: {one_line(error)}")
+            return None
+
+    # --- what is tried ------------------------------------------------------------------------------------------------
+
+    def attempts(self, reading: Reading) -> Iterator[tuple[Written, Layout | None, Case]]:
+        """Every way in which a reading's forward runs."""
+        if self.given is not None:
+            yield from self.with_given(reading)
+            return
+        scout = Written(reading)
+        source = scout.pristine
+        tables = {
+            p: held.plain(place.get()) for p, place in held.places(source).items() if not held.is_number(place.get())
+        }
+        names = [n for n in scout.arguments if n not in scout.targets]
+        sizes = inputs.widths(source, tables)
+        shapes = [a.shape for a in tables.values() if a.ndim == 2]
+        own = reading.target is not None and ("argument", reading.target) in reading.forward.slots
+        reached = 0
+        for layout in inputs.layouts(names, sizes, self.shapes, shapes):
+            if reached >= FITS or time.monotonic() - self.started > PATIENCE:
+                return
+            if layout.single and reached >= RUNS and not (reading.kind == "net" and layout.column):
+                continue
+            for at in self.targets(scout, layout, own, sizes, bool(tables)):
+                for variant in self.variants(scout, at):
+                    try:
+                        subject = Written(variant)
+                        case = inputs.build(subject, at, "normal", np.random.default_rng([self.seed, 0]))
+                        subject.forward(case, case.values)
+                    except Exception:
+                        continue
+                    yield subject, at, case
+                    reached = max(reached, self.last)
+
+    def variants(self, scout: Written, at: Layout) -> Iterator[Reading]:
+        """The reading itself; without an upstream, also as the mean of what it returns; the formulas of a loss."""
+        reading = scout.reading
+        if reading.formulas:
+            shape = at.prediction or ()
+            for text, formula in formulas(shape):
+                said = f"{reading.said}, as the gradient of {text}".lstrip(", ")
+                yield replace(reading, formula=formula, said=said, formulas=True)
+            return
+        yield reading
+        if reading.target is not None and not reading.takes_upstream and reading.loss is None:
+            yield replace(reading, reduction="mean", said=f"{reading.said}, of the mean of the losses".lstrip(", "))
+
+    def targets(
+        self, scout: Written, layout: Layout, own: bool, sizes: list[int], parameters: bool
+    ) -> Iterator[Layout]:
+        """The layout with every kind of target, or domain, for which forward gives finite numbers."""
+        reading = scout.reading
+        known = bool(self.like) or structure.side_of(reading.source) in ("torch", "scratch")
+        options = inputs.kinds(self.like or reading.name, known)
+        if reading.target is None:
+            options = [(d, "rows") for d in inputs.DOMAINS]
+            for domain, target in options:
+                at = replace(layout, domain=domain, target=target)
+                if self.runs(scout, at) is not None:
+                    yield at
+                    return
+            return
+        if not own:
+            without = replace(
+                reading, arguments=tuple(a for a in reading.arguments if a.role != "target"), loss=None, formula=None
+            )
+            ran = self.runs(Written(without), layout)
+            if ran is None:
+                return
+            options = [
+                (d, t)
+                for d, t in options
+                if d == "any" and t in ("rows", "class", "one-hot", "binary", "column one-hot")
+            ]
+            yield from (replace(layout, domain=d, target=t, prediction=ran.shape) for d, t in dict.fromkeys(options))
+            return
+        predictions: list[Any] = [None]
+        if parameters or len(layout.specs) > 1:
+            n = [s for spec in layout.specs.values() for s in spec.shape[:1]][:1] or [1]
+            ks = [*dict.fromkeys([*sizes, 2, 3])][:6]
+            predictions += [(n[0], k) for k in ks] + [
+                (k, layout.specs[next(iter(layout.specs))].shape[-1]) for k in ks[:4]
+            ]
+            predictions += [(n[0], 1), (n[0],)]
+        for prediction in dict.fromkeys(predictions):
+            for domain, target in options:
+                at = replace(layout, domain=domain, target=target, prediction=prediction)
+                if self.runs(scout, at) is not None:
+                    yield at
+
+    def runs(self, scout: Written, at: Layout) -> Array | None:
+        """The output of forward; None where it refuses the layout or gives no finite numbers."""
+        r = scout.reading
+        drawn = (str(at), at.domain, at.target, at.prediction)
+        key = (r.forward, scout.arguments, scout.targets, r.tensors, r.takes_upstream, *drawn)
+        if key in self.forwards:
+            return None
+        try:
+            made = inputs.build(scout, at, "normal", np.random.default_rng([self.seed, 0]))
+            out = scout.forward(made, made.values)
+            if out.size and np.isfinite(np.asarray(out, np.float64)).all():
+                return out
+            self.forwards[key] = f"{scout.name}: for {at} the output is not finite"
+        except Exception as error:
+            self.forwards[key] = (
+                f"{scout.name}.forward refuses every drawn input; for {at}: {one_line(error)}. "
+                "Give a shape, or the inputs"
+            )
+        if len(self.errors) < 1:
+            self.errors.append(self.forwards[key])
+        return None
+
+    def with_given(self, reading: Reading) -> Iterator[tuple[Written, Layout | None, Case]]:
+        scout = Written(reading)
+        try:
+            case = next(iter(inputs.given(scout, self.given)))
+            shape = np.shape(scout.run(scout.fresh(case, case.values)[0], scout.given(case, case.values)).outputs[0])
+        except CheckError as error:
+            self.errors.append(str(error))
+            return
+        for variant in self.variants(scout, Layout({}, prediction=shape)):
+            subject = Written(variant)
+            try:
+                case = next(iter(inputs.given(subject, self.given)))
+            except CheckError as error:
+                self.errors.append(str(error))
+                continue
+            yield subject, None, case
+
+
+def _entries(given: Any) -> tuple[Any, ...]:
+    entry = given[0] if isinstance(given, list) else given
+    return entry if isinstance(entry, tuple) else (entry,)
+
+
+# --- one attempt ------------------------------------------------------------------------------------------------------
+
+
+def probe(subject: Written, case: Case) -> int:
+    """Find the parameters and the gradients at a case, and how right these are along two directions."""
+    _warm(subject, case)
+    dependent = _parameters(subject, case)
+    output = subject.forward(case, case.values)
+    u = inputs.upstream(np.random.default_rng(3), output.shape)
+    slopes = _Slopes(subject, case, u)
+    _match(subject, case, u, slopes)
+    free = [n for n in case.values if n not in subject.picks and n not in subject.options]
+    data_is_given = subject.reading.kind != "layer" or subject.reading.loss or subject.reading.formulas
+    subject.unseen = [n for n in free if n in dependent and not subject.loss]
+    subject.constants = [n for n in free if n in dependent and subject.loss]
+    moves = [n for n in free if n not in dependent and slopes.moves(n)]
+    if data_is_given and (output.size == 1 or subject.reading.formulas) and subject.picks:
+        subject.constants += [n for n in moves if n in case.arguments]
+    else:
+        subject.unseen += moves
+    for n in subject.options - set(subject.picks):
+        subject.forget(n)
+        case.values.pop(n, None)
+    if not subject.picks:
+        return RUNS
+    gradients = subject.backward(case, case.values, u)
+    right = {n: slopes.right(n, g) for n, g in gradients.items()}
+    other = [n for n, g in gradients.items() if np.shape(g) != case.values[n].shape]
+    if other:
+        if all(subject.picks[n] == STEP for n in other):
+            raise CheckError(f"a step changes the shape of {other[0]}")
+        return RUNS
+    if not any(np.any(g) for g in gradients.values()):
+        return FITS
+    if all(right.values()):
+        return UNSEEN if subject.unseen else RIGHT
+    return PARTLY if any(right[n] and np.any(gradients[n]) for n in right) else FITS
+
+
+class _Slopes:
+    """Slopes along two random directions in each variable, by differences."""
+
+    def __init__(self, subject: Written, case: Case, u: Array) -> None:
+        self.subject, self.case, self.u = subject, case, u
+        rng = np.random.default_rng(5)
+        self.ways = {n: [rng.normal(size=a.shape) for _ in range(2)] for n, a in case.values.items()}
+        self.known: dict[str, list[float]] = {}
+
+    def value(self, values: Values) -> float:
+        try:
+            out = np.asarray(self.subject.forward(self.case, values), np.float64)
+        except Exception:
+            return float("nan")
+        return float((out * self.u).sum()) if out.shape == self.u.shape else float("nan")
+
+    def along(self, name: str) -> list[float]:
+        if name not in self.known:
+            found = []
+            for way in self.ways[name]:
+                at = [
+                    self.value({**self.case.values, name: self.case.values[name] + t * 2.0**-12 * way})
+                    for t in (-2, -1, 1, 2)
+                ]
+                found.append((at[0] - 8 * at[1] + 8 * at[2] - at[3]) / (12 * 2.0**-12))
+            self.known[name] = found
+        return self.known[name]
+
+    def moves(self, name: str) -> bool:
+        moved = {**self.case.values, name: self.case.values[name] * 1.125 + 0.0625}
+        return self.value(moved) != self.value(self.case.values)
+
+    def right(self, name: str, g: Any) -> bool:
+        if g is None or np.shape(g) != self.case.values[name].shape:
+            return False
+        g = np.asarray(g, np.float64)
+        size = float(np.sqrt((g**2).sum()))
+        slack = 2e-2 if g.dtype.itemsize < 8 or self.rough() else 1e-6
+        return all(
+            abs(float((g * way).sum()) - slope) <= slack * (size + abs(slope)) + 1e-9
+            for way, slope in zip(self.ways[name], self.along(name), strict=True)
+        )
+
+    def rough(self) -> bool:
+        out = np.asarray(self.subject.forward(self.case, self.case.values))
+        return out.dtype.kind == "f" and out.dtype.itemsize < 8
+
+
+def _warm(subject: Written, case: Case) -> None:
+    """Parameters that the first forward makes: from then on they are part of what the code keeps."""
+    root, _ = subject.fresh(case, case.values)
+    before = {p for p, place in held.places(root).items() if not held.is_number(place.get())}
+    given = subject.given(case, case.values)
+    ran = subject.run(root, given)
+    shapes = [np.shape(held.plain(o)) for o in ran.value]
+    made = {p: place for p, place in held.places(root).items() if not held.is_number(place.get()) and p not in before}
+    if not made:
+        return
+    out = subject.output(ran, np.dtype(np.float64))
+    for path in made:
+        again = subject.copied(root)
+        place = held.places(again).get(path)
+        if place is None:
+            continue
+        start = held.plain(place.get())
+        place.put(start * 1.125 + 0.0625)
+        try:
+            moved = subject.output(subject.run(again, subject.given(case, case.values)), np.dtype(np.float64))
+        except Exception:
+            continue
+        unmoved = subject.copied(root)
+        same = subject.output(subject.run(unmoved, subject.given(case, case.values)), np.dtype(np.float64))
+        if np.shape(moved) == np.shape(out) and np.array_equal(same, out) and not np.array_equal(moved, same):
+            subject.restart(root)
+            return
+    del shapes
+
+
+def _parameters(subject: Written, case: Case) -> list[str]:
+    """The arrays that the output depends on: where they are moved, it moves. Sets `subject.parameters`."""
+    subject.learn({}, {})
+    arguments = {n: case.values[n] for n in case.arguments if n in case.values}
+    root, _ = subject.fresh(case, arguments)
+    before = {p: held.plain(place.get()) for p, place in held.places(root).items()}
+    out = subject.output(subject.run(root, subject.given(case, arguments)), np.dtype(np.float64))
+    after = {p: held.plain(place.get()) for p, place in held.places(root).items()}
+    names = _names(subject, root)
+    found: dict[str, str] = {}
+    for path, value in before.items():
+        if value.size == 0 or path not in names:
+            continue
+        if path not in after or not np.array_equal(after[path], value, equal_nan=True):
+            continue  # forward changes it itself: a state, as running statistics are
+        root, _ = subject.fresh(case, arguments)
+        place = held.places(root)[path]
+        number = held.is_number(place.get())
+        place.put(value * 1.125 + 0.0625)
+        try:
+            moved = subject.output(subject.run(root, subject.given(case, arguments)), np.dtype(np.float64))
+            same = np.array_equal(moved, out, equal_nan=True)
+        except Exception:
+            same = number  # it is out of its domain, so it is used
+        if not same:
+            found[names[path]] = path
+    values = {n: before[p] for n, p in found.items()}
+    numbers = {n for n, p in found.items() if held.is_number(held.places(subject.pristine)[p].get())}
+    subject.learn(found, values)
+    subject.options = numbers
+    case.values.update({n: np.array(v, np.float64) for n, v in values.items()})
+    return [n for n in found if n not in numbers]
+
+
+def _names(subject: Written, root: Any) -> dict[str, str]:
+    """What a place is called: as the object itself says, or by its path; W.value with W.grad beside it is W."""
+    named: dict[int, str] = {}
+    if callable(getattr(root, "named_parameters", None)):
+        named = {id(p): str(name) for name, p in root.named_parameters()}
+    found = {}
+    for path, place in held.places(root).items():
+        name = path
+        last = str(place.key)
+        if id(place.owner) in named:
+            if last != "data":
+                continue
+            name = named[id(place.owner)]
+        elif named and held.is_number(place.get()):
+            continue
+        elif last in ("data", "value", "val", "w", "param", "weight", "v", "values") and any(
+            hasattr(place.owner, g) for g in ("grad", "gradient", "g", "dw", "d")
+        ):
+            name = path.rpartition(".")[0] or path
+        if last in ("grad", "gradient") and not isinstance(place.owner, dict | list):
+            continue
+        if name in subject.arguments:
+            name = f"self.{name}"
+        found[path] = name
+    return found
+
+
+def _match(subject: Written, case: Case, u: Array, slopes: _Slopes) -> None:
+    """Which candidate is the gradient of which variable. Sets `subject.picks`."""
+    values = case.values
+    root, places = subject.fresh(case, values)
+    ran = subject.run(root, subject.given(case, values))
+    before = {p: held.plain(place.get()) for p, place in held.places(root).items()}
+    paths = set(subject.paths.values())
+    raw = subject.ask(root, ran, u)
+    subject.still()
+    everything = subject.candidates(root, ran, raw)
+    if raw is not None and not isinstance(raw, dict | list | tuple) and "return" not in everything:
+        subject.refuse(raw)
+    new = {
+        label: a
+        for label, a in everything.items()
+        if label not in paths and (label not in before or not np.array_equal(before[label], a, equal_nan=True))
+    }
+    kept = {
+        label: a
+        for label, a in everything.items()
+        if label not in paths
+        and label not in new
+        and label in before
+        and not held.is_number(a[()] if a.ndim == 0 else a)
+    }
+    fits = {
+        (n, label)
+        for label, a in {**kept, **new}.items()
+        for n in values
+        if np.shape(subject.formed(a, u, values[n].shape)) == values[n].shape
+    }
+    picks: dict[str, str] = {}
+
+    def right(name: str, label: str) -> bool:
+        return (name, label) in fits and slopes.right(name, subject.formed(everything[label], u, values[name].shape))
+
+    def free(labels: Any) -> list[str]:
+        return [label for label in labels if label not in picks.values()]
+
+    # By name.
+    ranked = sorted(
+        (
+            (affinity(n, label), label in new, n, label)
+            for label in {**new, **kept}
+            for n in values
+            if n not in subject.options or label in new
+        ),
+        key=lambda t: (-t[0], not t[1]),
+    )
+    for score in sorted({t[0] for t in ranked if t[0] >= 3}, reverse=True):
+        for fresh in (True, False):
+            group = [(n, label) for s, f, n, label in ranked if s == score and f == fresh and (n, label) in fits]
+            group.sort(key=lambda pair: not right(*pair))
+            for n, label in group:
+                if n not in picks and label in free([label]) and (fresh or score >= 5):
+                    picks[n] = label
+    # What is returned, by its place; and anything else, by its value.
+    arguments = [n for n in case.arguments if n in values]
+    rest = [
+        n
+        for n in [*arguments, *(n for n in values if n not in arguments)]
+        if n not in picks and n not in subject.options
+    ]
+    for n in rest:
+        if (by_value := next((label for label in free(new) if right(n, label)), None)) is not None:
+            picks[n] = by_value
+    rest = [n for n in rest if n not in picks]
+    returned = [label for label in new if label == "return" or (label.startswith("return.") and label.count(".") == 1)]
+    missing = [n for n in arguments if n in rest]
+    if "return" in returned and "return" in free(returned) and missing:
+        fitting = [n for n in missing if (n, "return") in fits]
+        picks[(fitting or missing)[0]] = "return"
+    elif returned:
+        for names in (arguments, [*arguments, *subject.parameters], list(subject.parameters)):
+            variables = [n for n in names if n not in subject.options]
+            if len(variables) == len(returned):
+                for n, taken in zip(variables, returned, strict=True):
+                    if n not in picks and taken not in picks.values():
+                        picks[n] = taken
+                break
+    rest = [n for n in rest if n not in picks]
+    moved = {
+        n
+        for n, p in subject.paths.items()
+        if n in places and not np.array_equal(held.plain(places[n].get()), values[n], equal_nan=True)
+    }
+    for n in rest:
+        if n in moved:
+            picks[n] = STEP
+    for n in [n for n in subject.options if n not in picks and n in moved]:
+        picks[n] = STEP
+    rest = [n for n in rest if n not in picks]
+    named = {label for s, _, _, label in ranked if s >= 3}
+    for n in rest:
+        ways = [
+            label for label in free(new) if (n, label) in fits and label not in named and everything[label].size > 1
+        ]
+        if len(ways) == 1 and _linear(subject, case, u, ways[0], everything):
+            picks[n] = ways[0]
+    # Of another shape, but by its name it is this.
+    for s, _, n, label in ranked:
+        if s >= 5 and n not in picks and label in free([label]) and n not in subject.options and label in new:
+            picks[n] = label
+    subject.picks = {n: picks[n] for n in values if n in picks}
+
+
+def _linear(subject: Written, case: Case, u: Array, label: str, found: Candidates) -> bool:
+    """Whether a candidate without a name of its own is linear in the upstream, as gradients are and caches are not."""
+    if not subject.reading.takes_upstream:
+        return not np.array_equal(found[label], np.zeros_like(found[label]))
+    root, _ = subject.fresh(case, case.values)
+    ran: Ran = subject.run(root, subject.given(case, case.values))
+    raw = subject.ask(root, ran, 2 * u)
+    twice = subject.candidates(root, ran, raw).get(label)
+    return twice is not None and np.shape(twice) == found[label].shape and bool(np.allclose(twice, 2 * found[label]))

@@ -1,0 +1,423 @@
+"""The ways in which the user's code can be read: what runs it forward, what asks it for its gradient, with what.
+
+A `Reading` is one such way, in plain terms; whether it is the right one is found by trying (`read`). Each function of
+`READERS` knows one convention and yields its readings, the likeliest first.
+"""
+
+import inspect
+import itertools
+import re
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from handgrad.check import conventions, held
+from handgrad.check.conventions import bare, is_upstream, role
+from handgrad.check.held import Namespace
+from handgrad.check.subject import required
+
+Slot = tuple[str, Any]
+"""What is passed for a parameter: ("argument", name), ("upstream", i), ("cache", None), ("output", None), …"""
+BINDINGS = 24  # ways to call one backward that are tried
+
+
+@dataclass(frozen=True)
+class Argument:
+    name: str
+    role: str = "data"
+    value: Any = None  # of one that is fixed
+
+
+@dataclass(frozen=True)
+class Step:
+    """A call of a method or a function."""
+
+    name: str
+    slots: tuple[Slot, ...]
+    named: tuple[tuple[str, Slot], ...] = ()
+
+    @property
+    def kinds(self) -> set[str]:
+        return {kind for kind, _ in (*self.slots, *(slot for _, slot in self.named))}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to run the code forward and to ask it for its gradient."""
+
+    name: str
+    kind: str
+    source: Any
+    root: Any
+    arguments: tuple[Argument, ...]
+    forward: Step
+    backward: Step | None = None  # None: forward itself returns the gradients behind its output
+    loss: Step | None = None  # of the outputs and the target
+    formulas: bool = False  # the loss is one of the formulas, by trying
+    formula: Callable[[Any, Any], Any] | None = None
+    said: str = ""
+    reduction: str = ""  # of an output that is a row of losses: "sum" or "mean"
+    tensors: bool = False  # the code computes on torch tensors
+    guessed: bool = False  # what is passed for several arguments, nothing says
+    marks: bool = False  # the gradients are attributes of the tensors themselves: out.g, x.g
+    composite: bool = False
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def takes_upstream(self) -> bool:
+        return self.marks or (self.backward is not None and "upstream" in self.backward.kinds)
+
+    @property
+    def target(self) -> str | None:
+        return next((a.name for a in self.arguments if a.role == "target"), None)
+
+
+def signature(f: Callable[..., Any]) -> list[inspect.Parameter]:
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (ValueError, TypeError):
+        return [inspect.Parameter("x", inspect.Parameter.POSITIONAL_ONLY)]
+    return [p for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)] or (
+        [inspect.Parameter("x", inspect.Parameter.POSITIONAL_ONLY)]
+        if any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        else []
+    )
+
+
+def _needed(p: inspect.Parameter) -> bool:
+    return p.default is inspect.Parameter.empty
+
+
+def _roles(parameters: list[inspect.Parameter]) -> dict[str, str]:
+    """What each argument of a forward is. Of two, neither of which is a prediction, the second may be a target."""
+    found = {p.name: role(p.name, first=i == 0) for i, p in enumerate(parameters)}
+    if len(parameters) == 1 and found[parameters[0].name] == "target":
+        found[parameters[0].name] = "data"
+    return found
+
+
+def forward_step(name: str, f: Callable[..., Any], targets: bool = False) -> tuple[Step, tuple[Argument, ...]]:
+    """How to call a forward: its needed arguments, and, with `targets`, a target that is None by default."""
+    parameters = [p for p in signature(f) if _needed(p)]
+    extra = [p for p in signature(f) if not _needed(p) and p.default is None and role(p.name) == "target"]
+    kinds = _roles(parameters)
+    slots: list[Slot] = []
+    arguments: list[Argument] = []
+    named: list[tuple[str, Slot]] = []
+    for p in [*parameters, *(extra if targets else [])]:
+        kind = kinds.get(p.name, "target")
+        slot: Slot = ("argument", p.name)
+        if kind in conventions.FIXED:
+            slot = ("fixed", 0.1 if kind == "rate" else conventions.FIXED[kind])
+        elif kind == "options":
+            slot = ("fixed", conventions.Settings())
+        elif kind == "kept":
+            slot = ("kept", p.name)
+        else:
+            arguments.append(Argument(p.name, kind))
+        if p.kind is p.KEYWORD_ONLY or not _needed(p):
+            named.append((p.name, slot))
+        else:
+            slots.append(slot)
+    return Step(name, tuple(slots), tuple(named)), tuple(arguments)
+
+
+def backward_steps(
+    name: str, f: Callable[..., Any], arguments: tuple[Argument, ...], kept: tuple[str, ...] = ()
+) -> Iterator[tuple[Step, tuple[Argument, ...]]]:
+    """The ways to call a backward, and the arguments that it needs beside those of forward."""
+    parameters = [p for p in signature(f) if _needed(p) or _wanted(p)]
+    ways = [_choices(p, arguments, parameters, kept) for p in parameters]
+    for combination in itertools.islice(itertools.product(*ways), BINDINGS):
+        slots: list[Slot] = []
+        named: list[tuple[str, Slot]] = []
+        new: list[Argument] = []
+        ups = 0
+        for p, (kind, what) in zip(parameters, combination, strict=True):
+            if kind == "upstream":
+                what, ups = ups, ups + 1
+            if kind == "new":
+                new.append(Argument(what, "target"))
+                kind = "argument"
+            if _needed(p) and p.kind is not p.KEYWORD_ONLY:
+                slots.append((kind, what))
+            elif kind != "left out":
+                named.append((p.name, (kind, what)))
+        yield Step(name, tuple(slots), tuple(named)), tuple(new)
+
+
+def _wanted(p: inspect.Parameter) -> bool:
+    kind = role(p.name)
+    return kind in ("rate", "cache") or (kind == "target" and p.default is None) or is_upstream(p.name)
+
+
+def _choices(
+    p: inspect.Parameter, arguments: tuple[Argument, ...], beside: list[inspect.Parameter], kept: tuple[str, ...]
+) -> list[Slot]:
+    """What a parameter of a backward may be, the likeliest first."""
+    name, kind = p.name, role(p.name)
+    names = {bare(a.name): a for a in arguments}
+    target = next((a.name for a in arguments if a.role == "target"), None)
+    first: Slot = ("argument", arguments[0].name) if arguments else ("output", None)
+    data: Slot = (
+        "argument",
+        next((a.name for a in arguments if a.role != "target"), arguments[0].name if arguments else ""),
+    )
+    if bare(name) in kept:
+        return [("kept", name)]
+    if bare(name) in names and not (is_upstream(name) and len(beside) == 1 and len(arguments) == 1):
+        same: Slot = ("argument", names[bare(name)].name)
+        return [same, ("output", None), ("upstream", 0)] if len(beside) == len(arguments) == 1 else [same]
+    if kind == "rate":
+        return [("rate", None)]
+    if kind == "optimizer":
+        return [("fixed", Plain())]
+    if kind in ("flag", "off", "mode", "reg", "eps"):
+        return [("fixed", conventions.FIXED[kind])]
+    if kind == "cache":
+        return [("cache", None)]
+    if kind == "kept":
+        return [("kept", name)]
+    if is_upstream(name) and kind != "target":
+        ways: list[Slot] = [("upstream", 0)]
+        if target:
+            ways += [first, ("output", None)]
+        if not _needed(p):
+            ways = [("upstream", 0), ("left out", None)]
+        return ways
+    if kind == "target":
+        found: list[Slot] = [("argument", target)] if target else [("new", name)]
+        return [*found, ("upstream", 0), ("output", None)] if len(beside) == 1 else found
+    if kind == "pred":
+        return [("output", None), data] if not target else [data, ("output", None)]
+    if len(beside) > 1:
+        later = [q for q in beside if is_upstream(q.name)]
+        return [data, ("output", None)] if later else [("upstream", 0), data, ("output", None), ("cache", None)]
+    return [data, ("output", None), ("upstream", 0)] if kind == "data" else [("upstream", 0), data, ("output", None)]
+
+
+class Plain:
+    """Gradient descent with rate 1, where the code asks for an optimizer."""
+
+    lr = learning_rate = 1.0
+
+    def update(self, w: Any, grad: Any, *_: Any) -> Any:
+        return w - grad
+
+    step = __call__ = apply = get_update = update
+
+
+# --- the readers ------------------------------------------------------------------------------------------------------
+
+
+def of_object(op: Any) -> Iterator[Reading]:
+    """An object with two methods, one of which is the gradient of the other; or with a loss beside them."""
+    forwards = [n for n in conventions.FORWARD if _has(op, n)]
+    backwards = [n for n in conventions.BACKWARD if _has(op, n)]
+    together = list(_together(op))
+    if not backwards or (forwards and forwards[0] in ("predict", "query") and together and "query" not in forwards):
+        yield from together
+    for f, b in _couples(forwards, backwards):
+        yield from _pair(op, op, f, b, type(op).__name__ if not isinstance(op, type) else op.__name__)
+    if backwards:
+        yield from together
+
+
+def _couples(forwards: list[str], backwards: list[str]) -> Iterator[tuple[str, str]]:
+    """The pairs that are tried: the first names, and others beside them."""
+    late = {"train", "train_step", "update", "learn", "step_backward", "adjust", "train_on_batch", "_backward"}
+    early = [b for b in backwards if b not in late] or backwards
+    ways = [(f, b) for b in early[:3] for f in forwards[:4] if f != b]
+    yield from ways
+
+
+def _has(op: Any, name: str) -> bool:
+    if name == "__call__":
+        return any("__call__" in vars(k) for k in type(op).__mro__) and not isinstance(op, type)
+    if not callable(getattr(op, name, None)):
+        return False
+    value = inspect.getattr_static(op, name, None)
+    return not isinstance(op, type) or isinstance(value, staticmethod | classmethod)
+
+
+def _guessed(f: Callable[..., Any], arguments: tuple[Argument, ...]) -> bool:
+    """Whether several arguments of a backward have names that say nothing."""
+    known = {bare(a.name) for a in arguments}
+    names = [p.name for p in signature(f) if _needed(p)]
+    return (
+        len(
+            [
+                n
+                for n in names
+                if bare(n) not in known and role(n) == "data" and not is_upstream(n) and not re.fullmatch(DATA, bare(n))
+            ]
+        )
+        > 1
+    )
+
+
+DATA = conventions.ROLES[-1][1]
+
+
+def _pair(op: Any, root: Any, f: str, b: str, name: str) -> Iterator[Reading]:
+    forward, arguments = forward_step(f, getattr(op, f))
+    two = len([a for a in arguments if a.role in ("data", "pred", "target")]) == 2
+    for order in _orders(arguments):
+        for backward, new in backward_steps(b, getattr(op, b), order):
+            loss = "upstream" not in backward.kinds and two and not new
+            base = Reading(
+                name,
+                "loss" if loss or (two and any(a.role == "target" for a in order) and len(order) == 2) else "layer",
+                op,
+                root,
+                (*order, *new),
+                forward,
+                backward,
+                said=_said(f, backward, (*order, *new)),
+                guessed=_guessed(getattr(op, b), order),
+            )
+            if not new:
+                yield base
+                if not backward.slots and not backward.named:
+                    yield replace(base, marks=True, tensors=True, said="gradients are attributes of the tensors")
+                continue
+            methods = [n for n in conventions.LOSS if _has(op, n) and n != f]
+            for own in methods[:2]:
+                for step in _loss_steps(own, getattr(op, own)):
+                    yield replace(base, loss=step, kind="net", said=f"{base.said}, as the gradient of {own}")
+            yield replace(base, formulas=True, kind="net")
+
+
+def _loss_steps(name: str, f: Callable[..., Any]) -> Iterator[Step]:
+    """A loss of the outputs and the target, in the order that its names say, or of the inputs and the target."""
+    parameters = [p for p in signature(f) if _needed(p) or role(p.name) == "target"]
+    if not 1 <= len(parameters) <= 4:
+        return
+    kinds = [role(p.name) for p in parameters]
+    slots: list[Slot] = []
+    for p, kind in zip(parameters, kinds, strict=True):
+        if kind == "kept":
+            slots.append(("kept", p.name))
+        elif kind in conventions.FIXED and kind != "one":
+            slots.append(("fixed", conventions.FIXED[kind]))
+        elif kind == "target" and ("target", None) not in slots:
+            slots.append(("target", None))
+        elif kind == "data":
+            slots.append(("first", None))
+        else:
+            slots.append(("output", None))
+    if ("target", None) not in slots and len(slots) == 2:
+        slots = [("output", None), ("target", None)]
+    yield Step(name, tuple(slots))
+    if len(slots) == 2 and ("first", None) in slots:
+        yield Step(name, tuple(("output", None) if s == ("first", None) else s for s in slots))
+
+
+def _orders(arguments: tuple[Argument, ...]) -> Iterator[tuple[Argument, ...]]:
+    """Which of two arguments is the target: as the names say, and the other way round."""
+    yield arguments
+    if len(arguments) == 2:
+        roles = [a.role for a in arguments]
+        if roles == ["target", "target"] or "target" not in roles:
+            yield tuple(replace(a, role=r) for a, r in zip(arguments, ("pred", "target"), strict=True))
+            yield tuple(replace(a, role=r) for a, r in zip(arguments, ("target", "pred"), strict=True))
+        else:
+            yield tuple(replace(a, role="pred" if a.role == "target" else "target") for a in arguments)
+
+
+def _said(f: str, b: Step, arguments: tuple[Argument, ...]) -> str:
+    """How backward is called, where that is not its plain form."""
+    words = {"upstream": "gradient from above", "output": "output", "cache": "cache", "rate": "rate 1", "fixed": ""}
+    told = [words.get(kind, str(what)) or str(what) for kind, what in (*b.slots, *(s for _, s in b.named))]
+    plain = (f, b.name) == ("forward", "backward") and told in ([], ["gradient from above"])
+    return "" if plain else f"{f}, {b.name}({', '.join(told)})"
+
+
+def _together(op: Any) -> Iterator[Reading]:
+    """A method that returns its loss and the gradients."""
+    for n in conventions.TOGETHER:
+        if _has(op, n) and len(signature(getattr(op, n))) >= 1:
+            forward, arguments = forward_step(n, getattr(op, n), targets=True)
+            name = type(op).__name__ if not isinstance(op, type) else op.__name__
+            said = f"{n} returns the loss and its gradients"
+            for order in _orders(arguments):
+                yield Reading(name, "net", op, op, order, forward, said=said)
+
+
+def of_functions(f: Callable[..., Any], g: Callable[..., Any] | None) -> Iterator[Reading]:
+    """A function and its gradient; or, alone, a function that returns both, or that has a flag for its derivative."""
+    name = getattr(f, "__name__", type(f).__name__)
+    space = getattr(f, "__globals__", {})
+    kept = _initial(space, [f, g])
+    if g is None:
+        for p in signature(f):
+            if not _needed(p) and bare(p.name) in conventions.FLAGS and p.default in (False, 0, None):
+                forward, arguments = forward_step("f", f)
+                slot = ("argument", arguments[0].name) if arguments else ("output", None)
+                for what in (slot, ("output", None)):
+                    backward = Step("f", (what,), ((p.name, ("fixed", True)),))
+                    said = f"{name}(…, {p.name}=True) of the {'output' if what[0] == 'output' else 'input'}"
+                    yield Reading(name, "function", f, Namespace(f=f), arguments, forward, backward, said=said)
+        forward, arguments = forward_step("f", f, targets=True)
+        root = _with(Namespace(f=f), kept)
+        for order in _orders(arguments):
+            said = f"{name} returns its value and its gradients"
+            yield Reading(name, "function", f, root, order, forward, said=said)
+        return
+    forward, arguments = forward_step("f", f)
+    functions: dict[str, Any] = {"f": f, "g": g}
+    losses = [n for n, v in space.items() if isinstance(v, types.FunctionType) and _is_loss(n) and v not in (f, g)]
+    for i, n in enumerate(losses[:3]):
+        functions[f"loss{i}"] = space[n]
+    root = _with(Namespace(**functions), kept)
+    ways = [arguments] if not losses or len(arguments) != 2 else [*_orders(arguments)]
+    for order in list(_orders(arguments)) if len(arguments) == 2 else ways:
+        for backward, new in backward_steps("g", g, order, tuple(kept)):
+            said = _said(name, replace(backward, name=getattr(g, "__name__", "gradient")), (*order, *new))
+            base = Reading(
+                name, "function", f, root, (*order, *new), forward, backward, said=said, guessed=_guessed(g, order)
+            )
+            if not new:
+                yield base
+                yield replace(base, marks=True, tensors=True, said="gradients are attributes of the tensors")
+                continue
+            for i, n in enumerate(losses[:3]):
+                for step in _loss_steps(f"loss{i}", space[n]):
+                    yield replace(base, loss=step, said=f"{said}, as the gradient of {n}")
+            yield replace(base, formulas=True)
+
+
+def _is_loss(name: str) -> bool:
+    return name in conventions.LOSS or bool(re.fullmatch(r"(\w+_)?(cost|loss)(_function|_fn|_func)?", name.lower()))
+
+
+def _initial(space: dict[str, Any], functions: list[Any]) -> dict[str, Any]:
+    """Parameters that the module's own function makes, for the arguments that are such."""
+    names = [
+        p.name
+        for f in functions
+        if f is not None
+        for p in signature(f)
+        if role(p.name) == "kept" and (_needed(p) or p.default is None)
+    ]
+    if not names:
+        return {}
+    for n, make in space.items():
+        if isinstance(make, types.FunctionType) and re.match(conventions.INITIAL, n, re.IGNORECASE):
+            count = len(required(make))
+            for sizes in ([[3, 4, 2]], [3, 4, 2], [[3, 4, 1]], [3, 4, 2, 2], [3, 2], [3], []):
+                if len(sizes) == count:
+                    try:
+                        made = make(*sizes)
+                    except Exception:
+                        continue
+                    return {bare(name): made for name in names}
+    held_here = [v for v in space.values() if isinstance(v, dict | list) and v and held.places({"": v})]
+    return {bare(name): space.get(name, held_here[0] if held_here else {}) for name in names} if held_here else {}
+
+
+def _with(root: Namespace, kept: dict[str, Any]) -> Namespace:
+    for name, value in kept.items():
+        root.globals[name] = value
+    return root

@@ -1,0 +1,507 @@
+"""Hand-written code as a subject: a `Reading` that runs, with what it keeps and where its gradients are found.
+
+Gradients are found by shape and value, not by name. Every array that backward returns, in whatever tuples and dicts,
+that it makes or changes in what the code keeps, that hangs on its inputs (`x.g`), or that a method with such a name
+then gives, is a *candidate* with a label. `match` says which candidate is the gradient of what.
+"""
+
+import copy
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from handgrad.check import held
+from handgrad.check.conventions import PLAIN, Settings, bare, kin, stems
+from handgrad.check.held import Kept, Namespace, Place
+from handgrad.check.readings import Reading, Slot, Step
+from handgrad.check.subject import Array, Case, CheckError, Values, cast, changed, numbers, one_line
+
+OUTPUTS = (
+    "output",
+    "outputs",
+    "out",
+    "y",
+    "a",
+    "A",
+    "z",
+    "Z",
+    "activation",
+    "activations",
+    "result",
+    "y_hat",
+    "yhat",
+    "loss",
+)
+STEP = "its own step"  # the label of a gradient that is how far backward moved the parameter
+Candidates = dict[str, Any]
+
+
+@dataclass
+class Ran:
+    """One forward: what it was given, what it returned, and what the subject's output is of it."""
+
+    arguments: dict[str, Any]
+    outputs: list[Any]
+    memory: list[Any]
+    value: list[Any]
+    listed: bool = False
+    upstreams: list[Any] = field(default_factory=list)
+
+
+class Written:
+    """The subject of a reading. `probe` finds its parameters and gradients at a first case."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.name, self.kind, self.source = reading.name, reading.kind, reading.source
+        self.arguments = tuple(a.name for a in reading.arguments)
+        self.loss = reading.kind == "loss"
+        self.composite = reading.composite
+        self.parameters: Values = {}
+        self.paths: dict[str, str] = {}  # of the places of the parameters
+        self.picks: dict[str, str] = {}  # the label of each variable's gradient
+        self.targets: tuple[str, ...] = () if reading.target is None else (reading.target,)
+        self.predicts = next((a.name for a in reading.arguments if a.role != "target"), "")
+        self.unseen: list[str] = []  # what the output depends on, without a gradient
+        self.constants: list[str] = []  # and what of that is data, or an option of a loss
+        self.options: set[str] = set()  # single numbers: parameters only if backward moves or names them
+        self.said = reading.said
+        self.pristine = self.copied(reading.root)
+        held.rewritten(self.pristine, held.in_dtype(np.dtype(np.float64)))
+        self._set_rates(self.pristine)
+        self._draws = True
+        self._working: dict[np.dtype[Any], Kept] = {}
+        self._places: dict[np.dtype[Any], dict[str, Place]] = {}
+
+    def copied(self, root: Any) -> Any:
+        try:
+            return copy.deepcopy(root)
+        except Exception as error:
+            raise CheckError(f"{self.name} cannot be copied ({one_line(error)}); the check works on copies") from error
+
+    def restart(self, root: Any) -> None:
+        """Take a root that has seen a forward as the one to start from."""
+        self.pristine = self.copied(root)
+        self.learn({}, {})
+
+    def learn(self, paths: dict[str, str], parameters: Values) -> None:
+        """Take these places for the parameters."""
+        self.paths, self.parameters = paths, parameters
+        self._working.clear()
+        self._places.clear()
+
+    def still(self) -> None:
+        """Code that has not drawn a number by now needs none of the shared generators put back."""
+        if self._draws and held.untouched(self._working[np.dtype(np.float64)].shared):
+            self._draws = False
+            for kept in self._working.values():
+                kept.shared = []
+
+    def forget(self, name: str) -> None:
+        """A number that has no gradient is an option, and no parameter."""
+        self.learn(
+            {n: p for n, p in self.paths.items() if n != name}, {n: a for n, a in self.parameters.items() if n != name}
+        )
+
+    def refuse(self, raw: Any) -> None:
+        """CheckError for what a backward returned, if it is no array of numbers."""
+        numbers(raw, f"{self.name}: backward must compute arrays of numbers")
+
+    def _set_rates(self, root: Any) -> None:
+        """A learning rate that the object keeps is 1: then its step is its gradient."""
+        for path, place in held.places(root).items():
+            if held.is_number(place.get()) and re.fullmatch(RATES, bare(path.rpartition(".")[2])):
+                held.store(place.owner, place.key, 1.0)
+
+    # --- running ------------------------------------------------------------------------------------------------------
+
+    def kept(self, dtype: np.dtype[Any]) -> tuple[Kept, dict[str, Place]]:
+        """A copy of what the code keeps in a format, as it was before any call."""
+        if dtype not in self._working:
+            root = copy.deepcopy(self.pristine)
+            if dtype.kind == "c":
+                mine = {id(held.places(root)[path].get()) for path in self.paths.values()}
+                complex_ = _complex(mine)
+                held.rewritten(root, complex_)
+            elif dtype != np.float64:
+                held.rewritten(root, held.in_dtype(dtype))
+            found = held.places(root)
+            self._working[dtype] = Kept(root, self._draws)
+            self._places[dtype] = {name: found[path] for name, path in self.paths.items()}
+        return self._working[dtype], self._places[dtype]
+
+    def fresh(self, case: Case, values: Values) -> tuple[Any, dict[str, Place]]:
+        dtype = next((a.dtype for a in values.values()), np.dtype(np.float64))
+        kept, places = self.kept(dtype)
+        kept.back()
+        for name, place in places.items():
+            place.put(values[name])
+        return kept.root, places
+
+    def run(self, root: Any, given: dict[str, Any]) -> Ran:
+        """Forward, and the loss of its outputs where the reading has one."""
+        r = self.reading
+        arguments = {n: held.as_tensor(a) if r.tensors and isinstance(a, np.ndarray) else a for n, a in given.items()}
+        ran = Ran(arguments, [], [], [])
+        raw = self._call(root, r.forward, ran)
+        ups = sum(kind == "upstream" for kind, _ in r.backward.slots) if r.backward else 1
+        ran.outputs, ran.memory, ran.listed = self._split(raw, max(ups, 1), root)
+        ran.value = ran.outputs
+        if r.loss is not None:
+            value = self._call(root, r.loss, ran)
+            ran.value = [value[0] if isinstance(value, tuple) else value]
+        elif r.formula is not None:
+            assert r.target is not None
+            ran.value = [r.formula(held.plain(ran.outputs[0]), held.plain(arguments[r.target]))]
+        return ran
+
+    def ask(self, root: Any, ran: Ran, upstream: Array) -> Any:
+        """Backward; what it returns."""
+        r = self.reading
+        if r.backward is None:
+            return tuple(ran.memory)
+        ran.upstreams = self._parted(upstream, ran)
+        if r.marks:
+            for output, u in zip(ran.outputs, ran.upstreams, strict=True):
+                output.g = output.grad_ = u
+        return self._call(root, r.backward, ran)
+
+    def _call(self, root: Any, step: Step, ran: Ran) -> Any:
+        given = [self._slot(root, slot, ran, step) for slot in step.slots]
+        named = {name: self._slot(root, slot, ran, step) for name, slot in step.named}
+        if isinstance(root, Namespace):
+            return root.call(step.name, *given, **named)
+        return getattr(root, step.name)(*given, **named)
+
+    def _slot(self, root: Any, slot: Slot, ran: Ran, step: Step) -> Any:
+        kind, what = slot
+        if kind == "argument":
+            return ran.arguments[what]
+        if kind == "target":
+            return ran.arguments[self.reading.target or ""]
+        if kind == "first":
+            return next(iter(ran.arguments.values()))
+        if kind == "upstream":
+            return ran.upstreams if ran.listed else ran.upstreams[what]
+        if kind == "output":
+            return ran.outputs[0]
+        if kind == "cache":
+            return self._cache(ran)
+        if kind == "kept":
+            return root.globals[bare(what)]
+        if kind == "rate":
+            return 1.0
+        return copy.deepcopy(what) if isinstance(what, Settings) else what
+
+    def _cache(self, ran: Ran) -> Any:
+        if not ran.memory:
+            raise CheckError(f"{self.name}: backward takes a cache, but forward returns none")
+        return ran.memory[0] if len(ran.memory) == 1 else tuple(ran.memory)
+
+    def _split(self, raw: Any, count: int, root: Any) -> tuple[list[Any], list[Any], bool]:
+        """What forward returned, in outputs and what is meant for backward."""
+        if raw is None:
+            return [self._attribute(root)], [], False
+        if isinstance(raw, dict):
+            last = [
+                k
+                for k in raw
+                if _numeric(raw[k]) and re.fullmatch(r"a\d*|y_?hat|out(put)?s?|probs?|pred\w*|a_?out", bare(str(k)))
+            ]
+            if not last:
+                raise CheckError(f"{self.name}: forward must return an array of numbers; got a dict")
+            return [raw[max(last, key=lambda k: (len(str(k)), str(k)))]], [raw], False
+        if type(raw) is list and not _numeric(raw) and raw and all(_numeric(v) for v in raw):
+            if len({np.shape(held.plain(v)) for v in raw}) == 1 and self.reading.takes_upstream:
+                return list(raw), [raw], True
+            return [raw[-1]], [raw], False
+        if isinstance(raw, tuple):
+            if not raw:
+                raise CheckError(f"{self.name}: forward must return an array of numbers; got a tuple of 0")
+            if _numeric(raw[0]):
+                return list(raw[:count]), list(raw[count:]), False
+            if _numeric(raw[-1]):
+                return [raw[-1]], list(raw[:-1]), False
+            if isinstance(raw[0], list) and raw[0] and _numeric(raw[0][-1]):  # (activations, zs)
+                return [raw[0][-1]], list(raw), False
+            raise CheckError(f"{self.name}: forward must return an array of numbers; got a tuple of {len(raw)}")
+        return [raw], [], False
+
+    def _attribute(self, root: Any) -> Any:
+        """The output of a forward that returns nothing: an attribute that it made, by its usual names."""
+        mine = set(self.paths.values())
+        before = {p: held.plain(place.get()) for p, place in held.places(self.pristine).items()}
+        after = {p: place.get() for p, place in held.places(root).items() if p not in mine}
+        made = {
+            p: a
+            for p, a in after.items()
+            if p not in before or not np.array_equal(before[p], held.plain(a), equal_nan=True)
+        }
+        for name in OUTPUTS:
+            if name in made:
+                return made[name]
+        if len(made) == 1:
+            return next(iter(made.values()))
+        raise CheckError(f"{self.name}: forward must return an array of numbers; got NoneType of object")
+
+    def _parted(self, upstream: Array, ran: Ran) -> list[Any]:
+        """The upstream gradient, one part for each output."""
+        if self.reading.loss is not None or self.reading.formula is not None or self.reading.reduction:
+            return [upstream.copy()]
+        shapes = [np.shape(held.plain(o)) for o in ran.outputs]
+        if len(shapes) == 1:
+            parts = [upstream.copy()]
+        else:
+            sizes = np.cumsum([int(np.prod(s)) for s in shapes])[:-1]
+            parts = [p.reshape(s) for p, s in zip(np.split(upstream.ravel(), sizes), shapes, strict=True)]
+        return [held.as_tensor(p) if self.reading.tensors else p for p in parts]
+
+    def output(self, ran: Ran, dtype: np.dtype[Any]) -> Array:
+        """The subject's output: one array, or all of them in a row."""
+        must = f"{self.name}: forward must return an array of numbers"
+        kinds = "fiubc" if dtype.kind == "c" else "fiub"
+        arrays = [numbers(held.plain(v) if held.is_tensor(v) else v, must, kinds) for v in ran.value]
+        whole = arrays[0] if len(arrays) == 1 else np.concatenate([a.ravel() for a in arrays])
+        if self.reading.reduction:
+            return np.asarray(whole.sum() if self.reading.reduction == "sum" else whole.mean())
+        return whole
+
+    # --- the subject --------------------------------------------------------------------------------------------------
+
+    def given(self, case: Case, values: Values) -> dict[str, Any]:
+        return dict(zip(case.arguments, case.call(values), strict=True))
+
+    def forward(self, case: Case, values: Values) -> Array:
+        root, _ = self.fresh(case, values)
+        given = self.given(case, values)
+        dtype = next((a.dtype for a in values.values()), np.dtype(np.float64))
+        return self.output(self.run(root, given), dtype)
+
+    def backward(self, case: Case, values: Values, upstream: Array) -> dict[str, Any]:
+        root, places = self.fresh(case, values)
+        return self._gradients(root, places, case, values, upstream)
+
+    def _gradients(
+        self, root: Any, places: dict[str, Place], case: Case, values: Values, upstream: Array
+    ) -> dict[str, Any]:
+        ran = self.run(root, self.given(case, values))
+        raw = self.ask(root, ran, upstream)
+        found = self.candidates(root, ran, raw)
+        gradients: dict[str, Any] = {}
+        for name, label in self.picks.items():
+            if label == STEP:
+                gradients[name] = values[name] - held.plain(places[name].get())
+            else:
+                gradients[name] = self.formed(found.get(label), upstream, values[name].shape)
+        return gradients
+
+    def formed(self, found: Any, upstream: Array, shape: tuple[int, ...]) -> Any:
+        """A candidate as a gradient: where backward was given no upstream, that is still to be multiplied with it."""
+        if found is None:
+            return None
+        d = np.asarray(found)
+        if self.reading.takes_upstream:
+            return d
+        return contract(d, upstream, shape)
+
+    def candidates(self, root: Any, ran: Ran, raw: Any) -> Candidates:
+        """Every array that may be a gradient, by its label."""
+        found: Candidates = dict(flat(raw, "return"))
+        for name, value in ran.arguments.items():
+            for mark in ("g", "grad", "gradient"):
+                if (g := getattr(value, mark, None)) is not None and (held.is_tensor(g) or isinstance(g, np.ndarray)):
+                    found[f"{name}.{mark}"] = held.plain(g)
+        for path, place in held.places(root).items():
+            value = place.get()
+            found[path] = held.plain(value)
+            if self.reading.tensors and held.is_tensor(value) and held.is_tensor(g := getattr(value, "g", None)):
+                found[f"{path}.g"] = held.plain(g)
+        for path, owner in held.owners(root):
+            if isinstance(owner, dict | list | tuple | Namespace):
+                continue
+            for method in METHODS:
+                try:
+                    f = getattr(type(owner), method, None)
+                    value = f(owner) if callable(f) and method != self.reading.forward.name else None
+                except Exception:
+                    continue
+                for label, array in flat(value, f"{path}.{method}()".lstrip(".")):
+                    found[label] = array
+        return found
+
+    # --- what it does beside ------------------------------------------------------------------------------------------
+
+    def backward_again(self, case: Case, values: Values, upstream: Array) -> dict[str, Any] | None:
+        """The gradients of an object that was used with other inputs before, and cleared; None: nothing to compare."""
+        if STEP in self.picks.values() or isinstance(self.reading.root, Namespace):
+            return None
+        root, places = self.fresh(case, values)
+        first = self.output(self.run(root, self.given(case, values)), upstream.dtype)
+        root, places = self.fresh(case, values)
+        kept, _ = self.kept(upstream.dtype)
+        others = {n: -a / 2 if n in self.arguments else a for n, a in values.items()}
+        self.ask(root, self.run(root, self.given(case, others)), upstream / 2)
+        kept.rewind()
+        if callable(getattr(root, "zero_grad", None)):
+            root.zero_grad()
+        now = held.places(root)
+        for label in self.picks.values():
+            if label in now:
+                now[label].put(np.zeros_like(held.plain(now[label].get())))
+        for name, place in places.items():
+            place.put(values[name])
+        again = copy.deepcopy(root)
+        if not np.array_equal(self.output(self.run(again, self.given(case, values)), upstream.dtype), first):
+            return None
+        kept.rewind()
+        return self._gradients(root, {n: held.places(root)[p] for n, p in self.paths.items()}, case, values, upstream)
+
+    def behaviour(self, case: Case, upstream: Array) -> list[str]:
+        """What forward and backward do beside computing, and what a second backward does."""
+        values = {name: cast(a, upstream.dtype) for name, a in case.values.items()}
+        root, places = self.fresh(case, values)
+        given = self.given(case, values)
+        arrays = [n for n, a in given.items() if isinstance(a, np.ndarray)]
+        before = [given[n].copy() for n in arrays]
+        ran = self.run(root, given)
+        first = self.ask(root, ran, upstream)
+        result = [(label, np.array(a)) for label, a in flat(first, "return")]
+        once = {n: _copied(self._label(root, label)) for n, label in self.picks.items() if label != STEP}
+        above = upstream if not ran.upstreams or len(ran.upstreams) > 1 else held.plain(ran.upstreams[0])
+        now = [held.plain(ran.arguments[n]) for n in arrays]
+        notes = changed(tuple(arrays), before, now, above, upstream)
+        notes += [
+            f"side effect: it modifies the parameter {name}"
+            for name, place in places.items()
+            if self.picks.get(name) != STEP
+            and not np.array_equal(held.plain(place.get()), values[name], equal_nan=True)
+        ]
+        if STEP in self.picks.values():
+            notes.append("backward makes the step itself; what it moves a parameter by, over its rate, is its gradient")
+            return notes
+        if self.reading.backward is None or isinstance(root, Namespace) or not once:
+            return notes
+        try:
+            second = self.ask(root, ran, upstream)
+        except Exception as error:
+            return [*notes, f"a second backward after one forward is refused: {one_line(error)}"]
+        repeated = dict(flat(second, "return"))
+        if any(label in repeated and not np.array_equal(repeated[label], a, equal_nan=True) for label, a in result):
+            notes.append("stateful: a second backward returns another gradient of the input than the first")
+        if any(
+            not np.array_equal(a, b, equal_nan=True)
+            for (_, a), (_, b) in zip(flat(first, "return"), result, strict=True)
+        ):
+            notes.append("side effect: a second backward overwrites the array that the first returned")
+        ways = {_way(once[n], self._label(root, self.picks[n])) for n in once if n in self.parameters} - {""}
+        return notes + [f"a second backward {way} the parameters' gradients" for way in sorted(ways)]
+
+    def _label(self, root: Any, label: str) -> Any:
+        found = held.places(root).get(label)
+        return None if found is None else held.plain(found.get())
+
+
+RATES = r"lr|learning_?rate|l_?rate|eta|learn_?rate|step_?size|learningrate"
+METHODS: tuple[str, ...] = (
+    "grads",
+    "gradients",
+    "get_grads",
+    "get_gradients",
+    "get_grad",
+    "get_gradient",
+    "gradient_dict",
+    "get_params_grads",
+)
+METHODS += ("params_and_grads", "get_params_and_grads", "gradient_weights", "weight_gradients", "get_weights_gradient")
+
+
+def _complex(mine: set[int]) -> Any:
+    def change(value: Any) -> Any:
+        if id(value) in mine:
+            return value.to(value.dtype.to_complex()) if held.is_tensor(value) else np.asarray(value, np.complex128)
+        return value
+
+    return change
+
+
+def _copied(value: Any) -> Any:
+    return np.array(value) if isinstance(value, np.ndarray) else value
+
+
+def _way(once: Any, twice: Any) -> str:
+    """How the gradient after two backwards follows from that after one; nothing to say of zeros."""
+    if once is None or twice is None or not np.any(once) or np.shape(once) != np.shape(twice):
+        return ""
+    if np.array_equal(once, twice):
+        return "overwrites"
+    return "adds to" if np.allclose(2 * once, twice, rtol=1e-5) else "changes"
+
+
+def _numeric(value: Any) -> bool:
+    if held.is_leaf(value) or held.is_tensor(value):
+        return True
+    return isinstance(value, np.ndarray | np.generic | int) and np.asarray(value).dtype.kind in "fiubc"
+
+
+def flat(value: Any, label: str) -> Iterator[tuple[str, Array]]:
+    """Every array of numbers in what a backward returned."""
+    if value is None or isinstance(value, str):
+        return
+    if _numeric(value):
+        if not isinstance(value, np.ma.MaskedArray) and (a := held.plain(value)).dtype.kind != "c":
+            yield label, a
+    elif isinstance(value, dict):
+        for key, entry in value.items():
+            yield from flat(entry, f"{label}.{key}")
+    elif isinstance(value, list | tuple):
+        if value and all(_numeric(v) for v in value) and len({np.shape(held.plain(v)) for v in value}) == 1:
+            yield f"{label}[:]", np.stack([held.plain(v) for v in value])
+        for i, entry in enumerate(value):
+            yield from flat(entry, f"{label}.{i}")
+
+
+def contract(d: Array, upstream: Array, shape: tuple[int, ...]) -> Array:
+    """Σ upstream · derivative, for a derivative in one of the ways it may be written."""
+    if upstream.size == 1 and d.shape == shape:
+        return np.asarray(upstream.reshape(()) * d)
+    if d.shape == upstream.shape + shape:
+        return np.asarray(np.tensordot(upstream, d, axes=upstream.ndim))
+    if d.shape == upstream.shape == shape:
+        return np.asarray(upstream * d)
+    if d.ndim == 3 and d.shape == (*shape, shape[-1]) and shape == upstream.shape:  # a Jacobian for each row
+        return np.asarray(np.einsum("ni,nij->nj", upstream, d))
+    if upstream.ndim == 1 and d.shape == shape and shape[:1] == upstream.shape:  # one loss for each row
+        return np.asarray(upstream.reshape(-1, *([1] * (len(shape) - 1))) * d)
+    return d
+
+
+# --- which candidate is whose -----------------------------------------------------------------------------------------
+
+
+def affinity(variable: str, label: str, tables: bool = True) -> int:
+    """How much a candidate's name says that it is the gradient of a variable; below 0: that of another."""
+    v, c = variable.split("."), label.split(".")
+    digits = [p for p in v if p.isdigit()], [p for p in c if p.isdigit()]
+    names = [p for p in v if not p.isdigit()], [p for p in c if not p.isdigit() and p != "return"]
+    score = 0
+    if not names[0] or not names[1]:
+        return 0
+    mine, theirs = names[0][-1], names[1][-1]
+    if bare(theirs) in PLAIN and len(names[1]) > 1:  # W.grad, W.g
+        mine_, theirs = mine, names[1][-2]
+        score = 5 if bare(theirs) == bare(mine_) else 3 if kin(theirs, mine_) else 0
+    else:
+        found = stems(theirs)
+        if any(bare(mine) == s for s in found):
+            score = 5
+        elif any(kin(mine, s) for s in found):
+            score = 3
+        elif "return" in c or (len(names[1]) > 1 and re.search("grad|nabla|delta|^d", bare(names[1][-2]))):
+            score = 5 if bare(mine) == bare(theirs) else 3 if kin(mine, theirs) else 0  # grads["W"], {"W": …}
+    if score:
+        score += 1 if digits[0] == digits[1] else -2 if digits[0] and digits[1] else 0
+        score += 1 if v[:-1] == c[:-1] else 0
+    return score
