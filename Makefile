@@ -8,7 +8,7 @@ ARGS   ?=
 WORKERS ?= 2
 N       ?= 100000
 
-.PHONY: help compare bench performance test alarms fuzz mutants dictionary sources lint format pictures clean
+.PHONY: help compare bench performance test thorough alarms fuzz mutants dictionary sources lint format pictures clean
 
 help:
 	@echo 'make compare   train both sides on real data, judge every step, write runs/$(NAME)/report.html'
@@ -16,6 +16,8 @@ help:
 	@echo 'make bench     time both sides and their peers, for 15 minutes (ARGS=--quick for one)'
 	@echo 'make performance  write docs/performance.md from benchmarks/results/'
 	@echo 'make test      lint, types and every test'
+	@echo 'make thorough  every test on new examples, ten times as many (hours); prints its seed, SEED=1234 repeats it'
+	@echo '               (ARGS=parity_tests/test_parity.py for the front door alone)'
 	@echo 'make alarms    judge $(N) random correct nets in each dtype: no verdict may be "wrong" (N=1000 for fewer)'
 	@echo 'make fuzz      play hostile programs on both sides until $(N) calls are compared: accepted or refused alike (N=10000 for fewer)'
 	@echo 'make mutants   change the code of both sides in every small way and see that a test notices (minutes)'
@@ -48,6 +50,11 @@ lint: $(READY)
 
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+thorough: $(READY)
+	@seed=$(or $(SEED),$$(date +%s)); \
+	echo "The draws of this run: make thorough SEED=$$seed"; \
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n $(WORKERS) --hypothesis-seed=$$seed $(ARGS)
 
 alarms: $(READY)
 	$(BIN)/python -m parity_tests.alarms $(N) --dtype float32 --workers $(WORKERS)

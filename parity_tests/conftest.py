@@ -6,6 +6,8 @@ import signal
 import torch
 from hypothesis import HealthCheck, Phase, settings
 
+from parity_tests import judged
+
 # One thread per worker: small arrays gain nothing from more, and runs side by side would fight for the cores.
 torch.set_num_threads(1)
 
@@ -21,9 +23,14 @@ settings.register_profile(
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
 )
-settings.register_profile("thorough", settings.get_profile("default"), max_examples=500)
+# Draws anew: `make thorough` gives a seed and prints it, so that what it finds can be found again.
+settings.register_profile("thorough", settings.get_profile("ci"), derandomize=False, max_examples=200, print_blob=True)
 # For mutation runs: whether a mutant is seen matters, not how small the example is that shows it.
 settings.register_profile(
     "mutants", settings.get_profile("ci"), max_examples=5, phases=(Phase.explicit, Phase.generate)
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_configure(config):
+    judged.run_seed = config.getoption("--hypothesis-seed")

@@ -19,14 +19,21 @@ ROWS_SHARE = 3
 FEWEST = 5
 
 
-def judged(body: Callable[..., list[Verdict]], **strategies: Any) -> Tally:
+run_seed: Any = None
+"""What `--hypothesis-seed` says; `conftest` puts it here."""
+
+
+def judged(body: Callable[..., list[Verdict]], times: int = 1, **strategies: Any) -> Tally:
     """Call `body` with drawn arguments; all verdicts it returns must hold. Returns the tally of all examples.
 
+    A property that is asked once, not of every row of a table, may draw so many `times` as many examples.
+
     Where a profile is derandomised, hypothesis would take its draws from the source of `example` and so the same ones
-    for every row. They come from the test's name instead: each row has draws of its own, the same in every run.
+    for every row; with `--hypothesis-seed` it would take them from that alone. They come from the test's name as well:
+    each row has draws of its own, the same in every run of one seed.
     """
     tally = Tally()
-    examples = max(settings.default.max_examples // ROWS_SHARE, FEWEST)
+    examples = times * max(settings.default.max_examples // ROWS_SHARE, FEWEST)
 
     @settings(max_examples=examples, derandomize=False)
     @given(**strategies)
@@ -35,9 +42,9 @@ def judged(body: Callable[..., list[Verdict]], **strategies: Any) -> Tally:
             assert verdict.held, verdict.render()
             tally.add(tally.steps, verdict)
 
-    if settings.default.derandomize:
+    if settings.default.derandomize or run_seed is not None:
         test, _, _ = os.environ["PYTEST_CURRENT_TEST"].rpartition(" ")
-        example = seed(zlib.crc32(test.encode()))(example)
+        example = seed(zlib.crc32(f"{test}{run_seed or ''}".encode()))(example)
     example()
     assert tally.numbers > 0
     assert tally.steps < ENOUGH or tally.skipped <= SKIPPED_SHARE * tally.numbers, tally.summary()
