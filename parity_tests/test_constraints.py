@@ -8,7 +8,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
 LINES = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
 PINS = [Requirement(line) for line in LINES if line and not line.startswith("#")]
 
@@ -48,3 +49,10 @@ def test_every_pin_names_one_version_once():
     assert all(map(exact, PINS))
     names = [canonicalize_name(pin.name) for pin in PINS]
     assert sorted(names) == sorted(set(names))
+
+
+def test_every_installed_package_says_that_it_is_typed():
+    """A user's type checker ignores the annotations of a package without `py.typed`."""
+    packages = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert len(packages) >= 5
+    assert [name for name in packages if not (ROOT / name / "py.typed").exists()] == []

@@ -9,7 +9,7 @@ import pytest
 import scratch
 
 ROOT = pathlib.Path(scratch.__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "parity_tests" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "parity_tests" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -25,4 +25,10 @@ def test_links(page):
 
 
 def test_readme_has_an_example():
-    assert len(doctest.DocTestParser().get_examples(PAGES[0].read_text(encoding="utf-8"))) > 5
+    assert len(doctest.DocTestParser().get_examples((ROOT / "README.md").read_text(encoding="utf-8"))) > 5
+
+
+def test_the_index_lists_every_page():
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    assert {page for page in pages if f"({page})" not in index} == set()

@@ -112,7 +112,7 @@ def pytorch() -> Section:
         "version": torch.__version__,
         "CPU capability": torch.backends.cpu.get_cpu_capability(),
         # what torch has not annotated
-        "oneDNN": ("on" if mkldnn.enabled else "off") if mkldnn.is_available() else "not built in",  # type: ignore[no-untyped-call]
+        "oneDNN": ("on" if bool(mkldnn.enabled) else "off") if mkldnn.is_available() else "not built in",  # type: ignore[no-untyped-call]
         "threads": torch.get_num_threads(),
         "threads between ops": torch.get_num_interop_threads(),
         "default dtype": str(torch.get_default_dtype()).removeprefix("torch."),
