@@ -12,9 +12,9 @@ import scratch
 from benchmarks.contenders import Contender
 from benchmarks.nets import Array, Problem
 from handgrad.judge import Ball, Format, Verdict
-from handgrad.judge import layers as layer_rules
-from handgrad.judge import losses as loss_rules
-from handgrad.judge import optimizers as optimizer_rules
+from handgrad.judge.rules import layers as layer_rules
+from handgrad.judge.rules import losses as loss_rules
+from handgrad.judge.rules import optimizers as optimizer_rules
 
 State = dict[str, optimizer_rules.State]
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from handgrad.judge import Ball, Format
 from handgrad.judge.ball import matmul
-from handgrad.judge.layers import sigmoid
-from handgrad.judge.softmax import log_softmax, log_softmax_backward, softmax_backward
+from handgrad.judge.rules.activations.softmax import log_softmax, log_softmax_backward, softmax_backward
+from handgrad.judge.rules.layers import sigmoid
 from parity_tests.strategies import Draw, draws, seeds
 
 Array = npt.NDArray[Any]

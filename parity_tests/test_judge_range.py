@@ -8,8 +8,10 @@ import re
 import numpy as np
 import pytest
 
-from handgrad.judge import judge_backward, judge_forward, judge_loss, judge_net, layers, reproduce
+from handgrad.judge import judge_backward, judge_forward, judge_loss, judge_net
 from handgrad.judge.ball import Ball, Format
+from handgrad.judge.explain import reproduce
+from handgrad.judge.rules import layers
 from parity_tests.samples import loss_arrays
 from parity_tests.strategies import Draw
 from parity_tests.tables import DTYPES, LOSSES, OPS, SIDES

@@ -17,7 +17,7 @@ from handgrad.check.subject import Array, Case, CheckError, Subject, Values, cas
 from handgrad.check.surroundings import kept
 from handgrad.check.written import Written
 from handgrad.judge.ball import Ball, Float64, Format
-from handgrad.judge.patterns import Evidence, recognise
+from handgrad.judge.explain.patterns import Evidence, recognise
 
 MANY = 4096  # numbers of a pattern's evidence: beyond, recognising is not worth its time
 

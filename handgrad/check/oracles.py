@@ -29,8 +29,9 @@ import numpy.typing as npt
 
 from handgrad.check import differences
 from handgrad.check.subject import Array, Case, CheckError, Subject, Values, cast, one_line
-from handgrad.judge import layers, losses, structure
+from handgrad.judge import structure
 from handgrad.judge.ball import Ball, Float64, Format
+from handgrad.judge.rules import layers, losses
 
 HAND, AUTOGRAD, COMPLEX = "hand backward", "autograd", "complex step"
 CENTRAL, TAYLOR, CERTIFIED = "central difference", "Taylor remainder", "certified bounds"

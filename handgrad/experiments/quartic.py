@@ -12,8 +12,8 @@ import torch
 import scratch
 import torch_impl
 from contract import Array, Loss, Target, loss_checks
-from handgrad.judge import losses
 from handgrad.judge.ball import Ball
+from handgrad.judge.rules import losses
 
 __all__ = ["MeanQuarticError", "TorchMeanQuarticError", "quartic"]
 

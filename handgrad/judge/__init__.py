@@ -8,19 +8,12 @@
 """
 
 from handgrad.judge.ball import Ball, Format
-from handgrad.judge.clip import judge_clip
+from handgrad.judge.forward_backward import judge_backward, judge_forward, judge_loss, judge_net
+from handgrad.judge.optimizer_step import judge_optimizer, snapshot
+from handgrad.judge.rules.clip import judge_clip
 from handgrad.judge.second_order import judge_hvp
 from handgrad.judge.shards import judge_shards
-from handgrad.judge.step import (
-    Snapshot,
-    StepJudge,
-    judge_backward,
-    judge_forward,
-    judge_loss,
-    judge_net,
-    judge_optimizer,
-    snapshot,
-)
+from handgrad.judge.training_step import Snapshot, StepJudge
 from handgrad.judge.verdict import Failure, Tally, Verdict
 
 __all__ = [

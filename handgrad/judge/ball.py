@@ -42,6 +42,9 @@ TANH = 12
 SIGMOID = 16
 SQRT = 3
 
+quiet = np.errstate(all="ignore")
+"""Balls compute with NaN and ∞ on purpose."""
+
 
 @dataclass(frozen=True)
 class Format:

@@ -18,15 +18,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.judge import activations, curves, layers, losses, structure
-from handgrad.judge.ball import WIDEN, Ball, Float64, Format, matmul, settle
-from handgrad.judge.losses.binary import BCELoss, BCEWithLogitsLoss
-from handgrad.judge.losses.classes import CrossEntropyLoss, NLLLoss
-from handgrad.judge.losses.regression import L1Loss, MSELoss
-from handgrad.judge.patterns import Evidence, recognise
-from handgrad.judge.rule import Parameters
-from handgrad.judge.softmax import log_softmax_backward, softmax_backward
-from handgrad.judge.step import quiet
+from handgrad.judge import structure
+from handgrad.judge.ball import WIDEN, Ball, Float64, Format, matmul, quiet, settle
+from handgrad.judge.explain.patterns import Evidence, recognise
+from handgrad.judge.rules import activations, layers, losses
+from handgrad.judge.rules.activations.softmax import log_softmax_backward, softmax_backward
+from handgrad.judge.rules.losses.binary import BCELoss, BCEWithLogitsLoss
+from handgrad.judge.rules.losses.classes import CrossEntropyLoss, NLLLoss
+from handgrad.judge.rules.losses.regression import L1Loss, MSELoss
+from handgrad.judge.rules.rule import Parameters
 from handgrad.judge.verdict import Explain, Verdict
 
 AnyArray = npt.NDArray[Any]
@@ -261,8 +261,8 @@ RULES: dict[type[Any], tuple[Forward, Callable[[Any, Ball, Ball, Ball], Ball]]] 
     activations.Identity: (_jacobian, _straight),
     activations.ReLU: (_jacobian, _straight),
     activations.LeakyReLU: (_jacobian, _straight),
-    curves.Sigmoid: (_jacobian, _curved(lambda y, one: [y, one - y, one - (y + y)])),  # y(1 − y)(1 − 2y)
-    curves.Tanh: (_jacobian, _curved(lambda y, one: [-(y + y), one - y * y])),  # −2y (1 − y²)
+    activations.Sigmoid: (_jacobian, _curved(lambda y, one: [y, one - y, one - (y + y)])),  # y(1 − y)(1 − 2y)
+    activations.Tanh: (_jacobian, _curved(lambda y, one: [-(y + y), one - y * y])),  # −2y (1 − y²)
     activations.Softmax: (_jacobian, _softmax),
     activations.LogSoftmax: (_log_softmax_forward, _log_softmax),
 }

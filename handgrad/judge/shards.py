@@ -30,10 +30,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.judge import layers, losses, structure
-from handgrad.judge.ball import Ball, Format
-from handgrad.judge.patterns import Evidence, recognise
-from handgrad.judge.step import quiet
+from handgrad.judge import structure
+from handgrad.judge.ball import Ball, Format, quiet
+from handgrad.judge.explain.patterns import Evidence, recognise
+from handgrad.judge.rules import layers, losses
 from handgrad.judge.verdict import Explain, Verdict
 
 AnyArray = npt.NDArray[Any]

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from contract import Trainer
 from handgrad.judge import Ball, Format, StepJudge, Verdict
-from handgrad.judge import layers as rules
-from handgrad.judge import losses as loss_rules
+from handgrad.judge.rules import layers as rules
+from handgrad.judge.rules import losses as loss_rules
 from handgrad.training.train import Prepared, batches
 
 Array = npt.NDArray[Any]
