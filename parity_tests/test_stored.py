@@ -12,7 +12,7 @@ from handgrad import cli
 from handgrad.experiments import EXPERIMENTS
 from handgrad.report.index import Finished, write_index
 from handgrad.sweep import run as sweep_run
-from handgrad.sweep.plan import Asked, plan
+from handgrad.sweep.plan import SweepRequest, plan
 from handgrad.training.all_experiments import TIMES, kept_results
 
 BENCH = {
@@ -101,7 +101,7 @@ def test_damaged_results_of_a_benchmark(folder):
 
 
 def test_damaged_results_of_a_sweep(folder, monkeypatch):
-    asked = plan(Asked("grow-1", {"lr": (0.1, 0.2)}, given={"epochs": 1}))
+    asked = plan(SweepRequest("grow-1", {"lr": (0.1, 0.2)}, given={"epochs": 1}))
     path = folder / "result.json"
     whole = sweep_run.sweep(asked, 1, path)
     content = {key: json.loads(path.read_text())[key] for key in ("settings", "axes", "runs")}

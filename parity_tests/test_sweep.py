@@ -20,7 +20,7 @@ from handgrad.sweep.dead_relu import Rate, agrees, disagreements
 from handgrad.sweep.maps import MOST_CELLS, best, maps, split
 from handgrad.sweep.page import write_page
 from handgrad.sweep.pictures import heat_map, shades
-from handgrad.sweep.plan import Asked, plan
+from handgrad.sweep.plan import SweepRequest, plan
 from handgrad.sweep.presets import PRESETS, asked
 from handgrad.sweep.record import Outcome, Sweep, run_key
 from handgrad.sweep.run import stored, sweep
@@ -51,7 +51,7 @@ def outcome(cell, seed=0, value=0.5, torch=None, **changes):
 
 def made_up(axes, value, seeds=1, **changes):
     """A finished sweep over `axes` with values nobody trained."""
-    what = plan(Asked("line", axes, seeds=seeds, metric="final_loss"))
+    what = plan(SweepRequest("line", axes, seeds=seeds, metric="final_loss"))
     outcomes = [
         outcome(cell.values, seed, value(cell.values, seed), **changes) for cell in what.cells for seed in what.seeds
     ]
@@ -113,17 +113,17 @@ AXES = [
 
 @pytest.mark.parametrize(("axes", "name", "fields"), AXES, ids=[f"{name} {list(axes)}" for axes, name, _ in AXES])
 def test_axes_change_the_experiment(axes, name, fields):
-    request = plan(Asked(name, axes)).cells[-1].request
+    request = plan(SweepRequest(name, axes)).cells[-1].request
     experiment = with_overrides(EXPERIMENTS[name], request.given)
     assert {field: getattr(experiment, field) for field in fields} == fields
 
 
 @pytest.mark.parametrize(("epochs", "steps", "every"), [(1, 25, 1), (2, 50, 1), (50, 1250, 25), (200, 5000, 100)])
 def test_about_fifty_steps_are_judged(epochs, steps, every):
-    what = plan(Asked("xor", {"width": (2, 4)}, given={"epochs": epochs}))
+    what = plan(SweepRequest("xor", {"width": (2, 4)}, given={"epochs": epochs}))
     assert prepare(with_overrides(EXPERIMENTS["xor"], what.cells[0].request.given)).steps == steps
     assert {cell.request.given["judge_every"] for cell in what.cells} == {every}
-    what = plan(Asked("xor", {"width": (2, 4)}, given={"epochs": epochs, "judge_every": 7}))
+    what = plan(SweepRequest("xor", {"width": (2, 4)}, given={"epochs": epochs, "judge_every": 7}))
     assert {cell.request.given["judge_every"] for cell in what.cells} == {7}
 
 
@@ -338,7 +338,7 @@ def test_resume_refuses_another_sweep(folder, capsys):
 def test_the_file_is_kept_while_it_runs(folder, monkeypatch):
     """After every run it holds all runs so far."""
     monkeypatch.setattr(sweep_run, "SAVE_EVERY", 0.0)
-    what, seen = plan(Asked("line", {"width": (2, 4)}, given={"epochs": 1}, seeds=2)), []
+    what, seen = plan(SweepRequest("line", {"width": (2, 4)}, given={"epochs": 1}, seeds=2)), []
     path = folder / "result.json"
     sweep(what, 1, path, on_done=lambda found, outcome: seen.append(len(read(path)["runs"])))
     assert seen == [1, 2, 3, 4]
@@ -503,10 +503,10 @@ def test_theory_inside_the_interval():
 
 
 def command_words(**said):
-    from handgrad.sweep.command import Words
+    from handgrad.sweep.command import SweepOptions
 
     nothing = dict.fromkeys(("name", "preset", "csv", "target", "seed", "seeds", "metric"))
-    return Words(**{**nothing, "axes": {}, "given": {}, "device": "cpu", **said})
+    return SweepOptions(**{**nothing, "axes": {}, "given": {}, "device": "cpu", **said})
 
 
 # --- pictures and the page --------------------------------------------------------------------------------------------

@@ -76,5 +76,5 @@ def sweep_command(
         command.show_presets()
         return 0
     axes, fixed = given(context, AXES), given(context, ("epochs", "dtype", "judge_every"))
-    words = command.Words(name, preset, axes, csv, target, fixed, seed, seeds, metric, device)
-    return command.run(command.planned(words), jobs, out or Path("runs") / words.folder, resume, context.obj)
+    chosen = command.SweepOptions(name, preset, axes, csv, target, fixed, seed, seeds, metric, device)
+    return command.run(command.planned(chosen), jobs, out or Path("runs") / chosen.folder, resume, context.obj)

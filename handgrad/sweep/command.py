@@ -19,7 +19,7 @@ from handgrad.machine.environment import usable_cores
 from handgrad.sweep.dead_relu import disagreements, rates
 from handgrad.sweep.outcome import ending
 from handgrad.sweep.page import cell_words, judged, spread, write_page, written
-from handgrad.sweep.plan import Asked, Plan, plan
+from handgrad.sweep.plan import Plan, SweepRequest, plan
 from handgrad.sweep.presets import DEAD_RELU, DEAD_RELU_SEEDS, NETS, PRESETS, asked, dead_relu
 from handgrad.sweep.record import Outcome, Sweep
 from handgrad.sweep.run import stored, sweep
@@ -31,7 +31,7 @@ SHOWN = 40  # rows of the table in a terminal; the page and the JSON have all
 
 
 @dataclass(frozen=True)
-class Words:
+class SweepOptions:
     """What the command line said, parsed; None where it said nothing."""
 
     name: str | None
@@ -52,35 +52,35 @@ class Words:
         return f"sweep-{name}"
 
 
-def planned(words_: Words) -> Plan:
+def planned(options: SweepOptions) -> Plan:
     """The sweep that the command line asks for. What cannot be run is refused in one line."""
-    rest: dict[str, Any] = {"given": words_.given, "seed": words_.seed, "device": words_.device}
+    rest: dict[str, Any] = {"given": options.given, "seed": options.seed, "device": options.device}
     with refusing():
-        if words_.name == DEAD_RELU:
-            return dead_relu(Asked(None, {}, seeds=words_.seeds or DEAD_RELU_SEEDS, **_alone(words_, rest)))
-        if words_.name in PRESETS and words_.preset is None:
-            raise ValueError(f"{words_.name} is a preset: handgrad sweep --preset {words_.name}")
-        rest |= {"axes": words_.axes, "csv": words_.csv, "target": words_.target}
-        rest |= {key: value for key in ("seeds", "metric") if (value := getattr(words_, key)) is not None}
-        if words_.name is not None or words_.csv is not None:
-            rest["name"] = words_.name
-        if words_.preset is None:
-            return plan(Asked(**{"name": None, **rest}))
-        if words_.preset not in PRESETS:
-            hint = " (dead-relu is a name: handgrad sweep dead-relu)" if words_.preset == DEAD_RELU else ""
-            raise ValueError(f"--preset must be one of {', '.join(PRESETS)}; got {words_.preset!r}{hint}")
-        return plan(asked(PRESETS[words_.preset], **rest))
+        if options.name == DEAD_RELU:
+            return dead_relu(SweepRequest(None, {}, seeds=options.seeds or DEAD_RELU_SEEDS, **_alone(options, rest)))
+        if options.name in PRESETS and options.preset is None:
+            raise ValueError(f"{options.name} is a preset: handgrad sweep --preset {options.name}")
+        rest |= {"axes": options.axes, "csv": options.csv, "target": options.target}
+        rest |= {key: value for key in ("seeds", "metric") if (value := getattr(options, key)) is not None}
+        if options.name is not None or options.csv is not None:
+            rest["name"] = options.name
+        if options.preset is None:
+            return plan(SweepRequest(**{"name": None, **rest}))
+        if options.preset not in PRESETS:
+            hint = " (dead-relu is a name: handgrad sweep dead-relu)" if options.preset == DEAD_RELU else ""
+            raise ValueError(f"--preset must be one of {', '.join(PRESETS)}; got {options.preset!r}{hint}")
+        return plan(asked(PRESETS[options.preset], **rest))
 
 
-def _alone(words_: Words, rest: dict[str, Any]) -> dict[str, Any]:
+def _alone(options: SweepOptions, rest: dict[str, Any]) -> dict[str, Any]:
     """`rest`, if nothing was said that makes no sense for the dead ReLU."""
     others: dict[str, object] = {
-        "--preset": words_.preset,
-        "--csv": words_.csv,
-        "--target": words_.target,
-        "--metric": words_.metric,
+        "--preset": options.preset,
+        "--csv": options.csv,
+        "--target": options.target,
+        "--metric": options.metric,
     }
-    others |= {f"--{axis.replace('_', '-')}": values for axis, values in words_.axes.items()}
+    others |= {f"--{axis.replace('_', '-')}": values for axis, values in options.axes.items()}
     if used := [option for option, value in others.items() if value is not None]:
         raise ValueError(f"{DEAD_RELU} is one net with a recipe of its own; {used[0]} does not go with it")
     return rest

@@ -51,7 +51,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Asked:
+class SweepRequest:
     """The user's words for a sweep, parsed."""
 
     name: str | None  # of the experiment; or `csv` and `target`
@@ -66,7 +66,7 @@ class Asked:
     title: str = ""
 
 
-def plan(asked: Asked) -> Plan:
+def plan(asked: SweepRequest) -> Plan:
     """Every run of the sweep, made and checked as far as can be without training.
 
     Raises ValueError for an axis that the experiment does not have, a metric that its data do not have, and whatever
@@ -161,7 +161,7 @@ def _metric(experiment: Experiment, asked: str | None, has: Mapping[str, bool]) 
     return asked or experiment.expect.metric
 
 
-def settings(experiment: Experiment, asked: Asked) -> dict[str, Any]:
+def settings(experiment: Experiment, asked: SweepRequest) -> dict[str, Any]:
     """What must be equal for a stored run to be one of this sweep: the experiment before the axes change it."""
     import handgrad
 

@@ -11,7 +11,7 @@ ours.
 from dataclasses import dataclass
 from typing import Any
 
-from handgrad.sweep.plan import Asked, Plan, rehearsed, seeds_from, settings
+from handgrad.sweep.plan import Plan, SweepRequest, rehearsed, seeds_from, settings
 from handgrad.training.seeds import Request
 
 ACTIVATION, WIDTH, DEPTH = ("sigmoid", "tanh", "relu"), (2, 4, 8, 16), (1, 2, 3)
@@ -66,15 +66,15 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-def asked(preset: Preset, **rest: Any) -> Asked:
+def asked(preset: Preset, **rest: Any) -> SweepRequest:
     """The preset as what a user could have typed, with `rest` in place of its own."""
     given = {"epochs": preset.epochs, **rest.pop("given", {})}
     own: dict[str, Any] = {"name": preset.name, "seeds": preset.seeds, "metric": preset.metric}
-    return Asked(**{**own, **rest, "axes": {**preset.axes, **rest.get("axes", {})}, "given": given})
+    return SweepRequest(**{**own, **rest, "axes": {**preset.axes, **rest.get("axes", {})}, "given": given})
 
 
-def dead_relu(words: Asked) -> Plan:
-    """Source 004's variant 2 and, as the cure, variant 3, from `words.seeds` seeds.
+def dead_relu(asked: SweepRequest) -> Plan:
+    """Source 004's variant 2 and, as the cure, variant 3, from `asked.seeds` seeds.
 
     The weight comes from U(−1, 1). Where it is not positive the ReLU is off for the one input there is, its derivative
     is 0, and no step changes anything: in theory half of all runs. A LeakyReLU has no such place.
@@ -82,11 +82,11 @@ def dead_relu(words: Asked) -> Plan:
     from handgrad.experiments import EXPERIMENTS
     from handgrad.experiments.overrides import with_overrides
 
-    first = words.seed or 0
-    seeds = seeds_from(first, words.seeds)
-    requests = {net: Request(name, None, None, dict(words.given), words.device) for net, name in NETS.items()}
+    first = asked.seed or 0
+    seeds = seeds_from(first, asked.seeds)
+    requests = {net: Request(name, None, None, dict(asked.given), asked.device) for net, name in NETS.items()}
     cells = tuple(rehearsed({"net": net}, request, first)[0] for net, request in requests.items())
-    experiment = with_overrides(EXPERIMENTS[NETS["relu"]], dict(words.given))
+    experiment = with_overrides(EXPERIMENTS[NETS["relu"]], dict(asked.given))
     return Plan(
         title="dead ReLU: one weight, from 1 to 5",
         experiment=experiment,
@@ -94,5 +94,5 @@ def dead_relu(words: Asked) -> Plan:
         cells=cells,
         seeds=seeds,
         metric="final_loss",
-        settings=settings(experiment, words) | {"experiment": DEAD_RELU},
+        settings=settings(experiment, asked) | {"experiment": DEAD_RELU},
     )
