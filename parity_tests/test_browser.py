@@ -22,7 +22,7 @@ from handgrad.experiments import EXPERIMENTS
 from handgrad.report import page as report_page
 from handgrad.report import write_report
 from handgrad.report.index import Finished, write_index
-from handgrad.report.timeline_pictures import Film, Frame
+from handgrad.report.timeline_pictures import Drawn, Film
 from handgrad.trace import sum_of, trace
 from handgrad.trace.page import page as trace_page
 from handgrad.training.outcome import Outcome
@@ -50,7 +50,7 @@ def stand_in(_) -> Film:
             f'<circle clip-path="url(#film-{key}-clip)" r="150" cx="270" cy="200" fill="var(--numpy, #0072b2)"/></svg>'
         )
 
-    frames = [Frame(f"epoch {n}, step {40 * n}", {key: svg(key, n) for key in TITLES}) for n in range(1, MOMENTS + 1)]
+    frames = [Drawn(f"epoch {n}, step {40 * n}", {key: svg(key, n) for key in TITLES}) for n in range(1, MOMENTS + 1)]
     return Film(frames, TITLES)
 
 
@@ -403,7 +403,7 @@ def test_on_paper(visit):
 
 def test_a_long_film_is_thinned_until_the_page_is_small_enough():
     picture = "x" * 40_000
-    frames = [Frame(str(n), {"a": picture, "b": picture}) for n in range(150)]
+    frames = [Drawn(str(n), {"a": picture, "b": picture}) for n in range(150)]
     kept = report_page.fitting(Film(frames, {"a": "A", "b": "B"}))
     assert kept.frames[0] == frames[0]
     assert kept.frames[-1] == frames[-1]

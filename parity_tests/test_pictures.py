@@ -17,8 +17,8 @@ from handgrad.report.result_json import result
 from handgrad.report.timeline_pictures import DRAWINGS, film
 from handgrad.report.timeline_pictures.over_time import layer
 from handgrad.training.outcome import Outcome
-from handgrad.training.timeline import looks, plane, resting, thinned
-from handgrad.training.train import MOMENTS, RECORDED, moments, one_ulp_apart, prepare, train
+from handgrad.training.timeline import frames, plane, resting, thinned
+from handgrad.training.train import MOMENTS, RECORDED, moments, one_ulp_copy, prepare, train
 from scratch.flags import norm, product
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -49,7 +49,7 @@ def run_of(name):
 
 
 def film_of(run):
-    return film(run, looks(run))
+    return film(run, frames(run))
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -111,22 +111,22 @@ def test_the_moments_are_those_of_the_run():
     assert {moment.step for moment in run.moments} == moments(run.steps_planned, 0)
     ends = [dict(moment.states["scratch"]) for moment in (run.moments[0], run.moments[-1])]
     assert all((ends[0][name] != ends[1][name]).any() for name in ends[0])
-    last = looks(run)[-1]
+    last = frames(run)[-1]
     np.testing.assert_array_equal(last.sides["scratch"].region, run.sides["scratch"].region)
     np.testing.assert_array_equal(last.sides["torch"].region, run.sides["torch"].region)
 
 
 def test_the_twin_starts_one_ulp_away_and_drifts():
     prepared = prepare(EXPERIMENTS["moons"])
-    ours, twin = prepared.trainers["scratch"].model.state_dict(), one_ulp_apart(prepared).model.state_dict()
-    moved = [(a[a != b], b[a != b]) for a, b in ((ours[name], twin[name]) for name in ours) if (a != b).any()]
+    ours, copy = prepared.trainers["scratch"].model.state_dict(), one_ulp_copy(prepared).model.state_dict()
+    moved = [(a[a != b], b[a != b]) for a, b in ((ours[name], copy[name]) for name in ours) if (a != b).any()]
     ((a, b),) = moved
     assert a.size == 1
     assert abs(a) == max(abs(w).max() for w in ours.values())
     assert b == np.nextafter(a, np.float32(np.inf))
     run = run_of("moons")
-    assert len(run.twin) == len(run.divergence)
-    assert 0 < run.twin[-1] < 1e-3
+    assert len(run.one_ulp_copy) == len(run.divergence)
+    assert 0 < run.one_ulp_copy[-1] < 1e-3
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_dead_layer_is_seen_on_both_sides():
     state = {name: a.copy() for name, a in run.moments[-1].states["scratch"].items()}
     state["layers.0.bias"][:4] = -100  # 4 of 6 units see nothing but negative numbers
     dead = replace(run.moments[-1], states={"scratch": state, "torch": state})
-    last = looks(replace(run, moments=[run.moments[0], dead]))[-1]
+    last = frames(replace(run, moments=[run.moments[0], dead]))[-1]
     for side in last.sides.values():
         assert resting("ReLU", side.values["layers.1"]) == ("dead", 4 / 6)
     assert "66.67 % dead" in film_of(replace(run, moments=[run.moments[0], dead])).frames[-1].pictures["units"]
@@ -190,7 +190,7 @@ def test_a_wide_layer_is_drawn_in_part_and_says_so():
 def test_neurons_are_those_of_the_state():
     """Map 1.0 of `prod` is relu(w·x + b) of the first neuron over the plane."""
     run = run_of("prod")
-    last = looks(run)[-1]
+    last = frames(run)[-1]
     state = run.moments[-1].states["scratch"]
     expected = np.maximum(product(thinned(plane(run)), state["layers.0.weight"][0]) + state["layers.0.bias"][0], 0)
     np.testing.assert_allclose(last.sides["scratch"].maps["layers.2"][:, 0], expected, rtol=1e-5, atol=1e-5)
@@ -210,7 +210,7 @@ def test_gradients_are_as_long_as_those_of_a_step():
     run = run_of("relu-tanh")  # 100 examples, all in one batch
     prepared = prepare(run.experiment)
     x, y = prepared.cast["x_train"], prepared.cast["y_train"]
-    first = looks(run)[0]
+    first = frames(run)[0]
     for side, trainer in prepared.trainers.items():
         trainer.loss.forward(trainer.model.forward(x), y)
         trainer.model.backward(trainer.loss.backward())
@@ -219,10 +219,10 @@ def test_gradients_are_as_long_as_those_of_a_step():
 
 
 def test_pictures_change_nothing_else():
-    """Neither the twin nor the copies leave a trace in what is judged."""
+    """Neither the copy one ulp apart nor the copies leave a trace in what is judged."""
     experiment = replace(EXPERIMENTS["moons"], epochs=2)
     bare, full = (train(prepare(experiment), pictures=pictures) for pictures in (False, True))
-    assert (bare.twin, bare.moments, film_of(bare)) == ([], [], None)
+    assert (bare.one_ulp_copy, bare.moments, film_of(bare)) == ([], [], None)
     assert full.moments
     assert bare.divergence == full.divergence
     for side in bare.sides:
@@ -234,9 +234,9 @@ def test_the_result_says_what_the_pictures_show():
     run = run_of("prod")
     for side, found in result(Outcome.of(run))["sides"].items():
         assert [moment["step"] for moment in found["moments"]] == [moment.step for moment in run.moments]
-        for moment, look in zip(found["moments"], looks(run), strict=True):
-            assert moment["gradients"] == look.sides[side].gradients
-            _, dead = resting("ReLU", look.sides[side].values["layers.1"])
+        for moment, frame in zip(found["moments"], frames(run), strict=True):
+            assert moment["gradients"] == frame.sides[side].gradients
+            _, dead = resting("ReLU", frame.sides[side].values["layers.1"])
             assert moment["resting"] == {"layers.1": {"dead": dead}}
 
 
@@ -307,5 +307,5 @@ def test_ticks_are_round_and_inside(low, high):
 
 
 def test_the_net_beside_its_twin_has_two_lines_more_than_none():
-    one, two = (plots.divergence_curve([1e-7, 2e-7], "float32", twin) for twin in ((), (1e-7, 3e-7)))
+    one, two = (plots.divergence_curve([1e-7, 2e-7], "float32", copy) for copy in ((), (1e-7, 3e-7)))
     assert len(two.axes[0].lines) == len(one.axes[0].lines) + 1

@@ -9,7 +9,7 @@ from handgrad.files import write_text
 from handgrad.report.svg import FONT, WIDTH
 from handgrad.report.template import SHARED
 from handgrad.report.timeline_pictures import film
-from handgrad.training.timeline import looks
+from handgrad.training.timeline import frames
 from handgrad.training.train import prepare, train
 
 FOLDER = Path(__file__).parents[1] / "pictures"
@@ -31,7 +31,7 @@ ROWS = {
 
 def main() -> None:
     run = train(prepare(EXPERIMENTS["moons"]))
-    found = film(run, looks(run))
+    found = film(run, frames(run))
     assert found is not None
     last = found.frames[-1].pictures
     for name, row in ROWS.items():

@@ -11,7 +11,7 @@ from handgrad.files import write_text
 from handgrad.format import NONE, count, duration, number, plain, written
 from handgrad.report import template
 from handgrad.report.pictures import curves, maps, seeds_picture
-from handgrad.report.timeline_pictures import Film, Frame, film
+from handgrad.report.timeline_pictures import Drawn, Film, film
 from handgrad.training.outcome import Outcome
 from handgrad.training.record import Run, SideRun
 from handgrad.training.sides import layer_sizes
@@ -76,7 +76,7 @@ def fitting(whole: Film) -> Film:
     return whole._replace(frames=frames)
 
 
-def _bytes(frames: list[Frame]) -> int:
+def _bytes(frames: list[Drawn]) -> int:
     return sum(len(svg.encode()) for frame in frames for svg in frame.pictures.values())
 
 

@@ -121,7 +121,7 @@ def divergence_picture(run: Run) -> Picture:
         "the last digit. The judge looks at each step of each side by itself. The dotted line is one rounding step "
         f"(epsilon) of {run.experiment.dtype}."
     )
-    if any(0 < value < np.inf for value in run.twin):
+    if any(0 < value < np.inf for value in run.one_ulp_copy):
         caption += " The thick line is a second hand-written net, trained on the same batches, whose largest weight "
         caption += (
             "began one unit in the last place higher: what a single rounding grows to. The two sides round differently "
@@ -132,7 +132,7 @@ def divergence_picture(run: Run) -> Picture:
         caption += "scale has no place for that."
     label = f"Line chart on a log scale: relative difference of the weights over {count(len(values))} steps, "
     label += f"{finite[-1]:.2g} at the end and {finite.max():.2g} at most."
-    figure = plots.divergence_curve(run.divergence, run.experiment.dtype, run.twin)
+    figure = plots.divergence_curve(run.divergence, run.experiment.dtype, run.one_ulp_copy)
     return picture("divergence", figure, "How the two sides drift apart", label, caption)
 
 

@@ -269,13 +269,13 @@ def seed_bands(y_label: str, curves: Mapping[str, Array], *, share: bool = False
 
 
 @styled
-def divergence_curve(divergence: Sequence[float], dtype: str, twin: Sequence[float] = ()) -> Figure:
+def divergence_curve(divergence: Sequence[float], dtype: str, one_ulp_copy: Sequence[float] = ()) -> Figure:
     """Largest relative difference between the two sides' weights after each step, on a log scale.
 
-    Under it that between the NumPy side and its `twin`, whose largest weight began one unit in the last place higher.
+    Under it that between the NumPy side and its copy, whose largest weight began one unit in the last place higher.
     Steps after which the weights are bit-equal have no place on a log scale; the line has a gap there.
     """
-    values, theirs = (np.asarray(line, dtype=np.float64) for line in (divergence, twin))
+    values, theirs = (np.asarray(line, dtype=np.float64) for line in (divergence, one_ulp_copy))
     drawn, beside = (np.where(drawable(v) & (v > 0), v, np.nan) for v in (values, theirs))
     epsilon = float(np.finfo(dtype).eps)
     figure, axes = _curve_figure("training step", "weight difference (log scale)")
@@ -285,7 +285,7 @@ def divergence_curve(divergence: Sequence[float], dtype: str, twin: Sequence[flo
     if np.isfinite(beside).any():
         kept = extremes(np.nan_to_num(beside))
         axes.plot(
-            kept + 1, beside[kept], color=NUMPY, linewidth=5, alpha=0.4, label="NumPy against its twin, 1 ulp apart"
+            kept + 1, beside[kept], color=NUMPY, linewidth=5, alpha=0.4, label="NumPy against its copy, 1 ulp apart"
         )
     axes.plot(shown + 1, drawn[shown], label="NumPy against PyTorch", **look)
     name = f"one rounding step of {dtype}: {plain_number(epsilon, 2)}"

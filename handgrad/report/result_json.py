@@ -10,7 +10,7 @@ import numpy as np
 import handgrad
 from handgrad.files import write_text
 from handgrad.training.outcome import Outcome
-from handgrad.training.timeline import Look
+from handgrad.training.timeline import Frame
 
 SCHEMA_VERSION = 1
 
@@ -89,18 +89,18 @@ def _side(outcome: Outcome, name: str) -> dict[str, Any]:
         },
         "losses": side.losses,
         "epochs": [vars(record) for record in side.epochs],
-        "moments": [_moment(look, name) for look in outcome.timeline],
+        "moments": [_moment(frame, name) for frame in outcome.timeline],
         "confusion": None if side.confusion is None else side.confusion.tolist(),
     }
 
 
-def _moment(look: Look, name: str) -> dict[str, Any]:
-    inside = look.sides[name]
+def _moment(frame: Frame, name: str) -> dict[str, Any]:
+    activity = frame.sides[name]
     return {
-        "step": look.step,
-        "epoch": look.epoch,
-        "gradients": inside.gradients,
-        "resting": {layer: {word: share} for layer, (word, share) in inside.rests.items()},
+        "step": frame.step,
+        "epoch": frame.epoch,
+        "gradients": activity.gradients,
+        "resting": {layer: {word: share} for layer, (word, share) in activity.rests.items()},
     }
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from handgrad.ending import Ending
 from handgrad.experiments import EXPERIMENTS, Experiment
 from handgrad.training.record import Run, SideRun
-from handgrad.training.timeline import Look, looks
+from handgrad.training.timeline import Frame, frames
 
 RECIPE = ("hidden", "activation", "optimizer", "optimizer_options", "lr", "epochs", "batch_size")
 """The fields of an experiment that the command line can change and that its expectation was measured with."""
@@ -60,9 +60,9 @@ class Outcome:
         )
 
     @cached_property
-    def timeline(self) -> Sequence[Look]:
+    def timeline(self) -> Sequence[Frame]:
         """Both sides at the recorded moments."""
-        return looks(self.run)
+        return frames(self.run)
 
 
 def _side(run: Run, side: SideRun) -> SideOutcome:

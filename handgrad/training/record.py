@@ -92,7 +92,7 @@ class Run:
     environment: dict[str, Any]
     command: str  # the line that reproduces this run
     divergence: list[float] = field(default_factory=list)  # per step: max |w_scratch - w_torch| / max |w_torch|
-    twin: list[float] = field(default_factory=list)  # the same between the NumPy side and its twin, one ulp apart
+    one_ulp_copy: list[float] = field(default_factory=list)  # the same between the NumPy side and a copy 1 ulp apart
     moments: list[Moment] = field(default_factory=list)  # spread over the run, the first and the last step included
     grid: Array | None = None  # (points, 2) float64, row-major over a square lattice; None unless inputs are 2-D
     steps_planned: int = 0

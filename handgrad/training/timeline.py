@@ -21,7 +21,7 @@ SATURATED = 0.01  # of the largest slope: what a saturated unit has left
 
 
 @dataclass(frozen=True)
-class Inside:
+class Activity:
     """One side at one moment."""
 
     values: dict[str, Array]  # layer → its output for the batch, (rows, units)
@@ -34,14 +34,14 @@ class Inside:
 
 
 @dataclass(frozen=True)
-class Look:
+class Frame:
     """Both sides at one moment; `kinds` are the layers' classes in their order."""
 
     label: str
     step: int
     epoch: int
     states: dict[str, dict[str, Array]]
-    sides: dict[str, Inside]
+    sides: dict[str, Activity]
     kinds: dict[str, str]
 
 
@@ -52,7 +52,7 @@ def plane(run: Run) -> Array | None:
     return run.grid
 
 
-def looks(run: Run) -> list[Look]:
+def frames(run: Run) -> list[Frame]:
     """Every recorded moment, in the order of training; computed on one thread, as the run was."""
     if not run.moments:
         return []
@@ -69,15 +69,15 @@ def looks(run: Run) -> list[Look]:
             sides = {}
             for side, trainer in trainers.items():
                 trainer.model.load_state_dict(moment.states[side])
-                sides[side] = _inside(trainer, kinds, *batch, grid, coarse if side == "scratch" else None)
+                sides[side] = _activity(trainer, kinds, *batch, grid, coarse if side == "scratch" else None)
             label = "untrained" if moment.step == 0 else f"epoch {moment.epoch}, step {moment.step:,}"
-            found.append(Look(label, moment.step, moment.epoch, moment.states, sides, kinds))
+            found.append(Frame(label, moment.step, moment.epoch, moment.states, sides, kinds))
     return found
 
 
-def _inside(
+def _activity(
     trainer: Trainer, kinds: dict[str, str], x: Array, y: Array, grid: Array | None, coarse: Array | None
-) -> Inside:
+) -> Activity:
     model, linear = trainer.model, [name for name, kind in kinds.items() if kind == "Linear"]
     model.eval()  # what is dropped or drawn at random in training is not looked at
     with recorded(model) as passages:
@@ -95,7 +95,7 @@ def _inside(
         with recorded(model) as passages:
             model.forward(coarse.astype(x.dtype))
             maps = {name: np.asarray(passages[name].input) for name in linear}
-    return Inside(values, fed, np.asarray(output), rests, lengths, region, maps)
+    return Activity(values, fed, np.asarray(output), rests, lengths, region, maps)
 
 
 def thinned(grid: Array) -> Array:

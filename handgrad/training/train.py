@@ -116,7 +116,8 @@ def train(
 ) -> Run:
     """Train and judge both sides, each on one thread; `on_step` sees the run after every step.
 
-    With `pictures`, what only they need is recorded as well: the moments and the twin. Nothing else depends on these.
+    With `pictures`, what only they need is recorded as well: the moments, and the copy one ulp apart. Nothing else
+    depends on these.
 
     The first Ctrl-C ends training after the step in progress, and the run so far is returned with `interrupted` set.
     """
@@ -143,8 +144,8 @@ def _train(
     trainers = prepared.trainers
     judges = {side: StepJudge(trainer.model, trainer.loss, trainer.optimizer) for side, trainer in trainers.items()}
     weights = [[weight for _, weight in trainer.model.named_parameters()] for trainer in trainers.values()]
-    twin = one_ulp_apart(prepared) if pictures else None
-    twins = None if twin is None else [weights[0], [weight for _, weight in twin.model.named_parameters()]]
+    copy = one_ulp_copy(prepared) if pictures else None
+    copies = None if copy is None else [weights[0], [weight for _, weight in copy.model.named_parameters()]]
     shuffles = _shuffles(prepared)
     kept = moments(run.steps_planned, sum(weight.data.size for weight in weights[0])) if pictures else set()
     step = 0
@@ -158,9 +159,9 @@ def _train(
             for side in list(trainers) if step % 2 else reversed(trainers):
                 _step(run.sides[side], trainers[side], judges[side] if judged else None, step, x, y)
             run.divergence.append(divergence(*weights))
-            if twin is not None and twins is not None:
-                twin.step(x, y)
-                run.twin.append(divergence(*twins))
+            if copy is not None and copies is not None:
+                copy.step(x, y)
+                run.one_ulp_copy.append(divergence(*copies))
             _keep(run, prepared, step, epoch, kept)
             if on_step is not None:
                 on_step(run)
@@ -188,12 +189,12 @@ def _keep(run: Run, prepared: Prepared, step: int, epoch: int, kept: set[int]) -
         run.moments.append(Moment(step, epoch, states))
 
 
-def one_ulp_apart(prepared: Prepared) -> Trainer:
+def one_ulp_copy(prepared: Prepared) -> Trainer:
     """A second hand-written side whose largest weight is the next number up, for comparison: it is judged by nobody.
 
     How far it drifts from the first is what one rounding grows to; the two sides round differently at every step.
     """
-    twin = build("scratch", prepared.experiment, prepared.data)
+    copy = build("scratch", prepared.experiment, prepared.data)
     model = prepared.trainers["scratch"].model
     state = model.state_dict()
     weights = [state[name] for name, _ in model.named_parameters() if state[name].size]
@@ -201,8 +202,8 @@ def one_ulp_apart(prepared: Prepared) -> Trainer:
         largest = max(weights, key=lambda weight: float(np.abs(weight).max()))
         index = np.unravel_index(np.abs(largest).argmax(), largest.shape)
         largest[index] = np.nextafter(largest[index], largest.dtype.type(np.inf))
-    twin.model.load_state_dict(state)
-    return twin
+    copy.model.load_state_dict(state)
+    return copy
 
 
 def _step(side: SideRun, trainer: Trainer, judge: StepJudge | None, step: int, x: Array, y: Target) -> None:

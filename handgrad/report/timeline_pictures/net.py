@@ -10,24 +10,24 @@ from handgrad.format import number
 from handgrad.report import svg
 from handgrad.report.svg import INK, MUTED, WIDTH, tag, text
 from handgrad.training.record import Run
-from handgrad.training.timeline import Look
+from handgrad.training.timeline import Frame
 
 COLUMN = 10  # neurons of a layer drawn at most
 
 
-def network(run: Run, seen: Sequence[Look], i: int) -> str | None:
+def network(run: Run, seen: Sequence[Frame], i: int) -> str | None:
     """The NumPy side's net for the first training example: neurons filled by value, weights as coloured lines.
 
     Teal is above 0, brown below; a line is as thick as its weight is large, beside a neuron stands its bias as a
     square. Of a wide layer the first neurons are drawn.
     """
-    look, state = seen[i], seen[i].states["scratch"]
-    linear = [name for name, kind in look.kinds.items() if kind == "Linear"]
+    frame, state = seen[i], seen[i].states["scratch"]
+    linear = [name for name, kind in frame.kinds.items() if kind == "Linear"]
     weights = [state[f"{name}.weight".lstrip(".")] for name in linear]
     if not weights or any(a.shape[0] != b.shape[1] for a, b in pairwise(weights)):
         return None
-    inside = look.sides["scratch"]
-    values = [np.asarray(v[0], float).ravel() for v in (*(inside.fed[name] for name in linear), inside.output)]
+    activity = frame.sides["scratch"]
+    values = [np.asarray(v[0], float).ravel() for v in (*(activity.fed[name] for name in linear), activity.output)]
     if not all(np.isfinite(numbers).all() for numbers in (*state.values(), *values)):
         return None
     biases = [None, *(state.get(f"{name}.bias".lstrip(".")) for name in linear)]
@@ -44,7 +44,7 @@ def network(run: Run, seen: Sequence[Look], i: int) -> str | None:
         parts.append(text(places[k][0][0], height - 6, words, "middle", fill=MUTED))
     ends = ", ".join(number(float(v), 3) for v in values[-1][:4])
     sizes = "-".join(str(len(v)) for v in values)
-    label = f"The net {sizes} with the first training example, {look.label}; it answers {ends}."
+    label = f"The net {sizes} with the first training example, {frame.label}; it answers {ends}."
     return svg.svg(height + 22, label, *parts, _legend(height + 16))
 
 

@@ -11,16 +11,16 @@ from handgrad.report import plots, svg
 from handgrad.report.pictures import class_scores
 from handgrad.report.svg import FONT, INK, MUTED, WIDTH, Plane, tag, text
 from handgrad.training.record import Run
-from handgrad.training.timeline import Look
+from handgrad.training.timeline import Frame
 
 BARS = 100  # training examples whose probability is drawn
 
 
-def gradients(run: Run, seen: Sequence[Look], i: int) -> str | None:
+def gradients(run: Run, seen: Sequence[Frame], i: int) -> str | None:
     """Length of the gradient of every weight matrix, at every moment, on both sides."""
     names = [name for name in seen[0].sides["scratch"].gradients if name.endswith("weight")]
     lengths = {
-        (side, name): [look.sides[side].gradients.get(name, 0.0) for look in seen] for side in SIDES for name in names
+        (side, name): [frame.sides[side].gradients.get(name, 0.0) for frame in seen] for side in SIDES for name in names
     }
     positive = [v for values in lengths.values() for v in values if 0 < v < 1e100]
     if not positive or not np.isfinite([v for values in lengths.values() for v in values]).all():
@@ -41,7 +41,7 @@ def gradients(run: Run, seen: Sequence[Look], i: int) -> str | None:
     return svg.svg(330, f"Length of the gradients, {seen[i].label}: {ours}.", *parts, _sides_legend(322))
 
 
-def units(run: Run, seen: Sequence[Look], i: int) -> str | None:
+def units(run: Run, seen: Sequence[Frame], i: int) -> str | None:
     """Dead units of every ReLU and saturated numbers of every tanh and sigmoid, as shares, over time on both sides."""
     now = seen[i].sides["scratch"].rests
     if not now:
@@ -51,7 +51,7 @@ def units(run: Run, seen: Sequence[Look], i: int) -> str | None:
     said, ends = [], []
     for name, (word, part) in now.items():
         for side in SIDES:
-            line = [plane(look.step, look.sides[side].rests[name][1]) for look in seen]
+            line = [plane(frame.step, frame.sides[side].rests[name][1]) for frame in seen]
             parts.append(_line(side, line))
         ends.append((layer(name), line[-1][1]))
         said.append(f"{layer(name)}, {seen[i].kinds[name]}: {share(part)} {word}")
@@ -61,7 +61,7 @@ def units(run: Run, seen: Sequence[Look], i: int) -> str | None:
     return svg.svg(340 + 18 * len(said), label, *parts, _sides_legend(322), *lines)
 
 
-def probabilities(run: Run, seen: Sequence[Look], i: int) -> str | None:
+def probabilities(run: Run, seen: Sequence[Frame], i: int) -> str | None:
     """The probability of the second class for each of the first training examples: NumPy's bars, PyTorch's ticks."""
     if run.data.classes is None or len(run.data.classes) != 2:
         return None
@@ -87,7 +87,7 @@ def probabilities(run: Run, seen: Sequence[Look], i: int) -> str | None:
     return svg.svg(345, label, *parts)
 
 
-def _over_time(seen: Sequence[Look], ends: tuple[float, float], log: bool = False) -> Plane:
+def _over_time(seen: Sequence[Frame], ends: tuple[float, float], log: bool = False) -> Plane:
     return Plane((0.0, float(seen[-1].step)), ends, (50.0, 28.0, WIDTH - 112.0, 230.0), log)
 
 

@@ -15,17 +15,17 @@ from handgrad.report.pictures import axis_names, class_scores
 from handgrad.report.svg import INK, MUTED, WIDTH, Plane, tag, text
 from handgrad.report.timeline_pictures.net import hidden, number_of
 from handgrad.training.record import Run
-from handgrad.training.timeline import Look
+from handgrad.training.timeline import Frame
 
 MAPS = 16  # neurons shown at most, and
 PER_LAYER = 8  # of one layer
 PIXELS = 61  # per axis of a map
 
 
-def region(side: str) -> Callable[[Run, Sequence[Look], int], str | None]:
+def region(side: str) -> Callable[[Run, Sequence[Frame], int], str | None]:
     """What the side answers over the plane: classes, paler where less sure; or a value."""
 
-    def picture(run: Run, seen: Sequence[Look], i: int) -> str | None:
+    def picture(run: Run, seen: Sequence[Frame], i: int) -> str | None:
         outputs = seen[i].sides[side].region
         if outputs is None or not np.isfinite(outputs).all():
             return None
@@ -50,11 +50,11 @@ def region(side: str) -> Callable[[Run, Sequence[Look], int], str | None]:
     return picture
 
 
-def difference(run: Run, seen: Sequence[Look], i: int) -> str | None:
+def difference(run: Run, seen: Sequence[Frame], i: int) -> str | None:
     """NumPy's output minus PyTorch's over the plane, on one scale for all moments."""
     apart = []
-    for look in seen:
-        ours, theirs = (look.sides[side].region for side in ("scratch", "torch"))
+    for frame in seen:
+        ours, theirs = (frame.sides[side].region for side in ("scratch", "torch"))
         if ours is None or theirs is None:
             return None
         gap = ours.astype(float) - theirs.astype(float)
@@ -67,7 +67,7 @@ def difference(run: Run, seen: Sequence[Look], i: int) -> str | None:
     return _map(run, colours, f"NumPy's output minus PyTorch's over the plane, {seen[i].label}: {said}.", said)
 
 
-def neurons(run: Run, seen: Sequence[Look], i: int) -> str | None:
+def neurons(run: Run, seen: Sequence[Frame], i: int) -> str | None:
     """What each hidden neuron hands on over the plane (NumPy side), each map on its own scale."""
     maps = seen[i].sides["scratch"].maps
     chosen = [(name, unit) for name, values in hidden(maps) for unit in range(min(values.shape[1], PER_LAYER))][:MAPS]
