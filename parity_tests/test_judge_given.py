@@ -25,9 +25,9 @@ from handgrad.judge import (
     judge_net,
     judge_optimizer,
     judge_shards,
-    reproduce,
     snapshot,
 )
+from handgrad.judge.explain import reproduce
 from parity_tests.tables import DTYPES, OPTIMIZERS, SIDES
 
 OTHER = {np.float32: np.float64, np.float64: np.float32}

@@ -33,13 +33,11 @@ from handgrad.judge import (
     judge_loss,
     judge_optimizer,
     judge_shards,
-    layers,
-    losses,
-    optimizers,
     second_order,
     snapshot,
 )
 from handgrad.judge.ball import Ball, Format
+from handgrad.judge.rules import layers, losses, optimizers
 from handgrad.judge.verdict import watched
 from parity_tests.samples import loss_arrays
 from parity_tests.strategies import Draw
