@@ -339,6 +339,16 @@ def test_half_squared_error_is_mse_times_half_the_outputs(dtype):
         np.testing.assert_array_equal(total.backward(), y - t)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("smoothing", [0.0, 0.25])
+def test_a_mean_over_nothing_keeps_the_dtype(smoothing, dtype):
+    """Every target is ignored: 0/0 is the NaN of the input's dtype."""
+    x, targets = np.ones((1, 5), dtype), np.zeros(1, int)
+    for side in SIDES.values():
+        value = side.CrossEntropyLoss(ignore_index=0, label_smoothing=smoothing).forward(x, targets)
+        assert (np.isnan(value), value.dtype) == (True, dtype)
+
+
 def test_no_warning_on_ordinary_values():
     """Every loss of the hand-written side at large, tiny and zero arguments: nothing to warn of."""
     x = np.array([[1e4, -1e4, 0.0, 1e-30]], np.float32)

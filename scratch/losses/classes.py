@@ -91,7 +91,7 @@ class CrossEntropyLoss(ClassLoss):
         value = self._reduce(-(q * log_q).sum(0), log_p, q, asked if nothing else None, total_weight=total)
         if nothing and smoothing:  # both parts are divided by D = 0, then added: 0/0 of either is lost in no ∞
             with np.errstate(divide="ignore", invalid="ignore"):
-                value = sum(-(part * log_q).sum() / total for part in parts)
+                value = sum(-(part * log_q).sum() / q.dtype.type(total) for part in parts)
         return value
 
     def backward(self, grad_output: Any = None) -> Array:
