@@ -1,4 +1,4 @@
-"""Text files that are there as a whole or not at all."""
+"""Files that are there as a whole or not at all."""
 
 import os
 from contextlib import suppress
@@ -12,13 +12,17 @@ STREAMS = ("/dev/std", "/dev/fd/", "/proc/")  # names of what is open already, a
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path` in one stroke: a reader sees the old file or the new one, never a part.
+    """`write_bytes` of the text as UTF-8."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))  # half of a surrogate pair: this is JSON's way
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path` in one stroke: a reader sees the old file or the new one, never a part.
 
     A file that is there keeps its mode and its owner, where the system lets us; of a symbolic link the target is
-    written. Into what is no regular file (a device, a pipe) the text is written as it stands. Raises OSError where
+    written. Into what is no regular file (a device, a pipe) the content is written as it stands. Raises OSError where
     `path` cannot be written; nothing is left behind then.
     """
-    content = text.encode("utf-8", "backslashreplace")  # half of a surrogate pair has no UTF-8; this is JSON's way
     old = _refused_or_status(path)
     try:
         if _is_stream(path, old):

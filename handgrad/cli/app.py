@@ -17,10 +17,12 @@ from handgrad.cli.check import check_command
 from handgrad.cli.compare import compare_command
 from handgrad.cli.distributed import distributed_command
 from handgrad.cli.doctor import doctor_command
+from handgrad.cli.judge import judge_command
 from handgrad.cli.list import list_command
 from handgrad.cli.say import refuse, say
 from handgrad.cli.sweep import sweep_command
 from handgrad.cli.trace import trace_command
+from handgrad.cli.vectors import vectors_command
 from handgrad.ending import INTERRUPTED
 from handgrad.errors import BadInputError
 
@@ -32,6 +34,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "distributed": distributed_command,
     "doctor": doctor_command,
     "check": check_command,
+    "judge": judge_command,
+    "vectors": vectors_command,
 }
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help=handgrad.__doc__)
