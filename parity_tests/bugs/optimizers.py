@@ -268,7 +268,7 @@ OPTIMIZERS: dict[str, Bug] = {
     "optimizer's zero_grad does nothing": Bug(
         "zero_grad",
         "a local name is set",
-        edit("Optimizer.zero_grad", "parameter.grad = np", "gradient = np"),
+        edit("Optimizer.zero_grad", 'object.__setattr__(parameter, "grad", None)', "gradient = None"),
         "runs",
         pattern="accumulated",
     ),
