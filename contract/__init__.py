@@ -5,16 +5,28 @@
 - `names`: what the sides and the activations are called.
 """
 
-from contract.protocols import (
-    Array,
-    Loss,
-    Model,
-    Optimizer,
-    PairLoss,
-    PairModel,
-    Parameter,
-    Target,
-    Trainer,
-)
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from contract.protocols import (
+        Array,
+        Loss,
+        Model,
+        Optimizer,
+        PairLoss,
+        PairModel,
+        Parameter,
+        Target,
+        Trainer,
+    )
 
 __all__ = ["Array", "Loss", "Model", "Optimizer", "PairLoss", "PairModel", "Parameter", "Target", "Trainer"]
+
+
+def __getattr__(name: str) -> Any:
+    """The protocols, imported when they are first asked for: whoever wants the names alone loads no NumPy."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from contract import protocols
+
+    return getattr(protocols, name)
