@@ -85,6 +85,8 @@ def test_every_field_stands_under_its_label_in_json():
     data = json.loads(FOUND.to_json())
     oracles = data.pop("oracles")
     assert data == {
+        "version": 1,
+        "passed": False,
         "name": "TheName",
         "kind": "the kind",
         "status": "wrong",

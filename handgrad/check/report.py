@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from handgrad.check.subject import Case
 VALUES = (HAND, AUTOGRAD, COMPLEX, CENTRAL, CERTIFIED)
 HEADINGS = {HAND: "hand", AUTOGRAD: "auto", COMPLEX: "complex", CENTRAL: "central", CERTIFIED: "certif."}
 EXIT = {"agree": 0, "wrong": 1, "cannot tell": 2}
+COLOURS = {"agree": "#2e8b57", "wrong": "#d62728", "cannot tell": "#b8860b"}
+VERSION = 1  # of the JSON: it changes where a field changes its meaning or goes
 WIDTH = 120
 LINES = 25
 PASTE = 24  # numbers of an array that are written out
@@ -129,7 +132,12 @@ class GradientCheck:
             line if len(line) <= 4 * WIDTH else f"{line[: 4 * WIDTH]} …" for line in lines + remarks + table + tail
         )
 
-    __str__ = render
+    __str__ = __repr__ = render
+
+    def _repr_html_(self) -> str:
+        """The same text in a notebook, with the verdict in colour."""
+        title, _, rest = self.render().partition("\n")
+        return f'<b style="color: {COLOURS[self.status]}">{escape(title)}</b><pre>{escape(rest)}</pre>'
 
     def _command(self) -> list[str]:
         reference = f", reference={self.reference}" if self.reference else ""
@@ -137,8 +145,10 @@ class GradientCheck:
         return ["; ".join(imports), f"print(check_gradients({self.op}, {self.again}{reference}))"]
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain data, for JSON."""
+        """The same as plain data, for JSON; docs/check_json.md has the fields."""
         return {
+            "version": VERSION,
+            "passed": bool(self),
             "name": self.name,
             "kind": self.kind,
             "status": self.status,
