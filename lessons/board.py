@@ -61,7 +61,7 @@ def run(name: str, **changes: Any) -> Run:
 
     Only every 500th step and the last are judged, unless `judge_every` says otherwise: a reader waits.
     """
-    return train(prepare(replace(EXPERIMENTS[name], **{"judge_every": 500} | changes)))
+    return train(prepare(replace(EXPERIMENTS[name], **{"judge_every": 500} | changes)), pictures=False)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def film(name: str, moments: Sequence[int], at: Array | None = None, **changes: 
             keep()
 
     keep()
-    done = train(prepared, on_step=on_step)
+    done = train(prepared, on_step=on_step, pictures=False)
     return Film(done, tuple(moments), answers, points)
 
 

@@ -15,7 +15,7 @@ ENOUGH = 20  # verdicts, to speak of a share: the profile "mutants" draws five e
 
 
 # A property is asked of every row of a table, hundreds of times: each row draws fewer examples than a property alone.
-ROWS_SHARE = 3
+ROWS_SHARE = 4
 FEWEST = 5
 
 

@@ -262,7 +262,7 @@ def test_an_expectation_is_refused_where_it_is_written(field, value):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_an_untrained_network_misses_the_expectation(name):
     experiment = replace(EXPERIMENTS[name], lr=0.0, epochs=1, judge_every=NEVER)
-    assert not Outcome.of(train(prepare(experiment))).met
+    assert not Outcome.of(train(prepare(experiment), pictures=False)).met
 
 
 # `handgrad compare --all` runs the others, the twelve rules and the circle: 5,000 to 50,000 steps each.
@@ -271,7 +271,7 @@ QUICK = [name for name, experiment in EXPERIMENTS.items() if experiment.source !
 
 @pytest.mark.parametrize("name", QUICK)
 def test_both_sides_meet_the_expectation(name):
-    assert Outcome.of(train(prepare(replace(EXPERIMENTS[name], judge_every=NEVER)))).met
+    assert Outcome.of(train(prepare(replace(EXPERIMENTS[name], judge_every=NEVER)), pictures=False)).met
 
 
 def test_every_experiment_says_what_the_source_printed_and_what_was_measured():
@@ -312,7 +312,7 @@ def own(tmp_path):
 
 def test_an_experiment_of_ones_own_is_one_file(own):
     experiment = find(f"{own()}:experiment")
-    assert Outcome.of(train(prepare(experiment))).met
+    assert Outcome.of(train(prepare(experiment), pictures=False)).met
     # It shares its name with one of the table, and is not compared with that.
     assert overrides(experiment) == []
     assert overrides(replace(experiment, lr=0.1)) == ["lr"]
