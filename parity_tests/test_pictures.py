@@ -263,6 +263,21 @@ def test_pictures_of_the_readme_stand_alone(dark):
         assert [heading for heading in row.values() if heading in words] == list(row.values())
 
 
+def test_a_moving_picture_shows_each_frame_in_its_turn_and_the_last_where_nothing_moves():
+    frames = film_of(run_of("moons")).frames
+    whole = moving([beside({"net": frame.pictures["network"]}, frame.label) for frame in frames])
+    root = ElementTree.fromstring(whole)
+    groups, rules = root.findall(f"{SVG}g"), root.find(f"{SVG}style").text
+    assert [[*group.iter(f"{SVG}text")][-1].text for group in groups] == [frame.label for frame in frames]
+    shown = re.findall(r"#m(\d+)\{visibility:(\w+)", rules)
+    last = len(frames) - 1
+    assert shown == [(str(i), "visible" if i == last else "hidden") for i in range(len(frames))]
+    ends = [float(end) for end in re.findall(r"visible\}([\d.]+)%\{visibility:hidden", rules)]
+    starts = [float(start) for start in re.findall(r"([\d.]+)%\{visibility:visible", rules)]
+    assert starts == [0.0, *ends]
+    assert moving(["<svg></svg>"]) == "<svg></svg>"
+
+
 def test_the_readme_shows_the_pictures_that_are_drawn():
     text = (FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
     shown = set(re.findall(r"docs/pictures/([\w-]+)\.svg", text))

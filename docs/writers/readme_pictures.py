@@ -28,14 +28,19 @@ ROWS = {
 }
 """File → the pictures in it, from left to right, and what stands above each."""
 
+MOVING = "moons-regions"
+"""The file that moves through training; the other shows its end."""
+REST = 3
+"""For how many moments' time the last one stays."""
+
 
 def main() -> None:
     run = train(prepare(EXPERIMENTS["moons"]))
     found = film(run, frames(run))
     assert found is not None
-    last = found.frames[-1].pictures
     for name, row in ROWS.items():
-        whole = beside({heading: last[key] for key, heading in row.items()})
+        shown = found.frames if name == MOVING else found.frames[-1:]
+        whole = moving([beside({h: frame.pictures[key] for key, h in row.items()}, frame.label) for frame in shown])
         for path, dark in ((FOLDER / f"{name}.svg", False), (FOLDER / f"{name}-dark.svg", True)):
             write_text(path, standalone(whole, dark))
             print(f"{path}, {path.stat().st_size // 1000} kB")
@@ -54,8 +59,28 @@ def colours(dark: bool) -> dict[str, str]:
     return dict(re.findall(r"(--[\w-]+): (#\w+)", light_then_dark[dark]))
 
 
-def beside(pictures: dict[str, str]) -> str:
-    """Pictures in a row, each `WIDTH` wide and as high as it is, under its heading."""
+def moving(pictures: list[str]) -> str:
+    """Pictures of one size, one after the other in 0.8 s each. The last stays where nothing moves, as on paper."""
+    if len(pictures) == 1:
+        return pictures[0]
+    head, _ = pictures[-1].split(">", 1)
+    slots = len(pictures) + REST
+    rules, groups = [], ""
+    for i, picture in enumerate(pictures):
+        last = i == len(pictures) - 1
+        end = "" if last else f"{100 * (i + 1) / slots:.2f}%{{visibility:hidden}}"
+        hidden = "" if i == 0 else "0%{visibility:hidden}"
+        rules.append(f"@keyframes m{i}{{{hidden}{100 * i / slots:.2f}%{{visibility:visible}}{end}}}")
+        rules.append(
+            f"#m{i}{{visibility:{'visible' if last else 'hidden'};animation:m{i} {0.8 * slots:g}s step-end infinite}}"
+        )
+        groups += f'<g id="m{i}">{picture.split(">", 1)[1].removesuffix("</svg>")}</g>'
+    rules.append("@media (prefers-reduced-motion:reduce){g{animation:none!important}}")
+    return f"{head}><style>{''.join(rules)}</style>{groups}</svg>"
+
+
+def beside(pictures: dict[str, str], moment: str = "") -> str:
+    """Pictures in a row, each `WIDTH` wide and as high as it is, under its heading; below them the moment, if any."""
     heights = [float(picture.split('viewBox="0 0 ')[1].split('"')[0].split()[1]) for picture in pictures.values()]
     labels = " ".join(picture.split('aria-label="')[1].split('"')[0] for picture in pictures.values())
     top, step = 34, WIDTH + 20
@@ -66,7 +91,11 @@ def beside(pictures: dict[str, str]) -> str:
             f'<text x="{i * step + WIDTH / 2:g}" y="22" text-anchor="middle" font-weight="600">{escape(heading)}</text>'
         )
         row += picture.replace("<svg", place, 1)
-    box = f'viewBox="0 0 {len(pictures) * step - 20} {top + max(heights):g}" role="img" aria-label="{labels}"'
+    width, height = len(pictures) * step - 20, top + max(heights)
+    if moment:
+        row += f'<text x="{width / 2:g}" y="{height + 14:g}" text-anchor="middle">{escape(moment)}</text>'
+        height += 22
+    box = f'viewBox="0 0 {width} {height:g}" role="img" aria-label="{labels}"'
     style = f'font-family="system-ui, sans-serif" font-size="{FONT + 4}" fill="var(--ink, #1b2027)"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {box} {style}>{row}</svg>'
 

@@ -56,7 +56,7 @@ BOXES = {
         shows="probabilities and loss before training",
         printed=".5926 .5854 .5369 … .5883; loss 0.707131",
         measure=untrained,
-        see=("handgrad trace five-features",),
+        see=("handgrad trace five-features --json step.json",),
         cannot="its ten numbers are of unseeded weights; the loss came from the broadcast below",
     ),
     "dead-row": Box(
@@ -190,7 +190,7 @@ BOXES = {
         shows="untrained outputs called close to 1 and close to .5",
         printed=".5 to .6",
         measure=untrained,
-        see=("handgrad trace five-features",),
+        see=("handgrad trace five-features --json step.json",),
         trap=True,
     ),
     "an-epoch": Box(

@@ -110,6 +110,7 @@ BOXES = {
         printed="ModuleList finds them",
         measure=in_a_list,
         see=("introspection.md", "../scratch/containers.py"),
+        cannot="there is no ModuleList here; Sequential, Parallel and attributes hold layers",
         trap=True,
     ),
     "prod": Box(
@@ -122,7 +123,7 @@ BOXES = {
     "initial-shown": Box(
         shows="tensors printed as if trained are the initial ones",
         measure=trained,
-        see=("handgrad trace xor --step 1", "handgrad compare xor"),
+        see=("introspection.md", "handgrad compare xor"),
         cannot="its numbers are of unseeded weights",
         trap=True,
     ),

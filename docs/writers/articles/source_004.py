@@ -58,7 +58,8 @@ def one_target(side: Side) -> str:
         losses.append(steps(side, model, side.MSELoss(), momentum(side, model), np.ones((1, 2)), goal.copy(), 100)[-1])
     loss = side.MSELoss()
     words = refused(lambda: loss.forward(np.zeros((1, 3)), np.array([[5.0]])))
-    return f"spread by you, the same ({losses[0] == losses[1]}); left to the loss: {words}"
+    single = float(loss.forward(np.zeros((1, 3)), np.array(5.0)))
+    return f"spread by you, the same ({losses[0] == losses[1]}); one number gives {single:g}; left to the loss: {words}"
 
 
 def row_vectors(side: Side) -> str:
@@ -146,7 +147,7 @@ BOXES = {
         shows="gradients before and after the step",
         printed="equal: a step touches no gradient",
         measure=around_step,
-        see=("handgrad trace grow-7",),
+        see=(LOOK,),
     ),
     "groups": Box(
         shows="the optimizer's groups",
@@ -159,7 +160,7 @@ BOXES = {
         shows="one target for all outputs or one each",
         measure=one_target,
         see=("dictionary/MSELoss.md", "handgrad compare grow-6"),
-        cannot="a target is not spread silently (see 001's trap): spread it yourself",
+        cannot="a target with axes is not spread silently (see 001's trap); a single number, of shape (), is",
     ),
     "rows": Box(shows="rows xᵀw against columns wᵀx", measure=row_vectors, see=("dictionary/Linear.md",)),
     "dead": Box(
