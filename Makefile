@@ -13,7 +13,7 @@ N       ?= 100000
 help:
 	@echo 'make compare   train both sides on real data, judge every step, write runs/$(NAME)/report.html'
 	@echo '               (NAME=moons for another experiment, ARGS="--epochs 5" for options)'
-	@echo 'make bench     time both sides and their peers, for 15 minutes (ARGS=--quick for one)'
+	@echo 'make bench     time both sides and their peers, about 20 minutes (ARGS=--quick for 2)'
 	@echo 'make performance  write docs/performance.md from benchmarks/results/'
 	@echo 'make test      lint, types and every test'
 	@echo 'make thorough  every test on new examples, ten times as many (hours); prints its seed, SEED=1234 repeats it'

@@ -28,6 +28,23 @@ def test_readme_has_an_example():
     assert len(doctest.DocTestParser().get_examples((ROOT / "README.md").read_text(encoding="utf-8"))) > 5
 
 
+def test_the_readmes_first_test_fails_as_it_says():
+    """Its numbers are one machine's; what is said of them is every machine's."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    source = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    printed = [line.removeprefix("E       ") for line in re.findall(r"^E  .*", text, re.MULTILINE)]
+    space = {}
+    exec(source, space)
+    with pytest.raises(AssertionError) as caught:
+        space["test_silu"]()
+    lines = f"AssertionError: {caught.value}".splitlines()
+    for name in ("AssertionError", "  index", "  pattern", "  see it again"):
+        assert [line for line in lines if line.startswith(name)] == [line for line in printed if line.startswith(name)]
+    assert [line.split("  ")[1] for line in printed[1:-1]] == [
+        line.split("  ")[1] for line in lines[1 : len(printed) - 1]
+    ]
+
+
 def test_the_index_lists_every_page():
     pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")

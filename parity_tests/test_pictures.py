@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from docs.writers.readme_pictures import FOLDER, ROWS, beside, standalone
+from docs.writers.readme_pictures import FOLDER, ROWS, beside, moving, standalone
 from handgrad.experiments import EXPERIMENTS
 from handgrad.experiments.score import true_classes
 from handgrad.report import plots, svg

@@ -15,7 +15,7 @@ bench_app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_with
 @bench_app.callback()
 def bench_command(
     context: typer.Context,
-    quick: Annotated[bool, typer.Option("--quick", help="A smaller selection: a minute and a half, not 20.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A smaller selection: about 2 minutes, not 20.")] = False,
     question: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this; several are named one by one.")
     ] = None,

@@ -37,7 +37,7 @@ def trace_command(
     activation: Activation = None,
     seed: Seed = None,
     dtype: Dtype = None,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every number as JSON.")] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write each tensor in full, as JSON.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page.")] = None,
 ) -> int:
     """Show one training step in full: every layer's numbers on both sides, how far apart, within which bound.
