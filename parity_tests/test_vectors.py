@@ -46,7 +46,9 @@ def test_right_answers_are_accepted_and_a_wrong_number_is_refused(op, folder):
         assert answer.passed
         assert answer.total.numbers > 20
         assert answer.total.skipped <= 0.02 * answer.total.numbers
-        assert {judged.case.name for judged in answer.cases} == {case.name for case in cases}
+        assert {judged.case.name: judged.case.options for judged in answer.cases} == {
+            case.name: case.options for case in cases
+        }
         if issubclass(getattr(scratch, op), scratch.Module):
             _has_every_edge_case({case.name: case for case in cases})
         for case in cases:
@@ -54,6 +56,12 @@ def test_right_answers_are_accepted_and_a_wrong_number_is_refused(op, folder):
                 for name in judge_case(case).judged:
                     verdict = judge_case(spoilt(case, name)).verdict
                     assert name in {failure.tensor for failure in verdict.failures}, (case.name, name)
+
+
+def test_vectors_are_the_same_file_whenever_they_are_written(folder):
+    for name in "ab":
+        write(folder / name, vectors("Linear", "float32"))
+    assert (folder / "a").read_bytes() == (folder / "b").read_bytes()
 
 
 def _has_every_edge_case(cases):
@@ -112,7 +120,8 @@ def header(text, data=b""):
 
 F16, F32, F64 = (np.zeros(2, dtype) for dtype in (np.float16, np.float32, np.float64))
 BAD = {
-    "nothing there": (lambda: None, ["no such file"]),
+    "nothing there": (lambda: None, ["cannot be read: No such file"]),
+    "a name too long": (lambda: None, ["cannot be read: File name too long"]),
     "a folder": (lambda: Path("file").mkdir(), ["no file"]),
     "empty": (lambda: Path("file").write_bytes(b""), ["no safetensors file"]),
     "a pickle": (lambda: torch.save({"input": torch.zeros(2)}, "file"), ["no safetensors file"]),
@@ -156,7 +165,11 @@ BAD = {
         ["weight has shape (2, 3)", "(1000000000, 1000000000)"],
     ),
     "a missing input": (lambda: written(relu(input=None)), ["'input' is missing", "output"]),
-    "a missing parameter": (lambda: written(linear(bias=None)), ["missing bias"]),
+    "a missing statistic": (
+        lambda: raw({"op": "BatchNorm1d", "options": '{"num_features": 2, "affine": false}'}, input=np.zeros((3, 2))),
+        ["missing running_mean", "missing running_var"],
+    ),
+    "a missing parameter": (lambda: written(linear(bias=None)), ["'bias' is missing", "weight"]),
     "a parameter too many": (
         lambda: written(linear({"in_features": 3, "out_features": 2, "bias": False})),
         ["no array 'bias'", "weight"],
@@ -224,10 +237,11 @@ BAD = {
 def test_a_bad_file_is_one_line_and_exit_code_2(kind, options, capsys):
     make, words = BAD[kind]
     make()
-    assert cli.main(["judge", "file", *options]) == 2
+    name = "file" * 100 if kind == "a name too long" else "file"
+    assert cli.main(["judge", name, *options]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("handgrad: error: file: ")
+    assert err.startswith(f"handgrad: error: {name}: ")
     assert err.count("\n") == 1
     for word in words:
         assert word in err

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 import numpy as np
@@ -46,15 +47,16 @@ def read(path: Path) -> list[Case]:
 
 
 def _contents(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
-    if not path.is_file():
-        raise ValueError("it is no file" if path.exists() else "there is no such file")
     try:
+        if not S_ISREG(path.stat().st_mode):
+            raise ValueError("it is no file")
         with path.open("rb"):
             pass
+    except OSError as error:
+        raise ValueError(f"it cannot be read: {error.strerror}") from error
+    try:
         with safetensors.safe_open(path, framework="np") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except OSError as error:
-        raise ValueError(f"it cannot be read: {error.strerror or error}") from error
     except Exception as error:  # of the library, or NumPy's for a dtype that it does not have
         raise ValueError(f"it is no safetensors file that NumPy can read: {error}") from error
 
@@ -83,14 +85,25 @@ def _options(text: str) -> dict[str, Any]:
 
 
 def write(path: Path, cases: Iterable[Case]) -> None:
-    """Cases of one op as a file: what most of them share stands there once. OSError where it cannot be written."""
-    listed = list(cases)
-    metadata: dict[str, str] = {"op": listed[0].op}
-    arrays = {}
-    for case in listed:
-        start = f"{case.name}/" if case.name else ""
-        if case.options:
-            metadata[f"{start}options"] = json.dumps(case.options)
-        for name, array in case.arrays.items():
-            arrays[start + name] = np.array(array, order="C")
-    write_bytes(path, safetensors.numpy.save(arrays, metadata))
+    """Cases of one op as a file: the options of the first stand for all that do not have others.
+
+    OSError where it cannot be written.
+    """
+    first, *others = listed = list(cases)
+    metadata = {"op": first.op, "options": json.dumps(first.options)}
+    metadata |= {f"{case.name}/options": json.dumps(case.options) for case in others if case.options != first.options}
+    arrays = {
+        f"{case.name}/{name}" if case.name else name: np.array(array, order="C")
+        for case in listed
+        for name, array in case.arrays.items()
+    }
+    write_bytes(path, _settled(safetensors.numpy.save(arrays, metadata), metadata))
+
+
+def _settled(content: bytes, metadata: Mapping[str, str]) -> bytes:
+    """The file with its metadata in this order: the library shuffles them, and every call would give another file."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = {**json.loads(content[8:end]), "__metadata__": metadata}
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the numbers begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + content[end:]

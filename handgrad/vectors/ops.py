@@ -6,6 +6,7 @@ What a case must look like is the contract's to say: an op is made as `scratch` 
 import difflib
 import inspect
 from collections.abc import Mapping
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -85,18 +86,18 @@ def layer(case: Case) -> Any:
 
 
 def _refuse_sizes(case: Case, options: Mapping[str, Any]) -> None:
-    """A parameter that is not as large as the options say, before anything of that size is made."""
+    """A parameter that is missing, or not as large as the options say, before anything of that size is made."""
     layer_checks.layer(case.op, options)
-    for argument in ("num_parameters", *(() if "init" in options else ("init",))):
-        if argument in options:
-            checks.activation(case.op, {argument: options[argument]})
     sizes = dict(options)
     if "normalized_shape" in sizes:
         sizes["normalized_shape"] = layer_checks.as_shape(sizes["normalized_shape"])
-    shapes = layer_checks.SHAPES.get(case.op, lambda sizes: {})(SimpleNamespace(**sizes))
-    for name, shape in shapes.items():
-        if name in case.arrays and case.arrays[name].shape != shape:
-            raise ValueError(f"{case.op}: {name} has shape {case.arrays[name].shape}, expected {shape} by its options")
+    if case.op not in layer_checks.SHAPES or not options.get("affine", options.get("elementwise_affine", True)):
+        return
+    for name, shape in layer_checks.SHAPES[case.op](SimpleNamespace(**sizes)).items():
+        if name != "bias" or options.get("bias", True):
+            (array,) = required(case, name)
+            if array.shape != shape:
+                raise ValueError(f"{case.op}: {name} has shape {array.shape}, expected {shape} by the options")
 
 
 def draws(made: Any) -> str:
@@ -122,8 +123,7 @@ def give_draw(made: Any, case: Case, name: str, shape: tuple[int, ...], dtype: n
 def loss(case: Case) -> Any:
     """The loss, with the case's weights."""
     weights = {name: case.arrays[name] for name in ("weight", "pos_weight") if name in case.arrays}
-    takes = inspect.signature(getattr(scratch, case.op)).parameters
-    if surplus := [name for name in weights if name not in takes]:
+    if surplus := [name for name in weights if name not in _signature(case.op)]:
         raise ValueError(f"{case.op} has no {surplus[0]}")
     return getattr(scratch, case.op)(**_settled(case.op, case.options), **weights)
 
@@ -137,7 +137,7 @@ def optimizer(case: Case, state: Mapping[str, Any]) -> Any:
         (rows,) = required(case, "rows")
         if parameter.ndim != 2 or rows.shape != parameter.shape[:1] or rows.dtype.kind not in "biu":
             raise ValueError(
-                f"{case.op}: rows must be a truth value for each row of param, of shape {parameter.shape}; "
+                f"{case.op}: rows must be a truth value for each row of param, which has shape {parameter.shape}; "
                 f"got {checks.shown(rows)}"
             )
         made.rows = rows.astype(bool)
@@ -149,7 +149,7 @@ def optimizer(case: Case, state: Mapping[str, Any]) -> Any:
 
 def _settled(op: str, options: Mapping[str, Any], dtype: Any = None) -> dict[str, Any]:
     """All options that the op's constructor takes, by name, defaults among them."""
-    every = inspect.signature(getattr(scratch, op)).parameters
+    every = _signature(op)
     takes = {
         name: p.default
         for name, p in every.items()
@@ -166,6 +166,11 @@ def _settled(op: str, options: Mapping[str, Any], dtype: Any = None) -> dict[str
         checks.float_dtype(op, dtype)
         found["dtype"] = dtype
     return found | ({"rng": 0} if "rng" in every else {})
+
+
+@cache
+def _signature(op: str) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(getattr(scratch, op)).parameters
 
 
 def _plain(value: Any) -> Any:
