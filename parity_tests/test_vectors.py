@@ -209,6 +209,10 @@ BAD = {
         lambda: raw({"op": "MSELoss", "options": '{"reduction": "none"}'}, input=F32, target=F32, grad_input=F32),
         ["without grad_output"],
     ),
+    "an upstream gradient of another dtype": (
+        lambda: raw({"op": "MSELoss"}, input=F32, target=F32, grad_input=F32, grad_output=np.array(1.0)),
+        ["grad_output must be float32", "float64"],
+    ),
     "no gradient": (lambda: raw({"op": "SGD"}, param=F32, new_param=F32), ["'grad' is missing"]),
     "a gradient of another shape": (lambda: written(step(grad=F32)), ["(2,)", "(3,)"]),
     "half a state": (

@@ -84,6 +84,8 @@ def _loss(case: Case) -> Reference:
     if upstream is None and made.reduction == "none":
         found.lacks = dict.fromkeys(by, "grad_output")
         return found
+    if upstream is not None:
+        checks.same_dtype(case.op, "grad_output", upstream.dtype, f.dtype)
     loss_checks.loss_grad_output(case.op, upstream, np.shape(value), made.reduction, f.dtype)
     gradients = rule.backward(upstream)
     balls = dict(zip(by, gradients if isinstance(gradients, tuple) else (gradients,), strict=True))
