@@ -65,9 +65,9 @@ def sweep_command(
 ) -> int:
     """Train both sides at every combination of hyper-parameters, judge them, and write a table and heat maps.
 
-    Every option with several values is an axis. Exit code 0: parity held in every run; which result a combination
-    reaches decides nothing. What is finished is kept as it comes: --resume goes on after a Ctrl-C, with more seeds, or
-    with more values. dead-relu counts in how many runs source 004's one ReLU never learns, and with a LeakyReLU.
+    Every option with several values is an axis. Exit code 0: parity held in every run; the metric does not affect
+    it. What is finished is kept as it comes: --resume goes on after a Ctrl-C, with more seeds, or with more values.
+    dead-relu counts in how many runs source 004's one ReLU never learns, and with a LeakyReLU.
     """
     from handgrad.sweep import command
     from handgrad.sweep.plan import AXES

@@ -1,4 +1,4 @@
-"""The judge: a third computation, in float64 ball arithmetic, that no correct program is outside of.
+"""The judge: a third computation, in intervals that contain the result of every correct program.
 
 - `StepJudge` certifies every step of a training run from the side's own state; `Tally` adds its verdicts up.
 - `judge_forward`, `judge_backward`, `judge_loss`, `judge_net` and `judge_optimizer` (with `snapshot`) judge one piece.

@@ -1,7 +1,7 @@
 """Train both sides on the same batches, judge each of them, and measure.
 
 Both train freely from the same weights. Every judged step of either is certified from that side's own state; how far
-the two drift apart is recorded and judged by nobody.
+the two drift apart is recorded and not judged.
 """
 
 import re
@@ -190,7 +190,7 @@ def _keep(run: Run, prepared: Prepared, step: int, epoch: int, kept: set[int]) -
 
 
 def one_ulp_copy(prepared: Prepared) -> Trainer:
-    """A second hand-written side whose largest weight is the next number up, for comparison: it is judged by nobody.
+    """A second hand-written side whose largest weight is the next number up, for comparison: it is not judged.
 
     How far it drifts from the first is what one rounding grows to; the two sides round differently at every step.
     """
