@@ -87,6 +87,7 @@ def test_an_import_loads_numpy_and_nothing_else(package, own):
     [
         ("import handgrad.cli", ["numpy", "torch", "sklearn", "matplotlib"]),
         ("import torch_impl", ["scratch", "handgrad"]),
+        ("import handgrad.vectors", ["torch", "torch_impl", "matplotlib"]),
         ("import handgrad.pytest_plugin", ["numpy", "torch", "handgrad.check"]),
     ],
 )

@@ -1,5 +1,6 @@
 """Numbers of any origin: `judge` accepts what `vectors` writes, and refuses a wrong number in it and every bad file."""
 
+import copy
 import json
 import shutil
 import struct
@@ -308,14 +309,83 @@ def test_many_files_and_json(capsys):
     assert (content["version"], content["passed"]) == (1, False)
 
 
-def test_a_file_that_pytorch_wrote():
-    """By its own writer, with its own metadata; the step count is a whole number."""
+def torch_silu():
     x = torch.tensor([-2.0, 0.0, 3.0], requires_grad=True)
     y = torch.nn.functional.silu(x)
     y.backward(torch.ones(3))
-    arrays = {"input": x.detach(), "output": y.detach(), "grad_output": torch.ones(3), "grad_input": x.grad}
-    safetensors.torch.save_file(arrays, "file", {"format": "pt", "op": "SiLU"})
+    return "SiLU", {}, {"input": x, "output": y, "grad_output": torch.ones(3), "grad_input": x.grad}
+
+
+def torch_batch_norm():
+    layer, x, d = torch.nn.BatchNorm1d(3, momentum=None), torch.randn(4, 3, requires_grad=True), torch.randn(4, 3)
+    layer(torch.randn(5, 3))
+    before = {name: a.clone() for name, a in layer.state_dict().items()}
+    y = layer(x)
+    y.backward(d)
+    after = {f"new_{name}": a for name, a in layer.named_buffers()}
+    gradients = {f"grad_{name}": p.grad for name, p in layer.named_parameters()}
+    arrays = {**before, **after, **gradients, "input": x, "output": y, "grad_output": d, "grad_input": x.grad}
+    return "BatchNorm1d", {"num_features": 3, "momentum": None}, arrays
+
+
+def torch_embedding():
+    layer, x, d = torch.nn.Embedding(5, 3, padding_idx=2), torch.tensor([[1, 2], [1, 4]]), torch.randn(2, 2, 3)
+    y = layer(x)
+    y.backward(d)
+    arrays = {"input": x, "weight": layer.weight, "output": y, "grad_output": d, "grad_weight": layer.weight.grad}
+    return "Embedding", {"num_embeddings": 5, "embedding_dim": 3, "padding_idx": 2}, arrays
+
+
+def torch_cross_entropy():
+    x, target, weight = torch.randn(4, 3, requires_grad=True), torch.tensor([0, 2, 1, 1]), torch.rand(3)
+    loss = torch.nn.CrossEntropyLoss(weight, ignore_index=2, label_smoothing=0.2)(x, target)
+    loss.backward()
+    arrays = {"input": x, "target": target, "weight": weight, "output": loss, "grad_input": x.grad}
+    return "CrossEntropyLoss", {"ignore_index": 2, "label_smoothing": 0.2}, arrays
+
+
+def torch_step(make):
+    """The third step of an optimizer, its state under PyTorch's own names."""
+    p = torch.nn.Parameter(torch.randn(3, 2))
+    optimizer = make([p])
+
+    def closure():
+        p.grad = 2 * p.detach() + 0.1 * p.detach() ** 3
+        return (p.detach() ** 2 + 0.025 * p.detach() ** 4).sum()
+
+    for _ in range(3):
+        before, state = p.detach().clone(), copy.deepcopy(optimizer.state_dict()["state"].get(0, {}))
+        optimizer.step(closure)
+    return before, state, p, optimizer.state_dict()["state"][0]
+
+
+def torch_nadam():
+    before, state, p, after = torch_step(lambda params: torch.optim.NAdam(params, weight_decay=0.1))
+    answers = {f"new_{name}": a for name, a in after.items()}
+    return "NAdam", {"weight_decay": 0.1}, {"param": before, "grad": p.grad, **state, "new_param": p, **answers}
+
+
+def torch_lbfgs():
+    before, _, p, after = torch_step(lambda params: torch.optim.LBFGS(params, lr=0.5, max_iter=1))
+    arrays = {"param": before, "grad": after["prev_flat_grad"].reshape(3, 2), "t": torch.tensor(after["t"])}
+    arrays |= {name: torch.stack(after[name]) for name in ("old_dirs", "old_stps")}
+    arrays |= {"new_ro": torch.stack(after["ro"]), "new_H_diag": after["H_diag"], "new_d": after["d"], "new_param": p}
+    return "LBFGS", {"lr": 0.5, "max_iter": 1}, arrays
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [torch_silu, torch_batch_norm, torch_embedding, torch_cross_entropy, torch_nadam, torch_lbfgs],
+    ids=lambda compute: compute.__name__,
+)
+def test_plain_pytorchs_numbers_and_names(compute, capsys):
+    """Written by its own writer, with its own metadata."""
+    torch.manual_seed(0)
+    op, options, arrays = compute()
+    plain = {name: a.detach().contiguous() for name, a in arrays.items()}
+    safetensors.torch.save_file(plain, "file", {"format": "pt", "op": op, "options": json.dumps(options)})
     assert cli.main(["judge", "file"]) == 0
+    assert "not given" not in capsys.readouterr().out
 
 
 def test_vectors_writes_what_was_asked_for(folder, capsys):
