@@ -64,6 +64,9 @@ COMMANDS = {
     },
     ("distributed", "line"): {**{option: texts[:2] for option, texts in RECIPE.items()}, "--device": ["cpu", "gpu"]},
     ("doctor", "--json"): {"": [".", "taken/x", "no/x", LONG, "a\0b", HALF, "loop"]},
+    ("judge",): {"": ["no", "taken", ".", "", LONG, "a\0b", HALF, "loop", "/dev/null", "/proc/self/mem"]},
+    ("vectors", "ReLU"): {"--out": ["taken", LONG, "a\0b", HALF, "/proc/x"], "--dtype": RECIPE["--dtype"]},
+    ("vectors",): {"": ["", "relu", "Sequential", "--all=x", "a\0b", HALF, LONG]},
     ("check",): {"": ["no.py:f", "taken:f", "nothing", "a\0b", HALF, ""]},
 }
 LINES = {
