@@ -127,9 +127,21 @@ def load(target: str, alone: bool = False) -> Any:
     if callable(found) and not isinstance(found, type) and not hasattr(found, "backward") and colon and not alone:
         beside = [pattern.format(head) for pattern in conventions.BESIDE]
         beside += [head.replace(a, b) for a, b in conventions.TURNED if a in head]
+        if forward := _forward_of(head, module):
+            return (forward, found)
         if gradient := next((g for g in beside if g != head and callable(getattr(module, g, None))), None):
             return (found, getattr(module, gradient))
     return found
+
+
+def _forward_of(name: str, module: Any) -> Any:
+    """The function whose gradient is called `name`."""
+    ways = [name.replace(b, a) for a, b in conventions.TURNED if b in name]
+    for pattern in conventions.BESIDE:
+        before, after = pattern.split("{}")
+        if name.startswith(before) and name.endswith(after) and len(name) > len(before) + len(after):
+            ways.append(name[len(before) : len(name) - len(after)])
+    return next((getattr(module, w) for w in ways if w != name and callable(getattr(module, w, None))), None)
 
 
 def run_file(path: str) -> ModuleType:

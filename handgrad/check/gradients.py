@@ -208,7 +208,7 @@ class _Check:
         central = oracles.central(p, names)
         if central.sampled:
             answer.remarks.append(
-                f"of more than {oracles.ENTRIES} numbers a sample is differenced, and directions through all"
+                f"of more than {p.entries} numbers a sample is differenced, and directions through all"
             )
         autograd, match = self._autograd(p)
         readings = {HAND: hand, AUTOGRAD: autograd, COMPLEX: oracles.complex_step(p, names), CENTRAL: central.reading}

@@ -151,7 +151,12 @@ class Layout:
     def single(self) -> bool:
         """Whether it is one sample, which hides what is summed over the samples."""
         shape = next(iter(self.specs.values())).shape if self.specs else ()
-        return (len(shape) < 2 and shape != (5,)) or (len(shape) == 2 and 1 in shape)
+        return self.scalar_bias or (len(shape) < 2 and shape != (5,)) or (len(shape) == 2 and 1 in shape)
+
+    @property
+    def scalar_bias(self) -> bool:
+        """Whether a single number stands for a bias, beside weights of one output."""
+        return len(self.specs) > 1 and () in [spec.shape for spec in self.specs.values()]
 
     @property
     def column(self) -> bool:
@@ -232,10 +237,10 @@ def _singles(widths: list[int], first: list[Shape] | None) -> Iterator[Spec]:
     yield from (Spec((w, 1), None) for w in some)
     yield from (Spec((1, w), 0) for w in some)
     yield from (Spec((2, n, w)) for w in some)
-    yield from (Spec((2, w, 6, 6)) for w in some)
-    yield from (Spec((2, 6, 6, w)) for w in some)
-    yield from (Spec(s, None) for w in some for s in ((w, 6, 6), (6, 6, w)))
-    yield from (Spec(s, None) for s in ((6, 6), (8, 8), (5, 5)))
+    yield from (Spec((2, w, 4, 4)) for w in some)
+    yield from (Spec((2, 4, 4, w)) for w in some)
+    yield from (Spec(s, None) for w in some for s in ((w, 4, 4), (4, 4, w)))
+    yield from (Spec(s, None) for s in ((6, 6), (8, 8), (4, 4)))
     yield from (Spec((n, 2, w), 1) for w in some)
     yield from (Spec((2, w, 6)) for w in some)
     yield from (Spec((2, 1, n, n)) for _ in (0,))
@@ -260,20 +265,28 @@ def _with_weights(names: list[str], kinds: list[str], first: list[Shape] | None)
     weights = [i for i, k in enumerate(kinds) if k == "weight"]
     count = len(weights)
     dims = [d, *([h] * (count - 1)), m] if count else [d]
-    datas = [(n, d), (d, n), (d,), (d, 1), (2, n, d), (2, d, 5, 5), (2, 5, 5, d), (d, 5, 5), (5, 5), (2, d, 6)]
-    for data in first or datas:
+    datas = [(n, d), (d, n), (d,), (d, 1), (2, n, d), (2, d, 4, 4), (2, 4, 4, d), (d, 4, 4), (4, 4), (2, d, 6)]
+    for late, data in itertools.product((False, True), first or datas):
         column = data in ((d, n), (d, 1))
         chained = [(dims[i + 1], dims[i]) if column else (dims[i], dims[i + 1]) for i in range(count)]
         tries: list[tuple[Shape, ...]] = [tuple(chained), tuple((b, a) for a, b in chained)]
-        if len(data) >= 3 or data == (5, 5):
+        if len(data) >= 3 or data == (4, 4):
             kernels: list[Shape] = [(m, d, 3, 3), (3, 3, d, m), (d, 3, 3), (3, 3), (2, 2), (m, d, 3), (m, 3, 3)]
             tries = [*(tries[:1] if len(data) == 3 else []), *((kernel,) * count for kernel in kernels), tries[0]]
         if count == 1:
             tries += [((d,),), ((d, 1),), ((1, d),), ((1,),), ((),)]
-        if count >= 2 or "hidden" in kinds:
+        if "hidden" in kinds:
+            recurrent = [((d, h), (h, h)), ((d, 4 * h), (h, 4 * h)), ((d, 3 * h), (h, 3 * h)), ((h, d), (h, h))]
+            recurrent += [((d, h), (h, h), (h, m)), ((h, d), (h, h), (m, h)), ((h, d + h),) * 4, ((d + h, h),) * 4]
+            recurrent += [((h, d + h), *((h, d + h),) * 3, (m, h)), ((d, h),) * 3 + ((h, h),) * 3, ((4 * h, d), (4 * h, h))]
+            recurrent += [((h, h), (h, d)), ((h, h), (h, d), (m, h)), ((d + h, h),), ((h, d + h),), ((d + h, 4 * h),)]
+            tries = [*(ws for ws in recurrent if len(ws) == count), *tries]
+        if late:
+            if count < 2:
+                continue
             pool = [(d, h), (h, h), (h, d), (h, m), (m, h), (d, m), (d, 4 * h), (h, 4 * h), (h, d + h), (m, d)]
             pool += [(4 * h, d), (4 * h, h)]
-            tries += itertools.islice(itertools.product(pool, repeat=count), 3000 if count < 4 else 30000)
+            tries = list(itertools.islice(itertools.product(pool, repeat=count), 1500))
         for ws in dict.fromkeys(tries):
             yield from _biased(names, kinds, data, ws, (n, h), column)
 
@@ -293,7 +306,8 @@ def _biased(names: list[str], kinds: list[str], data: Shape, ws: Any, hidden: Sh
     }
     styles = ["column", "", "row", "none"] if column else ["", "row", "column", "none", "deep"]
     has_small = any(k in ("bias", "scale") for k in kinds)
-    states = [(h, n), (h, 1)] if column else [(n, h), (h,), (h, 1)]
+    n = data[0] if len(data) == 3 else n
+    states = [(h, n), (h, 1)] if column else [(n, h), (h,), (h, 1), (data[1], h) if len(data) == 3 else (1, h)]
     for style in styles if has_small else [""]:
         for ends in (-1, 0) if has_small and ws else (-1,):
             for state in states if "hidden" in kinds else [()]:

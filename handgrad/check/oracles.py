@@ -20,6 +20,7 @@ at least 2u s.
 """
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,10 +38,11 @@ HAND, AUTOGRAD, COMPLEX = "hand backward", "autograd", "complex step"
 CENTRAL, TAYLOR, CERTIFIED = "central difference", "Taylor remainder", "certified bounds"
 SINGLE, DOUBLE = 2.0**-24, 2.0**-53
 ROUNDINGS = 8  # of the inputs, and of the last operations; a library function is within 4 ulp, that is 8u
-ENTRIES = 600  # numbers per case that are differenced one by one;
+ENTRIES = 600  # numbers per case that are differenced one by one; fewer where the code is slow;
 SAMPLE = 120  # of larger ops only so many, and directions through all
 DIRECTIONS = 4
 STEP = 1e-100  # of the complex step
+SLOW = 3.0  # seconds that the differences of one case may take
 REPEATS = 16  # calls that must give one output
 
 
@@ -71,6 +73,13 @@ class Point:
     dtype: np.dtype[Any]  # what the code computes in when it is given float64
     rng: np.random.Generator
     repeatable: bool
+    seconds: float = 0.0  # of one forward
+
+    @property
+    def entries(self) -> int:
+        """How many numbers are differenced one by one."""
+        calls = 2 * differences.LEVELS
+        return ENTRIES if self.seconds * calls * ENTRIES < SLOW else max(24, int(SLOW / (calls * self.seconds)))
 
     @property
     def names(self) -> list[str]:
@@ -106,9 +115,11 @@ def point(
     output = np.asarray(subject.forward(case, given))
     u = SINGLE if dtype == np.float32 else DOUBLE
     # Two masks of few numbers may be the same.
+    started = time.process_time()
     same = all(np.array_equal(output, subject.forward(case, given), equal_nan=True) for _ in range(REPEATS))
+    seconds = (time.process_time() - started) / REPEATS if same else 0.0
     above = np.asarray(upstream(rng, output.shape), np.float64)
-    p = Point(subject, case, above, output.astype(np.float64), np.zeros(output.size), u, dtype, rng, same)
+    p = Point(subject, case, above, output.astype(np.float64), np.zeros(output.size), u, dtype, rng, same, seconds)
     d = {name: rng.choice([-1.0, 1.0], a.shape) for name, a in case.values.items()}
     # Beside the case, and at two places, because a kink would be taken for noise; as far as the op's domain allows.
     measured: list[Float64] = []
@@ -208,12 +219,12 @@ def central(p: Point, names: list[str]) -> Differenced:
     """Differences along every entry, or a sample of them and random directions through all."""
     found = Differenced(Reading(CENTRAL), {}, {}, {}, {}, {}, {}, [], False)
     u = np.abs(p.upstream).ravel()
-    share = max(SAMPLE // max(len(names), 1), 1)
+    share = max(min(SAMPLE, p.entries) // max(len(names), 1), 1)
     total = sum(p.case.values[name].size for name in names)
     for name in names:
         x = p.case.values[name]
         chosen = np.arange(x.size)
-        if total > ENTRIES and x.size > share:
+        if total > p.entries and x.size > share:
             found.sampled = True
             chosen = np.sort(p.rng.choice(x.size, share, replace=False))
             _directions(p, name, found)
@@ -276,8 +287,8 @@ def complex_step(p: Point, names: list[str]) -> Reading:
     reading = Reading(COMPLEX)
     if p.dtype == np.float32:
         return Reading(COMPLEX, "the code rounds to float32")
-    if sum(p.case.values[name].size for name in names) > ENTRIES:
-        return Reading(COMPLEX, f"more than {ENTRIES} numbers")
+    if sum(p.case.values[name].size for name in names) > p.entries:
+        return Reading(COMPLEX, f"more than {p.entries} numbers")
     moved = shaken(p, p.unit)
     top = ROUNDINGS * p.unit * np.abs(p.upstream).max(initial=0.0) * p.size
     try:

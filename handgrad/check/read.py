@@ -7,6 +7,7 @@ that is right so far is taken, and judged by all oracles; if none is, the first 
 
 import sys
 import time
+import types
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,7 +22,7 @@ from handgrad.check.subject import Array, Case, CheckError, Subject, Values, ins
 from handgrad.check.written import STEP, Candidates, Ran, Written, affinity
 from handgrad.judge import structure
 
-PATIENCE = 12.0  # seconds for finding a reading
+PATIENCE = 5.0  # seconds for finding a reading
 RIGHT, UNSEEN, PARTLY, FITS, RUNS = 5, 4, 3, 2, 1
 
 
@@ -39,6 +40,8 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
     if isinstance(op, tuple) and len(op) == 2 and all(callable(f) for f in op):
         return list(of_functions(*op))
     op = structure.unwrap(op)
+    if isinstance(op, types.FunctionType | types.BuiltinFunctionType | types.MethodType):
+        return list(of_functions(op, None))
     if isinstance(op, type):
         try:
             op = instance(op)
@@ -92,21 +95,32 @@ class _Search:
     def __init__(self, found: list[Reading], shapes: Any, given: Any, seed: int, like: str) -> None:
         self.readings, self.shapes, self.given, self.seed, self.like = found, shapes, given, seed, like
         self.best: Found | None = None
+        self.doubt = ""  # that a net has the gradient of another loss than its own
+        self.hopeless: dict[Any, int] = {}  # shapes of the first argument that are unpacked into another number of axes
         self.last = 0  # the rank of the latest attempt
         self.errors: list[str] = []
         self.forwards: dict[Any, str] = {}  # what failed before
-        self.started = time.monotonic()
+        self.started = time.process_time()
 
     def run(self) -> Found:
         for reading in self.readings:
             if reading.tensors and self.best and self.best.rank >= FITS:
                 break
             for subject, layout, case in self.attempts(reading):
-                self.best = self.better(self.rank(subject, layout, case))
+                before, self.best = self.best, self.better(self.rank(subject, layout, case))
+                if self.best is not before and reading.formulas and before is not None and before.subject.reading.loss:
+                    self.doubt = (
+                        f"{reading.name}: {reading.backward.name if reading.backward else 'it'} has not the gradient of "
+                        f"{before.subject.reading.said.rpartition(' of ')[2]}, but {subject.said.rpartition(', ')[2]}"
+                    )
+                    if self.best and self.best.rank == RIGHT:  # of another loss than its own: of its own, perhaps, later
+                        self.best = before
                 if self.best and self.best.rank == RIGHT:
                     return self.best
-                if time.monotonic() - self.started > PATIENCE:
+                if time.process_time() - self.started > PATIENCE:
                     break
+        if self.doubt:
+            raise CheckError(self.doubt)
         if self.best is None:
             raise CheckError(self.errors[0] if self.errors else "it cannot be run")
         subject = self.best.subject
@@ -151,14 +165,18 @@ class _Search:
         names = [n for n in scout.arguments if n not in scout.targets]
         sizes = inputs.widths(source, tables)
         shapes = [a.shape for a in tables.values() if a.ndim == 2]
-        own = reading.target is not None and ("argument", reading.target) in reading.forward.slots
+        slots = (*reading.forward.slots, *(slot for _, slot in reading.forward.named))
+        own = reading.target is not None and ("argument", reading.target) in slots
         reached = 0
         for layout in inputs.layouts(names, sizes, self.shapes, shapes):
-            if reached >= FITS or time.monotonic() - self.started > PATIENCE:
+            if reached >= FITS or time.process_time() - self.started > PATIENCE:
                 return
-            if layout.single and reached >= RUNS and not (reading.kind == "net" and layout.column):
+            if layout.single and reached >= RUNS and not self.one_by_one(reading, layout):
                 continue
+            misfits = 0
             for at in self.targets(scout, layout, own, sizes, bool(tables)):
+                if misfits > 3:  # of what shape a gradient is, no target changes
+                    break
                 for variant in self.variants(scout, at):
                     try:
                         subject = Written(variant)
@@ -167,20 +185,59 @@ class _Search:
                     except Exception:
                         continue
                     yield subject, at, case
-                    reached = max(reached, self.last)
+                    # Gradients that are missing may be of another shape, because the code takes one sample at a time.
+                    misfits += self.last <= RUNS
+                    reached = max(reached, RUNS if self.last == UNSEEN and reading.kind == "net" else self.last)
+
+    def one_by_one(self, reading: Reading, layout: Layout) -> bool:
+        """Whether one sample is what the code is made for, though a batch runs forward."""
+        if reading.kind == "net" and layout.column:
+            return True
+        return not reading.takes_upstream and layout.scalar_bias
 
     def variants(self, scout: Written, at: Layout) -> Iterator[Reading]:
         """The reading itself; without an upstream, also as the mean of what it returns; the formulas of a loss."""
         reading = scout.reading
         if reading.formulas:
-            shape = at.prediction or ()
-            for text, formula in formulas(shape):
-                said = f"{reading.said}, as the gradient of {text}".lstrip(", ")
-                yield replace(reading, formula=formula, said=said, formulas=True)
+            yield from self.formula(reading, at)
             return
         yield reading
         if reading.target is not None and not reading.takes_upstream and reading.loss is None:
             yield replace(reading, reduction="mean", said=f"{reading.said}, of the mean of the losses".lstrip(", "))
+
+    def formula(self, reading: Reading, at: Layout) -> Iterator[Reading]:
+        """The reading with that loss of which most gradients are right."""
+        ways = list(formulas(at.prediction or ()))
+        subject = Written(replace(reading, formula=ways[0][1]))
+        try:
+            if self.given is not None:
+                case = next(iter(inputs.given(subject, self.given)))
+            else:
+                case = inputs.build(subject, at, "normal", np.random.default_rng([self.seed, 0]))
+            probe(subject, case)
+            slopes = _Slopes(subject, case, np.ones(()))
+            gradients = subject.backward(case, case.values, np.ones(()))
+            gradients = {n: g for n, g in gradients.items() if g is not None and np.shape(g) == case.values[n].shape}
+            outputs = {n: slopes.outputs(n) for n in gradients}
+            y = subject.given(case, case.values)[reading.target or ""]
+        except Exception as error:
+            self.errors.append(f"{subject.name}: backward failed: {one_line(error)}")
+            return
+        best = (0, "", ways[0][1])
+        for text, f in ways:
+            try:
+                right = sum(slopes.right(n, g, [_slope(f, o, y) for o in outputs[n]]) for n, g in gradients.items())
+            except Exception:
+                continue
+            if right > best[0]:
+                best = (right, text, f)
+        if best[0]:
+            yield replace(reading, formula=best[2], said=f"{reading.said}, as the gradient of {best[1]}".lstrip(", "))
+        else:
+            self.errors.append(
+                f"{reading.name}: {reading.said or 'backward'} takes a target, and its gradients are those of no loss "
+                "that is known here: give a function that returns the loss and its gradients, or a loss beside it"
+            )
 
     def targets(
         self, scout: Written, layout: Layout, own: bool, sizes: list[int], parameters: bool
@@ -213,12 +270,13 @@ class _Search:
             return
         predictions: list[Any] = [None]
         if parameters or len(layout.specs) > 1:
-            n = [s for spec in layout.specs.values() for s in spec.shape[:1]][:1] or [1]
-            ks = [*dict.fromkeys([*sizes, 2, 3])][:6]
-            predictions += [(n[0], k) for k in ks] + [
-                (k, layout.specs[next(iter(layout.specs))].shape[-1]) for k in ks[:4]
-            ]
-            predictions += [(n[0], 1), (n[0],)]
+            floats = [spec.shape for spec in layout.specs.values() if spec.shape and not spec.top]
+            data = [spec.shape for spec in layout.specs.values() if spec.batch is not None and spec.shape] or floats
+            rows = dict.fromkeys([s[0] for s in data] + [s[-1] for s in data if len(s) > 1])
+            ks = [*dict.fromkeys([*sizes, *(s[-1] for s in floats), 2, 3])][:6]
+            for n in rows:
+                predictions += [(n,), (n, 1), (1, n), *((n, k) for k in ks), *((k, n) for k in ks[:4])]
+            options = [(d, t) for d, t in inputs.KINDS if d == "any"]
         for prediction in dict.fromkeys(predictions):
             for domain, target in options:
                 at = replace(layout, domain=domain, target=target, prediction=prediction)
@@ -232,6 +290,8 @@ class _Search:
         key = (r.forward, scout.arguments, scout.targets, r.tensors, r.takes_upstream, *drawn)
         if key in self.forwards:
             return None
+        if at.specs and self.hopeless.get((r.forward, next(iter(at.specs.values())).shape), 0) > 3:
+            return None
         try:
             made = inputs.build(scout, at, "normal", np.random.default_rng([self.seed, 0]))
             out = scout.forward(made, made.values)
@@ -239,6 +299,9 @@ class _Search:
                 return out
             self.forwards[key] = f"{scout.name}: for {at} the output is not finite"
         except Exception as error:
+            if "unpack" in str(error) and at.specs:
+                first = next(iter(at.specs.values())).shape
+                self.hopeless[r.forward, first] = self.hopeless.get((r.forward, first), 0) + 1
             self.forwards[key] = (
                 f"{scout.name}.forward refuses every drawn input; for {at}: {one_line(error)}. "
                 "Give a shape, or the inputs"
@@ -304,9 +367,25 @@ def probe(subject: Written, case: Case) -> int:
         return RUNS
     if not any(np.any(g) for g in gradients.values()):
         return FITS
+    data = [n for n in gradients if n in case.arguments]
+    if data_is_given and all(right[n] for n in right if n not in data) and len(data) < len(right):
+        for n in [n for n in data if not right[n] and (subject.reading.loss or subject.reading.formulas)]:
+            del subject.picks[n], right[n]  # of what a net is given, courses leave out the factor of the loss
+            subject.constants.append(n)
     if all(right.values()):
         return UNSEEN if subject.unseen else RIGHT
     return PARTLY if any(right[n] and np.any(gradients[n]) for n in right) else FITS
+
+
+WIDTH = 2.0**-12
+
+
+def _central(at: list[float]) -> float:
+    return (at[0] - 8 * at[1] + 8 * at[2] - at[3]) / (12 * WIDTH)
+
+
+def _slope(loss: Any, outputs: list[Array], y: Array) -> float:
+    return _central([float(loss(o, y)) for o in outputs])
 
 
 class _Slopes:
@@ -330,18 +409,23 @@ class _Slopes:
             found = []
             for way in self.ways[name]:
                 at = [
-                    self.value({**self.case.values, name: self.case.values[name] + t * 2.0**-12 * way})
+                    self.value({**self.case.values, name: self.case.values[name] + t * WIDTH * way})
                     for t in (-2, -1, 1, 2)
                 ]
-                found.append((at[0] - 8 * at[1] + 8 * at[2] - at[3]) / (12 * 2.0**-12))
+                found.append(_central(at))
             self.known[name] = found
         return self.known[name]
+
+    def outputs(self, name: str) -> list[list[Array]]:
+        """What a net predicts at the four places on either side, for each of the two directions."""
+        at = [[self.case.values[name] + t * WIDTH * way for t in (-2, -1, 1, 2)] for way in self.ways[name]]
+        return [[self.subject.predicted(self.case, {**self.case.values, name: a}) for a in four] for four in at]
 
     def moves(self, name: str) -> bool:
         moved = {**self.case.values, name: self.case.values[name] * 1.125 + 0.0625}
         return self.value(moved) != self.value(self.case.values)
 
-    def right(self, name: str, g: Any) -> bool:
+    def right(self, name: str, g: Any, along: list[float] | None = None) -> bool:
         if g is None or np.shape(g) != self.case.values[name].shape:
             return False
         g = np.asarray(g, np.float64)
@@ -349,7 +433,7 @@ class _Slopes:
         slack = 2e-2 if g.dtype.itemsize < 8 or self.rough() else 1e-6
         return all(
             abs(float((g * way).sum()) - slope) <= slack * (size + abs(slope)) + 1e-9
-            for way, slope in zip(self.ways[name], self.along(name), strict=True)
+            for way, slope in zip(self.ways[name], along or self.along(name), strict=True)
         )
 
     def rough(self) -> bool:

@@ -182,7 +182,7 @@ def _choices(
     if is_upstream(name) and kind != "target":
         ways: list[Slot] = [("upstream", 0)]
         if target:
-            ways += [first, ("output", None)]
+            ways += [first, ("output", None), ("held", "output")]
         if not _needed(p):
             ways = [("upstream", 0), ("left out", None)]
         return ways
@@ -214,6 +214,8 @@ class Plain:
 def of_object(op: Any) -> Iterator[Reading]:
     """An object with two methods, one of which is the gradient of the other; or with a loss beside them."""
     forwards = [n for n in conventions.FORWARD if _has(op, n)]
+    if "calculate" in forwards:  # what is done with the losses that its forward gives
+        forwards = ["calculate"]
     backwards = [n for n in conventions.BACKWARD if _has(op, n)]
     together = list(_together(op))
     if not backwards or (forwards and forwards[0] in ("predict", "query") and together and "query" not in forwards):
@@ -245,6 +247,10 @@ def _guessed(f: Callable[..., Any], arguments: tuple[Argument, ...]) -> bool:
     """Whether several arguments of a backward have names that say nothing."""
     known = {bare(a.name) for a in arguments}
     names = [p.name for p in signature(f) if _needed(p)]
+    if len(names) > 1 and any(re.fullmatch(r"z\d*|net_?in\w*", bare(n)) and bare(n) not in known for n in names):
+        return True  # it is in the place of a value before the activation, perhaps
+    if len(names) > 1 and any(re.fullmatch(r"z\d*|net_?in\w*", bare(n)) and bare(n) not in known for n in names):
+        return True  # it is in the place of a value before the activation, perhaps
     return (
         len(
             [
@@ -349,7 +355,13 @@ def of_functions(f: Callable[..., Any], g: Callable[..., Any] | None) -> Iterato
     """A function and its gradient; or, alone, a function that returns both, or that has a flag for its derivative."""
     name = getattr(f, "__name__", type(f).__name__)
     space = getattr(f, "__globals__", {})
-    kept = _initial(space, [f, g])
+    for kept in _initial(space, [f, g]):
+        yield from _of_functions(f, g, name, space, kept)
+
+
+def _of_functions(
+    f: Callable[..., Any], g: Callable[..., Any] | None, name: str, space: dict[str, Any], kept: dict[str, Any]
+) -> Iterator[Reading]:
     if g is None:
         for p in signature(f):
             if not _needed(p) and bare(p.name) in conventions.FLAGS and p.default in (False, 0, None):
@@ -392,8 +404,8 @@ def _is_loss(name: str) -> bool:
     return name in conventions.LOSS or bool(re.fullmatch(r"(\w+_)?(cost|loss)(_function|_fn|_func)?", name.lower()))
 
 
-def _initial(space: dict[str, Any], functions: list[Any]) -> dict[str, Any]:
-    """Parameters that the module's own function makes, for the arguments that are such."""
+def _initial(space: dict[str, Any], functions: list[Any]) -> list[dict[str, Any]]:
+    """Parameters that the module's own function makes, for the arguments that are such: of one output, or of two."""
     names = [
         p.name
         for f in functions
@@ -402,19 +414,22 @@ def _initial(space: dict[str, Any], functions: list[Any]) -> dict[str, Any]:
         if role(p.name) == "kept" and (_needed(p) or p.default is None)
     ]
     if not names:
-        return {}
+        return [{}]
+    found = []
     for n, make in space.items():
         if isinstance(make, types.FunctionType) and re.match(conventions.INITIAL, n, re.IGNORECASE):
             count = len(required(make))
-            for sizes in ([[3, 4, 2]], [3, 4, 2], [[3, 4, 1]], [3, 4, 2, 2], [3, 2], [3], []):
+            for sizes in ([[3, 4, 1]], [3, 4, 1], [[3, 4, 2]], [3, 4, 2], [3, 4, 2, 2], [3, 2], [3], []):
                 if len(sizes) == count:
                     try:
                         made = make(*sizes)
                     except Exception:
                         continue
-                    return {bare(name): made for name in names}
+                    found.append({bare(name): made for name in names})
     held_here = [v for v in space.values() if isinstance(v, dict | list) and v and held.places({"": v})]
-    return {bare(name): space.get(name, held_here[0] if held_here else {}) for name in names} if held_here else {}
+    if held_here and not found:
+        found.append({bare(name): space.get(name, held_here[0]) for name in names})
+    return found or [{}]
 
 
 def _with(root: Namespace, kept: dict[str, Any]) -> Namespace:

@@ -190,6 +190,8 @@ class Written:
             return ran.outputs[0]
         if kind == "cache":
             return self._cache(ran)
+        if kind == "held":
+            return getattr(root, what)
         if kind == "kept":
             return root.globals[bare(what)]
         if kind == "rate":
@@ -279,6 +281,11 @@ class Written:
         given = self.given(case, values)
         dtype = next((a.dtype for a in values.values()), np.dtype(np.float64))
         return self.output(self.run(root, given), dtype)
+
+    def predicted(self, case: Case, values: Values) -> Array:
+        """The output of forward, before any loss of it."""
+        root, _ = self.fresh(case, values)
+        return held.plain(self.run(root, self.given(case, values)).outputs[0])
 
     def backward(self, case: Case, values: Values, upstream: Array) -> dict[str, Any]:
         root, places = self.fresh(case, values)
