@@ -36,6 +36,7 @@ FOUND = GradientCheck(
     kinks=13,
     unsure=17,
     draws=["the draw"],
+    checked={"w": (5, 7)},
     unseen=["unseen"],
     constants=["constant"],
     again="again",
@@ -45,9 +46,8 @@ FOUND = GradientCheck(
 )
 
 LINES = [
-    "TheName (the kind): WRONG, the gradient of w",
-    "NOT checked unseen: the output depends on it, no gradient was found",
-    "NOT checked constant: taken for a constant, no gradient was found",
+    "TheName (the kind): WRONG, the gradient of w; checked w (5, 7); NOT checked: unseen (no gradient found); "
+    "NOT checked: constant (taken for a constant)",
     'index      [3, 2] of shape (5, 7), inputs "the draw"; 11 of 35 numbers are wrong',
     "yours      1.25",
     "should be  2.5 ± 0.38 (says says one, says two)",
@@ -93,6 +93,7 @@ def test_every_field_stands_under_its_label_in_json():
         "numbers": 101,
         "kinks": 13,
         "cannot_tell": 17,
+        "checked": {"w": [5, 7]},
         "not_checked": ["unseen", "constant"],
         "inputs": ["the draw"],
         "findings": [

@@ -46,6 +46,7 @@ BACKWARD = _words(
 )
 LOSS = _words(
     """
+    costFunction J
     loss compute_loss cost compute_cost cost_function loss_function loss_fn calculate_loss calc_loss get_loss
     cross_entropy cross_entropy_loss cross_entropy_error binary_cross_entropy mse mse_loss mean_squared_error
     criterion objective error nll log_loss bce bce_loss
@@ -111,7 +112,7 @@ ROLES: tuple[tuple[str, str], ...] = (
     ("zero", r"pad(ding)?|axis"),
     (
         "sizes",
-        r"(input|in|hidden|output|out|num|n)_?(layer)?_?(size|dim|labels|classes|features|units|outputs|inputs|hidden|x|h|y)\w*|k|n_classes|num_classes",
+        r"(input|in|hidden|output|out|num|n)_?(layer)?_?(size|dim|labels|classes|features|units|outputs|inputs|hidden|x|h|y)\w*|n_classes|num_classes",
     ),
     ("optimizer", r"opt(imi[sz]er)?"),
     (
@@ -285,6 +286,8 @@ def formulas(shape: tuple[int, ...]) -> Iterator[tuple[str, Callable[[Any, Any],
     size = int(np.prod(shape)) if shape else 1
     counts = dict.fromkeys((1, *(shape[:1] or (1,)), *(shape[-1:] or (1,)), size))
     for text, family in FAMILIES:
+        if "softmax" in text and (len(shape) < 2 or shape[0 if "columns" in text else -1] == 1):
+            continue  # of a single number softmax is 1
         for count in counts:
             for factor in (1.0, 2.0, 0.5) if text.startswith("½") else (1.0,):
                 c = factor / count

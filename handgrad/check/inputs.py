@@ -150,8 +150,13 @@ class Layout:
     @property
     def single(self) -> bool:
         """Whether it is one sample, which hides what is summed over the samples."""
-        shape = next(iter(self.specs.values())).shape if self.specs else ()
-        return self.scalar_bias or (len(shape) < 2 and shape != (5,)) or (len(shape) == 2 and 1 in shape)
+        batches = [s.shape[s.batch] for s in self.specs.values() if s.batch is not None]
+        return bool(self.specs) and (self.scalar_bias or max(batches, default=1) == 1)
+
+    @property
+    def vector(self) -> bool:
+        """Whether the input is a vector."""
+        return len(next(iter(self.specs.values())).shape) == 1 if self.specs else False
 
     @property
     def scalar_bias(self) -> bool:
@@ -167,8 +172,8 @@ class Layout:
 
 
 PARTS = {
-    "weight": r"w(eights?|ts?)?\w*|\w*weights?\d*|kernels?|filters?|u[a-z]*\d*|v|theta|coefs?|wx|wh|whh|wxh|m|matrix"
-    r"|embeddings?|table|why",
+    "weight": r"w(eights?|ts?)?\w*|\w*weights?\d*|kernels?|filters?|u[a-z]*\d*|theta|coefs?|wx|wh|whh|wxh|m|matrix"
+    r"|embeddings?|table|why|nn_params|params?|thetas",
     "bias": r"b(ias(es)?)?\w*|\w*bias(es)?\d*|intercept",
     "scale": r"gamma\w*|beta\w*|scale|shift|g",
     "hidden": r"h\d*|prev_\w+|h_?prev\w*|\w*_prev|c|c_?prev|s_?prev|hprev|hidden\w*|state|h0|c0|a0|h_?t_?1|last_h"
@@ -232,6 +237,7 @@ def _singles(widths: list[int], first: list[Shape] | None) -> Iterator[Spec]:
     n = BATCH if BATCH not in some else BATCH + 1
     yield from (Spec((BATCH, w)) for w in some)
     yield from (Spec((w, n), 1) for w in some)
+    yield Spec((BATCH, 1))
     yield Spec((5,))
     yield from (Spec((w,), None) for w in some)
     yield from (Spec((w, 1), None) for w in some)
@@ -255,7 +261,7 @@ def _indices(tables: list[Shape]) -> Iterator[Spec]:
     """Whole numbers, for a table of embeddings."""
     for top in dict.fromkeys([min(max(s, default=3), 12) for s in tables] + [min(s, default=3) for s in tables] + [3]):
         if top > 1:
-            yield Spec((5,), None, top)
+            yield Spec((5,), 0, top)
             yield Spec((2, 3), 0, top)
 
 
@@ -274,11 +280,20 @@ def _with_weights(names: list[str], kinds: list[str], first: list[Shape] | None)
             kernels: list[Shape] = [(m, d, 3, 3), (3, 3, d, m), (d, 3, 3), (3, 3), (2, 2), (m, d, 3), (m, 3, 3)]
             tries = [*(tries[:1] if len(data) == 3 else []), *((kernel,) * count for kernel in kernels), tries[0]]
         if count == 1:
-            tries += [((d,),), ((d, 1),), ((1, d),), ((1,),), ((),)]
+            tries += [((d,),), ((d, 1),), ((1, d),), ((1,),), ((),), ((26,),), ((d + 1,),)]
         if "hidden" in kinds:
-            recurrent = [((d, h), (h, h)), ((d, 4 * h), (h, 4 * h)), ((d, 3 * h), (h, 3 * h)), ((h, d), (h, h))]
+            recurrent: list[tuple[Shape, ...]] = [
+                ((d, h), (h, h)),
+                ((d, 4 * h), (h, 4 * h)),
+                ((d, 3 * h), (h, 3 * h)),
+                ((h, d), (h, h)),
+            ]
             recurrent += [((d, h), (h, h), (h, m)), ((h, d), (h, h), (m, h)), ((h, d + h),) * 4, ((d + h, h),) * 4]
-            recurrent += [((h, d + h), *((h, d + h),) * 3, (m, h)), ((d, h),) * 3 + ((h, h),) * 3, ((4 * h, d), (4 * h, h))]
+            recurrent += [
+                ((h, d + h), *((h, d + h),) * 3, (m, h)),
+                ((d, h),) * 3 + ((h, h),) * 3,
+                ((4 * h, d), (4 * h, h)),
+            ]
             recurrent += [((h, h), (h, d)), ((h, h), (h, d), (m, h)), ((d + h, h),), ((h, d + h),), ((d + h, 4 * h),)]
             tries = [*(ws for ws in recurrent if len(ws) == count), *tries]
         if late:

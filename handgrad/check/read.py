@@ -5,6 +5,8 @@ shapes of what they belong to. Then they are held against differences along two 
 that is right so far is taken, and judged by all oracles; if none is, the first of those that came closest is.
 """
 
+import copy
+import itertools
 import sys
 import time
 import types
@@ -15,13 +17,14 @@ from typing import Any
 import numpy as np
 
 from handgrad.check import held, inputs
-from handgrad.check.conventions import formulas
+from handgrad.check.conventions import SETUP, formulas, role
 from handgrad.check.inputs import Layout
-from handgrad.check.readings import Reading, of_functions, of_object
-from handgrad.check.subject import Array, Case, CheckError, Subject, Values, instance, one_line
+from handgrad.check.readings import Plain, Reading, of_functions, of_object
+from handgrad.check.subject import Array, Case, CheckError, Subject, Values, instance, nudged, one_line, required
 from handgrad.check.written import STEP, Candidates, Ran, Written, affinity
 from handgrad.judge import structure
 
+SAME = 8  # targets in a row that are refused with the same words
 PATIENCE = 5.0  # seconds for finding a reading
 RIGHT, UNSEEN, PARTLY, FITS, RUNS = 5, 4, 3, 2, 1
 
@@ -50,6 +53,8 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
                 raise
             return found
     found = list(of_object(op))
+    if (made := _set_up(op)) is not None:
+        found += of_object(made)
     if not found and callable(op) and not isinstance(op, np.ufunc):
         found = list(of_functions(op, None))
     if found:
@@ -59,6 +64,24 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
         f"{role} must be an object with forward and backward, a pair (function, gradient), a torch.nn.Module or a "
         f"torch.autograd.Function; got {given}"
     )
+
+
+def _set_up(op: Any) -> Any:
+    """A copy of an object on which its own method made its parameters, as `layer.initialize(optimizer)`."""
+    for name in SETUP:
+        f = getattr(op, name, None)
+        if not callable(f) or isinstance(f, type):
+            continue
+        given = [Plain() if role(p.name) == "optimizer" else 3 for p in required(f)]
+        if len(given) > 2:
+            continue
+        try:
+            made = copy.deepcopy(op)
+            getattr(made, name)(*given)
+        except Exception:
+            continue
+        return made
+    return None
 
 
 @dataclass
@@ -95,6 +118,7 @@ class _Search:
     def __init__(self, found: list[Reading], shapes: Any, given: Any, seed: int, like: str) -> None:
         self.readings, self.shapes, self.given, self.seed, self.like = found, shapes, given, seed, like
         self.best: Found | None = None
+        self.why = ""  # the latest forward was refused
         self.doubt = ""  # that a net has the gradient of another loss than its own
         self.hopeless: dict[Any, int] = {}  # shapes of the first argument that are unpacked into another number of axes
         self.last = 0  # the rank of the latest attempt
@@ -109,11 +133,14 @@ class _Search:
             for subject, layout, case in self.attempts(reading):
                 before, self.best = self.best, self.better(self.rank(subject, layout, case))
                 if self.best is not before and reading.formulas and before is not None and before.subject.reading.loss:
+                    name = reading.backward.name if reading.backward else "it"
                     self.doubt = (
-                        f"{reading.name}: {reading.backward.name if reading.backward else 'it'} has not the gradient of "
+                        f"{reading.name}: {name} has not the gradient of "
                         f"{before.subject.reading.said.rpartition(' of ')[2]}, but {subject.said.rpartition(', ')[2]}"
                     )
-                    if self.best and self.best.rank == RIGHT:  # of another loss than its own: of its own, perhaps, later
+                    if (
+                        self.best and self.best.rank == RIGHT
+                    ):  # of another loss than its own: of its own, perhaps, later
                         self.best = before
                 if self.best and self.best.rank == RIGHT:
                     return self.best
@@ -187,13 +214,15 @@ class _Search:
                     yield subject, at, case
                     # Gradients that are missing may be of another shape, because the code takes one sample at a time.
                     misfits += self.last <= RUNS
-                    reached = max(reached, RUNS if self.last == UNSEEN and reading.kind == "net" else self.last)
+                    # Gradients that are missing may be of another shape, because the code takes one sample at a time.
+                    rank = RUNS if self.last == UNSEEN and reading.kind == "net" else self.last
+                    reached = max(reached, min(rank, 0) if layout.single else rank)
 
     def one_by_one(self, reading: Reading, layout: Layout) -> bool:
         """Whether one sample is what the code is made for, though a batch runs forward."""
         if reading.kind == "net" and layout.column:
             return True
-        return not reading.takes_upstream and layout.scalar_bias
+        return not reading.takes_upstream and (layout.scalar_bias or layout.vector)
 
     def variants(self, scout: Written, at: Layout) -> Iterator[Reading]:
         """The reading itself; without an upstream, also as the mean of what it returns; the formulas of a loss."""
@@ -277,17 +306,23 @@ class _Search:
             for n in rows:
                 predictions += [(n,), (n, 1), (1, n), *((n, k) for k in ks), *((k, n) for k in ks[:4])]
             options = [(d, t) for d, t in inputs.KINDS if d == "any"]
-        for prediction in dict.fromkeys(predictions):
-            for domain, target in options:
-                at = replace(layout, domain=domain, target=target, prediction=prediction)
-                if self.runs(scout, at) is not None:
-                    yield at
+        said: list[str] = []
+        for prediction, (domain, kind) in itertools.product(dict.fromkeys(predictions), options):
+            at = replace(layout, domain=domain, target=kind, prediction=prediction)
+            if self.runs(scout, at) is not None:
+                yield at
+                said = []
+            else:
+                said.append(self.why)
+                if len(said) > SAME and len(set(said)) == 1:
+                    return  # it is not the target that is refused
 
     def runs(self, scout: Written, at: Layout) -> Array | None:
         """The output of forward; None where it refuses the layout or gives no finite numbers."""
         r = scout.reading
         drawn = (str(at), at.domain, at.target, at.prediction)
-        key = (r.forward, scout.arguments, scout.targets, r.tensors, r.takes_upstream, *drawn)
+        self.why = ""
+        key = (id(r.root), r.forward, scout.arguments, scout.targets, r.tensors, r.takes_upstream, *drawn)
         if key in self.forwards:
             return None
         if at.specs and self.hopeless.get((r.forward, next(iter(at.specs.values())).shape), 0) > 3:
@@ -299,6 +334,7 @@ class _Search:
                 return out
             self.forwards[key] = f"{scout.name}: for {at} the output is not finite"
         except Exception as error:
+            self.why = str(error)
             if "unpack" in str(error) and at.specs:
                 first = next(iter(at.specs.values())).shape
                 self.hopeless[r.forward, first] = self.hopeless.get((r.forward, first), 0) + 1
@@ -346,8 +382,9 @@ def probe(subject: Written, case: Case) -> int:
     _match(subject, case, u, slopes)
     free = [n for n in case.values if n not in subject.picks and n not in subject.options]
     data_is_given = subject.reading.kind != "layer" or subject.reading.loss or subject.reading.formulas
-    subject.unseen = [n for n in free if n in dependent and not subject.loss]
-    subject.constants = [n for n in free if n in dependent and subject.loss]
+    options = subject.loss and not any(n in subject.picks for n in dependent)  # of a loss, as class weights
+    subject.unseen = [n for n in free if n in dependent and not options]
+    subject.constants = [n for n in free if n in dependent and options]
     moves = [n for n in free if n not in dependent and slopes.moves(n)]
     if data_is_given and (output.size == 1 or subject.reading.formulas) and subject.picks:
         subject.constants += [n for n in moves if n in case.arguments]
@@ -356,6 +393,10 @@ def probe(subject: Written, case: Case) -> int:
     for n in subject.options - set(subject.picks):
         subject.forget(n)
         case.values.pop(n, None)
+    for n in subject.constants if subject.loss else []:
+        if n in subject.parameters:
+            subject.forget(n)
+            case.values.pop(n, None)
     if not subject.picks:
         return RUNS
     gradients = subject.backward(case, case.values, u)
@@ -422,7 +463,7 @@ class _Slopes:
         return [[self.subject.predicted(self.case, {**self.case.values, name: a}) for a in four] for four in at]
 
     def moves(self, name: str) -> bool:
-        moved = {**self.case.values, name: self.case.values[name] * 1.125 + 0.0625}
+        moved = {**self.case.values, name: nudged(self.case.values[name])}
         return self.value(moved) != self.value(self.case.values)
 
     def right(self, name: str, g: Any, along: list[float] | None = None) -> bool:
@@ -430,7 +471,7 @@ class _Slopes:
             return False
         g = np.asarray(g, np.float64)
         size = float(np.sqrt((g**2).sum()))
-        slack = 2e-2 if g.dtype.itemsize < 8 or self.rough() else 1e-6
+        slack = 2e-2 if g.dtype.itemsize < 8 or self.rough() else 1e-5
         return all(
             abs(float((g * way).sum()) - slope) <= slack * (size + abs(slope)) + 1e-9
             for way, slope in zip(self.ways[name], along or self.along(name), strict=True)
@@ -458,7 +499,7 @@ def _warm(subject: Written, case: Case) -> None:
         if place is None:
             continue
         start = held.plain(place.get())
-        place.put(start * 1.125 + 0.0625)
+        place.put(nudged(start))
         try:
             moved = subject.output(subject.run(again, subject.given(case, case.values)), np.dtype(np.float64))
         except Exception:
@@ -489,7 +530,7 @@ def _parameters(subject: Written, case: Case) -> list[str]:
         root, _ = subject.fresh(case, arguments)
         place = held.places(root)[path]
         number = held.is_number(place.get())
-        place.put(value * 1.125 + 0.0625)
+        place.put(nudged(value))
         try:
             moved = subject.output(subject.run(root, subject.given(case, arguments)), np.dtype(np.float64))
             same = np.array_equal(moved, out, equal_nan=True)
@@ -541,7 +582,17 @@ def _match(subject: Written, case: Case, u: Array, slopes: _Slopes) -> None:
     paths = set(subject.paths.values())
     raw = subject.ask(root, ran, u)
     subject.still()
+    moved = {
+        n
+        for n, p in subject.paths.items()
+        if n in places and not np.array_equal(held.plain(places[n].get()), values[n], equal_nan=True)
+    }
     everything = subject.candidates(root, ran, raw)
+    floats = [a for a in subject.given(case, values).values() if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+    if subject.targets and subject.reading.backward and isinstance(raw, tuple) and 1 < len(floats) == len(raw):
+        theirs = [everything[f"return.{i}"].shape for i in range(len(raw)) if f"return.{i}" in everything]
+        if theirs == [a.shape for a in floats]:
+            raise CheckError(f"{subject.name}: backward returns a gradient of the target too")
     if raw is not None and not isinstance(raw, dict | list | tuple) and "return" not in everything:
         subject.refuse(raw)
     new = {
@@ -595,11 +646,16 @@ def _match(subject: Written, case: Case, u: Array, slopes: _Slopes) -> None:
         for n in [*arguments, *(n for n in values if n not in arguments)]
         if n not in picks and n not in subject.options
     ]
+    returned = [label for label in new if label == "return" or (label.startswith("return.") and label.count(".") == 1)]
+    if len(returned) == len(arguments) > 1 and all(pair in fits for pair in zip(arguments, returned, strict=True)):
+        picks |= {
+            n: label for n, label in zip(arguments, returned, strict=True) if n in rest and label in free(returned)
+        }
+        rest = [n for n in rest if n not in picks]
     for n in rest:
         if (by_value := next((label for label in free(new) if right(n, label)), None)) is not None:
             picks[n] = by_value
     rest = [n for n in rest if n not in picks]
-    returned = [label for label in new if label == "return" or (label.startswith("return.") and label.count(".") == 1)]
     missing = [n for n in arguments if n in rest]
     if "return" in returned and "return" in free(returned) and missing:
         fitting = [n for n in missing if (n, "return") in fits]
@@ -613,11 +669,6 @@ def _match(subject: Written, case: Case, u: Array, slopes: _Slopes) -> None:
                         picks[n] = taken
                 break
     rest = [n for n in rest if n not in picks]
-    moved = {
-        n
-        for n, p in subject.paths.items()
-        if n in places and not np.array_equal(held.plain(places[n].get()), values[n], equal_nan=True)
-    }
     for n in rest:
         if n in moved:
             picks[n] = STEP
@@ -626,6 +677,8 @@ def _match(subject: Written, case: Case, u: Array, slopes: _Slopes) -> None:
     rest = [n for n in rest if n not in picks]
     named = {label for s, _, _, label in ranked if s >= 3}
     for n in rest:
+        if n in arguments and not subject.reading.takes_upstream:
+            continue  # what is returned beside the gradients may have its shape by chance
         ways = [
             label for label in free(new) if (n, label) in fits and label not in named and everything[label].size > 1
         ]

@@ -112,6 +112,8 @@ def forward_step(name: str, f: Callable[..., Any], targets: bool = False) -> tup
             slot = ("fixed", 0.1 if kind == "rate" else conventions.FIXED[kind])
         elif kind == "options":
             slot = ("fixed", conventions.Settings())
+        elif kind == "sizes":
+            slot = ("fixed", 3 if "in" in bare(p.name)[:2] else 4 if "hid" in bare(p.name) else 2)
         elif kind == "kept":
             slot = ("kept", p.name)
         else:
@@ -124,10 +126,14 @@ def forward_step(name: str, f: Callable[..., Any], targets: bool = False) -> tup
 
 
 def backward_steps(
-    name: str, f: Callable[..., Any], arguments: tuple[Argument, ...], kept: tuple[str, ...] = ()
+    name: str,
+    f: Callable[..., Any],
+    arguments: tuple[Argument, ...],
+    kept: tuple[str, ...] = (),
+    shared: set[str] | None = None,
 ) -> Iterator[tuple[Step, tuple[Argument, ...]]]:
     """The ways to call a backward, and the arguments that it needs beside those of forward."""
-    parameters = [p for p in signature(f) if _needed(p) or _wanted(p)]
+    parameters = [p for p in signature(f) if _needed(p) or (_wanted(p) and p.name not in (shared or ()))]
     ways = [_choices(p, arguments, parameters, kept) for p in parameters]
     for combination in itertools.islice(itertools.product(*ways), BINDINGS):
         slots: list[Slot] = []
@@ -192,7 +198,7 @@ def _choices(
     if kind == "pred":
         return [("output", None), data] if not target else [data, ("output", None)]
     if len(beside) > 1:
-        later = [q for q in beside if is_upstream(q.name)]
+        later = [q for q in beside if is_upstream(q.name)] or re.fullmatch(r"x|inp(ut)?s?", bare(name))
         return [data, ("output", None)] if later else [("upstream", 0), data, ("output", None), ("cache", None)]
     return [data, ("output", None), ("upstream", 0)] if kind == "data" else [("upstream", 0), data, ("output", None)]
 
@@ -220,10 +226,27 @@ def of_object(op: Any) -> Iterator[Reading]:
     together = list(_together(op))
     if not backwards or (forwards and forwards[0] in ("predict", "query") and together and "query" not in forwards):
         yield from together
-    for f, b in _couples(forwards, backwards):
+    beside = list(_beside(op))
+    for f, b in dict.fromkeys([*beside, *_couples(forwards, backwards)]):
         yield from _pair(op, op, f, b, type(op).__name__ if not isinstance(op, type) else op.__name__)
     if backwards:
         yield from together
+
+
+def _beside(op: Any) -> Iterator[tuple[str, str]]:
+    """A method and its gradient by its name, `costFunction` and `costFunctionPrime`; a loss and a gradient of the same
+    arguments."""
+    names = [n for n in dir(op) if not n.startswith("_") and _has(op, n)]
+    for n in names:
+        for pattern in conventions.BESIDE:
+            if pattern.format(n) in names and n in conventions.LOSS:
+                yield n, pattern.format(n)
+    for n in conventions.LOSS:
+        for b in ("gradient", "grad", "gradients", "compute_gradients", "derivative"):
+            if n in names and b in names:
+                mine, theirs = ([p.name for p in signature(getattr(op, m)) if _needed(p)] for m in (n, b))
+                if mine == theirs:
+                    yield n, b
 
 
 def _couples(forwards: list[str], backwards: list[str]) -> Iterator[tuple[str, str]]:
@@ -269,8 +292,14 @@ DATA = conventions.ROLES[-1][1]
 def _pair(op: Any, root: Any, f: str, b: str, name: str) -> Iterator[Reading]:
     forward, arguments = forward_step(f, getattr(op, f))
     two = len([a for a in arguments if a.role in ("data", "pred", "target")]) == 2
-    for order in _orders(arguments):
-        for backward, new in backward_steps(b, getattr(op, b), order):
+    shared = {p.name for p in signature(getattr(op, f))}
+    variables = [_all_data(arguments)] if two and any(a.role == "target" for a in arguments) else []
+    for order in (*variables, *_orders(arguments)):
+        for backward, new in backward_steps(b, getattr(op, b), order, (), shared):
+            up = "upstream" in {kind for kind, _ in backward.slots}
+            guess = order in variables or [a.role for a in order] != [a.role for a in arguments]
+            if guess and up != (order in variables):
+                continue  # with a gradient from above all arguments are variables; without, one is the target
             loss = "upstream" not in backward.kinds and two and not new
             base = Reading(
                 name,
@@ -321,15 +350,23 @@ def _loss_steps(name: str, f: Callable[..., Any]) -> Iterator[Step]:
 
 
 def _orders(arguments: tuple[Argument, ...]) -> Iterator[tuple[Argument, ...]]:
-    """Which of two arguments is the target: as the names say, and the other way round."""
-    yield arguments
-    if len(arguments) == 2:
-        roles = [a.role for a in arguments]
-        if roles == ["target", "target"] or "target" not in roles:
-            yield tuple(replace(a, role=r) for a, r in zip(arguments, ("pred", "target"), strict=True))
-            yield tuple(replace(a, role=r) for a, r in zip(arguments, ("target", "pred"), strict=True))
-        else:
-            yield tuple(replace(a, role="pred" if a.role == "target" else "target") for a in arguments)
+    """Which of two arguments is the target. Names decide; where they do not, both are tried."""
+    roles = [a.role for a in arguments]
+    if len(arguments) != 2 or sorted(roles) in (["pred", "target"], ["data", "target"]):
+        yield arguments
+        return
+    weak = [bare(a.name) == "y" for a in arguments]
+    ways = [("pred", "target"), ("target", "pred")]
+    if roles == ["target", "target"] and weak[0] != weak[1]:
+        ways = ways[:1] if weak[0] else ways[1:]  # (y, t): y is what is predicted
+    elif roles != ["target", "target"]:
+        yield arguments
+    for way in ways:
+        yield tuple(replace(a, role=r) for a, r in zip(arguments, way, strict=True))
+
+
+def _all_data(arguments: tuple[Argument, ...]) -> tuple[Argument, ...]:
+    return tuple(replace(a, role="data") for a in arguments)
 
 
 def _said(f: str, b: Step, arguments: tuple[Argument, ...]) -> str:
@@ -385,7 +422,7 @@ def _of_functions(
     root = _with(Namespace(**functions), kept)
     ways = [arguments] if not losses or len(arguments) != 2 else [*_orders(arguments)]
     for order in list(_orders(arguments)) if len(arguments) == 2 else ways:
-        for backward, new in backward_steps("g", g, order, tuple(kept)):
+        for backward, new in backward_steps("g", g, order, tuple(kept), {p.name for p in signature(f)}):
             said = _said(name, replace(backward, name=getattr(g, "__name__", "gradient")), (*order, *new))
             base = Reading(
                 name, "function", f, root, (*order, *new), forward, backward, said=said, guessed=_guessed(g, order)

@@ -82,6 +82,7 @@ class GradientCheck:
     kinks: int = 0
     unsure: int = 0
     draws: list[str] = field(default_factory=list)
+    checked: dict[str, tuple[int, ...]] = field(default_factory=dict)  # the variables that were looked at: their shapes
     unseen: list[str] = field(default_factory=list)  # what the output depends on, without a gradient
     constants: list[str] = field(default_factory=list)  # and what is taken for a target or an option
     misled: list[str] = field(default_factory=list)  # where the reference's own gradient is wrong
@@ -113,11 +114,7 @@ class GradientCheck:
 
     def render(self) -> str:
         """At most 25 lines."""
-        lines = [self._title()]
-        if self.unseen:
-            lines.append(f"  NOT checked {', '.join(self.unseen)}: the output depends on it, no gradient was found")
-        if self.constants:
-            lines.append(f"  NOT checked {', '.join(self.constants)}: taken for a constant, no gradient was found")
+        lines = [f"{self._title()}{self._looked_at()}"]
         for finding in self.findings[:1]:
             lines += finding.lines()
         if rest := [f.tensor for f in self.findings[1:] if f.tensor != self.findings[0].tensor]:
@@ -155,6 +152,7 @@ class GradientCheck:
             "numbers": self.numbers,
             "kinks": self.kinks,
             "cannot_tell": self.unsure,
+            "checked": {name: list(shape) for name, shape in self.checked.items()},
             "not_checked": self.unseen + self.constants,
             "inputs": self.draws,
             "oracles": [
@@ -200,6 +198,15 @@ class GradientCheck:
             return f"{head}: the gradients agree ({counts})"
         return f"{head}: CANNOT TELL ({counts})"
 
+    def _looked_at(self) -> str:
+        """What was checked, by name and shape, and what was not."""
+        text = f"; checked {_few([f'{n} {s}' for n, s in self.checked.items()])}" if self.checked else ""
+        if self.unseen:
+            text += f"; NOT checked: {_few(self.unseen)} (no gradient found)"
+        if self.constants:
+            text += f"; NOT checked: {_few(self.constants)} (taken for a constant)"
+        return text
+
     def _table(self) -> list[str]:
         if not self.table:
             return []
@@ -216,6 +223,13 @@ class GradientCheck:
                 sure = f"{row.sure:>9.0e}" if np.isfinite(row.sure) else f"{'—':>9}"
                 lines.append(f"  {row.oracle:<19}{sure}{cells}")
         return lines
+
+
+MANY = 8  # names in the first line
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:MANY]) + (f" and {len(names) - MANY} more" if names[MANY:] else "")
 
 
 def _cell(row: Row, name: str) -> str:

@@ -150,6 +150,8 @@ class Written:
         ups = sum(kind == "upstream" for kind, _ in r.backward.slots) if r.backward else 1
         ran.outputs, ran.memory, ran.listed = self._split(raw, max(ups, 1), root)
         ran.value = ran.outputs
+        if r.backward is None and np.size(held.plain(ran.outputs[0])) != 1:
+            raise CheckError(f"{self.name}: {r.forward.name} must return a loss, one number, beside its gradients")
         if r.loss is not None:
             value = self._call(root, r.loss, ran)
             ran.value = [value[0] if isinstance(value, tuple) else value]
@@ -470,8 +472,8 @@ def flat(value: Any, label: str) -> Iterator[tuple[str, Array]]:
             yield from flat(entry, f"{label}.{i}")
 
 
-def contract(d: Array, upstream: Array, shape: tuple[int, ...]) -> Array:
-    """Σ upstream · derivative, for a derivative in one of the ways it may be written."""
+def contract(d: Array, upstream: Array, shape: tuple[int, ...]) -> Array | None:
+    """Σ upstream · derivative, for a derivative in one of the ways it may be written; None: it is in none of them."""
     if upstream.size == 1 and d.shape == shape:
         return np.asarray(upstream.reshape(()) * d)
     if d.shape == upstream.shape + shape:
@@ -482,7 +484,13 @@ def contract(d: Array, upstream: Array, shape: tuple[int, ...]) -> Array:
         return np.asarray(np.einsum("ni,nij->nj", upstream, d))
     if upstream.ndim == 1 and d.shape == shape and shape[:1] == upstream.shape:  # one loss for each row
         return np.asarray(upstream.reshape(-1, *([1] * (len(shape) - 1))) * d)
-    return d
+    if (
+        upstream.ndim == d.ndim
+        and d.shape == shape
+        and all(a in (1, b) for a, b in zip(upstream.shape, shape, strict=True))
+    ):
+        return np.asarray(upstream * d)
+    return d if upstream.size == 1 else None
 
 
 # --- which candidate is whose -----------------------------------------------------------------------------------------

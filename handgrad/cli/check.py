@@ -17,7 +17,13 @@ def check_command(
     like: Annotated[
         str | None, typer.Option(metavar="NAME", help="The same by someone else, as torch.nn.SiLU.")
     ] = None,
-    shape: Annotated[str | None, typer.Option(metavar="N,N", help="Of the drawn input, as in 4,3.")] = None,
+    shape: Annotated[
+        list[str] | None, typer.Option(metavar="N,N", help="Of the drawn input, as in 4,3; once for each argument.")
+    ] = None,
+    inputs: Annotated[
+        str | None, typer.Option(metavar="FILE:NAME", help="The inputs: an array, a tuple of arrays, or a function.")
+    ] = None,
+    only: Annotated[str | None, typer.Option(metavar="NAME,…", help="Look at these variables alone.")] = None,
     dtype: Dtype = None,
     seed: Annotated[int, option("seed", options.seed, "N", "Of the drawn inputs.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
@@ -30,6 +36,6 @@ def check_command(
     from handgrad.check.surroundings import prints_aside
 
     with refusing(kinds=(CheckError,)), prints_aside():
-        found = check_file(target, like, shape, dtype, seed)
+        found = check_file(target, like, shape, dtype, seed, inputs, only)
     print(found.to_json() if json else printable(found.render()))
     return found.exit_code

@@ -1,0 +1,323 @@
+"""Public styles of hand-written gradients, as they stand: of each a right one and a wrong one.
+
+A row is a style: code, the target for the right one, and the one for the wrong one. One body runs over the table.
+"""
+
+import textwrap
+
+import pytest
+
+from handgrad.check import check_file
+
+HEAD = "import numpy as np\n\n"
+
+# Code, the right target, the wrong target.
+STYLES = {
+    "(out, cache)": (
+        """
+        def affine_forward(x, w, b):
+            return x @ w + b, (x, w, b)
+        def affine_backward(dout, cache):
+            x, w, b = cache
+            return dout @ w.T, x.T @ dout, dout.sum(0)
+        def affine_bad(dout, cache):
+            x, w, b = cache
+            return dout @ w.T, x.T @ dout, dout.sum()
+        """,
+        "affine_forward",
+        "affine_forward,affine_bad",
+    ),
+    "a loss with its gradient": (
+        """
+        def svm_loss(x, y):
+            n = len(x)
+            m = np.maximum(0, x - x[np.arange(n), y][:, None] + 1)
+            m[np.arange(n), y] = 0
+            d = (m > 0) * 1.0
+            d[np.arange(n), y] -= (m > 0).sum(1)
+            return m.sum() / n, d / n
+        def bad(x, y):
+            loss, d = svm_loss(x, y)
+            return loss, d * len(x)
+        """,
+        "svm_loss",
+        "bad",
+    ),
+    "loss(X, y) of a net, with a dict of gradients": (
+        """
+        class Net:
+            factor = 1
+            def __init__(self):
+                self.params = {"W1": np.linspace(-1, 1, 12).reshape(3, 4), "W2": np.linspace(-1, 2, 8).reshape(4, 2)}
+            def loss(self, X, y=None):
+                h = np.tanh(X @ self.params["W1"])
+                s = h @ self.params["W2"]
+                if y is None:
+                    return s
+                p = np.exp(s) / np.exp(s).sum(1, keepdims=True)
+                d = (p - np.eye(2)[y]) / len(X)
+                g = {"W2": h.T @ d, "W1": self.factor * X.T @ (d @ self.params["W2"].T * (1 - h**2))}
+                return -np.log(p[np.arange(len(X)), y]).mean(), g
+        class Bad(Net):
+            factor = 2
+        """,
+        "Net",
+        "Bad",
+    ),
+    "backprop(x, y), one column at a time": (
+        """
+        def s(z): return 1 / (1 + np.exp(-z))
+        class Network:
+            inner = True
+            def __init__(self):
+                self.biases = [np.zeros((4, 1)), np.zeros((2, 1))]
+                self.weights = [np.linspace(-1, 1, 12).reshape(4, 3), np.linspace(-1, 2, 8).reshape(2, 4)]
+            def feedforward(self, a):
+                for b, w in zip(self.biases, self.weights):
+                    a = s(w @ a + b)
+                return a
+            def backprop(self, x, y):
+                h = s(self.weights[0] @ x + self.biases[0])
+                o = s(self.weights[1] @ h + self.biases[1])
+                d = (o - y) * o * (1 - o)
+                e = self.weights[1].T @ d * (h * (1 - h) if self.inner else 1)
+                return [e, d], [e @ x.T, d @ h.T]
+        class Bad(Network):
+            inner = False
+        """,
+        "Network",
+        "Bad",
+    ),
+    "backward(grad, lr) that steps, one row at a time": (
+        """
+        class Layer:
+            factor = 1
+            def __init__(self):
+                self.weights, self.bias = np.linspace(-1, 1, 6).reshape(3, 2), np.zeros((1, 2))
+            def forward(self, x):
+                self.x = x
+                return x @ self.weights + self.bias
+            def backward(self, error, learning_rate):
+                d = error @ self.weights.T
+                self.weights -= self.factor * learning_rate * self.x.T @ error
+                self.bias -= learning_rate * error
+                return d
+        class Bad(Layer):
+            factor = 2
+        """,
+        "Layer",
+        "Bad",
+    ),
+    "self.output and self.dinputs": (
+        """
+        class Dense:
+            factor = 1
+            def __init__(self):
+                self.weights, self.biases = np.linspace(-1, 1, 6).reshape(3, 2), np.zeros((1, 2))
+            def forward(self, inputs):
+                self.inputs = inputs
+                self.output = inputs @ self.weights + self.biases
+            def backward(self, dvalues):
+                self.dweights = self.factor * self.inputs.T @ dvalues
+                self.dbiases = dvalues.sum(0, keepdims=True)
+                self.dinputs = dvalues @ self.weights.T
+        class Bad(Dense):
+            factor = 0.5
+        """,
+        "Dense",
+        "Bad",
+    ),
+    "losses of rows, and their mean": (
+        """
+        class Mse:
+            factor = 1
+            def calculate(self, output, y):
+                return self.forward(output, y).mean()
+            def forward(self, y_pred, y_true):
+                return ((y_true - y_pred) ** 2).mean(axis=-1)
+            def backward(self, dvalues, y_true):
+                self.dinputs = -2 * (y_true - dvalues) / dvalues.size * self.factor
+        class Bad(Mse):
+            factor = 3
+        """,
+        "Mse",
+        "Bad",
+    ),
+    "a small number in the logarithm": (
+        """
+        class Entropy:
+            factor = 1
+            def forward(self, x, t):
+                e = np.exp(x - x.max(1, keepdims=True))
+                self.y, self.t = e / e.sum(1, keepdims=True), t
+                return -(t * np.log(self.y + 1e-7)).sum() / len(x)
+            def backward(self, dout=1):
+                return self.factor * dout * (self.y - self.t) / len(self.t)
+        class Bad(Entropy):
+            factor = 1.001
+        """,
+        "Entropy",
+        "Bad",
+    ),
+    "loss and gradient, the target first": (
+        """
+        class Square:
+            sign = -1
+            def loss(self, y, y_pred):
+                return 0.5 * (y - y_pred) ** 2
+            def gradient(self, y, y_pred):
+                return self.sign * (y - y_pred)
+        class Bad(Square):
+            sign = 1
+        """,
+        "Square",
+        "Bad",
+    ),
+    "a flag for the derivative": (
+        """
+        def nonlin(x, deriv=False):
+            return x * (1 - x) if deriv else 1 / (1 + np.exp(-x))
+        def bad(x, deriv=False):
+            return x * (2 - x) if deriv else 1 / (1 + np.exp(-x))
+        """,
+        "nonlin",
+        "bad",
+    ),
+    "parameters that an own function makes, and a cost": (
+        """
+        def initialize_parameters(n_x, n_h, n_y):
+            r = np.random.RandomState(0)
+            return {"W1": r.randn(n_h, n_x), "b1": np.zeros((n_h, 1)), "W2": r.randn(n_y, n_h)}
+        def forward_propagation(X, parameters):
+            A1 = np.tanh(parameters["W1"] @ X + parameters["b1"])
+            A2 = 1 / (1 + np.exp(-parameters["W2"] @ A1))
+            return A2, {"A1": A1, "A2": A2}
+        def compute_cost(A2, Y):
+            return -(Y * np.log(A2) + (1 - Y) * np.log(1 - A2)).sum() / Y.shape[1]
+        def backward_propagation(parameters, cache, X, Y):
+            m = X.shape[1]
+            d = cache["A2"] - Y
+            e = parameters["W2"].T @ d * (1 - cache["A1"] ** 2)
+            return {"dW1": e @ X.T / m, "db1": e.sum(1, keepdims=True) / m, "dW2": d @ cache["A1"].T / m}
+        def bad(parameters, cache, X, Y):
+            g = backward_propagation(parameters, cache, X, Y)
+            return g | {"db1": g["db1"] * X.shape[1]}
+        """,
+        "backward_propagation",
+        "forward_propagation,bad",
+    ),
+    "numbers of the module, in a script that trains": (
+        """
+        W, b = np.linspace(-1, 1, 6).reshape(3, 2), np.zeros(2)
+        def lossFun(x, y, factor=1):
+            d = x @ W + b - y
+            return 0.5 * (d**2).sum(), factor * x.T @ d, d.sum(0)
+        def bad(x, y):
+            return lossFun(x, y, 2)
+        while True:
+            raise SystemExit
+        """,
+        "lossFun",
+        "bad",
+    ),
+    "whole numbers and a table": (
+        """
+        class Embedding:
+            adds = True
+            def __init__(self):
+                self.params, self.grads = [np.linspace(-1, 1, 18).reshape(6, 3)], [np.zeros((6, 3))]
+            def forward(self, idx):
+                self.idx = idx
+                return self.params[0][idx]
+            def backward(self, dout):
+                self.grads[0][...] = 0
+                if self.adds:
+                    np.add.at(self.grads[0], self.idx, dout)
+                else:
+                    self.grads[0][self.idx] = dout
+        class Bad(Embedding):
+            adds = False
+        """,
+        "Embedding",
+        "Bad",
+    ),
+    "several inputs and outputs": (
+        """
+        def step_forward(x, prev_h, prev_c, Wx, Wh, b):
+            a = np.tanh(x @ Wx + prev_h @ Wh + b)
+            return a, prev_c + a, (x, prev_h, Wx, Wh, a)
+        def step_backward(dnext_h, dnext_c, cache, uses=True):
+            x, prev_h, Wx, Wh, a = cache
+            d = (dnext_h + (dnext_c if uses else 0)) * (1 - a**2)
+            return d @ Wx.T, d @ Wh.T, dnext_c, x.T @ d, prev_h.T @ d, d.sum(0)
+        def bad(dnext_h, dnext_c, cache):
+            return step_backward(dnext_h, dnext_c, cache, False)
+        """,
+        "step_forward",
+        "step_forward,bad",
+    ),
+    "a cost in SciPy's style": (
+        """
+        def cost(theta, X, y):
+            h = 1 / (1 + np.exp(-X @ theta))
+            return -(y @ np.log(h) + (1 - y) @ np.log(1 - h)) / len(y)
+        def gradient(theta, X, y):
+            return X.T @ (1 / (1 + np.exp(-X @ theta)) - y) / len(y)
+        def bad(theta, X, y):
+            return -gradient(theta, X, y)
+        """,
+        "cost",
+        "cost,bad",
+    ),
+    "tensors with .g": (
+        """
+        import torch
+        class Lin:
+            factor = 1
+            def __init__(self):
+                self.w, self.b = torch.linspace(-1, 1, 6).reshape(3, 2), torch.zeros(2)
+            def __call__(self, inp):
+                self.inp, self.out = inp, inp @ self.w + self.b
+                return self.out
+            def backward(self):
+                self.inp.g = self.out.g @ self.w.t()
+                self.w.g = self.factor * self.inp.t() @ self.out.g
+                self.b.g = self.out.g.sum(0)
+        class Bad(Lin):
+            factor = 2
+        """,
+        "Lin",
+        "Bad",
+    ),
+    "layers that an optimizer is given to": (
+        """
+        class Dense:
+            factor = 1
+            def __init__(self):
+                self.W = None
+            def initialize(self, optimizer):
+                self.W, self.opt = np.linspace(-1, 1, 6).reshape(3, 2), optimizer
+            def forward_pass(self, X, training=True):
+                self.x = X
+                return X @ self.W + 0 * X.sum()
+            def backward_pass(self, accum_grad):
+                W = self.W
+                self.W = self.opt.update(self.W, self.factor * self.x.T @ accum_grad)
+                return accum_grad @ W.T
+        class Bad(Dense):
+            factor = 2
+        """,
+        "Dense",
+        "Bad",
+    ),
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_style_is_understood(style, tmp_path):
+    code, right, wrong = STYLES[style]
+    (tmp_path / "mine.py").write_text(HEAD + textwrap.dedent(code), encoding="utf-8")
+    for target, status in ((right, "agree"), (wrong, "wrong")):
+        found = check_file(f"{tmp_path / 'mine.py'}:{target}")
+        assert found.status == status, found.render()
+        assert "checked" in found.render().split("\n")[0]
