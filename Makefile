@@ -16,7 +16,7 @@ help:
 	@echo 'make bench     time both sides and their peers, about 20 minutes (ARGS=--quick for 2)'
 	@echo 'make performance  write docs/performance.md from benchmarks/results/'
 	@echo 'make test      lint, types and every test'
-	@echo 'make thorough  every test on new examples, ten times as many (hours); prints its seed, SEED=1234 repeats it'
+	@echo 'make thorough  every test on new examples, ten times as many (slow); prints its seed, SEED=1234 repeats it'
 	@echo '               (ARGS=parity_tests/test_parity.py for the front door alone)'
 	@echo 'make alarms    judge $(N) random correct nets in each dtype: no verdict may be "wrong" (N=1000 for fewer)'
 	@echo 'make fuzz      play hostile programs on both sides until $(N) calls are compared: accepted or refused alike (N=10000 for fewer)'
