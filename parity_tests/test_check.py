@@ -575,6 +575,24 @@ def test_code_in_float32_only_is_not_accused(name):
     assert check_gradients(only_float32(f, lambda x: 1.02 * derivative(x) + np.float32(0.01))).status == "wrong"
 
 
+@pytest.mark.parametrize(
+    ("rounds", "words"),
+    [
+        (lambda a: a.astype(np.float16).astype(a.dtype), "it computes in float16"),
+        (lambda a: torch.tensor(a).bfloat16().to(torch.float64).numpy(), "it computes in bfloat16"),
+        (lambda a: np.round(a, 2), "it computes in steps of 1e-2"),
+    ],
+)
+def test_code_that_rounds_below_float32_is_not_accused(rounds, words):
+    def forward(self, x):
+        self.x = x
+        return rounds(x**2)
+
+    found = check_gradients(layer(forward, lambda self, g: 2 * self.x * g), dtype="float64")
+    assert found.status == "cannot tell"
+    assert words in found.render()
+
+
 def test_rounding_is_not_taken_for_float32():
     text = check_gradients(layer(lambda self, x: np.round(x), lambda self, g: g)).render()
     assert "WRONG" in text

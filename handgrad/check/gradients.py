@@ -123,6 +123,7 @@ class _Check:
         self.kinks: list[dict[str, Flags]] = []
         self.judged: list[Judged] = []
         self.taylor: list[oracles.Taylor] = []
+        self.coarse = ""  # what the code rounds to, less than float32
         self.unsure_single = 0  # numbers of the float32 pass that cannot be told
 
     def run(self) -> GradientCheck:
@@ -208,6 +209,10 @@ class _Check:
             return
         if not p.repeatable:
             answer.remarks.append(f'inputs "{case.draw}" are not judged: forward is random, two calls differ')
+            return
+        self.coarse = self.coarse or oracles.coarse(p)
+        if self.coarse:
+            answer.remarks.append(f"cannot tell: it computes in {self.coarse}, in which differences show no slope")
             return
         if p.dtype == np.float32:
             answer.remarks.append("the code computes in float32 even when given float64, and is judged as that")

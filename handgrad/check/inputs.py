@@ -148,10 +148,14 @@ class Layout:
     prediction: Shape | None = None
 
     @property
-    def single(self) -> bool:
+    def one(self) -> bool:
         """Whether it is one sample, which hides what is summed over the samples."""
         batches = [s.shape[s.batch] for s in self.specs.values() if s.batch is not None]
-        return bool(self.specs) and (self.scalar_bias or max(batches, default=1) == 1)
+        return bool(self.specs) and max(batches, default=1) == 1
+
+    @property
+    def single(self) -> bool:
+        return self.one or self.scalar_bias
 
     @property
     def vector(self) -> bool:

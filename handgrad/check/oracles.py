@@ -161,6 +161,22 @@ def _working(subject: Subject, case: Case) -> np.dtype[Any]:
     return single if blind and not blunt and not np.array_equal(output, far) else double
 
 
+def coarse(p: Point) -> str:
+    """What the code rounds to, if that is less than float32: at inputs of full mantissas its outputs show it."""
+    values = {n: a * (1 + 2.0**-10 * p.rng.uniform(0.5, 1, a.shape)) for n, a in p.case.values.items()}
+    out = p.forward(values)
+    if not np.isfinite(out).all() or len(np.unique(out[out != np.round(out)])) < 3:
+        return ""  # whole numbers, and steps between a few, are what a function may have
+    narrow = out.astype(np.float32)
+    if np.array_equal(narrow, out):
+        if not (narrow.view(np.uint32) & 0xFFFF).any():
+            return "bfloat16"
+        if np.array_equal(out.astype(np.float16), out):
+            return "float16"
+    places = next((k for k in range(1, 7) if np.array_equal(np.round(out, k), out)), 0)
+    return f"steps of 1e-{places}" if places else ""
+
+
 def program(oracle: str, p: Point, run: Callable[[Values], dict[str, Any]], u: float) -> Reading:
     """A program's own gradient: the hand-written backward, or autograd's, and how far rounding may have moved it."""
     reading = Reading(oracle)

@@ -222,7 +222,7 @@ class _Search:
         """Whether one sample is what the code is made for, though a batch runs forward."""
         if reading.kind == "net" and layout.column:
             return True
-        return not reading.takes_upstream and (layout.scalar_bias or layout.vector)
+        return not reading.takes_upstream and (layout.scalar_bias or layout.vector) and not layout.one
 
     def variants(self, scout: Written, at: Layout) -> Iterator[Reading]:
         """The reading itself; without an upstream, also as the mean of what it returns; the formulas of a loss."""
@@ -306,15 +306,15 @@ class _Search:
             for n in rows:
                 predictions += [(n,), (n, 1), (1, n), *((n, k) for k in ks), *((k, n) for k in ks[:4])]
             options = [(d, t) for d, t in inputs.KINDS if d == "any"]
-        said: list[str] = []
+        said: list[tuple[Any, str]] = []
         for prediction, (domain, kind) in itertools.product(dict.fromkeys(predictions), options):
             at = replace(layout, domain=domain, target=kind, prediction=prediction)
             if self.runs(scout, at) is not None:
                 yield at
                 said = []
             else:
-                said.append(self.why)
-                if len(said) > SAME and len(set(said)) == 1:
+                said.append((prediction, self.why))
+                if len(said) > SAME and [len(set(s)) for s in zip(*said, strict=True)] == [2, 1]:
                     return  # it is not the target that is refused
 
     def runs(self, scout: Written, at: Layout) -> Array | None:
@@ -588,10 +588,11 @@ def _match(subject: Written, case: Case, u: Array, slopes: _Slopes) -> None:
         if n in places and not np.array_equal(held.plain(places[n].get()), values[n], equal_nan=True)
     }
     everything = subject.candidates(root, ran, raw)
-    floats = [a for a in subject.given(case, values).values() if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
-    if subject.targets and subject.reading.backward and isinstance(raw, tuple) and 1 < len(floats) == len(raw):
-        theirs = [everything[f"return.{i}"].shape for i in range(len(raw)) if f"return.{i}" in everything]
-        if theirs == [a.shape for a in floats]:
+    r = subject.reading
+    given = [np.shape(a) for n, a in subject.given(case, values).items() if ("argument", n) in r.forward.slots]
+    if subject.targets and r.backward and isinstance(raw, tuple) and 1 < len(given) == len(raw):
+        theirs = [np.shape(everything[f"return.{i}"]) for i in range(len(raw)) if f"return.{i}" in everything]
+        if theirs == given or (len(theirs) == len(given) and "upstream" in {kind for kind, _ in r.backward.slots}):
             raise CheckError(f"{subject.name}: backward returns a gradient of the target too")
     if raw is not None and not isinstance(raw, dict | list | tuple) and "return" not in everything:
         subject.refuse(raw)
