@@ -28,24 +28,29 @@ def judged(body: Callable[..., list[Verdict]], times: int = 1, **strategies: Any
 
     A property that is asked once, not of every row of a table, may draw so many `times` as many examples.
 
+    The judge must not skip everything: one example at least, hypothesis's first and simplest, is judged whole.
+
     Where a profile is derandomised, hypothesis would take its draws from the source of `example` and so the same ones
     for every row; with `--hypothesis-seed` it would take them from that alone. They come from the test's name as well:
     each row has draws of its own, the same in every run of one seed.
     """
-    tally = Tally()
+    tally, whole = Tally(), 0
     examples = times * max(settings.default.max_examples // ROWS_SHARE, FEWEST)
 
     @settings(max_examples=examples, derandomize=False)
     @given(**strategies)
     def example(**drawn: Any) -> None:
-        for verdict in body(**drawn):
+        nonlocal whole
+        verdicts = body(**drawn)
+        for verdict in verdicts:
             assert verdict.held, verdict.render()
             tally.add(tally.steps, verdict)
+        whole += any(verdict.numbers for verdict in verdicts) and not any(verdict.skipped for verdict in verdicts)
 
     if settings.default.derandomize or run_seed is not None:
         test, _, _ = os.environ["PYTEST_CURRENT_TEST"].rpartition(" ")
         example = seed(zlib.crc32(f"{test}{run_seed or ''}".encode()))(example)
     example()
-    assert tally.numbers > 0
+    assert whole, f"no example was judged whole: {tally.summary()}"
     assert tally.steps < ENOUGH or tally.skipped <= SKIPPED_SHARE * tally.numbers, tally.summary()
     return tally

@@ -21,6 +21,7 @@ from handgrad.vectors.answer import FIELDS, judge_case
 from handgrad.vectors.samples import SAMPLES
 from parity_tests.every import classes
 from parity_tests.tables import DTYPES
+from scratch.flags import product
 
 HERE = Path(__file__).parent
 EDGES = {"kinks", "signed-zeros", "saturated", "large", "tiny", "subnormal", "one-row", "empty"}
@@ -89,8 +90,15 @@ def relu(**arrays):
 def linear(options=None, **arrays):
     rng = np.random.default_rng(0)
     x, w, b, d = (rng.normal(size=shape).astype(np.float32) for shape in [(4, 3), (2, 3), (2,), (4, 2)])
-    own = {"input": x, "weight": w, "bias": b, "output": x @ w.T + b, "grad_output": d, "grad_input": d @ w}
-    own |= {"grad_weight": d.T @ x, "grad_bias": d.sum(0)}
+    own = {
+        "input": x,
+        "weight": w,
+        "bias": b,
+        "output": product(x, w.T) + b,
+        "grad_output": d,
+        "grad_input": product(d, w),
+    }
+    own |= {"grad_weight": product(d.T, x), "grad_bias": d.sum(0)}
     options = {"in_features": 3, "out_features": 2} if options is None else options
     return Case("Linear", options, {name: a for name, a in {**own, **arrays}.items() if a is not None})
 
