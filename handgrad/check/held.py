@@ -342,7 +342,7 @@ class Namespace:
         self.space: dict[str, Any] | None = None
         for f in functions.values():
             if isinstance(f, types.FunctionType) and (self.space is None or self.space is f.__globals__):
-                found = {name: f.__globals__[name] for name in _used(f) if _keeps(f.__globals__.get(name))}
+                found = {name: f.__globals__[name] for name in _ordered(f) if _keeps(f.__globals__.get(name))}
                 if found:
                     self.space = f.__globals__
                     self.globals |= copy.deepcopy({n: v for n, v in found.items() if n not in self.globals})
@@ -371,6 +371,12 @@ class Namespace:
 def _keeps(value: Any) -> bool:
     """Whether it is numbers that may be parameters."""
     return is_array(value) or is_listed(value) or (type(value) in (dict, list, tuple) and bool(places({"": value})))
+
+
+def _ordered(f: types.FunctionType) -> list[str]:
+    """The global names that a function looks up, in the order in which its module defines them."""
+    used = _used(f)
+    return [name for name in f.__globals__ if name in used]
 
 
 def _used(f: types.FunctionType, seen: set[int] | None = None) -> set[str]:

@@ -11,7 +11,7 @@ a function that is given its weights, the shapes that these can have with them.
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -161,6 +161,11 @@ class Layout:
     def vector(self) -> bool:
         """Whether the input is a vector."""
         return len(next(iter(self.specs.values())).shape) == 1 if self.specs else False
+
+    def lone(self, targets: Iterable[Shape]) -> bool:
+        """Whether one number is the target of a batch of rows or columns."""
+        rows = any(s.batch is not None and len(s.shape) == 2 and s.shape[s.batch] > 1 for s in self.specs.values())
+        return rows and any(math.prod(s) == 1 for s in targets)
 
     @property
     def scalar_bias(self) -> bool:

@@ -135,7 +135,24 @@ def point(
             break
     # What rounds in long steps, as 1 + erf(x) does far from 0, shows no noise between two of them.
     p.noise = np.maximum(np.min(measured, axis=0) if measured else 0.0, np.full(output.size, 2 * u * p.size))
+    if dtype == np.float64:
+        p.noise = np.maximum(p.noise, _rounded(p, rng))
     return p
+
+
+def _rounded(p: Point, rng: np.random.Generator) -> Float64:
+    """How far outputs at and beside the case are from those in a wider format, where code and machine have one."""
+    found = np.zeros(p.output.size)
+    with np.errstate(all="ignore"):
+        for shift in (0.0, 2.0**-10, -(2.0**-10)):
+            beside = {n: a + shift * rng.normal(size=a.shape) for n, a in p.case.values.items()}
+            try:
+                wide = p.subject.forward(p.case, {n: a.astype(np.longdouble) for n, a in beside.items()})
+            except Exception:
+                return np.zeros(p.output.size)
+            away = np.abs(np.asarray(wide).reshape(p.output.size) - p.forward(beside)).astype(np.float64)
+            found = np.fmax(found, np.where(np.isfinite(away), away, 0.0))
+    return differences.NOISE_FACTOR * found
 
 
 def _working(subject: Subject, case: Case) -> np.dtype[Any]:

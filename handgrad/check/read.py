@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.check import held, inputs
-from handgrad.check.conventions import SETUP, formulas, role
+from handgrad.check.conventions import LOSS, SETUP, formulas, role
 from handgrad.check.inputs import Layout
 from handgrad.check.readings import Plain, Reading, of_functions, of_object
 from handgrad.check.subject import Array, Case, CheckError, Subject, Values, instance, nudged, one_line, required
@@ -91,6 +91,14 @@ class Found:
     subject: Written
     layout: Layout | None
     rank: int
+    lone: bool = False  # one target for all samples: only where nothing else fits as well
+
+    @property
+    def owned(self) -> bool:
+        """Whether it is a loss, and by its name and its arguments the gradient of that loss."""
+        r = self.subject.reading
+        same = r.backward is not None and r.backward.slots == r.forward.slots
+        return same and r.forward.name in LOSS and self.rank >= FITS
 
 
 def choose(
@@ -121,6 +129,7 @@ class _Search:
         self.why = ""  # the latest forward was refused
         self.doubt = ""  # that a net has the gradient of another loss than its own
         self.hopeless: dict[Any, int] = {}  # shapes of the first argument that are unpacked into another number of axes
+        self.whole: set[Any] = set()  # forwards that take the numbers of the first argument for indices
         self.last = 0  # the rank of the latest attempt
         self.errors: list[str] = []
         self.forwards: dict[Any, str] = {}  # what failed before
@@ -132,6 +141,8 @@ class _Search:
                 break
             for subject, layout, case in self.attempts(reading):
                 before, self.best = self.best, self.better(self.rank(subject, layout, case))
+                if self.best is not before and reading.formulas and before is not None and before.owned:
+                    return before
                 if self.best is not before and reading.formulas and before is not None and before.subject.reading.loss:
                     name = reading.backward.name if reading.backward else "it"
                     self.doubt = (
@@ -142,7 +153,7 @@ class _Search:
                         self.best and self.best.rank == RIGHT
                     ):  # of another loss than its own: of its own, perhaps, later
                         self.best = before
-                if self.best and self.best.rank == RIGHT:
+                if self.best and self.best.rank == RIGHT and not self.best.lone:
                     return self.best
                 if time.process_time() - self.started > PATIENCE:
                     break
@@ -164,7 +175,9 @@ class _Search:
         return self.best
 
     def better(self, found: Found | None) -> Found | None:
-        if found is None or (self.best is not None and self.best.rank >= found.rank):
+        if found is None or (
+            self.best is not None and (self.best.rank, not self.best.lone) >= (found.rank, not found.lone)
+        ):
             return self.best
         return found
 
@@ -172,7 +185,8 @@ class _Search:
         self.last = 0
         try:
             self.last = probe(subject, case)
-            return Found(subject, layout, self.last)
+            lone = layout is not None and layout.lone(case.constants[n].shape for n in subject.targets)
+            return Found(subject, layout, self.last, lone)
         except Exception as error:
             self.errors.append(f"{subject.name}: backward failed: {one_line(error)}")
             return None
@@ -198,6 +212,8 @@ class _Search:
         for layout in inputs.layouts(names, sizes, self.shapes, shapes):
             if reached >= FITS or time.process_time() - self.started > PATIENCE:
                 return
+            if reading.forward in self.whole and layout.specs and not next(iter(layout.specs.values())).top:
+                continue
             if layout.single and reached >= RUNS and not self.one_by_one(reading, layout):
                 continue
             misfits = 0
@@ -212,11 +228,11 @@ class _Search:
                     except Exception:
                         continue
                     yield subject, at, case
-                    # Gradients that are missing may be of another shape, because the code takes one sample at a time.
                     misfits += self.last <= RUNS
                     # Gradients that are missing may be of another shape, because the code takes one sample at a time.
                     rank = RUNS if self.last == UNSEEN and reading.kind == "net" else self.last
-                    reached = max(reached, min(rank, 0) if layout.single else rank)
+                    less = layout.single or at.lone(case.constants[n].shape for n in subject.targets)
+                    reached = max(reached, min(rank, 0) if less else rank)
 
     def one_by_one(self, reading: Reading, layout: Layout) -> bool:
         """Whether one sample is what the code is made for, though a batch runs forward."""
@@ -305,6 +321,8 @@ class _Search:
             ks = [*dict.fromkeys([*sizes, *(s[-1] for s in floats), 2, 3])][:6]
             for n in rows:
                 predictions += [(n,), (n, 1), (1, n), *((n, k) for k in ks), *((k, n) for k in ks[:4])]
+            if {inputs.part(n) for n in layout.specs} & WEIGHTS:
+                predictions = [*predictions[1:], None]  # what is given its weights predicts none of its arguments
             options = [(d, t) for d, t in inputs.KINDS if d == "any"]
         said: list[tuple[Any, str]] = []
         for prediction, (domain, kind) in itertools.product(dict.fromkeys(predictions), options):
@@ -315,12 +333,14 @@ class _Search:
             else:
                 said.append((prediction, self.why))
                 if len(said) > SAME and [len(set(s)) for s in zip(*said, strict=True)] == [2, 1]:
+                    if "must be of integer" in self.why:
+                        self.whole.add(reading.forward)
                     return  # it is not the target that is refused
 
     def runs(self, scout: Written, at: Layout) -> Array | None:
         """The output of forward; None where it refuses the layout or gives no finite numbers."""
         r = scout.reading
-        drawn = (str(at), at.domain, at.target, at.prediction)
+        drawn = (*at.specs.items(), at.domain, at.target, at.prediction)
         self.why = ""
         key = (id(r.root), r.forward, scout.arguments, scout.targets, r.tensors, r.takes_upstream, *drawn)
         if key in self.forwards:
@@ -334,8 +354,8 @@ class _Search:
                 return out
             self.forwards[key] = f"{scout.name}: for {at} the output is not finite"
         except Exception as error:
-            self.why = str(error)
-            if "unpack" in str(error) and at.specs:
+            self.why = one_line(error)
+            if "unpack" in self.why and at.specs:
                 first = next(iter(at.specs.values())).shape
                 self.hopeless[r.forward, first] = self.hopeless.get((r.forward, first), 0) + 1
             self.forwards[key] = (
@@ -419,6 +439,7 @@ def probe(subject: Written, case: Case) -> int:
 
 
 WIDTH = 2.0**-12
+WEIGHTS = {"weight", "bias", "scale"}
 
 
 def _central(at: list[float]) -> float:
@@ -590,9 +611,10 @@ def _match(subject: Written, case: Case, u: Array, slopes: _Slopes) -> None:
     everything = subject.candidates(root, ran, raw)
     r = subject.reading
     given = [np.shape(a) for n, a in subject.given(case, values).items() if ("argument", n) in r.forward.slots]
-    if subject.targets and r.backward and isinstance(raw, tuple) and 1 < len(given) == len(raw):
+    if subject.targets and isinstance(raw, tuple) and 1 < len(given) == len(raw):
         theirs = [np.shape(everything[f"return.{i}"]) for i in range(len(raw)) if f"return.{i}" in everything]
-        if theirs == given or (len(theirs) == len(given) and "upstream" in {kind for kind, _ in r.backward.slots}):
+        upstream = r.backward is not None and "upstream" in {kind for kind, _ in r.backward.slots}
+        if theirs == given or (len(theirs) == len(given) and upstream):
             raise CheckError(f"{subject.name}: backward returns a gradient of the target too")
     if raw is not None and not isinstance(raw, dict | list | tuple) and "return" not in everything:
         subject.refuse(raw)
@@ -662,13 +684,23 @@ def _match(subject: Written, case: Case, u: Array, slopes: _Slopes) -> None:
         fitting = [n for n in missing if (n, "return") in fits]
         picks[(fitting or missing)[0]] = "return"
     elif returned:
+        # A state among the arguments of a loss is given; the state returned beside the gradients is the next one.
+        states = [n for n in arguments if inputs.part(n) == "hidden" and not subject.reading.takes_upstream]
         for names in (arguments, [*arguments, *subject.parameters], list(subject.parameters)):
-            variables = [n for n in names if n not in subject.options]
-            if len(variables) == len(returned):
-                for n, taken in zip(variables, returned, strict=True):
+            variables = [n for n in names if n not in subject.options and n not in states]
+            pairs = set(zip(variables, returned, strict=False))
+            if len(variables) == len(returned) or (states and 0 < len(variables) < len(returned) and pairs <= fits):
+                for n, taken in zip(variables, returned, strict=False):
                     if n not in picks and taken not in picks.values():
                         picks[n] = taken
                 break
+    # Weights among the arguments: each is of the one shape that only one of what is returned has.
+    weights = [n for n in rest if n not in picks and n in arguments and inputs.part(n) in WEIGHTS]
+    for n in weights:
+        ways = [label for label in free(returned) if (n, label) in fits]
+        rivals = [m for m in rest if m not in picks and (m, ways[0]) in fits] if len(ways) == 1 else []
+        if rivals == [n] and (everything[ways[0]].size > 1 or len(returned) <= len(weights) + len(picks)):
+            picks[n] = ways[0]
     rest = [n for n in rest if n not in picks]
     for n in rest:
         if n in moved:

@@ -410,7 +410,8 @@ def _of_functions(
                     yield Reading(name, "function", f, Namespace(f=f), arguments, forward, backward, said=said)
         forward, arguments = forward_step("f", f, targets=True)
         root = _with(Namespace(f=f), kept)
-        for order in _orders(arguments):
+        every = [_all_data(arguments)] if any(a.role == "target" for a in arguments) else []
+        for order in (*_orders(arguments), *every):
             said = f"{name} returns its value and its gradients"
             yield Reading(name, "function", f, root, order, forward, said=said)
         return

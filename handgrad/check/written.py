@@ -115,6 +115,9 @@ class Written:
         for path, place in held.places(root).items():
             if held.is_number(place.get()) and re.fullmatch(RATES, bare(path.rpartition(".")[2])):
                 held.store(place.owner, place.key, 1.0)
+        for name in [n for n in dir(type(root)) if re.fullmatch(RATES, bare(n))]:
+            if held.is_number(getattr(root, name, None)) and hasattr(root, "__dict__"):
+                vars(root).setdefault(name, 1.0)
 
     # --- running ------------------------------------------------------------------------------------------------------
 
@@ -129,7 +132,10 @@ class Written:
             elif dtype != np.float64:
                 held.rewritten(root, held.in_dtype(dtype))
             found = held.places(root)
-            self._working[dtype] = Kept(root, self._draws)
+            made = Kept(root, self._draws)
+            for other in self._working.values():  # in every format the same numbers are drawn
+                made.shared = other.shared
+            self._working[dtype] = made
             self._places[dtype] = {name: found[path] for name, path in self.paths.items()}
         return self._working[dtype], self._places[dtype]
 
