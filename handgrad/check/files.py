@@ -144,11 +144,11 @@ def _forward_of(name: str, module: Any) -> Any:
     return next((getattr(module, w) for w in ways if w != name and callable(getattr(module, w, None))), None)
 
 
-def run_file(path: str) -> ModuleType:
+def run_file(path: str, whole: bool = False) -> ModuleType:
     """The module in a file. Its own folder, and the current one, are on the path while it runs.
 
     A file of a package is run as that package's module. Of a notebook, and of a script that trains as it is run, only
-    the definitions are.
+    the definitions are, unless the `whole` file is asked for.
     """
     file = Path(path)
     try:
@@ -174,7 +174,7 @@ def run_file(path: str) -> ModuleType:
             tree, script = ast.parse(_cells(file)), True
         else:
             tree = ast.parse(file.read_bytes(), str(file))
-            script = _trains(tree)
+            script = not whole and _trains(tree)
         if script:
             SCRIPTS.add(path)
             _define(tree, module, str(file))

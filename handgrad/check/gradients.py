@@ -259,7 +259,7 @@ class _Check:
             floats = {
                 n: np.asarray(g, np.float64) for n, g in hand.values.items() if np.shape(g) == case.values[n].shape
             }
-            if (t := oracles.taylor(p, floats, hand.radii)) is not None:
+            if (t := oracles.taylor(p, floats, hand.radii, central)) is not None:
                 self.taylor.append(t)
         if self.single and not wrong and p.dtype == np.float64:
             self._single(p, hand, central, match)

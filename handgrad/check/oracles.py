@@ -362,10 +362,15 @@ class Taylor:
     sight: float
 
 
-def taylor(p: Point, gradients: Values, radii: Values) -> Taylor | None:
-    """The slope of log |φ(x + t d) − φ(x) − t⟨g, d⟩| over log t at the two smallest t above the rounding."""
+def taylor(p: Point, gradients: Values, radii: Values, central: "Differenced") -> Taylor | None:
+    """The slope of log |φ(x + t d) − φ(x) − t⟨g, d⟩| over log t at the two smallest t above the rounding.
+
+    Where differences were tried and claim nothing, as at the edge of a domain, d is 0: the remainder is a difference.
+    """
     u = p.upstream.ravel()
-    d = {name: p.rng.normal(size=g.shape) for name, g in gradients.items()}
+    d = {name: np.asarray(p.rng.normal(size=g.shape)) for name, g in gradients.items()}
+    for name in d.keys() & central.reading.radii.keys():
+        d[name][~np.isnan(central.terms[name]) & ~np.isfinite(central.reading.radii[name])] = 0
     rate = float(sum((d[name] * g).sum() for name, g in gradients.items()))
     if not np.isfinite(rate):
         return None

@@ -48,7 +48,7 @@ def load(target: str) -> Experiment:
     place, _, name = target.rpartition(":") if ":" in target else (target, "", "")
     try:
         with users_code(f"{place} cannot be run", passing=(CheckError,)):
-            module = run_file(place)
+            module = run_file(place, whole=True)
     except CheckError as error:
         raise ValueError(str(error)) from error
     there = [key for key, value in vars(module).items() if isinstance(value, Experiment)]

@@ -25,7 +25,7 @@ KINDS: dict[str, str] = {
     **dict.fromkeys(losses.RULES, "loss"),
     **dict.fromkeys((*optimizers.RULES, "LBFGS"), "optimizer"),
 }
-OPS = sorted(KINDS)
+OPS = sorted(name for name in KINDS if name in scratch.__all__)  # a user's own loss may have a rule too
 """The whole catalogue, by the names of the classes."""
 
 INPUTS: dict[str, tuple[str, ...]] = {
@@ -45,7 +45,7 @@ NO_OPTIONS = ("params", "dtype", "rng", "weight", "pos_weight")
 
 def known(op: str) -> str:
     """The kind of an op. ValueError, with the nearest name, for one that is not in the catalogue."""
-    if op in KINDS:
+    if op in OPS:
         return KINDS[op]
     lower = {name.lower(): name for name in OPS}
     near = difflib.get_close_matches(op.lower(), lower, n=1)
