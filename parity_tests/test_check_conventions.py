@@ -310,6 +310,131 @@ STYLES = {
         "Dense",
         "Bad",
     ),
+    "logistic regression with a scalar bias": (
+        """
+        def propagate(w, b, X, Y, factor=1):
+            m = Y.shape[1]
+            A = 1 / (1 + np.exp(-(np.dot(w.T, X) + b)))
+            cost = -np.sum(Y * np.log(A) + (1 - Y) * np.log(1 - A)) / m
+            db = factor * np.sum(A - Y) / m
+            assert db.dtype == float
+            return {"dw": np.dot(X, (A - Y).T) / m, "db": db}, cost
+        def bad(w, b, X, Y):
+            return propagate(w, b, X, Y, 2)
+        """,
+        "propagate",
+        "bad",
+    ),
+    "loss(W, X, y, reg), the gradient of W alone": (
+        """
+        def softmax_loss(W, X, y, reg, factor=2):
+            n = len(X)
+            p = np.exp(X @ W)
+            p /= p.sum(1, keepdims=True)
+            loss = -np.log(p[np.arange(n), y]).mean() + reg * (W * W).sum()
+            p[np.arange(n), y] -= 1
+            return loss, X.T @ p / n + factor * reg * W
+        def bad(W, X, y, reg):
+            return softmax_loss(W, X, y, reg, 1)
+        """,
+        "softmax_loss",
+        "bad",
+    ),
+    "a recurrent net on lists of characters": (
+        """
+        Wxh, Whh = np.linspace(-1, 1, 20).reshape(5, 4), np.linspace(-0.5, 0.5, 25).reshape(5, 5)
+        Why, bh, by = np.linspace(-1, 1, 20).reshape(4, 5)[:, ::-1].copy(), np.zeros((5, 1)), np.zeros((4, 1))
+        def lossFun(inputs, targets, hprev, factor=1):
+            hs, ps, loss = {-1: np.copy(hprev)}, {}, 0
+            for t in range(len(inputs)):
+                hs[t] = np.tanh(Wxh[:, [inputs[t]]] + Whh @ hs[t - 1] + bh)
+                y = Why @ hs[t] + by
+                ps[t] = np.exp(y) / np.exp(y).sum()
+                loss -= np.log(ps[t][targets[t], 0])
+            dWxh, dWhh, dWhy, dbh, dby = (np.zeros_like(a) for a in (Wxh, Whh, Why, bh, by))
+            dnext = np.zeros_like(bh)
+            for t in reversed(range(len(inputs))):
+                dy = np.copy(ps[t])
+                dy[targets[t]] -= 1
+                dWhy += dy @ hs[t].T
+                dby += dy
+                d = (1 - hs[t] ** 2) * (Why.T @ dy + dnext)
+                dbh += factor * d
+                dWxh[:, [inputs[t]]] += d
+                dWhh += d @ hs[t - 1].T
+                dnext = Whh.T @ d
+            return loss, dWxh, dWhh, dWhy, dbh, dby, hs[len(inputs) - 1]
+        def bad(inputs, targets, hprev):
+            return lossFun(inputs, targets, hprev, 0.5)
+        """,
+        "lossFun",
+        "bad",
+    ),
+    "the gradient of a cost, its parts in another order": (
+        """
+        def compute_cost(X, y, w, b):
+            return ((X @ w + b - y) ** 2).sum() / (2 * len(y))
+        def compute_gradient(X, y, w, b, factor=1):
+            e = X @ w + b - y
+            return factor * e.mean(), X.T @ e / len(y)
+        def bad(X, y, w, b):
+            return compute_gradient(X, y, w, b, len(y))
+        """,
+        "compute_cost,compute_gradient",
+        "compute_cost,bad",
+    ),
+    "compute_loss and compute_gradients of the same arguments": (
+        """
+        class Regression:
+            factor = 2
+            def __init__(self):
+                self.w, self.b = np.zeros(3), 0.0
+            def predict(self, X):
+                return X @ self.w + self.b
+            def compute_loss(self, X, y):
+                return np.mean((self.predict(X) - y) ** 2)
+            def compute_gradients(self, X, y):
+                e = self.predict(X) - y
+                return self.factor * X.T @ e / len(y), self.factor * e.mean()
+        class Bad(Regression):
+            factor = 1
+        """,
+        "Regression",
+        "Bad",
+    ),
+    "a rate that the class holds": (
+        """
+        class Net:
+            learning_rate = 0.1
+            factor = 1
+            def __init__(self):
+                self.w, self.v = np.linspace(-1, 1, 12).reshape(4, 3), np.linspace(-1, 1, 6).reshape(3, 2)
+            def forward(self, x):
+                self.h = np.tanh(x @ self.w)
+                return self.h @ self.v
+            def backward(self, x, y, output):
+                d = (output - y) / len(x)
+                e = d @ self.v.T * (1 - self.h**2)
+                self.v -= self.learning_rate * self.h.T @ d
+                self.w -= self.factor * self.learning_rate * x.T @ e
+        class Bad(Net):
+            factor = 2
+        """,
+        "Net",
+        "Bad",
+    ),
+    "a value with the derivatives of both arguments": (
+        """
+        def f(x, y):
+            t = np.tanh(y)
+            return (x * t).sum(), t, x * (1 - t**2)
+        def bad(x, y):
+            t = np.tanh(y)
+            return (x * t).sum(), t, x * (1 - t)
+        """,
+        "f",
+        "bad",
+    ),
 }
 
 

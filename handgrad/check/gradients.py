@@ -210,6 +210,11 @@ class _Check:
         if not p.repeatable:
             answer.remarks.append(f'inputs "{case.draw}" are not judged: forward is random, two calls differ')
             return
+        if p.unmeasured and case.draw == drawn.MOVED:
+            answer.remarks.append(
+                f'inputs "{case.draw}" are not judged: the code asserts its format, its rounding is not seen'
+            )
+            return
         self.coarse = self.coarse or oracles.coarse(p)
         if self.coarse:
             answer.remarks.append(f"cannot tell: it computes in {self.coarse}, in which differences show no slope")

@@ -331,8 +331,9 @@ class _Search:
                 yield at
                 said = []
             else:
-                said.append((prediction, self.why))
-                if len(said) > SAME and [len(set(s)) for s in zip(*said, strict=True)] == [2, 1]:
+                said = [*(said if said and said[-1][1] == self.why else []), (prediction, self.why)]
+                asserted = self.why.startswith("AssertionError")  # of the target, perhaps
+                if len(said) > SAME and len({p for p, _ in said}) > 1 and not asserted:
                     if "must be of integer" in self.why:
                         self.whole.add(reading.forward)
                     return  # it is not the target that is refused
@@ -433,6 +434,8 @@ def probe(subject: Written, case: Case) -> int:
         for n in [n for n in data if not right[n] and (subject.reading.loss or subject.reading.formulas)]:
             del subject.picks[n], right[n]  # of what a net is given, courses leave out the factor of the loss
             subject.constants.append(n)
+    if subject.left and any(n in case.arguments and inputs.part(n) in WEIGHTS for n in free):
+        return RUNS  # a weight has no gradient, and what is returned beside has the shape of none
     if all(right.values()):
         return UNSEEN if subject.unseen else RIGHT
     return PARTLY if any(right[n] and np.any(gradients[n]) for n in right) else FITS
@@ -722,6 +725,7 @@ def _match(subject: Written, case: Case, u: Array, slopes: _Slopes) -> None:
         if s >= 5 and n not in picks and label in free([label]) and n not in subject.options and label in new:
             picks[n] = label
     subject.picks = {n: picks[n] for n in values if n in picks}
+    subject.left = [label for label in returned if label not in picks.values()]
 
 
 def _linear(subject: Written, case: Case, u: Array, label: str, found: Candidates) -> bool:

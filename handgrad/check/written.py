@@ -65,6 +65,7 @@ class Written:
         self.picks: dict[str, str] = {}  # the label of each variable's gradient
         self.targets: tuple[str, ...] = () if reading.target is None else (reading.target,)
         self.predicts = next((a.name for a in reading.arguments if a.role != "target"), "")
+        self.left: list[str] = []  # what backward returned that is the gradient of nothing
         self.unseen: list[str] = []  # what the output depends on, without a gradient
         self.constants: list[str] = []  # and what of that is data, or an option of a loss
         self.options: set[str] = set()  # single numbers: parameters only if backward moves or names them
