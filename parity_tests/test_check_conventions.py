@@ -313,7 +313,7 @@ STYLES = {
     "logistic regression with a scalar bias": (
         """
         def propagate(w, b, X, Y, factor=1):
-            m = Y.shape[1]
+            m = X.shape[1]
             A = 1 / (1 + np.exp(-(np.dot(w.T, X) + b)))
             cost = -np.sum(Y * np.log(A) + (1 - Y) * np.log(1 - A)) / m
             db = factor * np.sum(A - Y) / m

@@ -162,6 +162,9 @@ class _Search:
         if self.best is None:
             raise CheckError(self.errors[0] if self.errors else "it cannot be run")
         subject = self.best.subject
+        searched = time.process_time() - self.started > PATIENCE and self.given is None
+        if searched and self.best.rank == RUNS and subject.targets and not subject.reading.takes_upstream:
+            raise CheckError(f"{subject.name}: no inputs were found in time that fit it: give a shape, or the inputs")
         if self.best.rank < UNSEEN and subject.reading.guessed:
             raise CheckError(
                 f"{subject.name}: its gradient takes arguments that are not understood: name them as forward does "
@@ -175,9 +178,13 @@ class _Search:
         return self.best
 
     def better(self, found: Found | None) -> Found | None:
-        if found is None or (
-            self.best is not None and (self.best.rank, not self.best.lone) >= (found.rank, not found.lone)
-        ):
+        if found is None:
+            return self.best
+        batch = self.best is not None and self.best.layout is not None and not self.best.layout.one
+        alone = found.layout is not None and found.layout.one and found.subject.reading.backward is None
+        if self.best is not None and batch and alone and self.best.rank >= PARTLY:
+            return self.best  # one sample hides what a batch shows
+        if self.best is not None and (self.best.rank, not self.best.lone) >= (found.rank, not found.lone):
             return self.best
         return found
 
