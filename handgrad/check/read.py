@@ -25,7 +25,8 @@ from handgrad.check.written import STEP, Candidates, Ran, Written, affinity
 from handgrad.judge import structure
 
 SAME = 8  # targets in a row that are refused with the same words
-PATIENCE = 5.0  # seconds for finding a reading
+PATIENCE = 6_000  # calls of the code for finding a reading: the verdict does not depend on how fast a machine is
+LONGEST = 20.0  # seconds of CPU, for code that is slow by itself
 RIGHT, UNSEEN, PARTLY, FITS, RUNS = 5, 4, 3, 2, 1
 
 
@@ -133,7 +134,7 @@ class _Search:
         self.last = 0  # the rank of the latest attempt
         self.errors: list[str] = []
         self.forwards: dict[Any, str] = {}  # what failed before
-        self.started = time.process_time()
+        self.calls, self.started = 0, time.process_time()
 
     def run(self) -> Found:
         for reading in self.readings:
@@ -155,14 +156,14 @@ class _Search:
                         self.best = before
                 if self.best and self.best.rank == RIGHT and not self.best.lone:
                     return self.best
-                if time.process_time() - self.started > PATIENCE:
+                if self.impatient():
                     break
         if self.doubt:
             raise CheckError(self.doubt)
         if self.best is None:
             raise CheckError(self.errors[0] if self.errors else "it cannot be run")
         subject = self.best.subject
-        searched = time.process_time() - self.started > PATIENCE and self.given is None
+        searched = self.impatient() and self.given is None
         if searched and self.best.rank == RUNS and subject.targets and not subject.reading.takes_upstream:
             raise CheckError(f"{subject.name}: no inputs were found in time that fit it: give a shape, or the inputs")
         if self.best.rank < UNSEEN and subject.reading.guessed:
@@ -217,7 +218,7 @@ class _Search:
         own = reading.target is not None and ("argument", reading.target) in slots
         reached = 0
         for layout in inputs.layouts(names, sizes, self.shapes, shapes):
-            if reached >= FITS or time.process_time() - self.started > PATIENCE:
+            if reached >= FITS or self.impatient():
                 return
             if reading.forward in self.whole and layout.specs and not next(iter(layout.specs.values())).top:
                 continue
@@ -228,6 +229,7 @@ class _Search:
                 if misfits > 3:  # of what shape a gradient is, no target changes
                     break
                 for variant in self.variants(scout, at):
+                    self.calls += 2  # forward, and then backward
                     try:
                         subject = Written(variant)
                         case = inputs.build(subject, at, "normal", np.random.default_rng([self.seed, 0]))
@@ -240,6 +242,10 @@ class _Search:
                     rank = RUNS if self.last == UNSEEN and reading.kind == "net" else self.last
                     less = layout.single or at.lone(case.constants[n].shape for n in subject.targets)
                     reached = max(reached, min(rank, 0) if less else rank)
+
+    def impatient(self) -> bool:
+        """Whether the search has been long enough."""
+        return self.calls > PATIENCE or time.process_time() - self.started > LONGEST
 
     def one_by_one(self, reading: Reading, layout: Layout) -> bool:
         """Whether one sample is what the code is made for, though a batch runs forward."""
@@ -355,6 +361,7 @@ class _Search:
             return None
         if at.specs and self.hopeless.get((r.forward, next(iter(at.specs.values())).shape), 0) > 3:
             return None
+        self.calls += 1
         try:
             made = inputs.build(scout, at, "normal", np.random.default_rng([self.seed, 0]))
             out = scout.forward(made, made.values)
