@@ -6,9 +6,9 @@
 - `check_file("mine.py:MyLayer", like="torch.nn.SiLU")` is what the command line calls.
 """
 
-from handgrad.check.assertions import assert_gradients
+from handgrad.check.assertions import assert_gradients, assert_parity
 from handgrad.check.files import check_file
-from handgrad.check.gradients import assert_parity, check_gradients
+from handgrad.check.gradients import check_gradients
 from handgrad.check.report import GradientCheck
 from handgrad.check.subject import CheckError
 

@@ -7,6 +7,16 @@ from handgrad.check.report import GradientCheck
 from handgrad.check.subject import CheckError
 
 
+def assert_parity(op: Any, reference: Any, inputs: Any = None, **options: Any) -> None:
+    """Raise AssertionError unless `op` has the outputs of `reference` and the right gradient, in float64 and float32.
+
+    Arguments as in `assert_gradients`. The message says which number is wrong, where, probably why, and how to see it
+    again.
+    """
+    __tracebackhide__ = True
+    assert_gradients(op, inputs, reference, **options)
+
+
 def assert_gradients(
     op: Any, inputs: Any = None, reference: Any = None, *, cases: int | None = None, seed: int = 0, **options: Any
 ) -> GradientCheck:

@@ -94,7 +94,7 @@ def judge(p: Point, name: str, hand: Reading, readings: dict[str, Reading], cent
     sizes = [np.abs(p.upstream), np.abs(j.expected[np.isfinite(j.expected)])]
     vague = max(float(a.max(initial=0.0)) for a in sizes) / VAGUE
     told = np.zeros(shape, bool)
-    ours = structure.side_of(p.subject.source) in ("torch", "scratch")
+    ours = structure.is_known(p.subject.source)
     for oracle, reading in readings.items():
         if name in reading.values:
             sure = np.isfinite(reading.radii[name]) & np.isfinite(reading.values[name])
@@ -234,7 +234,7 @@ def single(p: Point, hand: Reading, central: Differenced, certified: Reading) ->
         bound = wider * (np.max(changes, axis=0) + (output.size + ROUNDINGS) * SINGLE * terms + top) + 2 * format_.eta
         if name in certified.values:
             reference = certified.values[name]
-            ours = structure.side_of(p.subject.source) in ("torch", "scratch")
+            ours = structure.is_known(p.subject.source)
             bound = certified.radii[name] if ours else np.maximum(bound, certified.radii[name])
         value = np.asarray(np.nan if gradients.get(name) is None else gradients[name], np.float64)
         no = np.zeros(reference.shape, bool)

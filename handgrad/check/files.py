@@ -249,9 +249,8 @@ def _define(tree: ast.Module, module: ModuleType, file: str) -> None:
             continue
         try:
             exec(compile(ast.Module([node], []), file, "exec"), vars(module))
-        except Exception:
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                continue
+        except Exception:  # what it lacks may be a part of the script that is not needed here
+            continue
 
 
 def _import(target: str) -> tuple[Any, str]:

@@ -215,8 +215,8 @@ def layouts(
         for spec in _indices(tables):
             yield Layout({names[0]: spec})
         return
-    parts = {"weight", "bias", "scale"} & set(kinds[0:])
-    if parts and (len(tables) == 0):
+    parts = {"weight", "bias", "scale"} & set(kinds)
+    if parts and not tables:
         yield from _with_weights(names, kinds, first)
     for spec in _singles(widths, first):
         yield Layout(dict.fromkeys(names, spec))
@@ -258,7 +258,7 @@ def _singles(widths: list[int], first: list[Shape] | None) -> Iterator[Spec]:
     yield from (Spec(s, None) for s in ((6, 6), (8, 8), (4, 4)))
     yield from (Spec((n, 2, w), 1) for w in some)
     yield from (Spec((2, w, 6)) for w in some)
-    yield from (Spec((2, 1, n, n)) for _ in (0,))
+    yield Spec((2, 1, n, n))
     root = [math.isqrt(w) for w in some if math.isqrt(w) ** 2 == w and w > 3]
     yield from (Spec((2, 1, r, r)) for r in root)
     yield Spec((), None)
@@ -509,7 +509,7 @@ def fitting(subject: Subject, shapes: tuple[Shape, ...] | None, seed: int, like:
     """The first layout, domain and kind of target for which the op gives finite numbers."""
     errors: list[str] = []
     names = [n for n in subject.arguments if n not in subject.targets]
-    known = bool(like) or structure.side_of(subject.source) in ("torch", "scratch")
+    known = bool(like) or structure.is_known(subject.source)
     options = kinds(like or subject.name, known) if subject.targets else [(d, "rows") for d in DOMAINS]
     tables = [a.shape for a in subject.parameters.values() if a.ndim == 2]
     for layout in layouts(names, widths(subject.source, subject.parameters), shapes, tables):

@@ -152,7 +152,7 @@ def _rounded(p: Point, rng: np.random.Generator) -> Float64:
             except AssertionError:
                 p.unmeasured = True
                 return found
-            except Exception:
+            except Exception:  # code that takes no wider format shows nothing here
                 return np.zeros(p.output.size)
             away = np.abs(np.asarray(wide).reshape(p.output.size) - p.forward(beside)).astype(np.float64)
             found = np.fmax(found, np.where(np.isfinite(away), away, 0.0))

@@ -12,6 +12,7 @@ import time
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def _set_up(op: Any) -> Any:
         try:
             made = copy.deepcopy(op)
             getattr(made, name)(*given)
-        except Exception:
+        except Exception:  # it is no method that makes parameters: another one may be
             continue
         return made
     return None
@@ -142,18 +143,15 @@ class _Search:
                 break
             for subject, layout, case in self.attempts(reading):
                 before, self.best = self.best, self.better(self.rank(subject, layout, case))
-                if self.best is not before and reading.formulas and before is not None and before.owned:
-                    return before
-                if self.best is not before and reading.formulas and before is not None and before.subject.reading.loss:
-                    name = reading.backward.name if reading.backward else "it"
-                    self.doubt = (
-                        f"{reading.name}: {name} has not the gradient of "
-                        f"{before.subject.reading.said.rpartition(' of ')[2]}, but {subject.said.rpartition(', ')[2]}"
-                    )
-                    if (
-                        self.best and self.best.rank == RIGHT
-                    ):  # of another loss than its own: of its own, perhaps, later
-                        self.best = before
+                if before is not None and self.best is not before and reading.formulas:
+                    if before.owned:
+                        return before
+                    if before.subject.reading.loss:
+                        name = reading.backward.name if reading.backward else "it"
+                        own, other = before.subject.said.rpartition(" of ")[2], subject.said.rpartition(", ")[2]
+                        self.doubt = f"{reading.name}: {name} has not the gradient of {own}, but {other}"
+                        if self.best and self.best.rank == RIGHT:
+                            self.best = before  # right for another loss than its own: for its own, perhaps, later
                 if self.best and self.best.rank == RIGHT and not self.best.lone:
                     return self.best
                 if self.impatient():
@@ -234,7 +232,7 @@ class _Search:
                         subject = Written(variant)
                         case = inputs.build(subject, at, "normal", np.random.default_rng([self.seed, 0]))
                         subject.forward(case, case.values)
-                    except Exception:
+                    except Exception:  # this reading does not fit; `runs` has kept why the first did not
                         continue
                     yield subject, at, case
                     misfits += self.last <= RUNS
@@ -285,7 +283,7 @@ class _Search:
         for text, f in ways:
             try:
                 right = sum(slopes.right(n, g, [_slope(f, o, y) for o in outputs[n]]) for n, g in gradients.items())
-            except Exception:
+            except Exception:  # this loss does not take such a target
                 continue
             if right > best[0]:
                 best = (right, text, f)
@@ -302,12 +300,11 @@ class _Search:
     ) -> Iterator[Layout]:
         """The layout with every kind of target, or domain, for which forward gives finite numbers."""
         reading = scout.reading
-        known = bool(self.like) or structure.side_of(reading.source) in ("torch", "scratch")
+        known = bool(self.like) or structure.is_known(reading.source)
         options = inputs.kinds(self.like or reading.name, known)
         if reading.target is None:
-            options = [(d, "rows") for d in inputs.DOMAINS]
-            for domain, target in options:
-                at = replace(layout, domain=domain, target=target)
+            for domain in inputs.DOMAINS:
+                at = replace(layout, domain=domain, target="rows")
                 if self.runs(scout, at) is not None:
                     yield at
                     return
@@ -374,10 +371,9 @@ class _Search:
                 first = next(iter(at.specs.values())).shape
                 self.hopeless[r.forward, first] = self.hopeless.get((r.forward, first), 0) + 1
             self.forwards[key] = (
-                f"{scout.name}.forward refuses every drawn input; for {at}: {one_line(error)}. "
-                "Give a shape, or the inputs"
+                f"{scout.name}.forward refuses every drawn input; for {at}: {self.why}. Give a shape, or the inputs"
             )
-        if len(self.errors) < 1:
+        if not self.errors:
             self.errors.append(self.forwards[key])
         return None
 
@@ -479,7 +475,7 @@ class _Slopes:
     def value(self, values: Values) -> float:
         try:
             out = np.asarray(self.subject.forward(self.case, values), np.float64)
-        except Exception:
+        except Exception:  # out of the code's domain: there is no slope
             return float("nan")
         return float((out * self.u).sum()) if out.shape == self.u.shape else float("nan")
 
@@ -509,13 +505,16 @@ class _Slopes:
             return False
         g = np.asarray(g, np.float64)
         size = float(np.sqrt((g**2).sum()))
-        slack = 2e-2 if g.dtype.itemsize < 8 or self.rough() else 1e-5
+        # No verdict hangs on this: it ranks readings, and the oracles judge the one that is taken.
+        slack = 2e-2 if g.dtype.itemsize < 8 or self.rough else 1e-5
         return all(
             abs(float((g * way).sum()) - slope) <= slack * (size + abs(slope)) + 1e-9
             for way, slope in zip(self.ways[name], along or self.along(name), strict=True)
         )
 
+    @cached_property
     def rough(self) -> bool:
+        """Whether the code computes in less than float64."""
         out = np.asarray(self.subject.forward(self.case, self.case.values))
         return out.dtype.kind == "f" and out.dtype.itemsize < 8
 
@@ -526,8 +525,7 @@ def _warm(subject: Written, case: Case) -> None:
     before = {p for p, place in held.places(root).items() if not held.is_number(place.get())}
     given = subject.given(case, case.values)
     ran = subject.run(root, given)
-    shapes = [np.shape(held.plain(o)) for o in ran.value]
-    made = {p: place for p, place in held.places(root).items() if not held.is_number(place.get()) and p not in before}
+    made = [p for p, place in held.places(root).items() if not held.is_number(place.get()) and p not in before]
     if not made:
         return
     out = subject.output(ran, np.dtype(np.float64))
@@ -540,14 +538,13 @@ def _warm(subject: Written, case: Case) -> None:
         place.put(nudged(start))
         try:
             moved = subject.output(subject.run(again, subject.given(case, case.values)), np.dtype(np.float64))
-        except Exception:
+        except Exception:  # what was moved is no parameter: a shape or a cache that the code relies on
             continue
         unmoved = subject.copied(root)
         same = subject.output(subject.run(unmoved, subject.given(case, case.values)), np.dtype(np.float64))
         if np.shape(moved) == np.shape(out) and np.array_equal(same, out) and not np.array_equal(moved, same):
             subject.restart(root)
             return
-    del shapes
 
 
 def _parameters(subject: Written, case: Case) -> list[str]:
@@ -750,4 +747,5 @@ def _linear(subject: Written, case: Case, u: Array, label: str, found: Candidate
     ran: Ran = subject.run(root, subject.given(case, case.values))
     raw = subject.ask(root, ran, 2 * u)
     twice = subject.candidates(root, ran, raw).get(label)
+    # Twice as much or the same as before: any tolerance tells these apart.
     return twice is not None and np.shape(twice) == found[label].shape and bool(np.allclose(twice, 2 * found[label]))

@@ -253,8 +253,7 @@ def _couples(forwards: list[str], backwards: list[str]) -> Iterator[tuple[str, s
     """The pairs that are tried: the first names, and others beside them."""
     late = {"train", "train_step", "update", "learn", "step_backward", "adjust", "train_on_batch", "_backward"}
     early = [b for b in backwards if b not in late] or backwards
-    ways = [(f, b) for b in early[:3] for f in forwards[:4] if f != b]
-    yield from ways
+    yield from ((f, b) for b in early[:3] for f in forwards[:4] if f != b)
 
 
 def _has(op: Any, name: str) -> bool:
@@ -270,20 +269,10 @@ def _guessed(f: Callable[..., Any], arguments: tuple[Argument, ...]) -> bool:
     """Whether several arguments of a backward have names that say nothing."""
     known = {bare(a.name) for a in arguments}
     names = [p.name for p in signature(f) if _needed(p)]
-    if len(names) > 1 and any(re.fullmatch(r"z\d*|net_?in\w*", bare(n)) and bare(n) not in known for n in names):
+    new = [n for n in names if bare(n) not in known]
+    if len(names) > 1 and any(re.fullmatch(r"z\d*|net_?in\w*", bare(n)) for n in new):
         return True  # it is in the place of a value before the activation, perhaps
-    if len(names) > 1 and any(re.fullmatch(r"z\d*|net_?in\w*", bare(n)) and bare(n) not in known for n in names):
-        return True  # it is in the place of a value before the activation, perhaps
-    return (
-        len(
-            [
-                n
-                for n in names
-                if bare(n) not in known and role(n) == "data" and not is_upstream(n) and not re.fullmatch(DATA, bare(n))
-            ]
-        )
-        > 1
-    )
+    return len([n for n in new if role(n) == "data" and not is_upstream(n) and not re.fullmatch(DATA, bare(n))]) > 1
 
 
 DATA = conventions.ROLES[-1][1]
@@ -461,7 +450,7 @@ def _initial(space: dict[str, Any], functions: list[Any]) -> list[dict[str, Any]
                 if len(sizes) == count:
                     try:
                         made = make(*sizes)
-                    except Exception:
+                    except Exception:  # it is made for other sizes
                         continue
                     found.append({bare(name): made for name in names})
     held_here = [v for v in space.values() if isinstance(v, dict | list) and v and held.places({"": v})]
@@ -471,6 +460,5 @@ def _initial(space: dict[str, Any], functions: list[Any]) -> list[dict[str, Any]
 
 
 def _with(root: Namespace, kept: dict[str, Any]) -> Namespace:
-    for name, value in kept.items():
-        root.globals[name] = value
+    root.globals.update(kept)
     return root

@@ -35,6 +35,11 @@ def side_of(thing: Any) -> str:
     return {"torch_impl": "torch"}.get(top := type(thing).__module__.partition(".")[0], top)
 
 
+def is_known(thing: Any) -> bool:
+    """Whether the thing's class is PyTorch's, an adapter's or a hand-written one of `scratch`: no code of a user's."""
+    return side_of(thing) in ("torch", "scratch")
+
+
 def children(module: Any) -> list[tuple[str, Any]]:
     """Name and child, in order; a layer that is used twice comes twice, unlike from torch.nn's `named_children`."""
     own = getattr(module, "_modules", None)
