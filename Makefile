@@ -57,14 +57,14 @@ thorough: $(READY)
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n $(WORKERS) --hypothesis-seed=$$seed $(ARGS)
 
 alarms: $(READY)
-	$(BIN)/python -m parity_tests.alarms $(N) --dtype float32 --workers $(WORKERS)
-	$(BIN)/python -m parity_tests.alarms $(N) --dtype float64 --workers $(WORKERS)
+	$(BIN)/python -m parity_tests.meta.false_alarms $(N) --dtype float32 --workers $(WORKERS)
+	$(BIN)/python -m parity_tests.meta.false_alarms $(N) --dtype float64 --workers $(WORKERS)
 
 fuzz: $(READY)
-	$(BIN)/python -m parity_tests.fuzz $(N) $(ARGS)
+	$(BIN)/python -m parity_tests.meta.fuzz $(N) $(ARGS)
 
 mutants: $(READY)
-	$(BIN)/python -m parity_tests.mutants $(WORKERS)
+	$(BIN)/python -m parity_tests.meta.mutants $(WORKERS)
 
 # Measures and draws what changed; a page that is out of date fails a test.
 dictionary: $(READY)

@@ -6,7 +6,7 @@ import signal
 import torch
 from hypothesis import HealthCheck, Phase, settings
 
-from parity_tests import judged
+from parity_tests.support import judged
 
 # One thread per worker: small arrays gain nothing from more, and runs side by side would fight for the cores.
 torch.set_num_threads(1)

@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 import scratch
 from contract.names import ACTIVATIONS
 from handgrad.judge import StepJudge, Verdict, judge_net
-from parity_tests.bugs import BUGS, planted
-from parity_tests.judged import judged
-from parity_tests.strategies import Draw, draws, filled_batches, moderate_draws, rows, seeds, widths
+from parity_tests.meta.bugs import BUGS, planted
+from parity_tests.support.judged import judged
+from parity_tests.support.strategies import Draw, draws, filled_batches, moderate_draws, rows, seeds, widths
 
 # Loss → what its targets are. Each has the same name and the same options in `scratch` and in `torch.nn`.
 LOSSES = {

@@ -143,7 +143,7 @@ BOXES = {
             "4 digits)"
         ),
         measure=rows,
-        see=(LOOK, "../parity_tests/test_golden.py"),
+        see=(LOOK, "../parity_tests/numbers/test_golden.py"),
     ),
     "grad-none": Box(shows="no gradient before a backward", printed="None", measure=before, see=(LOOK,)),
     "upstream": Box(

@@ -1,0 +1,111 @@
+"""Bugs in the initialisation: fans, gains, distributions."""
+
+from parity_tests.meta.bugs.bug import Bug, edit
+
+INIT: dict[str, Bug] = {
+    "bias drawn first": Bug(
+        "init",
+        "the order of the attributes changed",
+        edit("Linear.reset_parameters", "in self.parameters()", "in reversed(list(self.parameters()))"),
+        "contract",
+        hint="test_linear_is_drawn",
+    ),
+    "bound 1/n": Bug(
+        "init",
+        "the root forgotten",
+        edit("Linear.reset_parameters", "math.sqrt(self.in_features)", "self.in_features"),
+        "contract",
+        hint="test_linear_is_drawn",
+    ),
+    "bound from the outputs": Bug(
+        "init",
+        "fan out for fan in",
+        edit("Linear.reset_parameters", "math.sqrt(self.in_features)", "math.sqrt(self.out_features)"),
+        "contract",
+        hint="test_linear_is_drawn",
+    ),
+    "fans swapped": Bug(
+        "init",
+        "weights were (in, out) once",
+        edit("init.fans", "shape[1] * receptive, shape[0] * receptive", "shape[0] * receptive, shape[1] * receptive"),
+        "contract",
+        hint="test_distribution",
+    ),
+    "gain of the slope": Bug(
+        "init",
+        "1 + a for 1 + a²",
+        edit("init.calculate_gain", "slope**2", "slope"),
+        "contract",
+        hint="test_leaky_gain",
+    ),
+    "kaiming uniform without √3": Bug(
+        "init",
+        "a standard deviation taken for a bound",
+        edit("init.kaiming_uniform_", "math.sqrt(3) * ", ""),
+        "contract",
+        hint="test_distribution",
+    ),
+    "xavier of one fan": Bug(
+        "init",
+        "√(6/fan_in)",
+        edit("init._xavier_std", "sum(fans(_data(tensor).shape))", "fans(_data(tensor).shape)[0]"),
+        "contract",
+        hint="test_distribution",
+    ),
+    "truncated at multiples of std": Bug(
+        "init",
+        "absolute bounds taken for relative ones",
+        edit("init.trunc_normal_", "np.clip(peak + std * t, a, b)", "np.clip(mean + std * t, std * a, std * b)"),
+        "contract",
+        hint="test_truncated",
+    ),
+    "truncated by clipping": Bug(
+        "init",
+        "what is outside is moved to the bounds, where it piles up",
+        edit("init.trunc_normal_", "np.clip(peak + std * t, a, b)", "np.clip(rng.normal(mean, std, data.size), a, b)"),
+        "contract",
+        hint="test_truncated",
+    ),
+    "truncated without its slope": Bug(
+        "init",
+        "the density in the tail as if the mean were inside",
+        edit("init.trunc_normal_", "-drawn * (d + drawn / 2)", "-drawn * (drawn / 2)"),
+        "contract",
+        hint="test_truncated",
+    ),
+    "orthogonal without the signs of R": Bug(
+        "init",
+        "orthogonal, but not every matrix as likely as any other",
+        edit("init.orthogonal_", "np.copysign(1, np.diagonal(r)) * gain", "gain"),
+        "contract",
+        hint="test_orthogonal",
+    ),
+    "wide matrices are not orthogonal": Bug(
+        "init",
+        "the tall factor of a wide matrix, read in another order",
+        edit("init.orthogonal_", "(q if rows >= columns else q.T)", "q"),
+        "contract",
+        hint="test_orthogonal",
+    ),
+    "zeros in rows": Bug(
+        "init",
+        "as many zeros, counted along the other axis",
+        edit("init.sparse_", "for column in data.T:", "for column in data:"),
+        "contract",
+        hint="test_sparse",
+    ),
+    "zeros rounded down": Bug(
+        "init",
+        "⌊ ⌋ for ⌈ ⌉",
+        edit("init.sparse_", "math.ceil", "math.floor"),
+        "contract",
+        hint="test_sparse",
+    ),
+    "eye of ones": Bug(
+        "init",
+        "ones everywhere",
+        edit("init.eye_", "np.eye(*data.shape)", "np.ones(data.shape)"),
+        "contract",
+        hint="test_constants",
+    ),
+}

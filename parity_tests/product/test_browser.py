@@ -1,0 +1,412 @@
+"""The pages in a real browser: what moves moves, what sorts sorts, and nothing is asked of the network.
+
+Every test drives a headless Chromium with all requests but those for files refused and recorded; a request, an error
+or a word on the console fails the test that caused it.
+"""
+
+import os
+import shutil
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from handgrad.experiments import EXPERIMENTS
+from handgrad.report import page as report_page
+from handgrad.report import write_report
+from handgrad.report.index import Finished, write_index
+from handgrad.report.timeline_pictures import Drawn, Film
+from handgrad.trace import sum_of, trace
+from handgrad.trace.page import page as trace_page
+from handgrad.training.outcome import Outcome
+from handgrad.training.record import Repeat
+from handgrad.training.train import prepare, train
+from parity_tests.product.test_report import fake_run
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+SIZE = 5_000_000  # bytes
+WIDTHS = (400, 1600)
+TITLES = {"region": "Decision region", "neurons": "Neuron maps", "gradients": "Gradient norms"}
+MOMENTS = 5
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
+
+
+def stand_in(_) -> Film:
+    """A film whose pictures say which moment they are, and whose ids are the same at every moment."""
+
+    def svg(key, n):
+        return (
+            '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 540 400" role="img" '
+            f'aria-label="{key} at moment {n}">'
+            f'<clipPath id="film-{key}-clip"><rect width="{90 * n}" height="400"/></clipPath>'
+            f'<circle clip-path="url(#film-{key}-clip)" r="150" cx="270" cy="200" fill="var(--numpy, #0072b2)"/></svg>'
+        )
+
+    frames = [Drawn(f"epoch {n}, step {40 * n}", {key: svg(key, n) for key in TITLES}) for n in range(1, MOMENTS + 1)]
+    return Film(frames, TITLES)
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory) -> dict[str, Path]:
+    """One page of every kind."""
+    folder = tmp_path_factory.mktemp("pages")
+    paths = {name: folder / f"{name}.html" for name in ("report", "index", "trace")}
+    run = fake_run("moons", steps=80, epochs=12)
+    ends = (0.97, None, 0.955, 0.99, float("nan"))
+    run.repeats = [
+        Repeat(9 + i, i != 3, {"scratch": end, "torch": 0.9 + i / 100}, {side: [0.5, 0.9] for side in run.sides})
+        for i, end in enumerate(ends)
+    ]
+    with patch.object(report_page, "film", stand_in):
+        write_report(Outcome.of(run), paths["report"])
+    times = np.random.default_rng(0).permutation(np.geomspace(2e-4, 200, len(EXPERIMENTS)))
+    outcomes = [
+        Finished(experiment, None, float(time)) for experiment, time in zip(EXPERIMENTS.values(), times, strict=True)
+    ]
+    write_index(outcomes, paths["index"], "handgrad compare --all", 77.0, interrupted=False)
+    step = trace(prepare(EXPERIMENTS["line"]), 2)
+    paths["trace"].write_text(trace_page(step, sum_of(step, "layers.0.weight[2,1]")), encoding="utf-8")
+    return paths
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with sync_playwright() as playwright:
+        # Root, as in a container, may not have Chromium's sandbox.
+        options = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Opened:
+    """A page in the browser, and what it did that it must not do."""
+
+    tab: Page
+    wrongs: list[str] = field(default_factory=list)
+
+    def text(self, selector: str) -> list[str]:
+        return self.tab.locator(selector).all_text_contents()
+
+    def labels(self) -> list[str]:
+        """What the pictures of the film say they are."""
+        return self.tab.locator(".film .shot svg").evaluate_all("found => found.map(svg => svg.ariaLabel)")
+
+    def overflow(self) -> int:
+        """By how many pixels the page is wider than the window."""
+        return int(self.tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+@contextmanager
+def watched(chromium, path: Path, width: int = 1000, script: bool = True, **options) -> Iterator[Opened]:
+    """The page with everything it says or asks for noted down."""
+    context = chromium.new_context(viewport={"width": width, "height": 900}, java_script_enabled=script, **options)
+    context.set_default_timeout(120_000)  # milliseconds: for what never comes, not for what a busy machine brings late
+    opened = Opened(context.new_page())
+
+    def decide(route) -> None:
+        if route.request.url.startswith("file:"):
+            route.continue_()
+        else:
+            opened.wrongs.append(f"request {route.request.url}")
+            route.abort()
+
+    context.route("**/*", decide)
+    opened.tab.on("console", lambda message: opened.wrongs.append(f"console {message.text}"))
+    opened.tab.on("pageerror", lambda error: opened.wrongs.append(f"error {error}"))
+    opened.tab.goto(path.as_uri())
+    try:
+        yield opened
+    finally:
+        context.close()
+
+
+@pytest.fixture
+def visit(chromium, pages):
+    """Open a page by its name; at the end of the test none of them may have done anything wrong."""
+
+    @contextmanager
+    def inner(name: str, **options) -> Iterator[Opened]:
+        with watched(chromium, pages[name], **options) as opened:
+            yield opened
+        assert opened.wrongs == []
+
+    return inner
+
+
+def test_what_a_page_must_not_do_is_seen(chromium, tmp_path):
+    (tmp_path / "bad.html").write_text(
+        '<img src="https://example.org/a.png"><script>console.log("word"); missing()</script>', encoding="utf-8"
+    )
+    with watched(chromium, tmp_path / "bad.html") as opened:
+        opened.tab.wait_for_load_state("networkidle")
+    kinds = {wrong.split()[0] for wrong in opened.wrongs}
+    assert kinds == {"request", "console", "error"}
+
+
+def test_the_browser_itself_refuses_what_is_not_in_the_page(chromium, pages, tmp_path):
+    """Were a name to slip through the escaping, its script would not run and its picture would not be fetched."""
+    html = pages["report"].read_text(encoding="utf-8")
+    evil = '<img src="https://example.org/a.png"><script>document.title = "taken"</script>'
+    (tmp_path / "bad.html").write_text(html.replace("</main>", f"{evil}</main>"), encoding="utf-8")
+    with watched(chromium, tmp_path / "bad.html") as opened:
+        assert opened.tab.title() == "moons · handgrad"
+        assert not [wrong for wrong in opened.wrongs if wrong.startswith("request")]
+        assert [wrong for wrong in opened.wrongs if "Content Security Policy" in wrong]
+
+
+@pytest.mark.parametrize("name", ["report", "index", "trace"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_pages_fit_their_window_and_are_small(visit, pages, name, width):
+    assert pages[name].stat().st_size < SIZE
+    for scheme in ("light", "dark"):
+        with visit(name, width=width, color_scheme=scheme) as page:
+            assert page.overflow() == 0
+            ink, paper = page.tab.evaluate(
+                "['color', 'backgroundColor'].map(of => getComputedStyle(document.body)[of].match(/\\d+/g).map(Number))"
+            )
+            assert (sum(ink) < sum(paper)) == (scheme == "light")
+
+
+def test_a_wide_window_is_used(visit):
+    with visit("report", width=1600) as page:
+        assert page.tab.locator("main").bounding_box()["width"] > 1450
+        tops = page.tab.locator(".film figure").evaluate_all("found => found.map(f => f.getBoundingClientRect().top)")
+        assert len(set(tops)) == 1
+
+
+def moment(n: int) -> list[str]:
+    return [f"{key} at moment {n}" for key in TITLES]
+
+
+def test_the_slider_moves_all_pictures_together(visit):
+    with visit("report") as page:
+        slider, said = page.tab.get_by_role("slider", name="Step of training"), page.tab.locator(".film output")
+        assert page.labels() == moment(MOMENTS)
+        assert page.tab.get_by_text("needs JavaScript").is_hidden()
+        # Home, then on with the arrows, then back to the end.
+        for key, n in [("Home", 1), ("ArrowRight", 2), ("ArrowUp", 3), ("ArrowLeft", 2), ("End", MOMENTS)]:
+            slider.press(key)
+            label = f"epoch {n}, step {40 * n}"
+            assert page.labels() == moment(n)
+            assert said.text_content() == slider.get_attribute("aria-valuetext") == label
+            assert page.text(".film figcaption") == [label] * len(TITLES)
+        assert said.get_attribute("aria-live") == "polite"
+        ids = page.tab.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
+        assert len(ids) == len(set(ids))
+        before = page.tab.locator(".film .gallery").screenshot()
+        slider.fill("1")
+        assert page.labels() == moment(2)
+        assert page.tab.locator(".film .gallery").screenshot() != before
+
+
+def test_buttons_step_and_play(visit):
+    with visit("report") as page:
+        page.tab.clock.install()
+        back, on = (page.tab.get_by_role("button", name=name) for name in ("One step back", "One step on"))
+        back.click()
+        assert page.labels() == moment(MOMENTS - 1)
+        on.click()
+        on.click(force=True)  # at the end: it can be pressed, and does nothing
+        assert page.labels() == moment(MOMENTS)
+        assert on.get_attribute("aria-disabled") == "true"
+        play = page.tab.get_by_role("button", name="Play")
+        play.click()  # at the end: from the beginning
+        assert page.labels() == moment(1)
+        assert page.tab.locator(".film output").get_attribute("aria-live") == "off"
+        page.tab.clock.run_for(850)
+        assert page.labels() == moment(2)
+        page.tab.get_by_role("button", name="Pause").click()
+        page.tab.clock.run_for(5000)
+        assert page.labels() == moment(2)
+        page.tab.get_by_role("button", name="Play").click()
+        page.tab.clock.run_for(10_000)
+        assert page.labels() == moment(MOMENTS)
+        assert play.is_visible()  # it stopped by itself
+
+
+def test_who_asked_for_less_motion_gets_no_play_button(visit):
+    with visit("report", reduced_motion="reduce") as page:
+        play = page.tab.locator("[data-play]")
+        assert play.is_hidden()
+        page.tab.emulate_media(reduced_motion="no-preference")
+        play.wait_for(state="visible")
+
+
+def test_without_a_script_the_last_step_is_shown(visit):
+    with visit("report", script=False) as page:
+        assert page.tab.locator(".film .shot svg[aria-label$='moment 5']").count() == len(TITLES)
+        assert page.tab.get_by_text("the last of 5 recorded moments").is_visible()
+        for absent in (".controls", ".save >> nth=0"):
+            assert page.tab.locator(absent).is_hidden()
+        assert page.tab.locator("th button").count() == 0
+
+
+def sorted_column(page: Opened, head: str, column: int, table: str) -> list[str]:
+    """The cells of a column after one more press on the head's button."""
+    page.tab.locator(f"{table} th button", has_text=head).first.click()
+    return page.text(f"{table} tbody tr > :nth-child({column})")
+
+
+def test_tables_sort(visit):
+    with visit("report") as page:
+        table = "section[aria-labelledby=seeds] table"
+        assert page.text(f"{table} tbody th") == ["9", "10", "11", "12", "13"]
+        # What is no number comes last in either direction.
+        assert sorted_column(page, "NumPy", 2, table) == ["0.955", "0.97", "0.99", "–", "NaN"]
+        assert page.text(f"{table} tbody th") == ["11", "9", "12", "10", "13"]  # whole rows move
+        head = page.tab.locator(f"{table} th", has_text="NumPy")
+        assert head.get_attribute("aria-sort") == "ascending"
+        assert sorted_column(page, "NumPy", 2, table) == ["0.99", "0.97", "0.955", "–", "NaN"]
+        assert head.get_attribute("aria-sort") == "descending"
+        assert sorted_column(page, "Seed", 1, table) == ["9", "10", "11", "12", "13"]  # as numbers, not as words
+        assert head.get_attribute("aria-sort") == "none"
+        assert sorted_column(page, "Parity", 5, table)[0] == "FAILED"
+        button = page.tab.locator(f"{table} th button", has_text="Parity")
+        button.press("Enter")
+        button.press("Space")  # a third press: as it was written
+        assert page.text(f"{table} tbody th") == ["9", "10", "11", "12", "13"]
+        assert button.evaluate("b => b === document.activeElement")
+
+
+def test_the_numbers_behind_the_curves(visit):
+    with visit("report") as page:
+        page.tab.get_by_text("Every epoch in numbers").click()
+        table = "details table"
+        assert page.text(f"{table} tbody th") == [str(epoch) for epoch in range(13)]
+        shares = [float(cell.rstrip(" %")) for cell in sorted_column(page, "NumPy, train accuracy", 6, table)]
+        assert shares == sorted(shares)
+        losses = [float(cell) for cell in sorted_column(page, "NumPy, train loss", 2, table)]
+        assert losses == sorted(losses)
+
+
+def test_the_other_pages_sort_as_well(visit):
+    with visit("index") as page:
+        times = sorted_column(page, "Time", 7, "section:nth-of-type(4) table")
+        units = {"µs": 1e-6, "ms": 1e-3, "s": 1.0}
+        seconds = [float(number) * units[unit] for number, unit in map(str.split, times)]
+        assert seconds == sorted(seconds)
+        assert len({time.split()[1] for time in times}) > 1
+    with visit("trace") as page:
+        products = [float(cell) for cell in sorted_column(page, "δ · x", 4, "main section:first-child table")]
+        assert products == sorted(products)
+
+
+def test_every_picture_is_saved_as_a_file_that_stands_alone(visit, tmp_path):
+    with visit("report", accept_downloads=True, color_scheme="dark") as page:
+        page.tab.get_by_role("slider").press("ArrowLeft")
+        pictures = page.tab.locator("figure")
+        buttons = page.tab.get_by_role("button", name="Save as SVG: ")
+        assert pictures.count() == buttons.count() >= 8
+        names: set[str] = set()
+        for i, button in enumerate(buttons.all()):
+            if i % 10 == 9:
+                page.tab.wait_for_timeout(1100)  # Chromium takes at most ten in a second
+            with page.tab.expect_download() as waiting:
+                button.click()
+            names.add(waiting.value.suggested_filename)
+            path = tmp_path / waiting.value.suggested_filename
+            waiting.value.save_as(path)
+            text = path.read_text(encoding="utf-8")
+            root = ElementTree.fromstring(text)
+            assert root.tag == "{http://www.w3.org/2000/svg}svg"
+            assert float(root.get("width")) > 100
+            assert float(root.get("height")) > 50
+            assert len(root.findtext("{http://www.w3.org/2000/svg}title")) > 5
+            assert "var(" not in text
+            ids = [e.get("id") for e in root.iter() if e.get("id")]
+            assert len(ids) == len(set(ids))
+    assert {"moons-loss.svg", "moons-region-epoch-4-step-160.svg", "moons-confusion-NumPy.svg"} <= names
+    assert "moment 4" in (tmp_path / "moons-region-epoch-4-step-160.svg").read_text(encoding="utf-8")
+
+
+def test_a_saved_picture_opens_by_itself(chromium, visit, tmp_path):
+    with visit("report") as page:
+        for name in ("Loss, step by step", "confusion matrix of NumPy"):
+            with page.tab.expect_download() as waiting:
+                page.tab.get_by_role("button", name=f"Save as SVG: {name}").click()
+            waiting.value.save_as(tmp_path / "saved.svg")
+            with watched(chromium, tmp_path / "saved.svg") as opened:
+                assert opened.tab.locator("text").count() > 5
+            assert opened.wrongs == []
+
+
+def test_everything_is_reached_by_keyboard(visit):
+    with visit("report", width=400) as page:
+        page.tab.keyboard.press("Tab")
+        skip = page.tab.get_by_role("link", name="Skip to the results")
+        assert skip.bounding_box()["width"] > 100
+        page.tab.keyboard.press("Enter")
+        assert page.tab.evaluate("document.activeElement.id") == "main"
+        expected = page.tab.locator("main :is(button, input, summary):visible").count()
+        seen = 0
+        for _ in range(200):
+            page.tab.keyboard.press("Tab")
+            tag, outline = page.tab.evaluate(
+                "[document.activeElement.tagName, getComputedStyle(document.activeElement).outlineStyle]"
+            )
+            if tag == "BODY":
+                break
+            assert outline != "none"
+            seen += tag in ("BUTTON", "INPUT", "SUMMARY")
+        assert seen == expected > 20
+
+
+def test_a_screen_reader_finds_its_way(visit):
+    """Names of what can be pressed, pictures and regions; one main part, headings without gaps."""
+    for name in ("report", "index", "trace"):
+        with visit(name) as page:
+            tree = page.tab.locator("body").aria_snapshot()
+            for role in ("button", "slider", "img", "figure", "region", "link", "navigation"):
+                lines = [line.strip() for line in tree.splitlines() if line.strip().startswith(f"- {role}")]
+                assert not [line for line in lines if '"' not in line], role
+            levels = page.tab.locator("h1, h2, h3").evaluate_all("found => found.map(h => Number(h.tagName[1]))")
+            assert levels[0] == 1
+            assert levels.count(1) == page.tab.get_by_role("main").count() == 1
+            assert all(b <= a + 1 for a, b in pairwise(levels))
+
+
+def test_a_real_run(chromium, tmp_path):
+    run = train(prepare(replace(EXPERIMENTS["moons"], epochs=2)), command="handgrad compare moons --epochs 2")
+    write_report(Outcome.of(run), tmp_path / "report.html")
+    assert (tmp_path / "report.html").stat().st_size < SIZE
+    for width in WIDTHS:
+        with watched(chromium, tmp_path / "report.html", width=width) as page:
+            assert page.overflow() == 0
+            if page.tab.get_by_role("slider").count():
+                shots = page.tab.locator(".film .shot")
+                last = shots.evaluate_all("found => found.map(shot => shot.innerHTML)")
+                page.tab.get_by_role("slider").press("Home")
+                first = shots.evaluate_all("found => found.map(shot => shot.innerHTML)")
+                assert all(before != after for before, after in zip(first, last, strict=True))
+        assert page.wrongs == []
+
+
+def test_on_paper(visit):
+    with visit("report", width=794, color_scheme="dark") as page:
+        page.tab.emulate_media(media="print")
+        assert page.overflow() == 0
+        assert page.tab.locator(".controls").is_hidden()
+        assert page.tab.locator(".save:visible").count() == 0
+        assert page.tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert page.tab.pdf().startswith(b"%PDF")
+
+
+def test_a_long_film_is_thinned_until_the_page_is_small_enough():
+    picture = "x" * 40_000
+    frames = [Drawn(str(n), {"a": picture, "b": picture}) for n in range(150)]
+    kept = report_page.fitting(Film(frames, {"a": "A", "b": "B"}))
+    assert kept.frames[0] == frames[0]
+    assert kept.frames[-1] == frames[-1]
+    most = report_page.FILM_SIZE / len(picture) / 2
+    assert most / 2 < len(kept.frames) <= most
+    assert report_page.fitting(kept) == kept
