@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from contract.names import SIDES
 from docs.writers.dictionary.samples import KINDS, PARTS, sample
-from docs.writers.dictionary.source import FAMILIES, ROOT, Code, Entry, entries
+from docs.writers.dictionary.source import FAMILIES, ROOT, Entry, entries
 
 FOLDER = ROOT / "docs" / "dictionary"
 MEASURED = "measured.json"
@@ -31,7 +31,6 @@ def render(measured: dict[str, Any], pictures: frozenset[str]) -> dict[str, str]
         families=families,
         anchors={family: _anchor(family) for family in families},
         formulas={entry.name: _cell(entry.formula) for entry in entries()},
-        lines={entry.name: _span(entry) for entry in entries()},
     )
     return {name: re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n" for name, text in texts.items()}
 
@@ -98,13 +97,6 @@ def _inputs(entry: Entry) -> str:
 
 def _plain(value: Any) -> str:
     return "…" if callable(value) else repr(value)
-
-
-def _span(entry: Entry) -> Code:
-    """From the first to the last line of what is shown: forward and backward stand together."""
-    codes = [code for code in entry.code() if code.path == entry.line.path] or [entry.line]
-    first, last = min(code.first for code in codes), max(code.last for code in codes)
-    return Code(entry.name, entry.line.path, first, last, "")
 
 
 def _anchor(family: str) -> str:

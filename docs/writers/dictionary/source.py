@@ -1,4 +1,4 @@
-"""What the hand-written side has: its ops by family, their docstrings, the lines of their code, a fingerprint of it."""
+"""What the hand-written side has: its ops by family, their docstrings, their code, a fingerprint of it."""
 
 import ast
 import hashlib
@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,6 @@ TORCH = {
     "Clipping": "torch.nn.utils",
     "Initial values": "torch.nn.init",
 }
-NOT_IN_TORCH = {"HalfSquaredError", "Parallel", "Residual"}
 
 NOT_OPS = {
     "ACTIVATIONS": "a table of names",
@@ -69,12 +69,10 @@ END = rf"(?<! )[.:](?:\s|$)|,\s+which\b|,?{GAP}"
 
 @dataclass(frozen=True)
 class Code:
-    """Some lines of a file, without their docstring."""
+    """A function of a file, without its docstring. No line numbers: what stands above it in the file may grow."""
 
     title: str
     path: str
-    first: int
-    last: int
     text: str
 
 
@@ -88,7 +86,8 @@ class Entry:
 
     @property
     def torch(self) -> str:
-        return "" if self.name in NOT_IN_TORCH else f"{TORCH[self.family]}.{self.name}"
+        name = f"{TORCH[self.family]}.{self.name}"
+        return name if hasattr(import_module(TORCH[self.family]), self.name) else ""
 
     @property
     def call(self) -> str:
@@ -133,8 +132,8 @@ class Entry:
         return [_code(part.__name__, part) for part in self.mentioned() if inspect.isfunction(part)]
 
     @property
-    def line(self) -> Code:
-        return _code(self.name, self.op)
+    def path(self) -> str:
+        return _path(self.op)
 
     def code(self) -> list[Code]:
         if not inspect.isclass(self.op):
@@ -158,7 +157,7 @@ class Entry:
 @cache
 def entries() -> tuple[Entry, ...]:
     """Every op, family by family in the order of the alphabet. ValueError for a name that belongs nowhere."""
-    public = {name: getattr(scratch, name) for name in scratch.__all__}
+    public = {name: getattr(scratch, name) for name in vars(scratch)["__all__"]}
     public |= {
         name: op
         for name, op in vars(scratch.init).items()
@@ -170,7 +169,7 @@ def entries() -> tuple[Entry, ...]:
 
 
 def _is_op(part: Any) -> bool:
-    return part.__name__ in scratch.__all__ or getattr(scratch.init, part.__name__, None) is part
+    return hasattr(scratch, part.__name__) or getattr(scratch.init, part.__name__, None) is part
 
 
 def _family(name: str, op: Any) -> str:
@@ -220,10 +219,11 @@ def _names(part: Any) -> Iterator[str]:
 
 def _code(title: str, part: Any) -> Code:
     part = inspect.unwrap(part)
-    lines, first = inspect.getsourcelines(part)
-    path = Path(inspect.getfile(part)).relative_to(ROOT).as_posix()
-    text = textwrap.dedent("".join(lines))
-    return Code(title, path, first, first + len(lines) - 1, _without_docstrings(text).rstrip())
+    return Code(title, _path(part), _without_docstrings(inspect.getsource(part)).rstrip())
+
+
+def _path(part: Any) -> str:
+    return Path(inspect.getfile(part)).relative_to(ROOT).as_posix()
 
 
 def _without_docstrings(text: str) -> str:
