@@ -10,6 +10,8 @@ from contract import checks, optimizer_checks
 from scratch.flags import without_underflow
 from scratch.module import Array, Parameter
 
+__all__ = ["clip_grad_norm_", "clip_grad_value_"]
+
 
 @without_underflow
 def clip_grad_norm_(

@@ -8,6 +8,8 @@ from contract import checks, layer_checks
 from scratch.calls import recorded, replayed
 from scratch.module import Array, Module
 
+__all__ = ["Parallel", "Residual", "Sequential"]
+
 
 class Container(Module, hands_on=True):
     """Modules by number. Where one of them refuses its input, those before it are given back what they held.

@@ -13,6 +13,8 @@ from scratch.init import Rng
 from scratch.layers import Linear
 from scratch.module import Array, Module
 
+__all__ = ["MLP"]
+
 
 class MLP(Module, hands_on=True):
     """Linear layers with an activation between each two: sizes (64, 32, 10) give 64 → 32 → activation → 10.

@@ -11,6 +11,8 @@ from contract import checks, layer_checks
 from scratch.calls import Call, Memory, Past, log_now, recorded, replay_now, replayed
 from scratch.flags import methods_without_underflow
 
+__all__ = ["Buffer", "Module", "Parameter"]
+
 Array = npt.NDArray[np.floating[Any]]
 
 

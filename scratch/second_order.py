@@ -24,25 +24,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from contract import checks
-from scratch.activations import Identity, LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh, sigmoid
-from scratch.activations.functions import along
+from scratch.activations import Identity, LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
+from scratch.activations.functions import along, sigmoid
 from scratch.containers import Parallel, Sequential
 from scratch.flags import product, without_underflow
 from scratch.layers import Linear
 from scratch.layers.linear import ones
-from scratch.losses import (
-    BCELoss,
-    BCEWithLogitsLoss,
-    CrossEntropyLoss,
-    L1Loss,
-    Loss,
-    MSELoss,
-    NLLLoss,
-    Target,
-)
+from scratch.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, Loss, MSELoss, NLLLoss
 from scratch.losses.classes import classes_first, classes_second
+from scratch.losses.loss import Target
 from scratch.mlp import MLP
 from scratch.module import Array, Module, Parameter
+
+__all__ = ["hessian_vector_product"]
 
 NAME = "hessian_vector_product"
 

@@ -12,6 +12,8 @@ from scratch.losses.loss import Criterion
 from scratch.module import Module
 from scratch.optim import LBFGS, Optimizer
 
+__all__ = ["Trainer"]
+
 
 class Trainer:
     """The five steps: zero_grad, forward, loss, backward, optimizer step.

@@ -19,7 +19,7 @@ from benchmarks.result import Row, seconds_of
 from benchmarks.statistics import time_of
 from benchmarks.timing import Work
 from contract import loss_checks
-from scratch.activations import log_softmax
+from scratch.activations.functions import log_softmax
 from scratch.flags import product
 
 Line = tuple[str, Callable[[], Any]]

@@ -14,7 +14,7 @@ from benchmarks.questions.timed import time_works
 from benchmarks.questions.words import ratio_cell, time_cell
 from benchmarks.result import Row, seconds_of
 from benchmarks.timing import Work
-from scratch.activations import zero_where
+from scratch.activations.functions import zero_where
 from scratch.optim.optimizer import pieces
 
 Array = npt.NDArray[Any]

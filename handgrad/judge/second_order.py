@@ -21,7 +21,8 @@ import numpy.typing as npt
 from handgrad.judge import structure
 from handgrad.judge.ball import WIDEN, Ball, Float64, Format, matmul, quiet, settle
 from handgrad.judge.explain.patterns import Evidence, recognise
-from handgrad.judge.rules import activations, layers, losses
+from handgrad.judge.rules import layers, losses
+from handgrad.judge.rules.activations import rectifiers, sigmoids, softmax
 from handgrad.judge.rules.activations.softmax import log_softmax_backward, softmax_backward
 from handgrad.judge.rules.losses.binary import BCELoss, BCEWithLogitsLoss
 from handgrad.judge.rules.losses.classes import CrossEntropyLoss, NLLLoss
@@ -258,13 +259,13 @@ def _log_softmax_rows(p: Ball, h: Ball, g: Ball, rg: Ball) -> Ball:
 
 Forward = Callable[[Any, Ball], Ball]
 RULES: dict[type[Any], tuple[Forward, Callable[[Any, Ball, Ball, Ball], Ball]]] = {
-    activations.Identity: (_jacobian, _straight),
-    activations.ReLU: (_jacobian, _straight),
-    activations.LeakyReLU: (_jacobian, _straight),
-    activations.Sigmoid: (_jacobian, _curved(lambda y, one: [y, one - y, one - (y + y)])),  # y(1 − y)(1 − 2y)
-    activations.Tanh: (_jacobian, _curved(lambda y, one: [-(y + y), one - y * y])),  # −2y (1 − y²)
-    activations.Softmax: (_jacobian, _softmax),
-    activations.LogSoftmax: (_log_softmax_forward, _log_softmax),
+    rectifiers.Identity: (_jacobian, _straight),
+    rectifiers.ReLU: (_jacobian, _straight),
+    rectifiers.LeakyReLU: (_jacobian, _straight),
+    sigmoids.Sigmoid: (_jacobian, _curved(lambda y, one: [y, one - y, one - (y + y)])),  # y(1 − y)(1 − 2y)
+    sigmoids.Tanh: (_jacobian, _curved(lambda y, one: [-(y + y), one - y * y])),  # −2y (1 − y²)
+    softmax.Softmax: (_jacobian, _softmax),
+    softmax.LogSoftmax: (_log_softmax_forward, _log_softmax),
 }
 
 

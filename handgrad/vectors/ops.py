@@ -25,7 +25,7 @@ KINDS: dict[str, str] = {
     **dict.fromkeys(losses.RULES, "loss"),
     **dict.fromkeys((*optimizers.RULES, "LBFGS"), "optimizer"),
 }
-OPS = sorted(name for name in KINDS if name in scratch.__all__)  # a user's own loss may have a rule too
+OPS = sorted(name for name in KINDS if hasattr(scratch, name))  # a user's own loss may have a rule too
 """The whole catalogue, by the names of the classes."""
 
 INPUTS: dict[str, tuple[str, ...]] = {

@@ -20,7 +20,8 @@ from handgrad.judge import StepJudge, Tally, judge_backward, judge_forward
 from parity_tests.catalogue.tables import DTYPES, SIDES
 from parity_tests.support.judged import judged
 from parity_tests.support.strategies import draws, filled_batches, widths
-from scratch.activations import functions, normal_cdf
+from scratch.activations import functions
+from scratch.activations.functions import normal_cdf
 
 INF, NAN = np.inf, np.nan
 LOG2 = math.log(2)

@@ -7,59 +7,31 @@ each takes the value PyTorch takes.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
 from contract import names
-from scratch.activations.functions import log_softmax, normal_cdf, normal_density, sigmoid, softplus, zero_where
-from scratch.activations.gates import GLU
-from scratch.activations.rectifiers import Hardtanh, Identity, LeakyReLU, PReLU, ReLU, ReLU6, RReLU, Threshold
-from scratch.activations.shrinkage import Hardshrink, Softshrink
-from scratch.activations.sigmoids import Hardsigmoid, Hardswish, LogSigmoid, Sigmoid, Softsign, Tanh, Tanhshrink
-from scratch.activations.smooth import CELU, ELU, GELU, SELU, Mish, SiLU, Softplus
-from scratch.activations.softmax import LogSoftmax, Softmax, Softmin
+from scratch.activations import gates, rectifiers, shrinkage, sigmoids, smooth, softmax
+from scratch.activations.gates import *
+from scratch.activations.rectifiers import *
+from scratch.activations.shrinkage import *
+from scratch.activations.sigmoids import *
+from scratch.activations.smooth import *
+from scratch.activations.softmax import *
 from scratch.init import Rng
 from scratch.module import Module
 
-__all__ = [
-    "ACTIVATIONS",
-    "CELU",
-    "ELU",
-    "GELU",
-    "GLU",
-    "SELU",
-    "Hardshrink",
-    "Hardsigmoid",
-    "Hardswish",
-    "Hardtanh",
-    "Identity",
-    "LeakyReLU",
-    "LogSigmoid",
-    "LogSoftmax",
-    "Mish",
-    "PReLU",
-    "RReLU",
-    "ReLU",
-    "ReLU6",
-    "SiLU",
-    "Sigmoid",
-    "Softmax",
-    "Softmin",
-    "Softplus",
-    "Softshrink",
-    "Softsign",
-    "Tanh",
-    "Tanhshrink",
-    "Threshold",
-    "log_softmax",
-    "named",
-    "normal_cdf",
-    "normal_density",
-    "sigmoid",
-    "softplus",
-    "zero_where",
-]
+if not TYPE_CHECKING:  # which reads the stars themselves, and no list that is not written out
+    __all__ = [
+        "ACTIVATIONS",
+        *gates.__all__,
+        *rectifiers.__all__,
+        *shrinkage.__all__,
+        *sigmoids.__all__,
+        *smooth.__all__,
+        *softmax.__all__,
+    ]
 
 ACTIVATIONS: dict[str, Callable[..., Module]] = {
     name: partial(globals()[kind], **options) for name, (kind, options) in names.ACTIVATIONS.items()

@@ -6,6 +6,8 @@ from contract import checks
 from scratch.activations.functions import sigmoid
 from scratch.module import Array, Module
 
+__all__ = ["GLU"]
+
 
 class GLU(Module):
     """y = a ⊙ σ(b), where a and b are the first and the second half of x along the axis `dim`.

@@ -10,6 +10,8 @@ from scratch.activations.functions import zero_where
 from scratch.init import Rng
 from scratch.module import Array, Module, Parameter
 
+__all__ = ["Hardtanh", "Identity", "LeakyReLU", "PReLU", "RReLU", "ReLU", "ReLU6", "Threshold"]
+
 ZERO, INFINITY = np.zeros((), np.float32), np.full((), np.inf, np.float32)
 """As arrays: a clip of a small array takes half its time to make them of numbers."""
 

@@ -6,6 +6,8 @@ from contract import checks
 from scratch.activations.functions import zero_where
 from scratch.module import Array, Module
 
+__all__ = ["Hardshrink", "Softshrink"]
+
 
 class Hardshrink(Module):
     """y = 0 for −λ ≤ x ≤ λ, else x; f′ = 0 or 1, and 0 at both jumps. A negative λ shrinks nothing. `lambd` is λ."""

@@ -6,6 +6,8 @@ from contract import checks
 from scratch.activations.functions import sigmoid, zero_where
 from scratch.module import Array, Module
 
+__all__ = ["Hardsigmoid", "Hardswish", "LogSigmoid", "Sigmoid", "Softsign", "Tanh", "Tanhshrink"]
+
 
 class Sigmoid(Module):
     """y = 1/(1 + e⁻ˣ) = eˣ/(1 + eˣ), whichever does not overflow; f′ = e⁻ˣ/(1 + e⁻ˣ)² = y(1 − y)."""

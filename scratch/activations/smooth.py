@@ -8,6 +8,8 @@ from contract import checks
 from scratch.activations.functions import normal_cdf, normal_density, not_positive, sigmoid, softplus
 from scratch.module import Array, Module
 
+__all__ = ["CELU", "ELU", "GELU", "SELU", "Mish", "SiLU", "Softplus"]
+
 
 class ELU(Module):
     """y = x for x ≥ 0, α(eˣ − 1) below; f′ = 1 or α eˣ, and α at the kink x = 0.

@@ -6,6 +6,8 @@ from contract import checks
 from scratch.activations.functions import along, log_softmax
 from scratch.module import Array, Module
 
+__all__ = ["LogSoftmax", "Softmax", "Softmin"]
+
 
 class Softmax(Module):
     """y_i = eˣⁱ / Σ_k eˣᵏ along the axis `dim`; the largest x is subtracted first, which changes nothing but overflow.

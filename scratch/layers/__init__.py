@@ -1,22 +1,23 @@
 """The layers: maps with parameters, and what stands between them."""
 
-from scratch.layers.batch_norm import BatchNorm1d
-from scratch.layers.bilinear import Bilinear
-from scratch.layers.dropout import AlphaDropout, Dropout
-from scratch.layers.embedding import Embedding
-from scratch.layers.flatten import Flatten
-from scratch.layers.linear import Linear
-from scratch.layers.normalization import GroupNorm, LayerNorm, RMSNorm
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "AlphaDropout",
-    "BatchNorm1d",
-    "Bilinear",
-    "Dropout",
-    "Embedding",
-    "Flatten",
-    "GroupNorm",
-    "LayerNorm",
-    "Linear",
-    "RMSNorm",
-]
+from scratch.layers import batch_norm, bilinear, dropout, embedding, flatten, linear, normalization
+from scratch.layers.batch_norm import *
+from scratch.layers.bilinear import *
+from scratch.layers.dropout import *
+from scratch.layers.embedding import *
+from scratch.layers.flatten import *
+from scratch.layers.linear import *
+from scratch.layers.normalization import *
+
+if not TYPE_CHECKING:  # which reads the stars themselves, and no list that is not written out
+    __all__ = [
+        *batch_norm.__all__,
+        *bilinear.__all__,
+        *dropout.__all__,
+        *embedding.__all__,
+        *flatten.__all__,
+        *linear.__all__,
+        *normalization.__all__,
+    ]

@@ -15,6 +15,8 @@ from scratch.layers.normalization import (
 )
 from scratch.module import Array, Buffer
 
+__all__ = ["BatchNorm1d"]
+
 
 class BatchNorm1d(Normalization):
     r"""y = w (x − μ)/√(v + ε) + b for x of shape (N, C) or (N, C, L), with one mean and variance per channel C.

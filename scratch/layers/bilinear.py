@@ -11,6 +11,8 @@ from scratch.init import Rng, uniform_
 from scratch.layers.linear import ones
 from scratch.module import Array, Module, Parameter
 
+__all__ = ["Bilinear"]
+
 
 class Bilinear(Module):
     r"""y_k = uᵀ W_k v + b_k, with u of (…, in1_features), v of (…, in2_features), W of (out, in1, in2), b of (out,).

@@ -10,6 +10,8 @@ from contract import checks, layer_checks
 from scratch.init import Rng
 from scratch.module import Array, Module
 
+__all__ = ["AlphaDropout", "Dropout"]
+
 SATURATION = -1.7580993408473766
 """α′ = −λα, which SELU takes for x → −∞."""
 

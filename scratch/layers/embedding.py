@@ -9,6 +9,8 @@ from contract import checks, layer_checks
 from scratch.init import Rng, normal_
 from scratch.module import Array, Module, Parameter, RowParameter
 
+__all__ = ["Embedding"]
+
 
 class Embedding(Module):
     r"""y = W[x]: x holds whole numbers, in any shape, and y has the row x_n of W, (num_embeddings, embedding_dim), for

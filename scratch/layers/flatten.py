@@ -5,6 +5,8 @@ import math
 from contract import checks, layer_checks
 from scratch.module import Array, Module
 
+__all__ = ["Flatten"]
+
 
 class Flatten(Module):
     """The axes from start_dim to end_dim, both included, become one. Nothing is computed: dL/dx is g in x's shape.

@@ -12,6 +12,8 @@ from scratch.flags import product
 from scratch.init import Rng, uniform_
 from scratch.module import Array, Module, Parameter
 
+__all__ = ["Linear"]
+
 
 class Linear(Module, hands_on=True):
     r"""y = x Wᵀ + b, with x of shape (…, in_features), W of (out_features, in_features) and b of (out_features,).

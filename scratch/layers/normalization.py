@@ -14,6 +14,8 @@ import numpy.typing as npt
 from contract import checks, layer_checks
 from scratch.module import Array, Module, Parameter
 
+__all__ = ["GroupNorm", "LayerNorm", "RMSNorm"]
+
 Axes = tuple[int, ...]
 Shape = tuple[int, ...] | None
 

@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 
 from contract import loss_checks
-from scratch.activations import sigmoid
+from scratch.activations.functions import sigmoid
 from scratch.losses.loss import Loss, Target, kept
 from scratch.module import Array
+
+__all__ = ["BCELoss", "BCEWithLogitsLoss", "HingeEmbeddingLoss", "SoftMarginLoss"]
 
 SMALLEST_VARIANCE = float(np.float32(1e-12))
 

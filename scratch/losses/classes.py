@@ -6,11 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from contract import loss_checks
-from scratch.activations import log_softmax, sigmoid
+from scratch.activations.functions import log_softmax, sigmoid
 from scratch.flags import told_if_it_shows
 from scratch.losses.binary import softplus
 from scratch.losses.loss import Loss, Target, kept
 from scratch.module import Array
+
+__all__ = ["CrossEntropyLoss", "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss", "MultiMarginLoss", "NLLLoss"]
 
 
 class ClassLoss(Loss):

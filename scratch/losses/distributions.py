@@ -9,6 +9,8 @@ from contract import loss_checks
 from scratch.losses.loss import Loss, PairLoss, Target
 from scratch.module import Array
 
+__all__ = ["GaussianNLLLoss", "KLDivLoss", "PoissonNLLLoss"]
+
 
 class KLDivLoss(Loss):
     """D(t ‖ p) for log-probabilities x = log p: value = t (log t − x), one per element; ∂value/∂x = −t.

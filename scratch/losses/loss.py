@@ -18,6 +18,8 @@ from contract import checks, loss_checks
 from scratch.flags import methods_without_underflow
 from scratch.module import Array, Options
 
+__all__ = ["Loss", "PairLoss"]
+
 Target = npt.NDArray[Any]
 
 

@@ -9,6 +9,8 @@ from scratch.flags import told_if_it_shows
 from scratch.losses.loss import PairLoss, Target
 from scratch.module import Array
 
+__all__ = ["CosineEmbeddingLoss", "MarginRankingLoss"]
+
 EPSILON = float(np.float32(1e-12))
 """What is added to a squared length, so that 0 has an angle too. PyTorch writes it in single precision, always."""
 

@@ -8,6 +8,8 @@ from contract import loss_checks
 from scratch.losses.loss import Loss, Target
 from scratch.module import Array
 
+__all__ = ["HalfSquaredError", "HuberLoss", "L1Loss", "MSELoss", "SmoothL1Loss"]
+
 
 class MSELoss(Loss):
     """value = (x − t)², one per element; ∂value/∂x = 2(x − t).

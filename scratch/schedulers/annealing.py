@@ -6,6 +6,8 @@ from contract import optimizer_checks
 from scratch.optim import Optimizer
 from scratch.schedulers.scheduler import LRScheduler
 
+__all__ = ["CosineAnnealingLR", "LinearLR"]
+
 
 class CosineAnnealingLR(LRScheduler):
     r"""lr = η + ½(initial_lr − η)(1 + cos(π·step/T)) with η = eta_min and T = T_max: down in T steps, up in T more.

@@ -7,6 +7,8 @@ from contract import checks, optimizer_checks
 from scratch.optim import Optimizer
 from scratch.schedulers.scheduler import LRScheduler, undone_if_refused
 
+__all__ = ["OneCycleLR"]
+
 
 class OneCycleLR(LRScheduler):
     r"""lr rises from max_lr/div_factor to max_lr in the first `pct_start` of all steps, then falls to the end:

@@ -6,6 +6,8 @@ from contract import optimizer_checks
 from scratch.optim import Optimizer
 from scratch.schedulers.scheduler import LRScheduler
 
+__all__ = ["ReduceLROnPlateau"]
+
 
 class ReduceLROnPlateau(LRScheduler):
     r"""lr ← max(factor·lr, min_lr) once a number, given to `step`, has not improved for more than `patience` steps.

@@ -7,6 +7,8 @@ from typing import Any
 from contract import checks, optimizer_checks
 from scratch.optim import Optimizer
 
+__all__ = ["LRScheduler", "LambdaLR"]
+
 
 class LRScheduler:
     """Writes the learning rate of every parameter group; a subclass says which in `get_lr`.

@@ -7,6 +7,8 @@ from contract import optimizer_checks
 from scratch.optim import Optimizer
 from scratch.schedulers.scheduler import LRScheduler, undone_if_refused
 
+__all__ = ["SequentialLR"]
+
 
 class SequentialLR(LRScheduler):
     """The first of `schedulers` up to the first of `milestones`, the second up to the second, and so on.

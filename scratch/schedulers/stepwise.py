@@ -9,6 +9,8 @@ from contract.optimizer_checks import schedule_options
 from scratch.optim import Optimizer
 from scratch.schedulers.scheduler import LRScheduler
 
+__all__ = ["ExponentialLR", "MultiStepLR", "StepLR"]
+
 
 class StepLR(LRScheduler):
     """lr ← γ·lr every `step_size` steps: lr = initial_lr · γ^⌊step/step_size⌋."""

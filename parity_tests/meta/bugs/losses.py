@@ -279,7 +279,7 @@ LOSSES: dict[str, Bug] = {
     "ce: classes from 1": Bug(
         "off by one",
         "labels 1…C",
-        edit("losses.ClassLoss._one_hot", "np.arange(classes)", "np.arange(1, classes + 1)"),
+        edit("losses.classes.ClassLoss._one_hot", "np.arange(classes)", "np.arange(1, classes + 1)"),
         "losses",
         hint="[CE-",
     ),
@@ -317,7 +317,7 @@ LOSSES: dict[str, Bug] = {
     "ce: ignore_index not looked at": Bug(
         "ignore_index",
         "−100 matches no class anyway",
-        edit("losses.ClassLoss._one_hot", "one_hot[self.ignore_index] = 0", "pass"),
+        edit("losses.classes.ClassLoss._one_hot", "one_hot[self.ignore_index] = 0", "pass"),
         "losses",
         hint="[CE ignore_index",
     ),
@@ -325,7 +325,7 @@ LOSSES: dict[str, Bug] = {
         "weight",
         "an argument that goes nowhere",
         edit(
-            "losses.ClassLoss._weighted",
+            "losses.classes.ClassLoss._weighted",
             "if self.weight is None",
             "if True",
         ),

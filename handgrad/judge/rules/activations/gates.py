@@ -13,6 +13,8 @@ from handgrad.judge.rules.rule import (
     times,
 )
 
+__all__ = ["GLU"]
+
 
 class GLU(Leaf):
     """y = a σ(b), a and b the halves of z along `dim`."""

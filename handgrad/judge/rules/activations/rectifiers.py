@@ -26,6 +26,8 @@ from handgrad.judge.rules.rule import (
     zero,
 )
 
+__all__ = ["Hardtanh", "Identity", "LeakyReLU", "PReLU", "RReLU", "ReLU", "ReLU6", "Threshold"]
+
 
 class Identity(Leaf):
     """a = z."""

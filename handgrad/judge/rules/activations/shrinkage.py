@@ -16,6 +16,8 @@ from handgrad.judge.rules.rule import (
     zero,
 )
 
+__all__ = ["Hardshrink", "Softshrink"]
+
 
 class Hardshrink(Activation):
     """a = 0 where −λ <= z <= λ, else z: exact, with a jump at ±λ."""

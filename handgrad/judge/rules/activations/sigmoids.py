@@ -23,6 +23,8 @@ from handgrad.judge.rules.rule import (
     zero,
 )
 
+__all__ = ["Hardsigmoid", "Hardswish", "LogSigmoid", "Sigmoid", "Softsign", "Tanh", "Tanhshrink"]
+
 
 class Sigmoid(Activation):
     """a = 1 / (1 + e^{−z})."""

@@ -24,6 +24,8 @@ from handgrad.judge.rules.rule import (
     unclaimed,
 )
 
+__all__ = ["CELU", "ELU", "GELU", "SELU", "Mish", "SiLU", "Softplus"]
+
 EXPM1 = 10
 ERF = 8
 SINGLE = 2.0**-24

@@ -12,6 +12,8 @@ from handgrad.judge.rules.rule import (
     Parameters,
 )
 
+__all__ = ["LogSoftmax", "Softmax", "Softmin"]
+
 
 class Softmax(Leaf):
     """p_i = e^{z_i} / Σ_j e^{z_j} along `dim`."""

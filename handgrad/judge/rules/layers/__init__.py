@@ -16,12 +16,8 @@ from handgrad.judge import structure
 from handgrad.judge.ball import Ball, Format
 from handgrad.judge.rules import activations
 from handgrad.judge.rules.activations.functions import sigmoid
-from handgrad.judge.rules.layers.bilinear import Bilinear
-from handgrad.judge.rules.layers.dropout import AlphaDropout, Dropout
-from handgrad.judge.rules.layers.embedding import Embedding
-from handgrad.judge.rules.layers.flatten import Flatten
+from handgrad.judge.rules.layers import bilinear, dropout, embedding, flatten, linear, normalization
 from handgrad.judge.rules.layers.linear import Linear
-from handgrad.judge.rules.layers.normalization import BatchNorm1d, GroupNorm, LayerNorm, RMSNorm
 from handgrad.judge.rules.rule import Activation, Gradients, Leaf, Parameters, Rule
 
 __all__ = [
@@ -92,13 +88,15 @@ class Parallel(Sequential):
         return _stack_sum([layer.backward(grad, gradients) for layer in self.layers])
 
 
-LAYERS = (
-    *(AlphaDropout, BatchNorm1d, Bilinear, Dropout, Embedding, Flatten, GroupNorm, LayerNorm, Linear, RMSNorm),
-    *(Parallel, Residual, Sequential),
-)
+FAMILIES = (bilinear, dropout, embedding, flatten, linear, normalization)
 
 RULES: dict[str, Any] = {
-    **{rule.__name__: rule for rule in LAYERS},
+    **{
+        name: getattr(family, name)
+        for family in (bilinear, dropout, embedding, flatten, linear, normalization)
+        for name in family.__all__
+    },
+    **{rule.__name__: rule for rule in (Parallel, Residual, Sequential)},
     **activations.RULES,
 }
 

@@ -8,6 +8,8 @@ import numpy as np
 from handgrad.judge.ball import WIDEN, Ball, settle
 from handgrad.judge.rules.rule import Gradients, Leaf, Parameters, given
 
+__all__ = ["Bilinear"]
+
 
 class Bilinear(Leaf):
     """z_nk = Σ_ij u_ni W_kij v_nj + b_k for u (…, in1), v (…, in2), W (out, in1, in2), b (out,).

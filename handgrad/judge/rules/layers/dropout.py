@@ -9,6 +9,8 @@ from handgrad.judge import structure
 from handgrad.judge.ball import Ball, Float64
 from handgrad.judge.rules.rule import Gradients, Leaf, Mask, Parameters
 
+__all__ = ["AlphaDropout", "Dropout"]
+
 SATURATION = 1.0507009873554804934193349852946 * 1.6732632423543772848170429916717
 """λα: SELU goes to −λα."""
 

@@ -7,6 +7,8 @@ import numpy as np
 from handgrad.judge.ball import WIDEN, Ball, Float64, settle
 from handgrad.judge.rules.rule import Gradients, Leaf, Parameters, given
 
+__all__ = ["Embedding"]
+
 
 class Embedding(Leaf):
     """a = W[x], exact; x are whole numbers, of any shape, W is (rows, width)."""

@@ -6,6 +6,8 @@ from typing import Any, Self
 from handgrad.judge.ball import Ball
 from handgrad.judge.rules.rule import Gradients, Leaf, Parameters
 
+__all__ = ["Flatten"]
+
 
 class Flatten(Leaf):
     """The axes from start to end, both included, become one: nothing is computed, forward or backward."""

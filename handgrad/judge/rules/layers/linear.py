@@ -6,6 +6,8 @@ from typing import Any, Self
 from handgrad.judge.ball import Ball, matmul
 from handgrad.judge.rules.rule import Gradients, Leaf, Parameters, given
 
+__all__ = ["Linear"]
+
 
 class Linear(Leaf):
     """z = x Wᵀ + b for x of shape (..., in_features), W (out_features, in_features), b (out_features,)."""

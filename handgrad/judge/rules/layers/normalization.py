@@ -24,6 +24,8 @@ import numpy as np
 from handgrad.judge.ball import Ball, settle
 from handgrad.judge.rules.rule import Gradients, Leaf, Parameters, given
 
+__all__ = ["BatchNorm1d", "GroupNorm", "LayerNorm", "RMSNorm"]
+
 Shape = tuple[int, ...]
 
 

@@ -3,45 +3,15 @@
 from typing import Any
 
 from handgrad.judge import structure
-from handgrad.judge.rules.losses.binary import (
-    BCELoss,
-    BCEWithLogitsLoss,
-    HingeEmbeddingLoss,
-    MultiLabelSoftMarginLoss,
-    SoftMarginLoss,
-)
-from handgrad.judge.rules.losses.classes import CrossEntropyLoss, NLLLoss
-from handgrad.judge.rules.losses.distributions import GaussianNLLLoss, KLDivLoss, PoissonNLLLoss
+from handgrad.judge.rules.losses import binary, classes, distributions, margins, pairs, regression
 from handgrad.judge.rules.losses.loss import Loss, PairLoss, SampleLoss
-from handgrad.judge.rules.losses.margins import MultiLabelMarginLoss, MultiMarginLoss
-from handgrad.judge.rules.losses.pairs import CosineEmbeddingLoss, MarginRankingLoss
-from handgrad.judge.rules.losses.regression import HalfSquaredError, HuberLoss, L1Loss, MSELoss, SmoothL1Loss
 
 __all__ = ["RULES", "Loss", "PairLoss", "SampleLoss", "read", "read_loss"]
 
 RULES: dict[str, type[Loss] | type[PairLoss]] = {
-    rule.__name__: rule
-    for rule in (
-        BCELoss,
-        BCEWithLogitsLoss,
-        CosineEmbeddingLoss,
-        CrossEntropyLoss,
-        GaussianNLLLoss,
-        HalfSquaredError,
-        HingeEmbeddingLoss,
-        HuberLoss,
-        KLDivLoss,
-        L1Loss,
-        MSELoss,
-        MarginRankingLoss,
-        MultiLabelMarginLoss,
-        MultiLabelSoftMarginLoss,
-        MultiMarginLoss,
-        NLLLoss,
-        PoissonNLLLoss,
-        SmoothL1Loss,
-        SoftMarginLoss,
-    )
+    name: getattr(family, name)
+    for family in (binary, classes, distributions, margins, pairs, regression)
+    for name in family.__all__
 }
 
 

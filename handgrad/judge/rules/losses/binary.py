@@ -11,6 +11,8 @@ from handgrad.judge.rules.losses.functions import relu, softplus, step
 from handgrad.judge.rules.losses.loss import Loss, SampleLoss, Upstream, optional, undecided
 from handgrad.judge.rules.rule import ProbabilityGradient
 
+__all__ = ["BCELoss", "BCEWithLogitsLoss", "HingeEmbeddingLoss", "MultiLabelSoftMarginLoss", "SoftMarginLoss"]
+
 
 class Weighted(Loss):
     """An elementwise loss with a weight that broadcasts over the input. "mean" still divides by the element count."""

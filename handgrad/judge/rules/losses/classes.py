@@ -10,6 +10,8 @@ from handgrad.judge.ball import WIDEN, Ball, Float64, settle
 from handgrad.judge.rules.activations.softmax import log_softmax
 from handgrad.judge.rules.losses.loss import Loss, Upstream, optional
 
+__all__ = ["CrossEntropyLoss", "NLLLoss"]
+
 
 class CrossEntropyLoss(Loss):
     """L = −Σ_r Σ_c Q_rc log p_rc / D over rows r (samples, and positions of K-dimensional input), classes c on axis 1.

@@ -10,6 +10,8 @@ from handgrad.judge.ball import Ball, settle
 from handgrad.judge.rules.losses.functions import exp, log, total, wider
 from handgrad.judge.rules.losses.loss import Loss, PairLoss, Upstream
 
+__all__ = ["GaussianNLLLoss", "KLDivLoss", "PoissonNLLLoss"]
+
 
 class KLDivLoss(Loss):
     """l = t log t − t z with 0 log 0 = 0, or eᵗ (t − z) for a log target."""

@@ -9,6 +9,8 @@ from handgrad.judge.ball import Ball
 from handgrad.judge.rules.losses.functions import relu, step, three, wider
 from handgrad.judge.rules.losses.loss import SampleLoss, optional, undecided
 
+__all__ = ["MultiLabelMarginLoss", "MultiMarginLoss"]
+
 
 class MultiMarginLoss(SampleLoss):
     """l = Σ_{c≠t} w_t max(0, Δ − z_t + z_c)^p / C, one per row."""

@@ -9,6 +9,8 @@ from handgrad.judge.ball import Ball
 from handgrad.judge.rules.losses.functions import choose, relu, step, three, total, wider
 from handgrad.judge.rules.losses.loss import PairLoss, Upstream
 
+__all__ = ["CosineEmbeddingLoss", "MarginRankingLoss"]
+
 
 class _Margin(PairLoss):
     def __init__(self, reduction: str, margin: float) -> None:

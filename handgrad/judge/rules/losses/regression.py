@@ -8,6 +8,8 @@ from handgrad.judge.ball import WIDEN, Ball
 from handgrad.judge.rules.losses.functions import choose, wider
 from handgrad.judge.rules.losses.loss import Loss, SampleLoss
 
+__all__ = ["HalfSquaredError", "HuberLoss", "L1Loss", "MSELoss", "SmoothL1Loss"]
+
 
 class MSELoss(Loss):
     """l = (z − t)²."""
