@@ -8,6 +8,9 @@ ARGS   ?=
 WORKERS ?= 2
 N       ?= 100000
 
+# Some machines ask Python for no bytecode: then each process that a command or test starts compiles all it imports.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help compare bench performance test thorough alarms fuzz mutants dictionary sources lint format pictures clean
 
 help:

@@ -20,7 +20,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
-from multiprocessing import get_context
 from time import perf_counter
 from typing import Any
 
@@ -38,6 +37,7 @@ from handgrad.judge import (
     judge_optimizer,
     snapshot,
 )
+from handgrad.training.parallel import begin, context
 from parity_tests.catalogue.tables import OPS, OPTIMIZERS, SIDES
 from parity_tests.support.strategies import LAYOUTS, MODERATE, STYLES
 
@@ -367,7 +367,7 @@ def counts(workers: int, seed: int, cases: range, dtype: str) -> Iterator[Count]
     if workers == 1:
         yield from (count(seed, chunk, dtype) for chunk in chunks)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context(), initializer=begin) as pool:
         for future in as_completed([pool.submit(count, seed, chunk, dtype) for chunk in chunks]):
             yield future.result()
 

@@ -1,10 +1,9 @@
 """The benchmark: who is timed, what an interval is, what two results say of each other. No test looks at a time."""
 
 import json
+import signal
 import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -393,37 +392,18 @@ def test_the_page_shows_a_result():
 # --- a run ------------------------------------------------------------------------------------------------------------
 
 
-INTERRUPTED_AFTER_ONE_ROW = """
-import os, signal, sys
-from benchmarks import run
-from handgrad.cli import main
-
-write = run._write
-
-def write_and_interrupt(path, result):
-    write(path, result)
-    os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C would at this very moment, however busy the machine is
-
-run._write = write_and_interrupt
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-def test_an_interrupted_run_keeps_what_it_has(tmp_path):
+def test_an_interrupted_run_keeps_what_it_has(tmp_path, capsys, monkeypatch):
     """Ctrl-C after the first row: exit code 130, a file with that row, no process left behind."""
-    arguments = ["bench", "--quick", "--question", "step", "--contender", OURS, "--out", str(tmp_path)]
-    process = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED_AFTER_ONE_ROW, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=Path(scratch.__file__).parent.parent,
-        check=False,
-    )
-    errors, path = process.stderr, tmp_path / "result.json"
-    assert process.returncode == 130
-    assert "what was measured is kept" in errors
-    found = load(path)
+    write = run._write
+
+    def write_and_interrupt(path, result):
+        write(path, result)
+        signal.raise_signal(signal.SIGINT)  # as Ctrl-C would at this very moment, however busy the machine is
+
+    monkeypatch.setattr(run, "_write", write_and_interrupt)
+    assert main(["bench", "--quick", "--question", "step", "--contender", OURS, "--out", str(tmp_path)]) == 130
+    assert "what was measured is kept" in capsys.readouterr().err
+    found = load(tmp_path / "result.json")
     assert not found["complete"]
     assert len(list(rows_of(found))) == 1
     assert not list(tmp_path.glob(".*"))

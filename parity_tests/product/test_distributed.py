@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -27,11 +28,14 @@ IRIS = EXPERIMENTS["iris"]
 
 def torchrun(processes, *arguments, folder):
     """What `torchrun` answers; `--standalone` lets it choose a free port of this machine itself."""
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    variables = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "80", "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [*launch, *arguments], env=variables, cwd=folder, capture_output=True, text=True, timeout=300, check=False
-    )
+    launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    return run([*launch, *arguments], {}, folder)
+
+
+def run(arguments, said, folder):
+    variables = {**os.environ, **said, "OMP_NUM_THREADS": "1", "COLUMNS": "80", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, env=variables, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +74,11 @@ def test_command(both, name):
 
 
 def test_one_process(tmp_path):
-    """The shard is the whole batch."""
-    answer = torchrun(1, "-m", "handgrad", "distributed", "iris", "--epochs", "1", folder=tmp_path)
+    """The shard is the whole batch. What `torchrun` would say to its process is said here."""
+    said = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": "localhost"}
+    with socket.create_server(("localhost", 0)) as free:
+        said["MASTER_PORT"] = str(free.getsockname()[1])
+    answer = run(["-m", "handgrad", "distributed", "circle", "--epochs", "1"], said, folder=tmp_path)
     assert answer.returncode == 0, answer.stderr
     assert "PyTorch, 1 process " in answer.stdout
     assert "PASSED" in answer.stdout
@@ -79,7 +86,7 @@ def test_one_process(tmp_path):
 
 def test_an_error_is_said_once_and_ends_all(tmp_path):
     """Between torchrun's own lines; in processes of their own, as neither may cut the other short."""
-    answer = torchrun(2, "-m", "handgrad", "distributed", "iris", "--batch-size", "1", folder=tmp_path)
+    answer = torchrun(2, "-m", "handgrad", "distributed", "circl", folder=tmp_path)
     assert answer.returncode != 0
     assert answer.stderr.count("handgrad: error: ") == 1, answer.stderr
     assert answer.stdout == ""

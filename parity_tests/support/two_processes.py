@@ -5,6 +5,7 @@ The processes join for the cases and once more for every command: nothing of one
 """
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -128,16 +129,20 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
-    "passes": Command("iris --epochs 1", 0, ("2 processes", "gloo", "held", "PASSED", "7 of 7 steps")),
-    "too small a batch": Command("iris --batch-size 1", 2, ("1 row,", "2 processes", "--batch-size")),
-    "no such experiment": Command("iri", 2, ("'iri'", "did you mean 'iris'")),
-    "a bad option": Command("iris --lr x", 2, ("--lr", "'x'")),
-    "a bad device": Command("iris --device tpu", 2, ("device must be cpu or cuda", "'tpu'")),
-    "another usage": Command("iris --nonsense", 2, ("--nonsense",)),
-    "a rank fails": Command("iris", 2, ("rank 1 of 2", "FloatingPointError: the disk is full"), {"step": broken}),
-    "after a failure": Command("iris --epochs 1", 0, ("PASSED",)),
-    "a rank is wrong": Command("iris --epochs 1", 1, ("FAILED", "after step 1 rank 1 holds"), {"step": skipping}),
-    "interrupted": Command("iris", 130, ("INTERRUPTED after 1 of",), {"step": interrupted}),
+    "passes": Command(
+        "circle --epochs 1 --batch-size 200 --judge-every 1",
+        0,
+        ("2 processes", "gloo", "held", "PASSED", "5 of 5 steps"),
+    ),
+    "too small a batch": Command("circle --batch-size 1", 2, ("1 row,", "2 processes", "--batch-size")),
+    "no such experiment": Command("circl", 2, ("'circl'", "did you mean 'circle'")),
+    "a bad option": Command("circle --lr x", 2, ("--lr", "'x'")),
+    "a bad device": Command("circle --device tpu", 2, ("device must be cpu or cuda", "'tpu'")),
+    "another usage": Command("circle --nonsense", 2, ("--nonsense",)),
+    "a rank fails": Command("circle", 2, ("rank 1 of 2", "FloatingPointError: the disk is full"), {"step": broken}),
+    "after a failure": Command("circle --epochs 1", 0, ("PASSED",)),
+    "a rank is wrong": Command("circle --epochs 1", 1, ("FAILED", "after step 1 rank 1 holds"), {"step": skipping}),
+    "interrupted": Command("circle", 130, ("INTERRUPTED after 1 of",), {"step": interrupted}),
 }
 
 
@@ -172,6 +177,7 @@ def command(one: Command) -> dict[str, Any]:
 
 
 def main() -> None:
+    gc.freeze()  # every end of a group collects garbage: not among all that was imported
     with joined() as ranks:
         found: dict[str, Any] = {"cases": {name: run(case, ranks) for name, case in CASES.items()}}
     found["commands"] = {name: command(one) for name, one in COMMANDS.items()}
