@@ -18,10 +18,13 @@ D_{i−1}| must fall (by 4 in the limit; by 2 is asked) and so must the second d
 by 4/3 is asked), or both be lost in the rounding. Only the finest steps that all do so are used, at least three of
 them. Where fewer do, either F and B converge each for itself, to different limits: a kink, of which the limits are
 known; or nothing is claimed.
+
+**How many steps.** The longest come first, and the shortest. Where the long ones all but reach their own rounding, and
+the shortest shows the same slope and no kink, steps between could only add rounding, and are not taken.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +35,7 @@ from handgrad.judge.ball import Float64
 Flags = npt.NDArray[np.bool_]
 
 LEVELS = 12
+STAGES = (3, 5, LEVELS)  # of these, the longest that may do: for what is linear or quadratic, for what is smooth
 SPANS = (-4, -15)  # log2 of the first step of each attempt, in units of max(1, |x|); the second looks closer
 COLUMNS = 5  # of the tableau, the first one included
 FEWEST = 3  # steps on which convergence can be seen
@@ -66,9 +70,7 @@ def slopes(f: Callable[[int, float], tuple[float, Float64]], at: Float64, scale:
         closer = _attempt(f, at, which, scale, noise, SPANS[1])
         new = np.isfinite(closer.error) | (closer.kink & ~answer.kink[which])
         new &= ~np.isfinite(answer.error[which])
-        for name in ("value", "error", "kink", "low", "high", "ends"):
-            old = getattr(answer, name)
-            old[which] = np.where(new, getattr(closer, name), old[which])
+        _put(answer, which, closer, new)
     return answer
 
 
@@ -80,13 +82,63 @@ def _attempt(
     noise: Float64,
     start: int,
 ) -> Slopes:
-    up, down = np.empty((2, len(which), LEVELS, at.size))
-    ahead, behind = np.empty((2, len(which), LEVELS, 1))
-    for row, j in enumerate(which):
-        for level in range(LEVELS):
+    steps = Steps(at, *np.empty((2, len(which), LEVELS, 1)), *np.empty((2, len(which), LEVELS, at.size)))
+
+    def take(row: int, levels: Iterable[int]) -> None:
+        j = which[row]
+        for level in levels:
             h = scale[j] * 2.0 ** (start - level)
-            ahead[row, level], up[row, level] = f(int(j), h)
-            behind[row, level], down[row, level] = f(int(j), -h)
+            steps.ahead[row, level], steps.up[row, level] = f(int(j), h)
+            steps.behind[row, level], steps.down[row, level] = f(int(j), -h)
+
+    answer = Slopes(*(np.empty((len(which), at.size), kind) for kind in (float, float, bool, float, float, float)))
+    rest, taken = np.arange(len(which)), 0
+    for levels in STAGES:
+        for row in map(int, rest):
+            take(row, [*range(taken, min(levels, LEVELS - 1)), *([] if taken else [LEVELS - 1])])
+        part, taken = steps.part(rest), levels
+        found = _limits(part, levels, noise)
+        _put(answer, rest, found)
+        rest = rest[~_settled(found, part, levels, noise)] if levels < LEVELS else rest[:0]
+        if not rest.size:
+            break
+    return answer
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps taken, (directions, levels, 1) either way, and the outputs after each, (directions, levels, K)."""
+
+    at: Float64
+    ahead: Float64
+    behind: Float64
+    up: Float64
+    down: Float64
+
+    def part(self, rows: npt.NDArray[np.intp]) -> "Steps":
+        return Steps(self.at, *(a[rows] for a in (self.ahead, self.behind, self.up, self.down)))
+
+
+def _put(answer: Slopes, rows: npt.NDArray[np.intp], better: Slopes, where: Flags | None = None) -> None:
+    for name in ("value", "error", "kink", "low", "high", "ends"):
+        old, new = getattr(answer, name), getattr(better, name)
+        old[rows] = new if where is None else np.where(where, new, old[rows])
+
+
+def _settled(found: Slopes, steps: Steps, levels: int, noise: Float64) -> Flags:
+    """Of which directions the longest steps say all that can be known."""
+    wide, far = (2 * noise / (steps.ahead - steps.behind)[:, level] for level in (levels - 1, -1))
+    above, below = ((out - steps.at) / h for out, h in ((steps.up, steps.ahead), (steps.down, steps.behind)))
+    gap = np.abs(above - below)
+    slope = (steps.up - steps.down)[:, -1] / (steps.ahead - steps.behind)[:, -1]
+    falls = gap[:, -1] <= 0.75 ** (LEVELS - levels) * gap[:, levels - 1] + 6 * far
+    return np.asarray(((found.error <= 4 * wide) & (np.abs(slope - found.value) <= found.error + far) & falls).all(1))
+
+
+def _limits(steps: Steps, levels: int, noise: Float64) -> Slopes:
+    """What the longest steps converge to."""
+    up, down, ahead, behind = (a[:, :levels] for a in (steps.up, steps.down, steps.ahead, steps.behind))
+    at = steps.at
     central, forward, backward = (up - down) / (ahead - behind), (up - at) / ahead, (down - at) / behind
     unit = noise / (ahead - behind) * 2
     gap = forward - backward
@@ -138,7 +190,7 @@ def _tableau(column: Float64, clean: Flags, q: float, noise: Float64) -> tuple[F
     best = np.full((column.shape[0], column.shape[2]), np.inf)
     value = np.full(best.shape, np.nan)
     enough = used.sum(axis=1) >= FEWEST
-    for m in range(1, COLUMNS):
+    for m in range(1, min(COLUMNS, column.shape[1])):
         new = (q**m * column[:, 1:] - column[:, :-1]) / (q**m - 1)
         error = np.fmax(np.abs(new - column[:, 1:]), np.abs(new - column[:, :-1])) + noise[:, m:]
         for level in range(error.shape[1]):

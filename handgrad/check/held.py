@@ -310,9 +310,11 @@ def untouched(shared: list[tuple[Callable[[Any], None], Any]]) -> bool:
 
 
 def _equal(a: Any, b: Any) -> bool:
-    if isinstance(a, tuple):
+    if isinstance(a, np.ndarray) or is_tensor(a):
+        return bool((a == b).all())
+    if isinstance(a, tuple) and any(isinstance(part, np.ndarray) for part in a):
         return all(_equal(x, y) for x, y in zip(a, b, strict=True))
-    return bool(np.all(np.asarray(a) == np.asarray(b)))
+    return bool(a == b)
 
 
 def _shared_generators() -> list[tuple[Callable[[Any], None], Any]]:

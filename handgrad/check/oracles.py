@@ -20,7 +20,8 @@ at least 2u s.
 """
 
 import contextlib
-import time
+import sys
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,12 +39,14 @@ HAND, AUTOGRAD, COMPLEX = "hand backward", "autograd", "complex step"
 CENTRAL, TAYLOR, CERTIFIED = "central difference", "Taylor remainder", "certified bounds"
 SINGLE, DOUBLE = 2.0**-24, 2.0**-53
 ROUNDINGS = 8  # of the inputs, and of the last operations; a library function is within 4 ulp, that is 8u
-ENTRIES = 600  # numbers per case that are differenced one by one; fewer where the code is slow;
+ENTRIES = 600  # numbers per case that are differenced one by one; fewer where a call does much:
+WORK = 300_000  # lines of Python for one number each, and as many again for every 256 numbers in and out;
+FEWEST = 24
 SAMPLE = 120  # of larger ops only so many, and directions through all
 DIRECTIONS = 4
 STEP = 1e-100  # of the complex step
-SLOW = 3.0  # seconds that the differences of one case may take
 REPEATS = 16  # calls that must give one output
+LOST = 6  # remainders in a row that are rounding: so are all that follow
 
 
 @dataclass
@@ -73,14 +76,13 @@ class Point:
     dtype: np.dtype[Any]  # what the code computes in when it is given float64
     rng: np.random.Generator
     repeatable: bool
-    seconds: float = 0.0  # of one forward
+    work: int = 1  # of one forward
     unmeasured: bool = False  # the code insists on its format: how it rounds far out cannot be seen
 
     @property
     def entries(self) -> int:
         """How many numbers are differenced one by one."""
-        calls = 2 * differences.LEVELS
-        return ENTRIES if self.seconds * calls * ENTRIES < SLOW else max(24, int(SLOW / (calls * self.seconds)))
+        return min(ENTRIES, max(FEWEST, WORK // self.work))
 
     @property
     def names(self) -> list[str]:
@@ -116,11 +118,10 @@ def point(
     output = np.asarray(subject.forward(case, given))
     u = SINGLE if dtype == np.float32 else DOUBLE
     # Two masks of few numbers may be the same.
-    started = time.process_time()
     same = all(np.array_equal(output, subject.forward(case, given), equal_nan=True) for _ in range(REPEATS))
-    seconds = (time.process_time() - started) / REPEATS if same else 0.0
+    work = lines(lambda: subject.forward(case, given)) + (output.size + sum(a.size for a in given.values())) // 256
     above = np.asarray(upstream(rng, output.shape), np.float64)
-    p = Point(subject, case, above, output.astype(np.float64), np.zeros(output.size), u, dtype, rng, same, seconds)
+    p = Point(subject, case, above, output.astype(np.float64), np.zeros(output.size), u, dtype, rng, same, work)
     d = {name: rng.choice([-1.0, 1.0], a.shape) for name, a in case.values.items()}
     # Beside the case, and at two places, because a kink would be taken for noise; as far as the op's domain allows.
     measured: list[Float64] = []
@@ -139,6 +140,24 @@ def point(
     if dtype == np.float64:
         p.noise = np.maximum(p.noise, _rounded(p, rng))
     return p
+
+
+def lines(call: Callable[[], Any]) -> int:
+    """How many lines of Python a call runs: how long it takes, whatever the machine. At least 1."""
+    count = 1
+
+    def trace(frame: types.FrameType, event: str, argument: Any) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return count
 
 
 def _rounded(p: Point, rng: np.random.Generator) -> Float64:
@@ -385,12 +404,16 @@ def taylor(p: Point, gradients: Values, radii: Values, central: "Differenced") -
     # What rounding may have done to the gradient leaves a remainder in t of its own.
     slack = sum(float((np.abs(d[name]) * radii[name]).sum()) for name in gradients)
     points: list[tuple[float, float]] = []
+    lost = 0
     for k in range(2, 44):
         t = 2.0**-k
         moved = {**p.case.values, **{name: p.case.values[name] + t * d[name] for name in d}}
         remainder = abs(float((u * (p.forward(moved) - p.output.ravel())).sum()) - t * rate)
         if np.isfinite(remainder):
             points.append((t, remainder))
+            lost = 0 if remainder > 8 * floor + t * slack else lost + 1
+        if lost == LOST:
+            break
     above = [(t, r) for t, r in points if r > 8 * floor + t * slack]
     if len(above) < 2:
         return Taylor(2.0, True, 8 * floor / (0.25 * size)) if points else None

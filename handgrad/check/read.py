@@ -27,6 +27,7 @@ from handgrad.judge import structure
 
 SAME = 8  # targets in a row that are refused with the same words
 PATIENCE = 6_000  # calls of the code for finding a reading: the verdict does not depend on how fast a machine is
+FURTHER = 1_500  # of these, once a reading has some gradients right to the digit: then the code is understood
 LONGEST = 20.0  # seconds of CPU, for code that is slow by itself
 RIGHT, UNSEEN, PARTLY, FITS, RUNS = 5, 4, 3, 2, 1
 
@@ -135,7 +136,7 @@ class _Search:
         self.last = 0  # the rank of the latest attempt
         self.errors: list[str] = []
         self.forwards: dict[Any, str] = {}  # what failed before
-        self.calls, self.started = 0, time.process_time()
+        self.calls, self.most, self.started = 0, PATIENCE, time.process_time()
 
     def run(self) -> Found:
         for reading in self.readings:
@@ -143,6 +144,8 @@ class _Search:
                 break
             for subject, layout, case in self.attempts(reading):
                 before, self.best = self.best, self.better(self.rank(subject, layout, case))
+                if self.last >= PARTLY:
+                    self.most = min(self.most, self.calls + FURTHER)
                 if before is not None and self.best is not before and reading.formulas:
                     if before.owned:
                         return before
@@ -243,7 +246,7 @@ class _Search:
 
     def impatient(self) -> bool:
         """Whether the search has been long enough."""
-        return self.calls > PATIENCE or time.process_time() - self.started > LONGEST
+        return self.calls > self.most or time.process_time() - self.started > LONGEST
 
     def one_by_one(self, reading: Reading, layout: Layout) -> bool:
         """Whether one sample is what the code is made for, though a batch runs forward."""
@@ -335,9 +338,15 @@ class _Search:
                 predictions = [*predictions[1:], None]  # what is given its weights predicts none of its arguments
             options = [(d, t) for d, t in inputs.KINDS if d == "any"]
         said: list[tuple[Any, str]] = []
+        tried: set[Any] = set()
         for prediction, (domain, kind) in itertools.product(dict.fromkeys(predictions), options):
             at = replace(layout, domain=domain, target=kind, prediction=prediction)
-            if self.runs(scout, at) is not None:
+            made = self.drawn(scout, at)
+            given = _same(made)
+            if given in tried:
+                continue  # another name for the same numbers
+            tried.add(given)
+            if self.runs(scout, at, made) is not None:
                 yield at
                 said = []
             else:
@@ -348,7 +357,14 @@ class _Search:
                         self.whole.add(reading.forward)
                     return  # it is not the target that is refused
 
-    def runs(self, scout: Written, at: Layout) -> Array | None:
+    def drawn(self, scout: Written, at: Layout) -> Case | None:
+        """The case of a layout; None where there is none."""
+        try:
+            return inputs.build(scout, at, "normal", np.random.default_rng([self.seed, 0]))
+        except Exception:  # of this shape there is no such target
+            return None
+
+    def runs(self, scout: Written, at: Layout, made: Case | None = None) -> Array | None:
         """The output of forward; None where it refuses the layout or gives no finite numbers."""
         r = scout.reading
         drawn = (*at.specs.items(), at.domain, at.target, at.prediction)
@@ -360,7 +376,7 @@ class _Search:
             return None
         self.calls += 1
         try:
-            made = inputs.build(scout, at, "normal", np.random.default_rng([self.seed, 0]))
+            made = made or inputs.build(scout, at, "normal", np.random.default_rng([self.seed, 0]))
             out = scout.forward(made, made.values)
             if out.size and np.isfinite(np.asarray(out, np.float64)).all():
                 return out
@@ -393,6 +409,13 @@ class _Search:
                 self.errors.append(str(error))
                 continue
             yield subject, None, case
+
+
+def _same(made: Case | None) -> Any:
+    """Equal for cases of equal numbers."""
+    if made is None:
+        return None
+    return tuple((n, a.dtype.kind, a.shape, a.tobytes()) for n, a in (*made.values.items(), *made.constants.items()))
 
 
 def _entries(given: Any) -> tuple[Any, ...]:

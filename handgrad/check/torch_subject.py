@@ -110,8 +110,14 @@ class Torch:
         arguments = [tensors[name] if name in tensors else tensor(call[name]) for name in case.arguments]
         if isinstance(self.source, nn.Module):
             own = {name: tensors[name] for name in self.parameters}
-            single = any(a.dtype == np.float32 for a in values.values())
-            output = torch.func.functional_call(self._cast(single), own, tuple(arguments))
+            cast = self._cast(any(a.dtype == np.float32 for a in values.values()))
+            theirs = dict(cast.named_parameters())
+            if torch.is_grad_enabled() or any(theirs[name].dtype != t.dtype for name, t in own.items()):
+                output = torch.func.functional_call(cast, own, tuple(arguments))
+            else:  # the same, without the cost of a call for every difference
+                for name, t in own.items():
+                    theirs[name].copy_(t)
+                output = cast(*arguments)
         else:
             output = self.call(*arguments)
         if not isinstance(output, torch.Tensor):
