@@ -73,7 +73,7 @@ mutants: $(READY)
 dictionary: $(READY)
 	$(BIN)/python -m docs.writers.dictionary $(ARGS)
 
-# Boxes are measured anew, experiments where their recipe changed; a page that is out of date fails a test.
+# Claims are measured anew, experiments where their recipe changed; a page that is out of date fails a test.
 sources: $(READY)
 	$(BIN)/python -m docs.writers.articles $(ARGS)
 

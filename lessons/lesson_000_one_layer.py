@@ -9,15 +9,15 @@ app = marimo.App(
 
 @app.cell
 def _():
-    import board
     import marimo as mo
+    import notebook
     import numpy as np
     import torch
 
     from handgrad.judge import StepJudge
     from scratch.flags import product
 
-    return StepJudge, board, mo, np, product, torch
+    return StepJudge, notebook, mo, np, product, torch
 
 
 @app.cell(hide_code=True)
@@ -47,27 +47,29 @@ def _(mo):
 
 
 @app.cell
-def _(board, lr, moments, width):
-    moons = board.film("moons", moments, hidden=(width.value,) * 2 if width.value else (), lr=lr.value)
+def _(notebook, lr, moments, width):
+    moons = notebook.film("moons", moments, hidden=(width.value,) * 2 if width.value else (), lr=lr.value)
     return (moons,)
 
 
 @app.cell
-def _(board, moons, step):
-    board.show(board.shelf(*(board.plane(moons, _side, step.value) for _side in ("NumPy", "PyTorch"))))
+def _(notebook, moons, step):
+    notebook.show(notebook.shelf(*(notebook.plane(moons, _side, step.value) for _side in ("NumPy", "PyTorch"))))
     return
 
 
 @app.cell
-def _(board, moons):
-    board.show(board.curves(moons.run, "Loss of each batch of 20. Two correct programs: one line on top of the other."))
+def _(notebook, moons):
+    notebook.show(
+        notebook.curves(moons.run, "Loss of each batch of 20. Two correct programs: one line on top of the other.")
+    )
     return
 
 
 @app.cell
-def _(board, moons):
-    logistic = board.run("moons-logistic")
-    board.show(board.results({"yours, by the sliders": moons.run, "no hidden layer": logistic}))
+def _(notebook, moons):
+    logistic = notebook.run("moons-logistic")
+    notebook.show(notebook.results({"yours, by the sliders": moons.run, "no hidden layer": logistic}))
     return (logistic,)
 
 
@@ -85,7 +87,7 @@ def _(mo):
 
 
 @app.cell
-def _(board, mo, np):
+def _(notebook, mo, np):
     W = np.array([[-0.7289, 2.0885], [-0.7081, -0.0942]], np.float32)
     b = np.array([-0.3124, -0.0223], np.float32)
     points = np.array(
@@ -94,28 +96,28 @@ def _(board, mo, np):
     printed = np.array([0.4080, 0.1804, 0.9650, 0.0515, 0.1965])  # probability of class 0
 
     nets = {}
-    for _name, _side in board.SIDES.items():
+    for _name, _side in notebook.SIDES.items():
         nets[_name] = _side.MLP([2, 2], output_activation="softmax")
         nets[_name].load_state_dict({"layers.0.weight": W, "layers.0.bias": b})
     outputs = {_name: _net.forward(points)[:, 0] for _name, _net in nets.items()}
 
     # Everything was printed with four decimals. A logit then moves by up to d(|W| + |x| + 1) and d² from each product,
     # a probability of two by a quarter of what the two logits move, and it was rounded itself.
-    _logits = board.DIGITS * (np.abs(W).sum() + 2 * np.abs(points).sum(axis=1) + 2) + 4 * board.DIGITS**2
-    allowed = _logits / 4 + board.DIGITS
+    _logits = notebook.DIGITS * (np.abs(W).sum() + 2 * np.abs(points).sum(axis=1) + 2) + 4 * notebook.DIGITS**2
+    allowed = _logits / 4 + notebook.DIGITS
 
     mo.show_code()
     return W, allowed, b, outputs, printed
 
 
 @app.cell
-def _(allowed, board, outputs, printed):
+def _(allowed, notebook, outputs, printed):
     _rows = zip(printed, outputs["NumPy"], outputs["PyTorch"], allowed, strict=True)
-    board.show(
-        board.table(
-            ("printed", *board.SIDES, "off by", "four decimals allow"),
+    notebook.show(
+        notebook.table(
+            ("printed", *notebook.SIDES, "off by", "four decimals allow"),
             [
-                (f"{p:.4f}", f"{n:.6f}", f"{t:.6f}", board.number(abs(n - p), 2), board.number(a, 2))
+                (f"{p:.4f}", f"{n:.6f}", f"{t:.6f}", notebook.number(abs(n - p), 2), notebook.number(a, 2))
                 for p, n, t, a in _rows
             ],
         )
@@ -137,7 +139,7 @@ def _(mo):
 
 
 @app.cell
-def _(W, b, board, np, product):
+def _(W, b, notebook, np, product):
     _rng = np.random.default_rng(0)
     x7, upstream = (_rng.standard_normal((7, 2)).astype(np.float32) for _ in range(2))
 
@@ -162,17 +164,17 @@ def _(W, b, board, np, product):
         size = product(np.abs(x7).T, output * size)
         return seen, size.sum(axis=1) * (14 + 5) * np.finfo(np.float32).eps
 
-    lives = board.both(life_of_a_gradient)
+    lives = notebook.both(life_of_a_gradient)
     column_bound = lives["NumPy"][1]
     gradients = {_name: _life[0] for _name, _life in lives.items()}
 
     def _written(value):
         return "None" if value is None else np.array2string(value, precision=4, suppress_small=True)
 
-    board.show(
-        board.table(
-            ("gradient of W", *board.SIDES),
-            [(key, *(_written(gradients[name][key]) for name in board.SIDES)) for key in gradients["NumPy"]],
+    notebook.show(
+        notebook.table(
+            ("gradient of W", *notebook.SIDES),
+            [(key, *(_written(gradients[name][key]) for name in notebook.SIDES)) for key in gradients["NumPy"]],
         )
     )
     return column_bound, gradients
@@ -190,7 +192,7 @@ def _(mo):
 
 
 @app.cell
-def _(board, mo, np):
+def _(notebook, mo, np):
     from handgrad.experiments import EXPERIMENTS
 
     _data = EXPERIMENTS["moons"].data(0)
@@ -209,19 +211,19 @@ def _(board, mo, np):
             optimizer.step()
         return losses
 
-    kept = board.both(five_steps)
-    forgotten = board.both(lambda side: five_steps(side, zero=False))
+    kept = notebook.both(five_steps)
+    forgotten = notebook.both(lambda side: five_steps(side, zero=False))
     mo.show_code()
     return forgotten, kept, x, y
 
 
 @app.cell
-def _(board, forgotten, kept):
+def _(notebook, forgotten, kept):
     _steps = range(1, 61)
-    board.show(
-        board.shelf(
+    notebook.show(
+        notebook.shelf(
             *(
-                board.picture(board.lines("step", "loss", {_n: (_steps, _v[_n]) for _n in _v}, log=True), _title)
+                notebook.picture(notebook.lines("step", "loss", {_n: (_steps, _v[_n]) for _n in _v}, log=True), _title)
                 for _v, _title in ((kept, "With zero_grad"), (forgotten, "zero_grad forgotten: the gradients pile up"))
             )
         )
@@ -240,7 +242,7 @@ def _(mo):
 
 
 @app.cell
-def _(StepJudge, board, x, y):
+def _(StepJudge, notebook, x, y):
     def judged_without_zero_grad(side):
         model = side.MLP([2, 2], rng=0)
         loss, optimizer = side.CrossEntropyLoss(), side.SGD(model.parameters(), lr=0.3)
@@ -254,9 +256,9 @@ def _(StepJudge, board, x, y):
             verdicts.append(judge.after(before, x, y, value))
         return verdicts
 
-    verdicts = board.both(judged_without_zero_grad)
+    verdicts = notebook.both(judged_without_zero_grad)
     stale = {_name: "\n".join(f.render() for f in _v[1].failures[:1]) for _name, _v in verdicts.items()}
-    board.show(*(board.said(_text, good=True) for _text in stale.values()))
+    notebook.show(*(notebook.said(_text, good=True) for _text in stale.values()))
     return (stale,)
 
 
@@ -275,7 +277,7 @@ def _(mo):
 
 
 @app.cell
-def _(board, np, torch, x, y):
+def _(notebook, np, torch, x, y):
     def ends_in(side, activation, loss_name, steps=300):
         model = side.MLP([2, 2], output_activation=activation, rng=0)
         loss, losses = getattr(side, loss_name)(), []
@@ -285,16 +287,16 @@ def _(board, np, torch, x, y):
         return losses
 
     floor = np.log1p(np.exp(-1))
-    double = board.both(lambda side: ends_in(side, "softmax", "CrossEntropyLoss"))
-    single = board.both(lambda side: ends_in(side, None, "CrossEntropyLoss"))
-    named = board.both(lambda side: ends_in(side, "log_softmax", "NLLLoss"))
+    double = notebook.both(lambda side: ends_in(side, "softmax", "CrossEntropyLoss"))
+    single = notebook.both(lambda side: ends_in(side, None, "CrossEntropyLoss"))
+    named = notebook.both(lambda side: ends_in(side, "log_softmax", "NLLLoss"))
 
     labels = y.astype(np.int32)
     plain = torch.nn.CrossEntropyLoss()
-    torch_int32 = board.refused(RuntimeError, lambda: plain(torch.zeros(100, 2), torch.tensor(labels)))
+    torch_int32 = notebook.refused(RuntimeError, lambda: plain(torch.zeros(100, 2), torch.tensor(labels)))
     logits = np.zeros((100, 2), np.float32)
-    int32 = board.both(lambda side: float(side.CrossEntropyLoss().forward(logits, labels)))
-    int64 = board.both(lambda side: float(side.CrossEntropyLoss().forward(logits, labels.astype(np.int64))))
+    int32 = notebook.both(lambda side: float(side.CrossEntropyLoss().forward(logits, labels)))
+    int64 = notebook.both(lambda side: float(side.CrossEntropyLoss().forward(logits, labels.astype(np.int64))))
 
     _steps = range(1, 301)
     _curves = {
@@ -303,18 +305,20 @@ def _(board, np, torch, x, y):
         "floor 0.3133": ((1, 300), (floor, floor)),
         "softmax once (both)": (_steps, single["NumPy"]),
     }
-    board.show(
-        board.picture(board.lines("step", "loss", _curves), "The same points, the same start: twice stays above."),
-        board.table(
-            ("net ends in", "loss", *board.SIDES),
+    notebook.show(
+        notebook.picture(
+            notebook.lines("step", "loss", _curves), "The same points, the same start: twice stays above."
+        ),
+        notebook.table(
+            ("net ends in", "loss", *notebook.SIDES),
             [
-                ("softmax", "CrossEntropyLoss", *(f"{double[n][-1]:.4f}" for n in board.SIDES)),
-                ("nothing (logits)", "CrossEntropyLoss", *(f"{single[n][-1]:.4f}" for n in board.SIDES)),
-                ("log_softmax", "NLLLoss", *(f"{named[n][-1]:.4f}" for n in board.SIDES)),
+                ("softmax", "CrossEntropyLoss", *(f"{double[n][-1]:.4f}" for n in notebook.SIDES)),
+                ("nothing (logits)", "CrossEntropyLoss", *(f"{single[n][-1]:.4f}" for n in notebook.SIDES)),
+                ("log_softmax", "NLLLoss", *(f"{named[n][-1]:.4f}" for n in notebook.SIDES)),
             ],
         ),
         "<p>Plain PyTorch and int32 labels:</p>",
-        board.said(torch_int32),
+        notebook.said(torch_int32),
         f"<p>Both sides here take them: the loss is {int32['NumPy']:.4f} and {int32['PyTorch']:.4f}, log 2.</p>",
     )
     return double, floor, int32, int64, named, single, torch_int32
@@ -332,7 +336,7 @@ def _(mo):
 @app.cell
 def _(
     allowed,
-    board,
+    notebook,
     column_bound,
     double,
     floor,
@@ -354,7 +358,7 @@ def _(
     _grads = gradients.values()
     promises = {
         "parity held in every judged step of both runs": moons.run.parity and logistic.parity,
-        "both runs reach what is expected of them": board.met(moons.run) and board.met(logistic),
+        "both runs reach what is expected of them": notebook.met(moons.run) and notebook.met(logistic),
         "the article's five outputs come out on both sides, as far as four decimals say": all(
             (np.abs(o - printed) <= allowed).all() for o in outputs.values()
         ),
@@ -379,7 +383,7 @@ def _(
         "plain PyTorch refuses int32 labels, both sides here take them as they take int64": bool(torch_int32)
         and int32 == int64,
     }
-    board.checklist(promises)
+    notebook.checklist(promises)
     return
 
 

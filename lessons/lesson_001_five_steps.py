@@ -9,8 +9,8 @@ app = marimo.App(
 
 @app.cell
 def _():
-    import board
     import marimo as mo
+    import notebook
     import numpy as np
     import torch
 
@@ -18,7 +18,7 @@ def _():
     from handgrad.experiments.quartic import quartic
     from handgrad.report import plots
 
-    return EXPERIMENTS, board, mo, np, plots, quartic, torch
+    return EXPERIMENTS, notebook, mo, np, plots, quartic, torch
 
 
 @app.cell(hide_code=True)
@@ -50,20 +50,20 @@ def _(mo):
 
 
 @app.cell
-def _(EXPERIMENTS, board, lr, moments, width):
+def _(EXPERIMENTS, notebook, lr, moments, width):
     data = EXPERIMENTS["five-features"].data(0)
-    bars = board.film("five-features", moments, at=data.x_train, hidden=(width.value, 4), lr=lr.value)
+    bars = notebook.film("five-features", moments, at=data.x_train, hidden=(width.value, 4), lr=lr.value)
     return bars, data
 
 
 @app.cell
-def _(bars, board, data, np, plots, step):
+def _(bars, notebook, data, np, plots, step):
     def probabilities(figure):
         axes = figure.add_subplot(
             xlabel="point, those of class 1 at the right", ylabel="probability of class 1", ylim=(0, 1)
         )
         order = np.argsort(data.y_train[:, 0], kind="stable")
-        ours, theirs = (bars.answer(side, step.value)[order, 0] for side in board.SIDES)
+        ours, theirs = (bars.answer(side, step.value)[order, 0] for side in notebook.SIDES)
         zeros = int((data.y_train == 0).sum())
         for start, stop in ((0, zeros), (zeros, 100)):
             label = f"NumPy, class {int(start > 0)}"
@@ -72,9 +72,9 @@ def _(bars, board, data, np, plots, step):
         axes.plot(range(100), theirs, ".", color=plots.TORCH, markersize=5, label="PyTorch")
         figure.legend(loc="outside upper left", ncols=3, borderaxespad=0)
 
-    board.show(
-        board.picture(board.draw((7.5, 3.2), probabilities), f"The 100 probabilities after {step.value} steps."),
-        board.curves(bars.run, "Binary cross-entropy of all 100 points, step by step."),
+    notebook.show(
+        notebook.picture(notebook.draw((7.5, 3.2), probabilities), f"The 100 probabilities after {step.value} steps."),
+        notebook.curves(bars.run, "Binary cross-entropy of all 100 points, step by step."),
     )
     return
 
@@ -92,7 +92,7 @@ def _(mo):
 
 
 @app.cell
-def _(board, data, mo, np):
+def _(notebook, data, mo, np):
     x, y = data.x_train.astype(np.float32), data.y_train.astype(np.float32)
 
     def ten_epochs(side):
@@ -107,18 +107,18 @@ def _(board, data, mo, np):
             optimizer.step()
         return losses
 
-    first_ten = board.both(ten_epochs)
+    first_ten = notebook.both(ten_epochs)
     mo.show_code()
     return first_ten, x, y
 
 
 @app.cell
-def _(board, first_ten):
+def _(notebook, first_ten):
     source_ten = (0.705, 0.703, 0.702, 0.700, 0.698, 0.696, 0.694, 0.693, 0.691, 0.689)
     _rows = zip(range(1, 11), source_ten, first_ten["NumPy"], first_ten["PyTorch"], strict=True)
-    board.show(
-        board.table(
-            ("epoch", "the source printed", *board.SIDES),
+    notebook.show(
+        notebook.table(
+            ("epoch", "the source printed", *notebook.SIDES),
             [(e, f"{s:.3f}", f"{n:.6f}", f"{t:.6f}") for e, s, n, t in _rows],
         ),
         "<p>Over 20 seeds of ours the loss after these ten steps is .617 to .717, median .676.</p>",
@@ -138,18 +138,18 @@ def _(mo):
 
 
 @app.cell
-def _(bars, board):
-    mixed = board.run("relu-tanh")
-    plain = board.run(
+def _(bars, notebook):
+    mixed = notebook.run("relu-tanh")
+    plain = notebook.run(
         "five-features",
         lr=0.04,
         epochs=100,
         printed="loss 0.68863",
         band="final loss .465 to .696, median .596; ≤ .65 in 16 of 20 seeds",
-        expect=board.at_most("final_loss", 0.65),
+        expect=notebook.at_most("final_loss", 0.65),
     )
-    board.show(
-        board.results(
+    notebook.show(
+        notebook.results(
             {
                 "yours, by the sliders": bars.run,
                 "relu + tanh, lr 0.04, 100 epochs": mixed,
@@ -174,7 +174,7 @@ def _(mo):
 
 
 @app.cell
-def _(board, np, x, y):
+def _(notebook, np, x, y):
     def second_layer(side, seed):
         model = side.MLP([5, 8, 4, 1], output_activation="sigmoid", rng=seed)
         loss, optimizer = side.BCELoss(), side.SGD(model.parameters(), lr=0.1)
@@ -185,17 +185,17 @@ def _(board, np, x, y):
         optimizer.step()
         return before, weight.grad, weight.data.copy()
 
-    dead_seed = next(s for s in range(1000) if not second_layer(board.SIDES["NumPy"], s)[1].any(axis=1).all())
-    one_step = board.both(lambda side: second_layer(side, dead_seed))
+    dead_seed = next(s for s in range(1000) if not second_layer(notebook.SIDES["NumPy"], s)[1].any(axis=1).all())
+    one_step = notebook.both(lambda side: second_layer(side, dead_seed))
     dead_row = int(np.argmin(np.abs(one_step["NumPy"][1]).sum(axis=1)))
 
     def _row(values):
         return np.array2string(values, precision=4, suppress_small=True, max_line_width=200)
 
     _before, _gradient, _after = one_step["NumPy"]
-    board.show(
+    notebook.show(
         f"<p>Seed {dead_seed}, unit {dead_row}; NumPy's numbers, and PyTorch's are zero in the same places.</p>",
-        board.table(
+        notebook.table(
             ("unit", "gradient of its 8 weights", "moved by the step"),
             [(i, _row(_gradient[i]), "yes" if (_after[i] != _before[i]).any() else "no") for i in range(4)],
         ),
@@ -218,7 +218,7 @@ def _(mo):
 
 
 @app.cell
-def _(EXPERIMENTS, board, np, torch):
+def _(EXPERIMENTS, notebook, np, torch):
     import torch_impl
 
     twenty = EXPERIMENTS["regression"].data(0)
@@ -247,10 +247,10 @@ def _(EXPERIMENTS, board, np, torch):
             true.append(squares(output, column).item())
         return shown, true
 
-    (broadcast_shown, broadcast_true), warning = board.warned(lambda: plain_torch(squares, flat))
-    right, no_warning = board.warned(lambda: plain_torch(squares, column)[1])
-    (quartic_shown, quartic_true), quartic_warning = board.warned(lambda: plain_torch(fourth_powers, flat))
-    quartic_right, _ = board.warned(lambda: plain_torch(fourth_powers, column)[1])
+    (broadcast_shown, broadcast_true), warning = notebook.warned(lambda: plain_torch(squares, flat))
+    right, no_warning = notebook.warned(lambda: plain_torch(squares, column)[1])
+    (quartic_shown, quartic_true), quartic_warning = notebook.warned(lambda: plain_torch(fourth_powers, flat))
+    quartic_right, _ = notebook.warned(lambda: plain_torch(fourth_powers, column)[1])
 
     _steps = range(1, 201)
     _curves = {
@@ -259,12 +259,12 @@ def _(EXPERIMENTS, board, np, torch):
         "shapes right": (_steps, right),
         "variance of the targets": ((1, 200), (variance, variance)),
     }
-    board.show(
-        board.picture(
-            board.lines("step", "mean squared error", _curves), "Same net, same start. The wrong curve falls, too."
+    notebook.show(
+        notebook.picture(
+            notebook.lines("step", "mean squared error", _curves), "Same net, same start. The wrong curve falls, too."
         ),
-        board.said(f"MSELoss: {warning}\nmean((y − t)⁴): {quartic_warning or 'no word'}"),
-        board.table(
+        notebook.said(f"MSELoss: {warning}\nmean((y − t)⁴): {quartic_warning or 'no word'}"),
+        notebook.table(
             ("loss trained on", "true MSE, (200,)", "true MSE, (200, 1)", "variance"),
             [
                 ("MSE", f"{broadcast_true[-1]:.5f}", f"{right[-1]:.5f}", f"{variance:.5f}"),
@@ -298,16 +298,18 @@ def _(mo):
 
 
 @app.cell
-def _(board, np, quartic):
+def _(notebook, np, quartic):
     _output, _target = np.zeros((200, 1), np.float32), np.zeros(200, np.float32)
     refusals = {}
-    for _name, _side in board.SIDES.items():
-        for _loss in (_side.MSELoss(), _side.BCELoss(), quartic(board.KEYS[_name])):
-            refusals[_name, _loss.name] = board.refused(ValueError, lambda loss=_loss: loss.forward(_output, _target))
-    regression, quartic_run = board.run("regression"), board.run("quartic")
-    board.show(
-        board.said("\n".join(f"{name}. {text}" for (name, _), text in refusals.items()), good=True),
-        board.results({"20-40-40-1, MSE": regression, "the same, quartic": quartic_run}),
+    for _name, _side in notebook.SIDES.items():
+        for _loss in (_side.MSELoss(), _side.BCELoss(), quartic(notebook.KEYS[_name])):
+            refusals[_name, _loss.name] = notebook.refused(
+                ValueError, lambda loss=_loss: loss.forward(_output, _target)
+            )
+    regression, quartic_run = notebook.run("regression"), notebook.run("quartic")
+    notebook.show(
+        notebook.said("\n".join(f"{name}. {text}" for (name, _), text in refusals.items()), good=True),
+        notebook.results({"20-40-40-1, MSE": regression, "the same, quartic": quartic_run}),
     )
     return quartic_run, refusals, regression
 
@@ -322,18 +324,18 @@ def _(mo):
 
 
 @app.cell
-def _(board):
+def _(notebook):
     from sklearn.datasets import make_regression
 
-    positional = board.refused(TypeError, lambda: make_regression(200, 20, 20, 1, noise=0.01, shuffle=False))
-    board.show(board.said(positional))
+    positional = notebook.refused(TypeError, lambda: make_regression(200, 20, 20, 1, noise=0.01, shuffle=False))
+    notebook.show(notebook.said(positional))
     return (positional,)
 
 
 @app.cell
 def _(
     bars,
-    board,
+    notebook,
     broadcast_shown,
     broadcast_true,
     dead_row,
@@ -361,10 +363,10 @@ def _(
             r.parity for r in (bars.run, mixed, plain, regression, quartic_run)
         ),
         "all five runs reach what is expected of them": all(
-            board.met(r) for r in (bars.run, mixed, plain, regression, quartic_run)
+            notebook.met(r) for r in (bars.run, mixed, plain, regression, quartic_run)
         ),
         "untrained, every probability is near ½: between .4 and .65": all(
-            0.4 < bars.answer(n, 0).min() and bars.answer(n, 0).max() < 0.65 for n in board.SIDES
+            0.4 < bars.answer(n, 0).min() and bars.answer(n, 0).max() < 0.65 for n in notebook.SIDES
         ),
         "ten epochs: the loss falls in each, on both sides, as in print": all(
             (np.diff(losses) < 0).all() for losses in (*first_ten.values(), source_ten)
@@ -386,7 +388,7 @@ def _(
         ),
         "scikit-learn refuses the notebook's call": "positional" in positional,
     }
-    board.checklist(promises)
+    notebook.checklist(promises)
     return
 
 

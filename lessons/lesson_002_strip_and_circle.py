@@ -10,15 +10,15 @@ app = marimo.App(
 @app.cell
 def _():
 
-    import board
     import marimo as mo
+    import notebook
     import numpy as np
     import torch
 
     from handgrad.experiments import EXPERIMENTS
     from handgrad.judge import judge_forward
 
-    return EXPERIMENTS, board, judge_forward, mo, np, torch
+    return EXPERIMENTS, notebook, judge_forward, mo, np, torch
 
 
 @app.cell(hide_code=True)
@@ -53,17 +53,17 @@ def _(mo):
 
 
 @app.cell
-def _(board, lr, moments, width):
-    strip = board.film("line", moments, hidden=(width.value,), lr=lr.value)
+def _(notebook, lr, moments, width):
+    strip = notebook.film("line", moments, hidden=(width.value,), lr=lr.value)
     return (strip,)
 
 
 @app.cell
-def _(board, step, strip):
-    board.show(
-        board.shelf(*(board.plane(strip, side, step.value) for side in board.SIDES)),
-        board.curves(strip.run, "MSELoss of the 100 points, step by step."),
-        board.results({"strip, by the sliders": strip.run}),
+def _(notebook, step, strip):
+    notebook.show(
+        notebook.shelf(*(notebook.plane(strip, side, step.value) for side in notebook.SIDES)),
+        notebook.curves(strip.run, "MSELoss of the 100 points, step by step."),
+        notebook.results({"strip, by the sliders": strip.run}),
     )
     return
 
@@ -82,7 +82,7 @@ def _(mo):
 
 
 @app.cell
-def _(EXPERIMENTS, board, mo, np):
+def _(EXPERIMENTS, notebook, mo, np):
     _data = EXPERIMENTS["line"].data(0)
     x, y = _data.x_train.astype(np.float32), _data.y_train.astype(np.float32)
 
@@ -105,13 +105,13 @@ def _(EXPERIMENTS, board, mo, np):
         "HalfSquaredError('sum'), lr 0.01": lambda side: train(side, side.HalfSquaredError("sum"), 0.01),
         "HalfSquaredError('sum'), lr 1": lambda side: train(side, side.HalfSquaredError("sum"), 1.0),
     }
-    trained = {name: board.both(work) for name, work in conventions.items()}
+    trained = {name: notebook.both(work) for name, work in conventions.items()}
     mo.show_code()
     return trained, x, y
 
 
 @app.cell
-def _(board, np, trained, x, y):
+def _(notebook, np, trained, x, y):
     def loss_gradients(side):
         output = side.MLP([2, 5, 2], output_activation="sigmoid", rng=0).forward(x)
         found = []
@@ -120,35 +120,35 @@ def _(board, np, trained, x, y):
             found.append(loss.backward())
         return found
 
-    loss_gradient = board.both(loss_gradients)
+    loss_gradient = notebook.both(loss_gradients)
     ratios = {name: [float(np.median(found[0] / g)) for g in found] for name, found in loss_gradient.items()}
     away = {
         name: {side: float(np.abs(w - trained["MSELoss(), lr 1"][side][1]).max()) for side, (_, w) in sides.items()}
         for name, sides in trained.items()
     }
     _curves = {name: (range(1, 101), sides["NumPy"][0]) for name, sides in trained.items() if "mean" not in name}
-    board.show(
-        board.table(
-            ("gradient of MSELoss, over that of", *board.SIDES),
+    notebook.show(
+        notebook.table(
+            ("gradient of MSELoss, over that of", *notebook.SIDES),
             [
-                (title, *(f"{ratios[n][i]:.6f}" for n in board.SIDES))
+                (title, *(f"{ratios[n][i]:.6f}" for n in notebook.SIDES))
                 for i, title in ((1, "HalfSquaredError('mean')"), (2, "HalfSquaredError('sum')"))
             ],
         ),
-        board.table(
+        notebook.table(
             ("100 steps with", "weights away from the first, NumPy", "PyTorch", "accuracy"),
             [
                 (
                     name,
-                    board.number(away[name]["NumPy"], 2),
-                    board.number(away[name]["PyTorch"], 2),
+                    notebook.number(away[name]["NumPy"], 2),
+                    notebook.number(away[name]["PyTorch"], 2),
                     f"{sides['NumPy'][0][-1]:.2f}",
                 )
                 for name, sides in trained.items()
             ],
         ),
-        board.picture(
-            board.lines("step", "accuracy", _curves), "lr 1 on the summed loss: a hundred times too far each step."
+        notebook.picture(
+            notebook.lines("step", "accuracy", _curves), "lr 1 on the summed loss: a hundred times too far each step."
         ),
     )
     return away, ratios
@@ -169,18 +169,18 @@ def _(mo):
 
 
 @app.cell
-def _(board, epochs):
+def _(notebook, epochs):
     bands = {50: "train accuracy .742 to .972, median .949; ≥ .92 in 16 of 20 seeds"}  # 500 epochs: the recipe's own
-    changes = {"expect": board.at_least("train_accuracy", 0.92), "band": bands.get(epochs.value, "not measured")}
-    circle = board.film(
+    changes = {"expect": notebook.at_least("train_accuracy", 0.92), "band": bands.get(epochs.value, "not measured")}
+    circle = notebook.film(
         "circle", (0, 100 * epochs.value), epochs=epochs.value, **(changes if epochs.value < 500 else {})
     )
     return (circle,)
 
 
 @app.cell
-def _(board, circle, epochs, np):
-    batch_losses = {name: np.reshape(circle.run.sides[key].losses, (-1, 100)) for name, key in board.KEYS.items()}
+def _(notebook, circle, epochs, np):
+    batch_losses = {name: np.reshape(circle.run.sides[key].losses, (-1, 100)) for name, key in notebook.KEYS.items()}
     as_in_source = {name: values.sum(axis=1) / 1000 for name, values in batch_losses.items()}
     true_mean = {name: values.mean(axis=1) for name, values in batch_losses.items()}
     _at = range(1, epochs.value + 1)
@@ -189,10 +189,12 @@ def _(board, circle, epochs, np):
         "PyTorch, mean": (_at, true_mean["PyTorch"]),
         "as in the source": (_at, as_in_source["NumPy"]),
     }
-    board.show(
-        board.shelf(*(board.plane(circle, side, 100 * epochs.value) for side in board.SIDES)),
-        board.picture(board.lines("epoch", "loss", _curves), "Both count the same thing; one is a tenth of the other."),
-        board.results({f"circle, {epochs.value} epochs": circle.run}),
+    notebook.show(
+        notebook.shelf(*(notebook.plane(circle, side, 100 * epochs.value) for side in notebook.SIDES)),
+        notebook.picture(
+            notebook.lines("epoch", "loss", _curves), "Both count the same thing; one is a tenth of the other."
+        ),
+        notebook.results({f"circle, {epochs.value} epochs": circle.run}),
     )
     return as_in_source, true_mean
 
@@ -213,7 +215,7 @@ def _(mo):
 
 
 @app.cell
-def _(board, judge_forward, np, torch, x):
+def _(notebook, judge_forward, np, torch, x):
     def grid_twice(side):
         model = side.MLP([2, 5, 2], output_activation="sigmoid", rng=0)
         batch = model.forward(x)
@@ -222,14 +224,14 @@ def _(board, judge_forward, np, torch, x):
         verdicts = (judge_forward(model, x, batch), judge_forward(model, x, single))
         return apart, int((batch != single).sum()), all(verdict.held for verdict in verdicts)
 
-    single_points = board.both(grid_twice)
-    sign_warning = board.refused(DeprecationWarning, lambda: np.sign(torch.ones(3)))
-    board.show(
-        board.table(
+    single_points = notebook.both(grid_twice)
+    sign_warning = notebook.refused(DeprecationWarning, lambda: np.sign(torch.ones(3)))
+    notebook.show(
+        notebook.table(
             ("side", "outputs that differ, of 200", "by at most", "the judge of both ways"),
             [(n, many, f"{ulps} ulp", "held" if held else "FAILED") for n, (ulps, many, held) in single_points.items()],
         ),
-        board.said(sign_warning),
+        notebook.said(sign_warning),
         "<p>Here outputs are NumPy arrays when they leave a side, so NumPy's functions may be used on them.</p>",
     )
     return sign_warning, single_points
@@ -239,7 +241,7 @@ def _(board, judge_forward, np, torch, x):
 def _(
     as_in_source,
     away,
-    board,
+    notebook,
     circle,
     np,
     ratios,
@@ -252,7 +254,7 @@ def _(
     _agree = [name for name in trained if name != "HalfSquaredError('sum'), lr 1"]
     promises = {
         "parity held in every judged step of both runs": strip.run.parity and circle.run.parity,
-        "both runs reach what is expected of them": board.met(strip.run) and board.met(circle.run),
+        "both runs reach what is expected of them": notebook.met(strip.run) and notebook.met(circle.run),
         "the gradient of MSELoss is that of the mean of ½‖y − t‖², and 2/(N·C) = 0.01 of its sum's": all(
             abs(ratio - want) <= 2 * np.finfo(np.float32).eps * want
             for found in ratios.values()
@@ -264,10 +266,10 @@ def _(
         "lr 1 on the sum fails: its accuracy stays below the others'": all(
             trained["HalfSquaredError('sum'), lr 1"][side][0][-1] < trained[name][side][0][-1]
             for name in _agree
-            for side in board.SIDES
+            for side in notebook.SIDES
         ),
         "the source's epoch loss is a tenth of the mean": all(
-            np.allclose(10 * as_in_source[n], true_mean[n], rtol=1e-12) for n in board.SIDES
+            np.allclose(10 * as_in_source[n], true_mean[n], rtol=1e-12) for n in notebook.SIDES
         ),
         "it starts between .09 and .11, as in print": all(0.09 < v[0] < 0.11 for v in as_in_source.values()),
         "point by point and as a batch: both ways are judged right on both sides": all(
@@ -275,7 +277,7 @@ def _(
         ),
         "np.sign of a tensor warns": "DeprecationWarning" in sign_warning,
     }
-    board.checklist(promises)
+    notebook.checklist(promises)
     return
 
 

@@ -9,8 +9,8 @@ app = marimo.App(
 
 @app.cell
 def _():
-    import board
     import marimo as mo
+    import notebook
     import numpy as np
     import torch
 
@@ -20,7 +20,7 @@ def _():
     from handgrad.experiments.own import find
     from handgrad.report import plots
 
-    return EXPERIMENTS, board, find, mo, np, plots, scratch, torch, torch_impl
+    return EXPERIMENTS, notebook, find, mo, np, plots, scratch, torch, torch_impl
 
 
 @app.cell(hide_code=True)
@@ -39,7 +39,7 @@ def _(mo):
 
 
 @app.cell
-def _(EXPERIMENTS, board, plots):
+def _(EXPERIMENTS, notebook, plots):
     rules = [name for name, recipe in EXPERIMENTS.items() if recipe.source == "003"]
 
     def gallery(figure):
@@ -57,7 +57,7 @@ def _(EXPERIMENTS, board, plots):
             axes.set_aspect("equal")
             axes.grid(False)
 
-    board.show(board.picture(board.draw((7.5, 6.2), gallery), "The twelve rules, 900 points each."))
+    notebook.show(notebook.picture(notebook.draw((7.5, 6.2), gallery), "The twelve rules, 900 points each."))
     return (rules,)
 
 
@@ -84,17 +84,17 @@ def _(mo, rules):
 
 
 @app.cell
-def _(board, lr, moments, rule, width):
-    taught = board.film(rule.value, moments, hidden=(width.value,), lr=lr.value)
+def _(notebook, lr, moments, rule, width):
+    taught = notebook.film(rule.value, moments, hidden=(width.value,), lr=lr.value)
     return (taught,)
 
 
 @app.cell
-def _(board, rule, step, taught):
-    board.show(
-        board.shelf(*(board.plane(taught, side, step.value) for side in board.SIDES)),
-        board.curves(taught.run, "Loss of each batch of 100."),
-        board.results({f"{rule.value}, by the sliders": taught.run}),
+def _(notebook, rule, step, taught):
+    notebook.show(
+        notebook.shelf(*(notebook.plane(taught, side, step.value) for side in notebook.SIDES)),
+        notebook.curves(taught.run, "Loss of each batch of 100."),
+        notebook.results({f"{rule.value}, by the sliders": taught.run}),
     )
     return
 
@@ -109,9 +109,9 @@ def _(mo):
 
 
 @app.cell
-def _(EXPERIMENTS, board, rules):
-    board.show(
-        board.table(
+def _(EXPERIMENTS, notebook, rules):
+    notebook.show(
+        notebook.table(
             ("rule", "the source printed", "measured over 20 seeds"),
             [(name, EXPERIMENTS[name].printed, EXPERIMENTS[name].band) for name in rules],
         )
@@ -132,7 +132,7 @@ def _(mo):
 
 
 @app.cell
-def _(EXPERIMENTS, board, mo, np):
+def _(EXPERIMENTS, notebook, mo, np):
     _data = EXPERIMENTS["xor"].data(0)
     x, y = _data.x_train.astype(np.float32), _data.y_train.astype(np.float32)
 
@@ -152,19 +152,21 @@ def _(EXPERIMENTS, board, mo, np):
             whole.append(float(loss.forward(model.forward(x), y)))
         return last, whole
 
-    epoch_losses = board.both(twenty_epochs)
+    epoch_losses = notebook.both(twenty_epochs)
     mo.show_code()
     return epoch_losses, x, y
 
 
 @app.cell
-def _(board, epoch_losses):
+def _(notebook, epoch_losses):
     _curves = {
         "NumPy, all points": (range(1, 21), epoch_losses["NumPy"][1]),
         "PyTorch, all points": (range(1, 21), epoch_losses["PyTorch"][1]),
         "last batch, as in the source": (range(1, 21), epoch_losses["NumPy"][0]),
     }
-    board.show(board.picture(board.lines("epoch", "loss of xor", _curves), "One epoch's loss, counted in two ways."))
+    notebook.show(
+        notebook.picture(notebook.lines("epoch", "loss of xor", _curves), "One epoch's loss, counted in two ways.")
+    )
     return
 
 
@@ -181,7 +183,7 @@ def _(mo):
 
 
 @app.cell
-def _(EXPERIMENTS, board, np, scratch, torch_impl):
+def _(EXPERIMENTS, notebook, np, scratch, torch_impl):
     from dataclasses import replace
 
     from handgrad.training.train import prepare
@@ -204,8 +206,8 @@ def _(EXPERIMENTS, board, np, scratch, torch_impl):
     spread = {
         name: float(np.std(values, dtype=np.float64)) for name, values in (("NumPy", drawn), ("PyTorch", drawn_torch))
     }
-    board.show(
-        board.table(
+    notebook.show(
+        notebook.table(
             (
                 "largest |weight| of xor's net",
                 "bound of the start",
@@ -224,8 +226,8 @@ def _(EXPERIMENTS, board, np, scratch, torch_impl):
                 for k in bounds
             ],
         ),
-        board.table(
-            ("spread of 120,000 drawn weights, fan 6", *board.SIDES, "U(±1/√6)", "the text: 1/6"),
+        notebook.table(
+            ("spread of 120,000 drawn weights, fan 6", *notebook.SIDES, "U(±1/√6)", "the text: 1/6"),
             [("standard deviation", *(f"{v:.4f}" for v in spread.values()), f"{1 / np.sqrt(18):.4f}", f"{1 / 6:.4f}")],
         ),
     )
@@ -245,7 +247,7 @@ def _(mo):
 
 
 @app.cell
-def _(board, np, scratch, torch, torch_impl):
+def _(notebook, np, scratch, torch, torch_impl):
     class ListedTorch(torch.nn.Module):
         def __init__(self):
             super().__init__()
@@ -269,23 +271,24 @@ def _(board, np, scratch, torch, torch_impl):
     listed_works = {n: net.forward(np.ones((1, 2), np.float32)).shape for n, net in listed.items()}
     listed_found = {n: len(list(net.named_parameters())) for n, net in listed.items()}
     empty = {
-        n: board.refused(ValueError, lambda n=n: board.SIDES[n].SGD(listed[n].parameters(), lr=0.1)) for n in listed
+        n: notebook.refused(ValueError, lambda n=n: notebook.SIDES[n].SGD(listed[n].parameters(), lr=0.1))
+        for n in listed
     }
 
-    shapes = board.both(
+    shapes = notebook.both(
         lambda side: [
             (name, p.shape)
             for name, p in side.Sequential(*(side.Linear(*s) for s in ((2, 3), (3, 5), (5, 6)))).named_parameters()
         ]
     )
-    board.show(
+    notebook.show(
         "<p>With a list: "
         + ", ".join(f"{n} answers in shape {listed_works[n]} and finds {listed_found[n]} parameters" for n in listed)
         + ". Refused by the optimizer, which would have nothing to do:</p>",
-        board.said("\n".join(f"{n}. {text}" for n, text in empty.items()), good=True),
+        notebook.said("\n".join(f"{n}. {text}" for n, text in empty.items()), good=True),
         "<p>As a Sequential, the shapes of the source's table, (out, in):</p>",
-        board.table(
-            ("parameter", *board.SIDES),
+        notebook.table(
+            ("parameter", *notebook.SIDES),
             [(a, s, t) for (a, s), (_, t) in zip(shapes["NumPy"], shapes["PyTorch"], strict=True)],
         ),
     )
@@ -303,27 +306,27 @@ def _(mo):
 
 
 @app.cell
-def _(board, np, torch):
+def _(notebook, np, torch):
     from handgrad.experiments.data import quadrants_rule
 
     ray = np.array([[-1.0, 0.0], [1.0, 1.0]])
     formula = (2 * (np.arctan2(ray[:, 1], ray[:, 0]) / np.pi + 1)).astype(np.int64)
     ours_on_ray = quadrants_rule(ray)
-    plain_torch_ray = board.refused(
+    plain_torch_ray = notebook.refused(
         IndexError, lambda: torch.nn.CrossEntropyLoss()(torch.zeros(2, 4), torch.tensor(formula))
     )
-    class_four = board.both(
-        lambda side: board.refused(
+    class_four = notebook.both(
+        lambda side: notebook.refused(
             IndexError, lambda: side.CrossEntropyLoss().forward(np.zeros((2, 4), np.float32), formula)
         )
     )
-    board.show(
-        board.table(
+    notebook.show(
+        notebook.table(
             ("point", "formula", "here"),
             [(p.tolist(), f, o) for p, f, o in zip(ray, formula, ours_on_ray, strict=True)],
         ),
-        board.said(f"plain PyTorch. {plain_torch_ray}"),
-        board.said("\n".join(f"{n}. {text}" for n, text in class_four.items()), good=True),
+        notebook.said(f"plain PyTorch. {plain_torch_ray}"),
+        notebook.said("\n".join(f"{n}. {text}" for n, text in class_four.items()), good=True),
     )
     return class_four, formula, ours_on_ray, plain_torch_ray
 
@@ -339,7 +342,7 @@ def _(mo):
 
 
 @app.cell
-def _(board, np, x, y):
+def _(notebook, np, x, y):
     def sigmoid_then(side, loss_name, activation):
         model = side.MLP([2, 6, 1], output_activation=activation, rng=0)
         loss = getattr(side, loss_name)()
@@ -349,19 +352,19 @@ def _(board, np, x, y):
                 trainer.step(x[start : start + 100], y[start : start + 100])
         return float(loss.forward(model.forward(x), y))
 
-    twice = board.both(lambda side: sigmoid_then(side, "BCEWithLogitsLoss", "sigmoid"))
-    once = board.both(lambda side: sigmoid_then(side, "BCEWithLogitsLoss", None))
-    probabilities = board.both(lambda side: sigmoid_then(side, "BCELoss", "sigmoid"))
+    twice = notebook.both(lambda side: sigmoid_then(side, "BCEWithLogitsLoss", "sigmoid"))
+    once = notebook.both(lambda side: sigmoid_then(side, "BCEWithLogitsLoss", None))
+    probabilities = notebook.both(lambda side: sigmoid_then(side, "BCELoss", "sigmoid"))
     share = float(y.mean())
     sigmoid_floor = (1 - share) * np.log(2) + share * np.log1p(np.exp(-1))
-    logits_refused = board.both(
-        lambda side: board.refused(
+    logits_refused = notebook.both(
+        lambda side: notebook.refused(
             ValueError, lambda: side.BCELoss().forward(np.array([[1.5]], np.float32), np.array([[1.0]], np.float32))
         )
     )
-    board.show(
-        board.table(
-            ("the loss gets", "loss", *board.SIDES, "floor"),
+    notebook.show(
+        notebook.table(
+            ("the loss gets", "loss", *notebook.SIDES, "floor"),
             [
                 (
                     "sigmoid's output",
@@ -374,7 +377,7 @@ def _(board, np, x, y):
             ],
         ),
         "<p>Probabilities in place of logits cannot be seen; logits in place of probabilities can:</p>",
-        board.said("\n".join(f"{n}. {text}" for n, text in logits_refused.items()), good=True),
+        notebook.said("\n".join(f"{n}. {text}" for n, text in logits_refused.items()), good=True),
     )
     return logits_refused, once, probabilities, sigmoid_floor, twice
 
@@ -389,16 +392,16 @@ def _(mo):
 
 
 @app.cell
-def _(board, find):
-    triangle = board.refused(ValueError, lambda: find("triangle"))
-    board.show(board.said(triangle, good=True))
+def _(notebook, find):
+    triangle = notebook.refused(ValueError, lambda: find("triangle"))
+    notebook.show(notebook.said(triangle, good=True))
     return (triangle,)
 
 
 @app.cell
 def _(
     after_training,
-    board,
+    notebook,
     bounds,
     class_four,
     empty,
@@ -422,7 +425,7 @@ def _(
 ):
     promises = {
         "parity held in every judged step": taught.run.parity,
-        "the run reaches what is expected of it": board.met(taught.run),
+        "the run reaches what is expected of it": notebook.met(taught.run),
         "the last batch's loss is not the epoch's, on either side": all(a != b for a, b in epoch_losses.values()),
         "the printed weights are inside the bounds of a start, and so are ours untrained": all(
             max(printed_largest[k], *(side[k] for side in untrained.values())) <= bounds[k] for k in bounds
@@ -442,12 +445,12 @@ def _(
         "plain PyTorch and both sides refuse class 4 of four": "4" in plain_torch_ray
         and all("0..3" in text for text in class_four.values()),
         "sigmoid twice stays above its floor, once falls below it": all(
-            twice[n] > sigmoid_floor > once[n] and sigmoid_floor > probabilities[n] for n in board.SIDES
+            twice[n] > sigmoid_floor > once[n] and sigmoid_floor > probabilities[n] for n in notebook.SIDES
         ),
         "logits are refused as probabilities on both sides": all("logits" in t for t in logits_refused.values()),
         "an unknown rule is refused by name": "triangle" in triangle,
     }
-    board.checklist(promises)
+    notebook.checklist(promises)
     return
 
 

@@ -9,15 +9,15 @@ app = marimo.App(
 
 @app.cell
 def _():
-    import board
     import marimo as mo
+    import notebook
     import numpy as np
     import torch
 
     from handgrad.experiments import EXPERIMENTS
     from scratch.flags import product
 
-    return EXPERIMENTS, board, mo, np, product, torch
+    return EXPERIMENTS, notebook, mo, np, product, torch
 
 
 @app.cell(hide_code=True)
@@ -67,7 +67,7 @@ def _(mo):
 
 
 @app.cell
-def _(board, lr, mo, momentum, np):
+def _(notebook, lr, mo, momentum, np):
     x, target = np.array([1.0]), np.array([5.0])  # one unbatched sample, float64
 
     def one_weight(side, zero=True):
@@ -84,13 +84,13 @@ def _(board, lr, mo, momentum, np):
             weights.append(float(model.weight.data[0, 0]))
         return np.array(weights)
 
-    weights = board.both(one_weight)
+    weights = notebook.both(one_weight)
     mo.show_code()
     return one_weight, weights
 
 
 @app.cell
-def _(board, lr, momentum, np, step, weights):
+def _(notebook, lr, momentum, np, step, weights):
     def closed_form(start):
         k, half = np.arange(101), (1 + momentum.value - 2 * lr.value) / 2
         root = np.sqrt(complex(half * half - momentum.value))
@@ -110,10 +110,10 @@ def _(board, lr, momentum, np, step, weights):
     _k = range(101)
     _curves = {"NumPy": (_k, weights["NumPy"]), "PyTorch": (_k, weights["PyTorch"]), "closed form": (_k, closed)}
     _at = step.value
-    board.show(
-        board.picture(board.lines("step", "weight", _curves), "The weight on its way to 5."),
-        board.table(
-            ("after step", *board.SIDES, "closed form", "loss before the step"),
+    notebook.show(
+        notebook.picture(notebook.lines("step", "weight", _curves), "The weight on its way to 5."),
+        notebook.table(
+            ("after step", *notebook.SIDES, "closed form", "loss before the step"),
             [
                 (
                     _at,
@@ -139,13 +139,13 @@ def _(mo):
 
 
 @app.cell
-def _(EXPERIMENTS, board, width):
+def _(EXPERIMENTS, notebook, width):
     grown = {}
     for _number in range(1, 9):
         _recipe = EXPERIMENTS[f"grow-{_number}"]
         _wide = {"hidden": (width.value,)} if _number > 6 else {}
-        grown[f"{_number}. {_recipe.title}"] = board.run(_recipe.name, judge_every=1, **_wide)
-    board.show(board.results(grown))
+        grown[f"{_number}. {_recipe.title}"] = notebook.run(_recipe.name, judge_every=1, **_wide)
+    notebook.show(notebook.results(grown))
     return (grown,)
 
 
@@ -162,7 +162,7 @@ def _(mo):
 
 
 @app.cell
-def _(board, np):
+def _(notebook, np):
     def losses_after(side, activation, seeds=200, steps=20):
         ends = []
         for seed in range(seeds):
@@ -174,19 +174,25 @@ def _(board, np):
             ends.append(value)
         return np.array(ends)
 
-    dead_run, live_run = (board.run("grow-2", seed=seed) for seed in (2, 0))
-    ends = {a: board.both(lambda side, a=a: losses_after(side, a)) for a in ("ReLU", "LeakyReLU")}
-    negative = board.both(
+    dead_run, live_run = (notebook.run("grow-2", seed=seed) for seed in (2, 0))
+    ends = {a: notebook.both(lambda side, a=a: losses_after(side, a)) for a in ("ReLU", "LeakyReLU")}
+    negative = notebook.both(
         lambda side: sum(side.Linear(1, 1, bias=False, rng=s).weight.data[0, 0] < 0 for s in range(200))
     )
     dead = {a: {n: int((v == 25).sum()) for n, v in sides.items()} for a, sides in ends.items()}
     _steps = range(1, 101)
-    _curves = {f"{n}, seed 2": (_steps, dead_run.sides[key].losses) for n, key in board.KEYS.items()}
+    _curves = {f"{n}, seed 2": (_steps, dead_run.sides[key].losses) for n, key in notebook.KEYS.items()}
     _curves["seed 0"] = (_steps, live_run.sides["scratch"].losses)
-    board.show(
-        board.picture(board.lines("step", "loss", _curves, log=True), "Net 2 from two seeds: dead, and alive."),
-        board.table(
-            ("activation", *(f"dead of 200, {name}" for name in board.SIDES), "drawn negative", "theory", "the source"),
+    notebook.show(
+        notebook.picture(notebook.lines("step", "loss", _curves, log=True), "Net 2 from two seeds: dead, and alive."),
+        notebook.table(
+            (
+                "activation",
+                *(f"dead of 200, {name}" for name in notebook.SIDES),
+                "drawn negative",
+                "theory",
+                "the source",
+            ),
             [
                 ("ReLU", *dead["ReLU"].values(), negative["NumPy"], "100 ± 7", "no updates in some runs"),
                 ("LeakyReLU", *dead["LeakyReLU"].values(), negative["NumPy"], "0", "the cure"),
@@ -211,7 +217,7 @@ def _(mo):
 
 
 @app.cell
-def _(board, np, product):
+def _(notebook, np, product):
     def collapsed(side):
         model = side.Sequential(side.Linear(2, 3, dtype=np.float64, rng=1), side.Linear(3, 1, dtype=np.float64, rng=2))
         (w1, b1), (w2, b2) = ((layer.weight.data, layer.bias.data) for layer in (model[0], model[1]))
@@ -224,11 +230,11 @@ def _(board, np, product):
         apart = np.abs(model.forward(points) - one.forward(points)) / (2 * 9 * np.finfo(np.float64).eps / 2 * size)
         return float(np.abs(model.forward(points) - one.forward(points)).max()), float(apart.max())
 
-    one_map = board.both(collapsed)
-    board.show(
-        board.table(
+    one_map = notebook.both(collapsed)
+    notebook.show(
+        notebook.table(
             ("side", "largest difference over 1000 points", "as a part of what rounding allows"),
-            [(n, board.number(d, 2), board.number(part, 2)) for n, (d, part) in one_map.items()],
+            [(n, notebook.number(d, 2), notebook.number(part, 2)) for n, (d, part) in one_map.items()],
         )
     )
     return (one_map,)
@@ -246,12 +252,14 @@ def _(mo):
 
 
 @app.cell
-def _(board, np, one_weight, weights):
-    pile = board.both(lambda side: one_weight(side, zero=False))
+def _(notebook, np, one_weight, weights):
+    pile = notebook.both(lambda side: one_weight(side, zero=False))
     _k = range(101)
     _curves = {"NumPy": (_k, np.abs(pile["NumPy"] - 5)), "PyTorch": (_k, np.abs(pile["PyTorch"] - 5))}
     _curves["with zero_grad"] = (_k, np.maximum(np.abs(weights["NumPy"] - 5), 1e-16))
-    board.show(board.picture(board.lines("step", "distance from 5", _curves, log=True), "Gradients that pile up."))
+    notebook.show(
+        notebook.picture(notebook.lines("step", "distance from 5", _curves, log=True), "Gradients that pile up.")
+    )
     return (pile,)
 
 
@@ -270,15 +278,15 @@ def _(mo):
 
 
 @app.cell
-def _(board, np, torch):
+def _(notebook, np, torch):
     two = np.ones(2, np.float32)
-    torch_two = board.refused(RuntimeError, lambda: torch.nn.Linear(1, 1)(torch.ones(2)))
-    ours_two = board.both(lambda side: board.refused(ValueError, lambda: side.Linear(1, 1).forward(two)))
-    answer_one = board.both(lambda side: side.Linear(1, 1, rng=0).forward(np.ones(1, np.float32)).shape)
+    torch_two = notebook.refused(RuntimeError, lambda: torch.nn.Linear(1, 1)(torch.ones(2)))
+    ours_two = notebook.both(lambda side: notebook.refused(ValueError, lambda: side.Linear(1, 1).forward(two)))
+    answer_one = notebook.both(lambda side: side.Linear(1, 1, rng=0).forward(np.ones(1, np.float32)).shape)
 
-    spread_loss, spread_warning = board.warned(lambda: torch.nn.MSELoss()(torch.zeros(3), torch.ones(1)).item())
-    ours_spread = board.both(
-        lambda side: board.refused(
+    spread_loss, spread_warning = notebook.warned(lambda: torch.nn.MSELoss()(torch.zeros(3), torch.ones(1)).item())
+    ours_spread = notebook.both(
+        lambda side: notebook.refused(
             ValueError, lambda: side.MSELoss().forward(np.zeros(3, np.float32), np.ones(1, np.float32))
         )
     )
@@ -293,15 +301,15 @@ def _(board, np, torch):
         same = all((a == p.grad).all() for a, p in zip(before, model.parameters(), strict=True))
         return same, {k: v for k, v in optimizer.param_groups[0].items() if k != "params"}
 
-    stepped = board.both(around_a_step)
-    leaky = board.both(lambda side: side.LeakyReLU().forward(np.array([-1, 5], np.float32)))
-    board.show(
-        board.said(f"plain PyTorch. {torch_two}\nplain PyTorch, a loss of {spread_loss:g}. {spread_warning}"),
-        board.said(
+    stepped = notebook.both(around_a_step)
+    leaky = notebook.both(lambda side: side.LeakyReLU().forward(np.array([-1, 5], np.float32)))
+    notebook.show(
+        notebook.said(f"plain PyTorch. {torch_two}\nplain PyTorch, a loss of {spread_loss:g}. {spread_warning}"),
+        notebook.said(
             "\n".join(f"{n}. {t}" for refusal in (ours_two, ours_spread) for n, t in refusal.items()), good=True
         ),
-        board.table(
-            ("", *board.SIDES),
+        notebook.table(
+            ("", *notebook.SIDES),
             [
                 ("answer to [1.] has shape", *answer_one.values()),
                 ("gradients the same after step()", *("yes" if same else "no" for same, _ in stepped.values())),
@@ -324,7 +332,7 @@ def _(board, np, torch):
 @app.cell
 def _(
     answer_one,
-    board,
+    notebook,
     closed_allowed,
     closed_apart,
     dead,
@@ -344,7 +352,7 @@ def _(
 ):
     promises = {
         "parity held in every step of all eight nets": all(r.parity for r in grown.values()),
-        "all eight reach what is expected of them": all(board.met(r) for r in grown.values()),
+        "all eight reach what is expected of them": all(notebook.met(r) for r in grown.values()),
         "nets 7 and 8 are the same net: the same losses, bit for bit": [
             grown[key].sides["scratch"].losses for key in list(grown)[6:7]
         ]
@@ -370,7 +378,7 @@ def _(
         "step() leaves the gradients as they are": all(same for same, _ in stepped.values()),
         "leaky_relu gives what was printed": all((v == np.array([-0.01, 5], np.float32)).all() for v in leaky.values()),
     }
-    board.checklist(promises)
+    notebook.checklist(promises)
     return
 
 

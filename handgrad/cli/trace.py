@@ -48,7 +48,7 @@ def trace_command(
     from handgrad.files import refuse_unwritable, write_text
     from handgrad.trace import parse_entry, sum_of, trace
     from handgrad.trace.page import page
-    from handgrad.trace.words import text, to_json
+    from handgrad.trace.text import text, to_json
     from handgrad.training.train import prepare
 
     files = [(path, written) for path, written in ((json, to_json), (html, page)) if path is not None]

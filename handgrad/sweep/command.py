@@ -24,7 +24,7 @@ from handgrad.sweep.presets import DEAD_RELU, DEAD_RELU_SEEDS, NETS, PRESETS, as
 from handgrad.sweep.record import Outcome, Sweep
 from handgrad.sweep.run import stored, sweep
 from handgrad.sweep.summary import rows
-from handgrad.sweep.words import value_words, words
+from handgrad.sweep.text import value_words, words
 from handgrad.terminal import REFRESH, Terminal
 
 SHOWN = 40  # rows of the table in a terminal; the page and the JSON have all

@@ -13,7 +13,7 @@ from contract.names import SIDES
 from handgrad.format import number, share
 from handgrad.sweep.record import Sweep
 from handgrad.sweep.summary import Row, rows
-from handgrad.sweep.words import value_words, words
+from handgrad.sweep.text import value_words, words
 
 MOST_CELLS = 400  # in one map: more cannot be read
 

@@ -16,7 +16,7 @@ from handgrad.sweep.maps import Map, best, maps
 from handgrad.sweep.pictures import heat_map, shades, shares
 from handgrad.sweep.record import Sweep
 from handgrad.sweep.summary import Row, largest_gap, rows
-from handgrad.sweep.words import value_words, words
+from handgrad.sweep.text import value_words, words
 
 FAILURES = 5  # shown in full
 REPLACED = {"hidden": {"width", "depth", "net"}, "activation": {"net"}}

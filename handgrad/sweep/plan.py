@@ -10,7 +10,7 @@ from typing import Any
 
 from handgrad.experiments import Data, Experiment
 from handgrad.experiments.experiment import METRICS
-from handgrad.sweep.words import words
+from handgrad.sweep.text import words
 from handgrad.training.seeds import Request
 
 AXES = ("activation", "width", "depth", "optimizer", "lr", "batch_size")

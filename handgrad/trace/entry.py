@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from handgrad.trace.step import Tensor, Trace
+from handgrad.trace.compute import Tensor, Trace
 
 
 @dataclass(frozen=True)

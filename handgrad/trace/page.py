@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from handgrad.report import template
+from handgrad.trace.compute import Tensor, Trace
 from handgrad.trace.entry import Entry
-from handgrad.trace.step import Tensor, Trace
-from handgrad.trace.words import SIDES, measured, shown
+from handgrad.trace.text import SIDES, measured, shown
 
 ROWS, COLUMNS = 12, 16
 

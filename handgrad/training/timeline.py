@@ -10,7 +10,7 @@ import numpy as np
 
 from contract import Array, Trainer
 from handgrad.machine.environment import one_thread
-from handgrad.trace.step import leaves_of, recorded
+from handgrad.trace.compute import leaves_of, recorded
 from handgrad.training.record import Run
 from handgrad.training.sides import build_pair
 from scratch.flags import norm

@@ -29,11 +29,11 @@ from handgrad.report.result_json import result
 from handgrad.sweep import run as sweep_run
 from handgrad.sweep.command import summary_table as sweep_table
 from handgrad.sweep.page import write_page as write_sweep
+from handgrad.trace.compute import Layer, Tensor, Trace
 from handgrad.trace.entry import Entry
 from handgrad.trace.page import page as trace_page
-from handgrad.trace.step import Layer, Tensor, Trace
-from handgrad.trace.words import text as trace_text
-from handgrad.trace.words import to_json as trace_json
+from handgrad.trace.text import text as trace_text
+from handgrad.trace.text import to_json as trace_json
 from handgrad.training.outcome import Outcome
 from handgrad.training.record import EpochRecord, Repeat
 from handgrad.training.seeds import Request, repeats

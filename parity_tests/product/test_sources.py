@@ -1,4 +1,4 @@
-"""`docs/sources.md` says what its boxes give: every quick one is measured again here, and a stale page fails."""
+"""`docs/sources.md` says what its claims give: every quick one is measured again here, and a stale page fails."""
 
 import dataclasses
 import re
@@ -9,7 +9,7 @@ import pytest
 import typer
 
 import scratch
-from docs.writers.articles import BOXES, Box, page
+from docs.writers.articles import CLAIMS, Claim, page
 from docs.writers.articles.measure import NAMES, measured, recipe
 from docs.writers.articles.table import LESSONS, TITLES
 from handgrad.cli.app import app
@@ -18,15 +18,15 @@ from handgrad.training.sides import SIDES
 
 REFRESH = "run: make sources"
 VALUES = page.load()
-ALL = {f"{number}/{name}": box for number, boxes in BOXES.items() for name, box in boxes.items()}
-MEASURED = {key: box for key, box in ALL.items() if box.measure is not None}
-SEEN = sorted({text for box in ALL.values() for text in box.see})
+ALL = {f"{number}/{name}": claim for number, claims in CLAIMS.items() for name, claim in claims.items()}
+MEASURED = {key: claim for key, claim in ALL.items() if claim.measure is not None}
+SEEN = sorted({text for claim in ALL.values() for text in claim.see})
 
 
 @cache
 def again(measure):
-    """Measured once, however many boxes show it."""
-    return measured("again", next(box for box in MEASURED.values() if box.measure is measure))
+    """Measured once, however many claims show it."""
+    return measured("again", next(claim for claim in MEASURED.values() if claim.measure is measure))
 
 
 def test_page_is_what_boxes_and_values_give():
@@ -34,18 +34,18 @@ def test_page_is_what_boxes_and_values_give():
 
 
 def test_every_box_and_experiment_is_measured_and_nothing_else():
-    assert set(VALUES["boxes"]) == set(MEASURED), REFRESH
+    assert set(VALUES["claims"]) == set(MEASURED), REFRESH
     assert set(VALUES["experiments"]) == set(NAMES), REFRESH
-    assert set(BOXES) == set(TITLES)
+    assert set(CLAIMS) == set(TITLES)
     numbered = {name for name, experiment in EXPERIMENTS.items() if experiment.source in LESSONS}
-    assert numbered <= set(NAMES), "an experiment of a source that no box shows"
+    assert numbered <= set(NAMES), "an experiment of a source that no claim shows"
 
 
 @pytest.mark.parametrize("key", MEASURED)
-def test_a_quick_box_gives_what_the_page_says(key):
-    box = MEASURED[key]
-    assert again(box.measure) == VALUES["boxes"][key], REFRESH
-    assert set(VALUES["boxes"][key]) == set(SIDES)
+def test_a_quick_claim_gives_what_the_page_says(key):
+    claim = MEASURED[key]
+    assert again(claim.measure) == VALUES["claims"][key], REFRESH
+    assert set(VALUES["claims"][key]) == set(SIDES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -57,8 +57,8 @@ def test_an_experiment_is_of_the_recipe_that_is_there_and_met_its_bound(name):
 
 
 def test_a_box_without_values_says_why():
-    assert all(page.done(box) or box.cannot for box in ALL.values())
-    assert all(box.see and box.shows for box in ALL.values())
+    assert all(page.done(claim) or claim.cannot for claim in ALL.values())
+    assert all(claim.see and claim.shows for claim in ALL.values())
 
 
 @pytest.mark.parametrize("text", SEEN)
@@ -81,10 +81,10 @@ def test_lessons_are_there():
 
 
 def test_sides_that_differ_are_not_written():
-    box = Box(shows="their names", measure=lambda side: side.__name__, see=("README.md",))
+    claim = Claim(shows="their names", measure=lambda side: side.__name__, see=("README.md",))
     with pytest.raises(ArithmeticError, match=r"the sides differ: scratch \| torch_impl"):
-        measured("000/names", box)
-    assert measured("000/names", dataclasses.replace(box, differs="on purpose")) == {
+        measured("000/names", claim)
+    assert measured("000/names", dataclasses.replace(claim, differs="on purpose")) == {
         "scratch": "scratch",
         "torch": "torch_impl",
     }
@@ -102,7 +102,7 @@ def test_a_changed_recipe_and_a_changed_word_are_noticed(monkeypatch):
     assert recipe(dataclasses.replace(experiment, lr=0.02)) != recipe(experiment)
     assert recipe(dataclasses.replace(experiment, seconds=1.0)) == recipe(experiment)
     before = page.render(VALUES)
-    monkeypatch.setitem(BOXES["000"], "grad-none", dataclasses.replace(ALL["000/grad-none"], shows="something else"))
+    monkeypatch.setitem(CLAIMS["000"], "grad-none", dataclasses.replace(ALL["000/grad-none"], shows="something else"))
     assert page.render(VALUES) != before
 
 
@@ -110,4 +110,4 @@ def test_tables_are_tables():
     """Every row has as many cells as its header, whatever stands in them."""
     lines = [line for line in page.render(VALUES).splitlines() if line.startswith("|")]
     assert {len(re.split(r"(?<!\\)\|", line)) for line in lines} == {9}
-    assert len(lines) == len(ALL) + 2 * len(BOXES)
+    assert len(lines) == len(ALL) + 2 * len(CLAIMS)

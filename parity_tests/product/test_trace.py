@@ -12,9 +12,9 @@ import scratch
 from handgrad import cli
 from handgrad.experiments import EXPERIMENTS
 from handgrad.trace import sum_of, trace
+from handgrad.trace.compute import Tensor, leaves_of, recorded
 from handgrad.trace.page import page
-from handgrad.trace.step import Tensor, leaves_of, recorded
-from handgrad.trace.words import text, to_json
+from handgrad.trace.text import text, to_json
 from handgrad.training.train import prepare, train
 
 LINE = EXPERIMENTS["line"]

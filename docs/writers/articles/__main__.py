@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from docs.writers.articles import BOXES, page
+from docs.writers.articles import CLAIMS, page
 from handgrad.files import write_text
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         "python -m docs.writers.articles",
-        description="Write docs/sources.md. Boxes are measured every time, an experiment where its recipe changed.",
+        description="Write docs/sources.md. Claims are measured every time, an experiment where its recipe changed.",
     )
     parser.add_argument("--all", action="store_true", help="measure every experiment anew (minutes)")
     parser.add_argument(
@@ -26,15 +26,15 @@ def main() -> int:
 
     from docs.writers.articles.measure import experiments, measured, recipe, trained  # loads torch
 
-    before, boxes, found, failed = page.load(), {}, {}, []
-    for number, table in BOXES.items():
-        for name, box in table.items():
+    before, claims, found, failed = page.load(), {}, {}, []
+    for number, table in CLAIMS.items():
+        for name, claim in table.items():
             key = f"{number}/{name}"
-            if box.measure is None:
+            if claim.measure is None:
                 continue
             try:
-                boxes[key] = measured(key, box)
-            except Exception as error:  # whatever one box does, all that failed are named
+                claims[key] = measured(key, claim)
+            except Exception as error:  # whatever one claim does, all that failed are named
                 failed.append(f"{key}: {type(error).__name__}: {error}")
     for name, experiment in experiments().items():
         known = before["experiments"].get(name)
@@ -50,7 +50,7 @@ def main() -> int:
         print("\n".join(["nothing was written, as these could not be measured:", *failed]), file=sys.stderr)
         return 1
     on = f"Python {platform.python_version()}, NumPy {np.__version__}, PyTorch {torch.__version__}"
-    parts: dict[str, dict[str, Any]] = {"boxes": boxes, "experiments": found}
+    parts: dict[str, dict[str, Any]] = {"claims": claims, "experiments": found}
     lines = []
     for part, values in parts.items():
         rows = [f"  {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in sorted(values.items())]
@@ -58,7 +58,7 @@ def main() -> int:
     text = "{\n" + f' "on": {json.dumps(on)},\n' + ",\n".join(lines) + "\n}\n"
     write_text(page.DOCS / page.VALUES, text)
     write_text(page.DOCS / page.PAGE, page.render(page.load()))
-    print(f"{sum(map(len, BOXES.values()))} boxes in {page.DOCS / page.PAGE}")
+    print(f"{sum(map(len, CLAIMS.values()))} claims in {page.DOCS / page.PAGE}")
     return 0
 
 

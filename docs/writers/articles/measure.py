@@ -1,4 +1,4 @@
-"""Measure boxes and experiments on both sides. What does not hold is not written: an ArithmeticError says what."""
+"""Measure claims and experiments on both sides. What does not hold is not written: an ArithmeticError says what."""
 
 import json
 import warnings
@@ -6,24 +6,24 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from docs.writers.articles.box import Box
-from docs.writers.articles.table import BOXES
+from docs.writers.articles.claim import Claim
+from docs.writers.articles.table import CLAIMS
 from handgrad.experiments import EXPERIMENTS, Experiment
 from handgrad.machine.environment import one_thread
 from handgrad.report.result_json import CODE
 from handgrad.training.sides import SIDES
 
-NAMES = sorted({name for boxes in BOXES.values() for box in boxes.values() for name in box.experiments})
-"""The experiments that some box shows."""
+NAMES = sorted({name for claims in CLAIMS.values() for claim in claims.values() for name in claim.experiments})
+"""The experiments that some claim shows."""
 
 
-def measured(key: str, box: Box) -> dict[str, str]:
+def measured(key: str, claim: Claim) -> dict[str, str]:
     """Side → what it does. ArithmeticError where the sides must agree and do not."""
-    assert box.measure is not None
+    assert claim.measure is not None
     with warnings.catch_warnings(), one_thread():
         warnings.simplefilter("error")
-        texts = {name: box.measure(side) for name, side in SIDES.items()}
-    if not box.differs and len(set(texts.values())) > 1:
+        texts = {name: claim.measure(side) for name, side in SIDES.items()}
+    if not claim.differs and len(set(texts.values())) > 1:
         raise ArithmeticError(f"{key}: the sides differ: {' | '.join(texts.values())}")
     return texts
 

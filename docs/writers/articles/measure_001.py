@@ -1,10 +1,10 @@
-"""How source 001's boxes are measured: small nets of five features and of twenty."""
+"""How source 001's claims are measured: small nets of five features and of twenty."""
 
 from typing import Any
 
 import numpy as np
 
-from docs.writers.articles.box import Side, net, refused, steps, text
+from docs.writers.articles.claim import Side, net, refused, steps, text
 from handgrad.experiments.data import five_features, twenty_features
 from handgrad.experiments.table import relu_and_tanh
 from scratch.flags import product

@@ -1,4 +1,4 @@
-"""How source 003's boxes are measured: rules of the plane and what can go wrong with them."""
+"""How source 003's claims are measured: rules of the plane and what can go wrong with them."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from contract import Array
-from docs.writers.articles.box import Side, net, refused, steps, text
+from docs.writers.articles.claim import Side, net, refused, steps, text
 from handgrad.experiments import EXPERIMENTS, data
 from handgrad.experiments.own import find
 from handgrad.training.train import lattice

@@ -1,4 +1,4 @@
-"""The page: text made of the boxes and of `sources.json`, and of nothing else."""
+"""The page: text made of the claims and of `sources.json`, and of nothing else."""
 
 import json
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from docs.writers.articles.box import Box
-from docs.writers.articles.table import BOXES, LESSONS, TITLES
+from docs.writers.articles.claim import Claim
+from docs.writers.articles.table import CLAIMS, LESSONS, TITLES
 from handgrad.experiments import EXPERIMENTS
 from handgrad.training.sides import SIDES
 
@@ -17,14 +17,14 @@ COMMANDS = ("handgrad ", "python ", "torchrun ")
 
 
 def load(folder: Path = DOCS) -> dict[str, Any]:
-    """What was measured: {"boxes": …, "experiments": …}; nothing where there is no file yet."""
+    """What was measured: {"claims": …, "experiments": …}; nothing where there is no file yet."""
     path = folder / VALUES
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return {"boxes": {}, "experiments": {}, "on": "", **found}
+    return {"claims": {}, "experiments": {}, "on": "", **found}
 
 
 def render(values: dict[str, Any]) -> str:
-    """The whole page. KeyError for a box or an experiment that was not measured."""
+    """The whole page. KeyError for a claim or an experiment that was not measured."""
     environment = Environment(
         loader=PackageLoader("docs.writers.articles"),
         undefined=StrictUndefined,
@@ -36,53 +36,53 @@ def render(values: dict[str, Any]) -> str:
             "number": number,
             "title": TITLES[number],
             "lesson": LESSONS.get(number),
-            "rows": [row(number, name, box, values) for name, box in boxes.items()],
+            "rows": [row(number, name, claim, values) for name, claim in claims.items()],
         }
-        for number, boxes in BOXES.items()
+        for number, claims in CLAIMS.items()
     ]
-    everything = [box for boxes in BOXES.values() for box in boxes.values()]
-    nothing = [box for box in everything if not done(box)]
+    everything = [claim for claims in CLAIMS.values() for claim in claims.values()]
+    nothing = [claim for claim in everything if not done(claim)]
     return environment.get_template("sources.md.j2").render(
         sources=sources,
-        boxes=len(everything),
+        claims=len(everything),
         undone=len(nothing),
         experiments=len(values["experiments"]),
         on=values["on"],
     )
 
 
-def done(box: Box) -> bool:
+def done(claim: Claim) -> bool:
     """Whether there is anything of it to measure; else it says why not."""
-    return box.measure is not None or bool(box.experiments)
+    return claim.measure is not None or bool(claim.experiments)
 
 
-def row(number: str, name: str, box: Box, values: dict[str, Any]) -> dict[str, Any]:
-    """The cells of one box. A cell of several experiments has a line for each."""
+def row(number: str, name: str, claim: Claim, values: dict[str, Any]) -> dict[str, Any]:
+    """The cells of one claim. A cell of several experiments has a line for each."""
     cells: dict[str, list[str]] = {side: [] for side in SIDES}
-    printed, band = [box.printed] * bool(box.printed), [box.band] * bool(box.band)
-    if box.measure is not None:
-        for side, text in values["boxes"][f"{number}/{name}"].items():
+    printed, band = [claim.printed] * bool(claim.printed), [claim.band] * bool(claim.band)
+    if claim.measure is not None:
+        for side, text in values["claims"][f"{number}/{name}"].items():
             cells[side].append(text)
-    for experiment in box.experiments:
-        found, label = values["experiments"][experiment], f"{experiment}: " if len(box.experiments) > 1 else ""
+    for experiment in claim.experiments:
+        found, label = values["experiments"][experiment], f"{experiment}: " if len(claim.experiments) > 1 else ""
         for side in SIDES:
             cells[side].append(label + reached(found["metric"], found["reached"][side]))
-        if not box.printed:
+        if not claim.printed:
             printed.append(label + EXPERIMENTS[experiment].printed)
         band.append(label + EXPERIMENTS[experiment].band)
     if len({p.partition(": ")[2] for p in printed}) == 1 and len(printed) > 1:
         printed = [printed[0].partition(": ")[2]]
     return {
-        "done": done(box),
-        "mark": "✓" if done(box) else "–",
-        "trap": box.trap,
-        "shows": _cell(box.shows),
-        "reason": _cell(box.cannot),
+        "done": done(claim),
+        "mark": "✓" if done(claim) else "–",
+        "trap": claim.trap,
+        "shows": _cell(claim.shows),
+        "reason": _cell(claim.cannot),
         "printed": _lines(printed),
         "band": _lines(band),
         "sides": [_lines(cells[side]) for side in SIDES],
-        "differs": _cell(box.differs),
-        "see": "<br>".join(_see(text) for text in box.see),
+        "differs": _cell(claim.differs),
+        "see": "<br>".join(_see(text) for text in claim.see),
     }
 
 

@@ -1,11 +1,11 @@
-"""The boxes of source 000: one layer of two inputs and two classes, looked into."""
+"""The claims of source 000: one layer of two inputs and two classes, looked into."""
 
 from typing import Any
 
 import numpy as np
 
 from contract import Array
-from docs.writers.articles.box import Box, Side, refused, text
+from docs.writers.articles.claim import Claim, Side, refused, text
 from handgrad.experiments.data import moons
 from scratch.flags import product
 
@@ -107,36 +107,36 @@ def looked_into(side: Side) -> str:
     return f"{names}, list(parameters()) of {many}, shape {weight.shape}, data {text(weight.data)}"
 
 
-BOXES = {
-    "moons-data": Box(
+CLAIMS = {
+    "moons-data": Claim(
         shows="300 half-moon points with noise 0.2, drawn from the global generator with seed 0",
         printed="a scatter plot; no numbers",
         measure=data,
         see=("handgrad compare moons",),
         cannot="the experiment's data are float64 and cast to the run's dtype, its labels int64; any integers would do",
     ),
-    "moons-split": Box(
+    "moons-split": Claim(
         shows="100 each for training, validation and test, by position", measure=split, see=("handgrad compare moons",)
     ),
-    "moons-plot": Box(
+    "moons-plot": Claim(
         shows="scatter of the training points in the colours of their classes",
         printed="a figure",
         experiments=("moons",),
         see=("handgrad compare moons", "pictures.md"),
     ),
-    "layer": Box(
+    "layer": Claim(
         shows=(
             "softmax(x Wᵀ + b) from N(0, 1) weights, parameters made by hand; training was announced for a second part"
         ),
         experiments=("moons-logistic",),
         see=("handgrad compare moons-logistic",),
     ),
-    "convention": Box(
+    "convention": Claim(
         shows="formula with Wᵀx, code with x Wᵀ and W stored as (out, in)",
         measure=convention,
         see=("dictionary/Linear.md",),
     ),
-    "five-rows": Box(
+    "five-rows": Claim(
         shows="softmax of five points under the printed weights",
         printed=(
             "rows .4080 .5920 / .1804 .8196 / .9650 .0350 / .0515 .9485 / .1965 .8035 (its inputs are rounded to "
@@ -145,8 +145,8 @@ BOXES = {
         measure=rows,
         see=(LOOK, "../parity_tests/numbers/test_golden.py"),
     ),
-    "grad-none": Box(shows="no gradient before a backward", printed="None", measure=before, see=(LOOK,)),
-    "upstream": Box(
+    "grad-none": Claim(shows="no gradient before a backward", printed="None", measure=before, see=(LOOK,)),
+    "upstream": Claim(
         shows="any upstream gradient for an output that is no scalar",
         printed="weight .4015 −.0854 / −.4015 .0854, bias −.8066 .8066",
         measure=upstream,
@@ -156,13 +156,13 @@ BOXES = {
             "ours are of its five points"
         ),
     ),
-    "row-sum": Box(
+    "row-sum": Claim(
         shows="with softmax the gradient summed over the outputs is 0 whatever the upstream",
         printed="two rows that are each other's negative",
         measure=invariant,
         see=(LOOK, "dictionary/Softmax.md"),
     ),
-    "looking": Box(
+    "looking": Claim(
         shows="names, shapes and values of parameters, as attributes and in a loop",
         measure=looked_into,
         see=(LOOK,),
@@ -171,26 +171,26 @@ BOXES = {
             "source's own line for it is lost"
         ),
     ),
-    "zero-grad": Box(
+    "zero-grad": Claim(
         shows="gradients after zero_grad",
         printed="zeros (PyTorch before 2.0)",
         measure=zeroed,
         see=(LOOK,),
         trap=True,
     ),
-    "upstream-shape": Box(
+    "upstream-shape": Claim(
         shows="backward with a gradient of the output's shape, where a scalar's is not enough",
         measure=scalar_only,
         see=(LOOK,),
         trap=True,
     ),
-    "int32": Box(
+    "int32": Claim(
         shows="int32 labels, where torch's own losses take only int64",
         measure=integers,
         see=("dictionary/CrossEntropyLoss.md",),
         trap=True,
     ),
-    "accumulate": Box(
+    "accumulate": Claim(
         shows="gradients add up until zero_grad", measure=twice, see=(LOOK, "dictionary/SGD.md"), trap=True
     ),
 }

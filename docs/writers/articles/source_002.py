@@ -1,11 +1,11 @@
-"""The boxes of source 002: a strip and a circle, beside a hand-written net."""
+"""The claims of source 002: a strip and a circle, beside a hand-written net."""
 
 import warnings
 from typing import Any
 
 import numpy as np
 
-from docs.writers.articles.box import Box, Side, net, steps, text
+from docs.writers.articles.claim import Claim, Side, net, steps, text
 from handgrad.experiments.data import circle, line
 from handgrad.training.train import lattice
 
@@ -123,37 +123,39 @@ def before_after(side: Side) -> str:
     return f"share of {len(grid):,} grid points answered with class 0: {text(shares, 3)}"
 
 
-BOXES = {
-    "strip": Box(
+CLAIMS = {
+    "strip": Claim(
         shows="100 points of the unit square, split by x0 − x1 < 0.3, one-hot targets; drawn with the line",
         measure=strip,
         see=("handgrad compare line",),
         cannot="its points are unseeded; ours are of the run's seed",
     ),
-    "net-2-5-2": Box(
+    "net-2-5-2": Claim(
         shows="2-5-2 with ReLU and a sigmoid on both outputs",
         printed="shape [100, 2]",
         measure=shape,
         see=("handgrad compare line",),
     ),
-    "boundary": Box(
+    "boundary": Claim(
         shows="decision regions before and after training",
         measure=before_after,
         see=("handgrad compare line", "pictures.md"),
     ),
-    "line": Box(
+    "line": Claim(
         shows="500 epochs at lr 1: loss curve, accuracy",
         experiments=("line",),
         band="one of 20 seeds stuck at .72 in plain PyTorch",
         see=("handgrad compare line --seeds 20",),
     ),
-    "disc": Box(shows="1000 points in or out of a circle, targets ±1", measure=disc, see=("handgrad compare circle",)),
-    "circle": Box(
+    "disc": Claim(
+        shows="1000 points in or out of a circle, targets ±1", measure=disc, see=("handgrad compare circle",)
+    ),
+    "circle": Claim(
         shows="2-4-1, tanh twice, batches of 10 in order, 500 epochs; data, boundary and loss drawn",
         experiments=("circle",),
         see=("handgrad compare circle",),
     ),
-    "stateless": Box(
+    "stateless": Claim(
         shows="a hand-written net: layers hold gradients, sigmoid and ReLU hold nothing, one sample at a time",
         measure=one_or_many,
         see=("dictionary/Linear.md", "dictionary/ReLU.md"),
@@ -162,19 +164,19 @@ BOXES = {
             "and takes batches"
         ),
     ),
-    "loss-convention": Box(
+    "loss-convention": Claim(
         shows="text ½(y − t)², code MSELoss: other gradients",
         measure=convention,
         see=("dictionary/HalfSquaredError.md", "dictionary/MSELoss.md"),
         trap=True,
     ),
-    "loss-rates": Box(
+    "loss-rates": Claim(
         shows="which learning rates make the two one training",
         measure=same_path,
         see=("dictionary/HalfSquaredError.md",),
         trap=True,
     ),
-    "epoch-loss": Box(
+    "epoch-loss": Claim(
         shows="the circle's epoch loss is a tenth of the mean batch loss",
         printed="about 0.10 at the start",
         band=".1003 to .1020",
@@ -182,20 +184,20 @@ BOXES = {
         see=(EXPERIMENTS_PAGE,),
         trap=True,
     ),
-    "sign": Box(
+    "sign": Claim(
         shows="np.sign of a torch tensor warns under NumPy 2",
         measure=sign,
         see=("../contract/protocols.py",),
         trap=True,
     ),
-    "grid-calls": Box(
+    "grid-calls": Claim(
         shows="a grid point by point or as one batch differs in the last digits",
         printed="10,000 single calls",
         measure=point_by_point,
         see=("handgrad compare line --dtype float64",),
         trap=True,
     ),
-    "targets": Box(
+    "targets": Claim(
         shows="tanh with ±1 against sigmoid with 0 and 1",
         measure=targets,
         see=("handgrad compare circle", "handgrad compare disc"),

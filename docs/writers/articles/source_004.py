@@ -1,10 +1,10 @@
-"""The boxes of source 004: a net that grows from one weight, trained on one point."""
+"""The claims of source 004: a net that grows from one weight, trained on one point."""
 
 from typing import Any
 
 import numpy as np
 
-from docs.writers.articles.box import Box, Side, refused, steps, text
+from docs.writers.articles.claim import Claim, Side, refused, steps, text
 from handgrad.experiments import EXPERIMENTS
 from handgrad.training.sides import build
 from scratch.flags import product
@@ -135,63 +135,63 @@ def overshoot(side: Side) -> str:
 
 
 GROWN = tuple(f"grow-{number}" for number in range(1, 9))
-BOXES = {
-    "grown": Box(
+CLAIMS = {
+    "grown": Claim(
         shows="eight nets from one weight to two layers, 100 steps with momentum 0.9",
         experiments=GROWN,
         see=("handgrad compare grow-1", "handgrad compare grow-8"),
     ),
-    "train-eval": Box(shows="train() and eval()", measure=flags, see=(LOOK,)),
-    "leaky": Box(shows="leaky_relu of −1 and 5", printed="−0.01, 5", measure=leaky, see=("dictionary/LeakyReLU.md",)),
-    "grads": Box(
+    "train-eval": Claim(shows="train() and eval()", measure=flags, see=(LOOK,)),
+    "leaky": Claim(shows="leaky_relu of −1 and 5", printed="−0.01, 5", measure=leaky, see=("dictionary/LeakyReLU.md",)),
+    "grads": Claim(
         shows="gradients before and after the step",
         printed="equal: a step touches no gradient",
         measure=around_step,
         see=(LOOK,),
     ),
-    "groups": Box(
+    "groups": Claim(
         shows="the optimizer's groups",
         band="lr .01, momentum .9, dampening 0, weight_decay 0, nesterov and maximize False",
         measure=groups,
         differs="torch has more options, which choose an implementation and no result",
         see=(LOOK, "dictionary/SGD.md"),
     ),
-    "one-target": Box(
+    "one-target": Claim(
         shows="one target for all outputs or one each",
         measure=one_target,
         see=("dictionary/MSELoss.md", "handgrad compare grow-6"),
         cannot="a target with axes is not spread silently (see 001's trap); a single number, of shape (), is",
     ),
-    "rows": Box(shows="rows xᵀw against columns wᵀx", measure=row_vectors, see=("dictionary/Linear.md",)),
-    "dead": Box(
+    "rows": Claim(shows="rows xᵀw against columns wᵀx", measure=row_vectors, see=("dictionary/Linear.md",)),
+    "dead": Claim(
         shows="a ReLU that is dead from the start: no update in some runs",
         printed="some runs",
         band="95 of 200 dead in plain PyTorch (½ in theory), 0 of 200 leaky",
         measure=dead,
         see=("handgrad sweep dead-relu", "sweep.md", "handgrad compare grow-2 --seed 2"),
     ),
-    "endings": Box(
+    "endings": Claim(
         shows="what each net answers at the end",
         band="plain PyTorch, seed 0: 5.0143, 0 (dead), 5.0034, 5.0234, 5.0332, [5.013, 6.054, 6.953], 10.041",
         measure=endings,
         see=("handgrad compare grow-6",),
         cannot="its answers are of unseeded weights",
     ),
-    "wrong-input": Box(
+    "wrong-input": Claim(
         shows="two numbers into a net of one input",
         printed="RuntimeError: mat1 and mat2 shapes cannot be multiplied (1x2 and 1x1)",
         measure=wrong_input,
         see=(EXPERIMENTS_PAGE,),
         trap=True,
     ),
-    "unbatched": Box(shows="one sample without a batch", measure=unbatched, see=("dictionary/Linear.md",), trap=True),
-    "stacked": Box(
+    "unbatched": Claim(shows="one sample without a batch", measure=unbatched, see=("dictionary/Linear.md",), trap=True),
+    "stacked": Claim(
         shows="two linear layers with nothing between are one",
         measure=stacked,
         see=("handgrad compare grow-7",),
         trap=True,
     ),
-    "figures": Box(
+    "figures": Claim(
         shows="a list of the nets and figures",
         see=("handgrad list", "handgrad compare grow-1"),
         trap=True,

@@ -1,7 +1,7 @@
-"""All boxes, source by source."""
+"""All claims, source by source."""
 
 from docs.writers.articles import source_000, source_001, source_002, source_003, source_004, suggested
-from docs.writers.articles.box import Box
+from docs.writers.articles.claim import Claim
 
 TITLES = {
     "000": "From logistic regression to MLPs: one layer, looked into",
@@ -21,11 +21,11 @@ LESSONS = {
 }
 """The notebook of each source, in `lessons/`."""
 
-BOXES: dict[str, dict[str, Box]] = {
-    "000": source_000.BOXES,
-    "001": source_001.BOXES,
-    "002": source_002.BOXES,
-    "003": source_003.BOXES,
-    "004": source_004.BOXES,
-    "more": suggested.BOXES,
+CLAIMS: dict[str, dict[str, Claim]] = {
+    "000": source_000.CLAIMS,
+    "001": source_001.CLAIMS,
+    "002": source_002.CLAIMS,
+    "003": source_003.CLAIMS,
+    "004": source_004.CLAIMS,
+    "more": suggested.CLAIMS,
 }

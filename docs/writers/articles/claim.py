@@ -1,4 +1,4 @@
-"""What a box is, and what measuring one needs: small nets, trained the same way by either side's package."""
+"""What a claim is, and what measuring one needs: small nets, trained the same way by either side's package."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Side = ModuleType
 
 
 @dataclass(frozen=True, kw_only=True)
-class Box:
+class Claim:
     """One thing that a source shows. It has a measurement, experiments, or neither and then a reason.
 
     `measure(side)` gives what that side does as text; the two texts must be equal unless `differs` says why not.

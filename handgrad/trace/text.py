@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from contract import names
+from handgrad.trace.compute import Layer, Tensor, Trace
 from handgrad.trace.entry import Entry
-from handgrad.trace.step import Layer, Tensor, Trace
 
 ROWS, COLUMNS = 3, 5  # of a tensor's corner, in the terminal
 TERMS = 40  # of an entry's sum, in the terminal

@@ -1,4 +1,4 @@
-"""The blackboard the five lessons write on: training that stops for pictures, tables, and refusals.
+"""Helpers for the lesson notebooks: training that stops for pictures, tables, and refusals.
 
 Nothing here trains by itself: `handgrad.training.train` does, judged as in `handgrad compare`. Nothing here writes a
 file.
@@ -34,22 +34,22 @@ KEYS = {"NumPy": "scratch", "PyTorch": "torch"}  # the sides' names in a run
 DIGITS = 5e-5  # how far a number printed with four decimals can be from the one that was printed
 
 STYLE = """<style>
-.board { --ink: light-dark(#1b2027, #e8ebef); --muted: light-dark(#5a636e, #a3adb8); --grid: light-dark(#d5dae1, #353c46);
+.notebook { --ink: light-dark(#1b2027, #e8ebef); --muted: light-dark(#5a636e, #a3adb8); --grid: light-dark(#d5dae1, #353c46);
   --numpy: light-dark(#0072b2, #56b4e9); --torch: light-dark(#d55e00, #f5863a); --good: light-dark(#00734f, #4fd0a3);
   --bad: light-dark(#b3261e, #ff8f85); color: var(--ink); max-width: 100%; }
-.board figure { margin: 0.5rem 0; max-width: 44rem; }
-.board svg { display: block; width: 100%; height: auto; }
-.board figcaption, .board small { color: var(--muted); font-size: 0.9rem; line-height: 1.4; }
-.board .scroll { overflow-x: auto; }
-.board table { width: max-content; border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.92rem; }
-.board th, .board td { max-width: 17rem; padding: 0.35rem 0.9rem 0.35rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--grid); }
-.board th { font-weight: 600; }
-.board pre { margin: 0.3rem 0; padding: 0.6rem 0.8rem; border-left: 4px solid var(--bad); background: none;
+.notebook figure { margin: 0.5rem 0; max-width: 44rem; }
+.notebook svg { display: block; width: 100%; height: auto; }
+.notebook figcaption, .notebook small { color: var(--muted); font-size: 0.9rem; line-height: 1.4; }
+.notebook .scroll { overflow-x: auto; }
+.notebook table { width: max-content; border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.92rem; }
+.notebook th, .notebook td { max-width: 17rem; padding: 0.35rem 0.9rem 0.35rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--grid); }
+.notebook th { font-weight: 600; }
+.notebook pre { margin: 0.3rem 0; padding: 0.6rem 0.8rem; border-left: 4px solid var(--bad); background: none;
   white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.86rem; line-height: 1.45; }
-.board pre.good { border-color: var(--good); }
-.board ul { list-style: none; padding: 0; } .board li::before { content: "✓ "; color: var(--good); font-weight: 700; }
-.board li.bad::before { content: "✗ "; color: var(--bad); }
-.board .shelf { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); gap: 0.5rem 1.2rem; }
+.notebook pre.good { border-color: var(--good); }
+.notebook ul { list-style: none; padding: 0; } .notebook li::before { content: "✓ "; color: var(--good); font-weight: 700; }
+.notebook li.bad::before { content: "✗ "; color: var(--bad); }
+.notebook .shelf { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); gap: 0.5rem 1.2rem; }
 </style>"""  # noqa: E501  # one rule, one line
 
 
@@ -136,8 +136,8 @@ def warned(call: Callable[[], Any]) -> tuple[Any, str]:
 
 
 def show(*parts: str) -> mo.Html:
-    """Parts of a page, in the board's style."""
-    return mo.Html(f'{STYLE}<div class="board">{"".join(parts)}</div>')
+    """Parts of a page, in the notebook's style."""
+    return mo.Html(f'{STYLE}<div class="notebook">{"".join(parts)}</div>')
 
 
 _drawn = iter(range(10**9))
