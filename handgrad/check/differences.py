@@ -127,11 +127,11 @@ def _put(answer: Slopes, rows: npt.NDArray[np.intp], better: Slopes, where: Flag
 
 def _settled(found: Slopes, steps: Steps, levels: int, noise: Float64) -> Flags:
     """Of which directions the longest steps say all that can be known."""
-    wide, far = (2 * noise / (steps.ahead - steps.behind)[:, level] for level in (levels - 1, -1))
-    above, below = ((out - steps.at) / h for out, h in ((steps.up, steps.ahead), (steps.down, steps.behind)))
-    gap = np.abs(above - below)
-    slope = (steps.up - steps.down)[:, -1] / (steps.ahead - steps.behind)[:, -1]
-    falls = gap[:, -1] <= 0.75 ** (LEVELS - levels) * gap[:, levels - 1] + 6 * far
+    up, down, ahead, behind = (a[:, [levels - 1, -1]] for a in (steps.up, steps.down, steps.ahead, steps.behind))
+    gap = np.abs((up - steps.at) / ahead - (down - steps.at) / behind)
+    wide, far = np.moveaxis(2 * noise / (ahead - behind), 1, 0)
+    slope = (up - down)[:, 1] / (ahead - behind)[:, 1]
+    falls = gap[:, 1] <= 0.75 ** (LEVELS - levels) * gap[:, 0] + 6 * far
     return np.asarray(((found.error <= 4 * wide) & (np.abs(slope - found.value) <= found.error + far) & falls).all(1))
 
 
