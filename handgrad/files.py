@@ -1,7 +1,8 @@
 """Files that are there as a whole or not at all."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from errno import EACCES, EISDIR
 from pathlib import Path
 from stat import S_IMODE, S_ISDIR, S_ISREG
@@ -85,18 +86,27 @@ def _beside(target: Path) -> Path:
     return target.with_name(f".handgrad-{uuid4().hex}")
 
 
-def output_folder(folder: Path, names: tuple[str, ...]) -> None:
+def output_folder(folder: Path, names: tuple[str, ...]) -> list[Path]:
     """Make `folder` and see that files called `names` can be written there, before any work is done for them.
 
-    Raises OSError naming the path that is in the way; no folder is left behind then.
+    Returns the folders that it made, the innermost first. Raises OSError naming the path that is in the way; no folder
+    is left behind then.
     """
     missing = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
-    try:
+    with removed_if_it_fails(missing):
         folder.mkdir(parents=True, exist_ok=True)
         for name in names:
             refuse_unwritable(folder / name)
-    except OSError:
-        for path in missing:
-            with suppress(OSError):
-                path.rmdir()
+    return missing
+
+
+@contextmanager
+def removed_if_it_fails(folders: Sequence[Path]) -> Iterator[None]:
+    """Remove the folders, the innermost first, if what is done in here fails. One that holds anything stays."""
+    try:
+        yield
+    except BaseException:
+        for folder in folders:
+            with suppress(OSError):  # it was never made, or somebody wrote into it
+                folder.rmdir()
         raise

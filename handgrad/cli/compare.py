@@ -107,7 +107,7 @@ class Repeated(NamedTuple):
 
 def compare(experiment: "Experiment", device: str, out: Path, command: str, repeated: "Repeated | None" = None) -> int:
     """Run one comparison with everything a terminal shows of it. Returns the exit code."""
-    from handgrad.files import output_folder
+    from handgrad.files import output_folder, removed_if_it_fails
 
     console = Terminal()
     with console.status(Text(f"preparing {experiment.name}")):
@@ -119,9 +119,10 @@ def compare(experiment: "Experiment", device: str, out: Path, command: str, repe
         with refusing():
             prepared = prepare(experiment, device)
         with refusing(f"--out {out}"):
-            output_folder(out, (REPORT, RESULT))
+            made = output_folder(out, (REPORT, RESULT))
 
-    with Progress(*STEPS, console=console, auto_refresh=False) as progress, refusing(kinds=(TrainingError,)):
+    progress = Progress(*STEPS, console=console, auto_refresh=False)
+    with removed_if_it_fails(made), progress, refusing(kinds=(TrainingError,)):
         run = train(prepared, command, _follow(progress, experiment.name, prepared.steps))
     if repeated is not None and not run.interrupted:
         _repeat(run, repeated, console)
