@@ -308,12 +308,12 @@ def test_ctrl_c_in_a_users_code_is_no_error_of_it(place, own, capsys, nothing_ru
         (["--lr", "1e39"], r"lr must be finite in float32; got 1e\+39"),
     ],
 )
-def test_a_rate_beyond_the_dtype_is_refused(options, message, capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_rate_beyond_the_dtype_is_refused(options, message, folder, capsys):
+    there = set(folder.rglob("*"))
     assert cli.main(["compare", "grow-1", *options]) == 2
     err = capsys.readouterr().err
     assert re.fullmatch(f"handgrad: error: {message}.*\n", err)
-    assert list(tmp_path.iterdir()) == []
+    assert set(folder.rglob("*")) == there
 
 
 def test_what_nobody_foresaw_is_no_failed_parity(capsys, monkeypatch):
