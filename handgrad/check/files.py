@@ -256,19 +256,22 @@ def _define(tree: ast.Module, module: ModuleType, file: str) -> None:
 def _import(target: str) -> tuple[Any, str]:
     """`torch.nn.SiLU` → (the module torch.nn, "SiLU"); with arguments the name keeps them."""
     head, bracket, rest = target.partition("(")
-    parts = head.split(".")
+    parts, absent = head.split("."), None
     for cut in range(len(parts) - 1, 0, -1):
         try:
             owner: Any = importlib.import_module(".".join(parts[:cut]))
         except ModuleNotFoundError as error:
             if error.name is None or not head.startswith(error.name):
                 raise CheckError(f"{target} cannot be imported: {one_line(error)}") from error
+            absent = error.name
             continue
         except BaseException as error:
             raise CheckError(f"{target} cannot be imported: {one_line(error)}") from error
         for part in parts[cut:-1]:
             owner = _member(owner, part)
         return owner, parts[-1] + bracket + rest
+    if absent == parts[0]:
+        raise CheckError(f"{target} cannot be imported: there is no module {absent!r} here")
     raise CheckError(f"{target!r} names nothing: give path/to/file.py:Name, or an import path as torch.nn.SiLU")
 
 

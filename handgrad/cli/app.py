@@ -56,6 +56,11 @@ def handgrad_command(
         print(context.get_help())
 
 
+PACKAGES = {name: name for name in ("torch", "matplotlib", "jinja2", "threadpoolctl")} | {"sklearn": "scikit-learn"}
+"""By the name under which Python imports them: what an installation may lack on purpose."""
+CORE = "check, judge, vectors and list do without"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (that of the process if None) and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -96,6 +101,9 @@ def _run(arguments: list[str]) -> int:
             raise
         if sys.flags.dev_mode:
             raise
+        if isinstance(error, ModuleNotFoundError) and (package := PACKAGES.get((error.name or "").partition(".")[0])):
+            command_name = next((a for a in arguments if not a.startswith("-")), "")
+            return refuse(f"{command_name} needs {package}, which is not installed: pip install {package}; {CORE}")
         # Exit code 1 would say that parity failed.
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(frame.filename).name}, line {frame.lineno}"
