@@ -58,7 +58,7 @@ COMMANDS = {
     "compare xor": (2, ["compare needs", "which is not installed: pip install", "check, judge, vectors and list"]),
     "trace xor": (2, ["trace needs torch"]),
     "sweep xor --lr 1,2": (2, ["sweep needs"]),
-    "doctor": (2, ["doctor needs torch"]),
+    "doctor": (2, ["doctor needs"]),
     "bench --quick": (2, ["bench needs"]),
     "distributed xor": (2, ["distributed needs torch"]),
 }
