@@ -106,7 +106,7 @@ def _layer(kind: type[nn.Module]) -> Callable[..., Model]:
             modules.draw(module, own["rng"])
         return (PairModel if kind is nn.Bilinear else Model)(on(module, device))
 
-    activation = kind.__module__ == nn.ReLU.__module__ or kind is modules.RReLU
+    activation = kind.__module__ in (nn.ReLU.__module__, modules.__name__)
     return make_checked if activation or kind in CHECKED_LAYERS else make
 
 

@@ -75,7 +75,6 @@ ELEMENTWISE: dict[type[nn.Module], Check] = {
     nn.L1Loss: _elementwise,
     nn.SmoothL1Loss: _elementwise,
     nn.HuberLoss: _elementwise,
-    modules.HalfSquaredError: _by_sample,
     nn.BCELoss: _bce,
     nn.BCEWithLogitsLoss: partial(_elementwise, weights=("weight", "pos_weight")),
     nn.SoftMarginLoss: _elementwise,
@@ -83,6 +82,11 @@ ELEMENTWISE: dict[type[nn.Module], Check] = {
     nn.MultiLabelSoftMarginLoss: partial(_by_sample, weights=("weight",)),
     nn.KLDivLoss: _elementwise,
     nn.PoissonNLLLoss: _elementwise,
+    **{
+        kind: _by_sample if kind.by_sample else _elementwise
+        for kind in modules.OWN.values()
+        if issubclass(kind, modules.Loss)
+    },
 }
 PAIRS: dict[type[nn.Module], Check] = {
     nn.MarginRankingLoss: _ranking,

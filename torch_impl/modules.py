@@ -124,18 +124,32 @@ class Residual(nn.Sequential):
         return x + y
 
 
-class HalfSquaredError(nn.Module):
-    """The textbook's ½‖x − t‖², one value per sample: squares are summed over the last axis. Torch has no such loss."""
+class Loss(nn.Module):
+    """A loss that torch lacks: one value per element, or per sample of the last axis, and their mean or sum."""
+
+    by_sample = False
 
     def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
         self.reduction = reduction
 
+    def values(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError
+
     def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        values = (input - target).square().sum(-1) / 2
+        values = self.values(input, target)
         if self.reduction == "none":
             return values
         return values.mean() if self.reduction == "mean" else values.sum()
+
+
+class HalfSquaredError(Loss):
+    """The textbook's ½‖x − t‖², one value per sample: squares are summed over the last axis."""
+
+    by_sample = True
+
+    def values(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return (input - target).square().sum(-1) / 2
 
 
 class MLP(nn.Module):
@@ -159,9 +173,11 @@ class MLP(nn.Module):
 
 
 OWN: dict[str, type[nn.Module]] = {
-    kind.__name__: kind for kind in (AlphaDropout, Dropout, HalfSquaredError, Parallel, RReLU, Residual)
+    name: kind
+    for name, kind in tuple(globals().items())
+    if isinstance(kind, type) and issubclass(kind, nn.Module) and kind not in (Loss, MLP)
 }
-"""What torch lacks, or cannot be given NumPy's random numbers, by name."""
+"""The classes above: what torch lacks, or cannot be given NumPy's random numbers, by name."""
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     name: partial({**vars(nn), **OWN}[kind], **options) for name, (kind, options) in names.ACTIVATIONS.items()
