@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 import scratch
+from handgrad.catalogue.row import Options, Vectors
 from handgrad.vectors import ops
 from handgrad.vectors.answer import judge_case
 from handgrad.vectors.case import Array, Case
-from handgrad.vectors.samples import SAMPLES, Options, Sample
+from handgrad.vectors.samples import SAMPLES
 
 ROWS = 5
 Rng = np.random.Generator
@@ -40,7 +41,7 @@ def _rng(op: str, case: str) -> Rng:
     return np.random.default_rng([zlib.crc32(text.encode()) for text in (op, case)])
 
 
-Draw = Callable[[Rng, Shape, Sample, np.dtype[Any]], Array]
+Draw = Callable[[Rng, Shape, Vectors, np.dtype[Any]], Array]
 
 
 def _scaled(scale: float) -> Draw:
@@ -59,7 +60,7 @@ STYLES: dict[str, Draw] = {
 """What the numbers of a case are drawn from: the places where backprop code goes wrong."""
 
 
-def _plan(sample: Sample, styles: tuple[str, ...] = tuple(STYLES)) -> Iterator[tuple[str, Options, str, int]]:
+def _plan(sample: Vectors, styles: tuple[str, ...] = tuple(STYLES)) -> Iterator[tuple[str, Options, str, int]]:
     """Name, options, style and number of rows of each case."""
     for style in styles:
         yield style, sample.options, style, ROWS
@@ -72,7 +73,7 @@ def _plan(sample: Sample, styles: tuple[str, ...] = tuple(STYLES)) -> Iterator[t
 # --- layers -----------------------------------------------------------------------------------------------------------
 
 
-def _layer(op: str, sample: Sample, dtype: np.dtype[Any]) -> Iterator[Case]:
+def _layer(op: str, sample: Vectors, dtype: np.dtype[Any]) -> Iterator[Case]:
     for name, options, style, rows in _plan(sample):
         rng = _rng(op, name)
         if op == "BatchNorm1d" and rows == 1:
@@ -95,7 +96,7 @@ def _layer(op: str, sample: Sample, dtype: np.dtype[Any]) -> Iterator[Case]:
         yield replace(case, arrays={**case.arrays, **{name: np.array(array) for name, array in found.items()}})
 
 
-def _layer_arrays(op: str, sample: Sample, draw: Draw, rows: int, rng: Rng, dtype: np.dtype[Any]) -> dict[str, Array]:
+def _layer_arrays(op: str, sample: Vectors, draw: Draw, rows: int, rng: Rng, dtype: np.dtype[Any]) -> dict[str, Array]:
     if op == "Bilinear":
         widths = (sample.options["in1_features"], sample.options["in2_features"])
         names = ops.inputs(op)
@@ -129,7 +130,7 @@ def _parameters(case: Case, rng: Rng, dtype: np.dtype[Any]) -> dict[str, Array]:
 # --- losses -----------------------------------------------------------------------------------------------------------
 
 
-def _loss(op: str, sample: Sample, dtype: np.dtype[Any]) -> Iterator[Case]:
+def _loss(op: str, sample: Vectors, dtype: np.dtype[Any]) -> Iterator[Case]:
     styles = tuple(style for style in STYLES if style not in UNFIT.get(sample.inputs[0], ()))
     for name, options, style, rows in _plan(sample, styles):
         if rows == 0:
@@ -163,7 +164,7 @@ UNFIT = {
 """Styles that are none of these numbers."""
 
 
-def _drawn(kind: str, rng: Rng, shape: Shape, sample: Sample, draw: Draw, dtype: np.dtype[Any]) -> Array:
+def _drawn(kind: str, rng: Rng, shape: Shape, sample: Vectors, draw: Draw, dtype: np.dtype[Any]) -> Array:
     rows = shape[:1]
     drawn: dict[str, Callable[[], npt.NDArray[Any]]] = {
         "real": lambda: draw(rng, shape, sample, dtype),
@@ -187,7 +188,7 @@ SCALES = {"first-step": 1.0, "third-step": 1.0, "zero-gradient": 0.0, "large": 1
 """Of the gradients. The third step and those after it have a state."""
 
 
-def _optimizer(op: str, sample: Sample, dtype: np.dtype[Any]) -> Iterator[Case]:
+def _optimizer(op: str, sample: Vectors, dtype: np.dtype[Any]) -> Iterator[Case]:
     for name, scale in SCALES.items():
         yield _step(Case(op, sample.options, {}, name), sample.shape, scale, 1 if name == "first-step" else 3, dtype)
     if op not in ("Adafactor", "Muon", "LBFGS"):

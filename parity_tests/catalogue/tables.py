@@ -1,110 +1,69 @@
-"""The tables that the tests run over: a new op is a new row here, never a new copy of a test.
+"""The rows of `handgrad.catalogue` as the tests run over them, and what is built of several ops.
 
 Every row builds the same thing on either side: `build(side)`, where a side is the module `scratch` or `torch_impl`.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 import scratch
 import torch_impl
+from contract.names import ACTIVATIONS
+from handgrad import catalogue
+from handgrad.catalogue.row import PER_CLASS, Call, Given, call
 
 SIDES: dict[str, Any] = {"scratch": scratch, "torch": torch_impl}
 DTYPES = [np.float32, np.float64]
+NOT_IN_TORCH = {name for name in catalogue.ROWS if not hasattr(torch.nn, name)}
 
 Build = Callable[..., Any]
 
 
+def shape_of(name: str, rows: int, features: int) -> tuple[int, ...]:
+    """The shape of an input that shows every option of a class."""
+    return (catalogue.OPS[name].shape if name in catalogue.OPS else None) or (rows, features)
+
+
 @dataclass(frozen=True)
 class Op:
-    """A layer or activation; `width` is the number of input features, None where any will do.
-
-    `unpinned` are the cases of what is no number (`NOT_NUMBERS` in test_ops.py) in which torch contradicts itself: its
-    kernel for eight numbers at a time and the one for the rest differ, or its float32 and its float64.
-    """
+    """A layer or activation; see `handgrad.catalogue.row.Call`."""
 
     build: Build  # build(side, dtype) -> model
     width: int | None = None
     unpinned: tuple[str, ...] = ()
-    random: bool = False  # two calls have two outputs for nearly every input
+    random: bool = False
 
 
-def _elementwise(name: str, *args: Any, unpinned: tuple[str, ...] = (), **options: Any) -> Op:
-    return Op(lambda side, dtype: getattr(side, name)(*args, **options), unpinned=unpinned)
+def _built(name: str, made: Call) -> Build:
+    has_dtype = "dtype" in inspect.signature(getattr(scratch, name)).parameters
+
+    def build(side: Any, dtype: npt.DTypeLike) -> Any:
+        op = getattr(side, name)(*made.arguments, **made.options, **({"dtype": dtype} if has_dtype else {}))
+        return op if made.training else op.eval()
+
+    return build
+
+
+CASES: list[tuple[str, str, Call]] = [
+    (name, case, made)
+    for name, row in {**catalogue.LAYERS, **catalogue.ACTIVATIONS}.items()
+    for case, made in (row.cases or {name: call()}).items()
+]
+"""Class, case, and how it is made."""
 
 
 OPS: dict[str, Op] = {
-    "Linear(3, 4)": Op(lambda side, dtype: side.Linear(3, 4, dtype=dtype, rng=1), 3),
-    "Linear(1, 1)": Op(lambda side, dtype: side.Linear(1, 1, dtype=dtype, rng=2), 1),
-    "Linear(16, 5, bias=False)": Op(lambda side, dtype: side.Linear(16, 5, bias=False, dtype=dtype, rng=3), 16),
-    "Linear(70, 33)": Op(lambda side, dtype: side.Linear(70, 33, dtype=dtype, rng=4), 70),
-    "Identity": _elementwise("Identity"),
-    "ReLU": _elementwise("ReLU"),
-    "LeakyReLU": _elementwise("LeakyReLU"),
-    "LeakyReLU(0.3)": _elementwise("LeakyReLU", 0.3),
-    "LeakyReLU(0)": _elementwise("LeakyReLU", 0.0),
-    "LeakyReLU(-2)": _elementwise("LeakyReLU", -2.0),
-    "ReLU6": _elementwise("ReLU6", unpinned=("NaN",)),
-    "PReLU": Op(lambda side, dtype: side.PReLU(dtype=dtype)),
-    "PReLU(init=-1.5)": Op(lambda side, dtype: side.PReLU(init=-1.5, dtype=dtype)),
-    "RReLU": _elementwise("RReLU", rng=10),
-    "RReLU(-1, 2)": _elementwise("RReLU", -1.0, 2.0, rng=11),
-    "RReLU, evaluation": Op(lambda side, dtype: side.RReLU().eval()),
-    "Threshold(0.5, -7)": _elementwise("Threshold", 0.5, -7.0),
-    "Threshold(-1, 0.1)": _elementwise("Threshold", -1.0, 0.1),
-    "Hardtanh": _elementwise("Hardtanh", unpinned=("NaN",)),
-    "Hardtanh(0, 0.1)": _elementwise("Hardtanh", 0.0, 0.1, unpinned=("NaN",)),
-    "ELU": _elementwise("ELU", unpinned=("NaN",)),
-    "ELU(2.1)": _elementwise("ELU", 2.1, unpinned=("NaN",)),
-    "ELU(-1)": _elementwise("ELU", -1.0, unpinned=("NaN",)),
-    "CELU": _elementwise("CELU", unpinned=("NaN",)),
-    "CELU(0.3)": _elementwise("CELU", 0.3, unpinned=("NaN",)),
-    "SELU": _elementwise("SELU", unpinned=("NaN",)),
-    "GELU": _elementwise("GELU", unpinned=("inf", "both")),
-    "GELU(tanh)": _elementwise("GELU", approximate="tanh"),
-    "SiLU": _elementwise("SiLU"),
-    "Mish": _elementwise("Mish"),
-    "Softplus": _elementwise("Softplus"),
-    "Softplus(beta=0.3)": _elementwise("Softplus", 0.3),
-    "Softplus(beta=-2)": _elementwise("Softplus", -2.0),
-    "Softplus(threshold=1)": _elementwise("Softplus", threshold=1.0),
-    "Sigmoid": _elementwise("Sigmoid"),
-    "LogSigmoid": _elementwise("LogSigmoid"),
-    "Hardsigmoid": _elementwise("Hardsigmoid"),
-    "Hardswish": _elementwise("Hardswish", unpinned=("NaN",)),
-    "Softsign": _elementwise("Softsign", unpinned=("inf", "-inf", "both")),
-    "Tanhshrink": _elementwise("Tanhshrink"),
-    "Hardshrink": _elementwise("Hardshrink", unpinned=("NaN",)),
-    "Hardshrink(0.1)": _elementwise("Hardshrink", 0.1, unpinned=("NaN",)),
-    "Hardshrink(-1)": _elementwise("Hardshrink", -1.0, unpinned=("NaN",)),
-    "Softshrink": _elementwise("Softshrink", unpinned=("NaN",)),
-    "Softshrink(0)": _elementwise("Softshrink", 0.0, unpinned=("NaN",)),
-    "Softshrink(1.1)": _elementwise("Softshrink", 1.1, unpinned=("NaN",)),
-    "Tanh": _elementwise("Tanh"),
-    "Softmax(dim=-1)": _elementwise("Softmax", dim=-1),
-    "Softmax(dim=0)": _elementwise("Softmax", dim=0),
-    "LogSoftmax(dim=-1)": _elementwise("LogSoftmax", dim=-1),
-    "LogSoftmax(dim=0)": _elementwise("LogSoftmax", dim=0),
-    "Softmin(dim=-1)": _elementwise("Softmin", dim=-1),
-    "Softmin(dim=0)": _elementwise("Softmin", dim=0),
-    "GLU": Op(lambda side, dtype: side.GLU(), 8),
-    "GLU(dim=-1), two": Op(lambda side, dtype: side.GLU(dim=-1), 2),
-    "Dropout": Op(lambda side, dtype: side.Dropout(rng=12), random=True),
-    "Dropout(0.2)": Op(lambda side, dtype: side.Dropout(0.2, rng=13), random=True),
-    "Dropout(0)": _elementwise("Dropout", 0),
-    "Dropout(1)": _elementwise("Dropout", 1),
-    "Dropout, evaluation": Op(lambda side, dtype: side.Dropout().eval()),
-    "AlphaDropout": Op(lambda side, dtype: side.AlphaDropout(rng=14), random=True),
-    "AlphaDropout(0.1)": Op(lambda side, dtype: side.AlphaDropout(0.1, rng=15), random=True),
-    "AlphaDropout(0)": _elementwise("AlphaDropout", 0.0),
-    "AlphaDropout(1)": _elementwise("AlphaDropout", 1.0),
-    "AlphaDropout, evaluation": Op(lambda side, dtype: side.AlphaDropout().eval()),
-    "Flatten(0)": _elementwise("Flatten", 0),
-    "Flatten(-1, -1)": _elementwise("Flatten", -1, -1),
+    **{
+        case: Op(_built(name, made), made.width, made.unpinned, catalogue.OPS[name].random and "rng" in made.options)
+        for name, case, made in CASES
+        if catalogue.OPS[name].vectors.inputs == ("real",) and not made.shapes
+    },
     "Residual(Tanh)": Op(lambda side, dtype: side.Residual(side.Tanh())),
     "Residual": Op(
         lambda side, dtype: side.Residual(
@@ -156,27 +115,18 @@ class OddOp:
         return tuple(draw.array((*lead, width), dtype, i) for i, width in enumerate(self.widths))
 
 
-def _embedding(*args: Any, **options: Any) -> OddOp:
-    return OddOp(lambda side, dtype: side.Embedding(*args, dtype=dtype, rng=20, **options), rows=args[0])
-
-
-def _bilinear(in1: int, in2: int, out: int, **options: Any) -> OddOp:
-    return OddOp(lambda side, dtype: side.Bilinear(in1, in2, out, dtype=dtype, rng=21, **options), widths=(in1, in2))
-
-
 ODD_OPS: dict[str, OddOp] = {
-    "Embedding": _embedding(5, 3),
-    "Embedding(1, 1)": _embedding(1, 1),
-    "Embedding(3, 3)": _embedding(3, 3),
-    "Embedding padding_idx": _embedding(3, 4, padding_idx=1),
-    "Embedding negative padding_idx": _embedding(3, 2, -3),
-    "Embedding scale_grad_by_freq": _embedding(3, 4, scale_grad_by_freq=True),
-    "Embedding all options": _embedding(4, 2, padding_idx=-1, scale_grad_by_freq=True),
-    "Bilinear": _bilinear(3, 4, 2),
-    "Bilinear(1, 1, 1)": _bilinear(1, 1, 1),
-    "Bilinear(3, 3, 3)": _bilinear(3, 3, 3),
-    "Bilinear bias": _bilinear(7, 2, 5, bias=False),
+    case: OddOp(_built(name, made), rows=made.arguments[0])
+    if catalogue.OPS[name].vectors.inputs == ("index",)
+    else OddOp(_built(name, made), widths=made.arguments[:2])
+    for name, case, made in CASES
+    if catalogue.OPS[name].vectors.inputs != ("real",)
 }
+
+NORMS: dict[str, tuple[str, tuple[Any, ...], dict[str, Any], list[tuple[Any, ...]]]] = {
+    case: (name, made.arguments, dict(made.options), list(made.shapes)) for name, case, made in CASES if made.shapes
+}
+"""The normalizing layers: class, arguments, options, and shapes of the input, with n for the batch."""
 
 
 @dataclass(frozen=True)
@@ -185,11 +135,19 @@ class LossRow:
 
     name: str
     target: str  # "float", "probability", "binary", "log probability", "count", "sign", "row sign", "class", ...
-    input: str = (
-        "any"  # "any", "moderate" (its exponential is finite), "probability", "positive", or "pair": two of any
-    )
-    options: Callable[[int, npt.DTypeLike], dict[str, Any]] = lambda classes, dtype: {}
-    var: str = ""  # the shape of GaussianNLLLoss's variance: "full", "row", "column", "one axis", "one"
+    input: str  # "any", "moderate" (its exponential is finite), "probability", "positive", or "pair": two of any
+    given: Given
+
+    def options(self, classes: int, dtype: npt.DTypeLike) -> dict[str, Any]:
+        weight = np.linspace(0.3, 2.1, classes).astype(dtype)
+        return {
+            option: weight.copy() if isinstance(value, str) and value == PER_CLASS else value
+            for option, value in self.given.options.items()
+        }
+
+    @property
+    def var(self) -> str:
+        return self.given.var
 
     def build(self, side: Any, classes: int, dtype: npt.DTypeLike, reduction: str) -> Any:
         return getattr(side, self.name)(reduction=reduction, **self.options(classes, dtype))
@@ -199,86 +157,66 @@ class LossRow:
         return self.input == "pair" or bool(self.var)
 
 
-def _class_weight(classes: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    return np.linspace(0.3, 2.1, classes).astype(dtype)
+def _loss_row(name: str, made: Given) -> LossRow:
+    first, *others = made.inputs or catalogue.LOSSES[name].inputs
+    target = others[0] if made.var else others[-1]
+    pair = len(others) > 1 and not made.var
+    return LossRow(
+        name, "float" if target == "real" else target, "pair" if pair else "any" if first == "real" else first, made
+    )
 
 
 LOSSES: dict[str, LossRow] = {
-    "MSE": LossRow("MSELoss", "float"),
-    "L1": LossRow("L1Loss", "float"),
-    "BCE": LossRow("BCELoss", "probability", "probability"),
-    "BCE weight": LossRow(
-        "BCELoss", "probability", "probability", lambda classes, dtype: {"weight": _class_weight(classes, dtype)}
-    ),
-    "BCEWithLogits": LossRow("BCEWithLogitsLoss", "probability"),
-    "BCEWithLogits weight": LossRow(
-        "BCEWithLogitsLoss", "binary", options=lambda classes, dtype: {"weight": _class_weight(classes, dtype)}
-    ),
-    "BCEWithLogits pos_weight": LossRow(
-        "BCEWithLogitsLoss", "probability", options=lambda classes, dtype: {"pos_weight": _class_weight(classes, dtype)}
-    ),
-    "CE": LossRow("CrossEntropyLoss", "class"),
-    "CE weight": LossRow(
-        "CrossEntropyLoss", "class", options=lambda classes, dtype: {"weight": _class_weight(classes, dtype)}
-    ),
-    "CE ignore_index": LossRow("CrossEntropyLoss", "class", options=lambda classes, dtype: {"ignore_index": 0}),
-    "CE label_smoothing": LossRow("CrossEntropyLoss", "class", options=lambda c, d: {"label_smoothing": 0.1}),
-    "CE all options": LossRow(
-        "CrossEntropyLoss",
-        "class",
-        options=lambda c, d: {"weight": _class_weight(c, d), "ignore_index": 1, "label_smoothing": 0.3},
-    ),
-    "CE probabilities": LossRow("CrossEntropyLoss", "class probabilities"),
-    "CE probabilities weight smoothing": LossRow(
-        "CrossEntropyLoss",
-        "class probabilities",
-        options=lambda c, d: {"weight": _class_weight(c, d), "label_smoothing": 0.2},
-    ),
-    "NLL": LossRow("NLLLoss", "class"),
-    "NLL weight ignore_index": LossRow(
-        "NLLLoss", "class", options=lambda c, d: {"weight": _class_weight(c, d), "ignore_index": 1}
-    ),
-    "SmoothL1": LossRow("SmoothL1Loss", "float"),
-    "SmoothL1 beta": LossRow("SmoothL1Loss", "float", options=lambda c, d: {"beta": 0.1}),
-    "SmoothL1 beta 0": LossRow("SmoothL1Loss", "float", options=lambda c, d: {"beta": 0.0}),
-    "Huber": LossRow("HuberLoss", "float"),
-    "Huber delta": LossRow("HuberLoss", "float", options=lambda c, d: {"delta": 0.3}),
-    "half squared error": LossRow("HalfSquaredError", "float"),
-    "SoftMargin": LossRow("SoftMarginLoss", "sign", "moderate"),
-    "SoftMargin any target": LossRow("SoftMarginLoss", "probability", "moderate"),
-    "HingeEmbedding": LossRow("HingeEmbeddingLoss", "sign"),
-    "HingeEmbedding margin": LossRow("HingeEmbeddingLoss", "sign or 0", options=lambda c, d: {"margin": 0.1}),
-    "MultiMargin": LossRow("MultiMarginLoss", "class"),
-    "MultiMargin p margin": LossRow("MultiMarginLoss", "class", options=lambda c, d: {"p": 2, "margin": 0.7}),
-    "MultiMargin weight": LossRow("MultiMarginLoss", "class", options=lambda c, d: {"weight": _class_weight(c, d)}),
-    "MultiMargin all options": LossRow(
-        "MultiMarginLoss", "class", options=lambda c, d: {"p": 2, "margin": -0.3, "weight": _class_weight(c, d)}
-    ),
-    "MultiLabelMargin": LossRow("MultiLabelMarginLoss", "labels"),
-    "MultiLabelSoftMargin": LossRow("MultiLabelSoftMarginLoss", "binary"),
-    "MultiLabelSoftMargin weight": LossRow(
-        "MultiLabelSoftMarginLoss", "probability", options=lambda c, d: {"weight": _class_weight(c, d)}
-    ),
-    "KLDiv": LossRow("KLDivLoss", "probability"),
-    "KLDiv log_target": LossRow("KLDivLoss", "log probability", options=lambda c, d: {"log_target": True}),
-    "PoissonNLL": LossRow("PoissonNLLLoss", "count", "moderate"),
-    "PoissonNLL full": LossRow("PoissonNLLLoss", "count", "moderate", options=lambda c, d: {"full": True}),
-    "PoissonNLL rate": LossRow("PoissonNLLLoss", "count", "positive", options=lambda c, d: {"log_input": False}),
-    "PoissonNLL rate all options": LossRow(
-        "PoissonNLLLoss", "count", "positive", options=lambda c, d: {"log_input": False, "full": True, "eps": 0.01}
-    ),
-    "CosineEmbedding": LossRow("CosineEmbeddingLoss", "row sign", "pair"),
-    "CosineEmbedding margin": LossRow("CosineEmbeddingLoss", "row sign", "pair", lambda c, d: {"margin": 0.4}),
-    "MarginRanking": LossRow("MarginRankingLoss", "sign", "pair"),
-    "MarginRanking margin": LossRow("MarginRankingLoss", "sign or 0", "pair", lambda c, d: {"margin": 0.1}),
-    "MarginRanking any target": LossRow("MarginRankingLoss", "float", "pair"),
-    "GaussianNLL": LossRow("GaussianNLLLoss", "float", var="full"),
-    "GaussianNLL eps": LossRow("GaussianNLLLoss", "float", options=lambda c, d: {"eps": 0.5}, var="full"),
-    "GaussianNLL full": LossRow("GaussianNLLLoss", "float", options=lambda c, d: {"full": True}, var="row"),
-    "GaussianNLL column": LossRow("GaussianNLLLoss", "float", var="column"),
-    "GaussianNLL one axis": LossRow("GaussianNLLLoss", "float", var="one axis"),
-    "GaussianNLL one": LossRow("GaussianNLLLoss", "float", options=lambda c, d: {"full": True}, var="one"),
+    case: _loss_row(name, made) for name, row in catalogue.LOSSES.items() for case, made in row.cases.items()
 }
+
+STARTS: dict[str, dict[str, Any]] = {
+    "MLP": {"sizes": (3, 4, 2), "rng": 0},
+    **{name: dict(row.start) for name, row in catalogue.OPS.items() if row.start},
+}
+"""Where every option of an op starts, if not at its default, and …"""
+CHANGES: dict[str, dict[str, list[Any]]] = {
+    "MLP": {
+        "sizes": [(2, 4, 2), (3, 5, 2), (3, 4, 3), (3, 4, 4, 2)],
+        "activation": [name for name in ACTIVATIONS if name != "relu"],
+        "output_activation": [name for name in ACTIVATIONS if name != "identity"],  # which is what None means
+        "bias": [False],
+        "dtype": [np.float64],
+        "rng": [1],
+    },
+    **{
+        name: {option: list(values) for option, values in row.changes.items()}
+        for name, row in catalogue.OPS.items()
+        if row.changes
+    },
+    **{
+        name: {"reduction": list(row.reductions[1:]), **{option: list(v) for option, v in row.changes.items()}}
+        for name, row in catalogue.LOSSES.items()
+    },
+}
+"""… the values it is changed to, one at a time."""
+NEEDS: dict[tuple[str, str], dict[str, Any]] = {
+    (name, option): dict(others) for name, row in catalogue.ROWS.items() for option, others in row.needs.items()
+}
+"""Options that have an effect only beside others, or do not go with them."""
+
+
+def refused(rows: Any) -> dict[str, tuple[Callable[[Any], Any], type[Exception], list[str]]]:
+    """What rows of the catalogue say is bad: what is done on a side, the error, and the words that it must contain."""
+
+    def act(name: str, made: Call, arrays: tuple[Any, ...] | None) -> Callable[[Any], Any]:
+        def build(side: Any) -> Any:
+            op = getattr(side, name)(*made.arguments, **made.options)
+            return op if arrays is None else op.forward(*arrays)
+
+        return build
+
+    return {
+        what: (act(name, bad.made, bad.given), bad.error, list(bad.words))
+        for name, row in rows.items()
+        for what, bad in row.bad.items()
+    }
+
 
 OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "SGD": ("SGD", {"lr": 0.1}),

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 import scratch
-from parity_tests.catalogue.tables import DTYPES, LOSSES, SIDES
-from parity_tests.contract.test_options import CHANGES, NEEDS, STARTS
+from parity_tests.catalogue.tables import CHANGES, DTYPES, LOSSES, NEEDS, SIDES, STARTS, shape_of
 from parity_tests.support.every import EVERY, FIRST, classes, each_op, equal, everything, gradients_of, loss_case
 from parity_tests.support.samples import as_tuple
 
@@ -197,7 +196,7 @@ def option_case(side, name, option, value=None):
         options["num_channels"] = 6
     if issubclass(getattr(scratch, name), scratch.Module):
         op = EVERY[FIRST[name]]
-        shape = {"GLU": (4, 6), "Flatten": (2, 3, 4), "GroupNorm": (4, 6)}.get(name, (4, 3))
+        shape = shape_of(name, 4, options.get("num_channels", 3))
         rng = np.random.default_rng(0)
         calls = [(3 * rng.normal(size=shape),) for _ in range(2)]
         if op.odd:

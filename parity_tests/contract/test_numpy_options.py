@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import scratch
-from parity_tests.catalogue.tables import OPTIMIZERS, SIDES
-from parity_tests.contract.test_options import CHANGES, NEEDS, STARTS, loss_results, op_results, same
+from parity_tests.catalogue.tables import CHANGES, NEEDS, OPTIMIZERS, SIDES, STARTS
+from parity_tests.contract.test_options import loss_results, op_results, same
 from parity_tests.numbers.test_schedulers import CASES, NUMBERS, observed, two_groups
 
 

@@ -11,135 +11,12 @@ import numpy as np
 import pytest
 
 import scratch
+from handgrad import catalogue
 from handgrad.judge import judge_backward, judge_forward, judge_loss
-from parity_tests.catalogue.tables import SIDES
+from parity_tests.catalogue.tables import CHANGES, NEEDS, SIDES, STARTS, shape_of
 
-WEIGHT = np.array([0.5, 2.0, 1.5])
 KINDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)  # what a container holds is no option
 
-# Where every option starts, if not at its default, and the values it is changed to, one at a time.
-STARTS: dict[str, dict[str, Any]] = {
-    "Bilinear": {"in1_features": 3, "in2_features": 2, "out_features": 4, "rng": 0},
-    "Embedding": {"num_embeddings": 4, "embedding_dim": 3, "rng": 0},
-    "Dropout": {"rng": 0},
-    "AlphaDropout": {"rng": 0},
-    "BatchNorm1d": {"num_features": 3},
-    "GroupNorm": {"num_groups": 1, "num_channels": 3},
-    "LayerNorm": {"normalized_shape": 3},
-    "RMSNorm": {"normalized_shape": 3},
-    "Linear": {"in_features": 3, "out_features": 4, "rng": 0},
-    "MLP": {"sizes": (3, 4, 2), "rng": 0},
-    "Softmax": {"dim": -1},
-    "Softmin": {"dim": -1},
-    "LogSoftmax": {"dim": -1},
-    "RReLU": {"rng": 0},
-    "Threshold": {"threshold": 0.1, "value": 0.2},
-}
-# Options that have an effect only beside others, or do not go with them.
-NEEDS: dict[tuple[str, str], dict[str, Any]] = {
-    ("PoissonNLLLoss", "eps"): {"log_input": False},
-    **{(name, "bias"): {"affine": True} for name in ("BatchNorm1d", "GroupNorm")},
-    ("BatchNorm1d", "momentum"): {"track_running_stats": True},
-    ("LayerNorm", "bias"): {"elementwise_affine": True},
-    ("Embedding", "sparse"): {"scale_grad_by_freq": False},
-    **{("Embedding", option): {"sparse": False} for option in ("num_embeddings", "embedding_dim", "padding_idx")},
-    **{("Embedding", option): {"sparse": False} for option in ("scale_grad_by_freq", "dtype", "rng")},
-}
-CHANGES: dict[str, dict[str, list[Any]]] = {
-    "AlphaDropout": {"p": [0.2, 0.0, 1.0], "rng": [1]},
-    "Bilinear": {
-        "in1_features": [2],
-        "in2_features": [4],
-        "out_features": [5, 1],
-        "bias": [False],
-        "dtype": [np.float64],
-        "rng": [1],
-    },
-    "BatchNorm1d": {
-        "num_features": [2],
-        "eps": [0.5],
-        "momentum": [0.7, None],
-        "affine": [False],
-        "track_running_stats": [False],
-        "bias": [False],
-        "dtype": [np.float64],
-    },
-    "GroupNorm": {
-        "num_groups": [3],
-        "num_channels": [6],
-        "eps": [0.5],
-        "affine": [False],
-        "bias": [False],
-        "dtype": [np.float64],
-    },
-    "LayerNorm": {
-        "normalized_shape": [2],
-        "eps": [0.5],
-        "elementwise_affine": [False],
-        "bias": [False],
-        "dtype": [np.float64],
-    },
-    "RMSNorm": {"normalized_shape": [2], "eps": [0.5], "elementwise_affine": [False], "dtype": [np.float64]},
-    "Dropout": {"p": [0.2, 0.0, 1.0], "rng": [1]},
-    "Embedding": {
-        "num_embeddings": [5],
-        "embedding_dim": [2],
-        "padding_idx": [1, -4],
-        "scale_grad_by_freq": [True],
-        "sparse": [True],
-        "dtype": [np.float64],
-        "rng": [1],
-    },
-    "Flatten": {"start_dim": [0], "end_dim": [1]},
-    "Linear": {"in_features": [2], "out_features": [5, 1], "bias": [False], "dtype": [np.float64], "rng": [1]},
-    "MLP": {
-        "sizes": [(2, 4, 2), (3, 5, 2), (3, 4, 3), (3, 4, 4, 2)],
-        "activation": [name for name in scratch.ACTIVATIONS if name != "relu"],
-        "output_activation": [name for name in scratch.ACTIVATIONS if name != "identity"],  # which is what None means
-        "bias": [False],
-        "dtype": [np.float64],
-        "rng": [1],
-    },
-    "CELU": {"alpha": [0.5]},
-    "ELU": {"alpha": [0.5]},
-    "GELU": {"approximate": ["tanh"]},
-    "GLU": {"dim": [0]},
-    "Hardshrink": {"lambd": [0.2]},
-    "Hardtanh": {"min_val": [-0.5], "max_val": [0.5]},
-    "LeakyReLU": {"negative_slope": [0.3, 0.0, -1.0]},
-    "PReLU": {"num_parameters": [3], "init": [0.5], "dtype": [np.float64]},
-    "RReLU": {"lower": [0.2], "upper": [0.5], "rng": [1]},
-    "Softplus": {"beta": [2.0], "threshold": [0.5]},
-    "Softshrink": {"lambd": [0.2]},
-    "Threshold": {"threshold": [0.5], "value": [1.0]},
-    "Softmax": {"dim": [0]},
-    "Softmin": {"dim": [0]},
-    "LogSoftmax": {"dim": [0, -2]},
-    "MSELoss": {"reduction": ["sum", "none"]},
-    "L1Loss": {"reduction": ["sum", "none"]},
-    "BCELoss": {"reduction": ["sum", "none"], "weight": [WEIGHT]},
-    "BCEWithLogitsLoss": {"reduction": ["sum", "none"], "weight": [WEIGHT], "pos_weight": [WEIGHT]},
-    "CrossEntropyLoss": {
-        "reduction": ["sum", "none"],
-        "weight": [WEIGHT],
-        "ignore_index": [1],
-        "label_smoothing": [0.1, 1.0],
-    },
-    "NLLLoss": {"reduction": ["sum", "none"], "weight": [WEIGHT], "ignore_index": [1]},
-    "CosineEmbeddingLoss": {"reduction": ["sum", "none"], "margin": [0.5]},
-    "GaussianNLLLoss": {"reduction": ["sum", "none"], "full": [True], "eps": [0.5]},
-    "HalfSquaredError": {"reduction": ["sum", "none"]},
-    "HingeEmbeddingLoss": {"reduction": ["sum", "none"], "margin": [0.5]},
-    "HuberLoss": {"reduction": ["sum", "none"], "delta": [0.1]},
-    "KLDivLoss": {"reduction": ["sum", "none", "batchmean"], "log_target": [True]},
-    "MarginRankingLoss": {"reduction": ["sum", "none"], "margin": [0.5]},
-    "MultiLabelMarginLoss": {"reduction": ["sum", "none"]},
-    "MultiLabelSoftMarginLoss": {"reduction": ["sum", "none"], "weight": [WEIGHT]},
-    "MultiMarginLoss": {"reduction": ["sum", "none"], "p": [2], "margin": [0.5], "weight": [WEIGHT]},
-    "PoissonNLLLoss": {"reduction": ["sum", "none"], "log_input": [False], "full": [True], "eps": [0.1]},
-    "SmoothL1Loss": {"reduction": ["sum", "none"], "beta": [0.1, 0.0]},
-    "SoftMarginLoss": {"reduction": ["sum", "none"]},
-}
 ROWS = [
     (name, option, i) for name, options in CHANGES.items() for option, to in options.items() for i in range(len(to))
 ]
@@ -183,7 +60,7 @@ def op_results(side: Any, name: str, options: dict[str, Any], judged: bool = Tru
         return model_results(model, ODD_INPUTS[name](options), judged)
     widths = ("in_features", "num_features", "num_channels", "normalized_shape")
     features = next((options[name] for name in widths if name in options), options.get("sizes", (3,))[0])
-    shape = (4, 6) if name == "GLU" else (5, features)  # which halves an axis
+    shape = shape_of(name, 5, features)
     rng = np.random.default_rng(0)
     scales = np.logspace(-1, 1.5, shape[0])[:, np.newaxis]  # for the activations that differ only near 0, or far off
     x = (scales * rng.normal(size=shape)).astype(options.get("dtype", np.float32))
@@ -215,19 +92,16 @@ def loss_results(
     rng = np.random.default_rng(0)
     x, other, classes = rng.random((6, 3)), rng.random((6, 3)), np.array([0, 1, 2, 2, 1, 0])
     signs = np.where(rng.random((6, 3)) < 0.5, -1.0, 1.0)
-    rest = {
-        "CosineEmbeddingLoss": (other, signs[:, 0]),
-        "CrossEntropyLoss": (classes,),
-        "GaussianNLLLoss": (other, rng.random((6, 3))),
-        "HingeEmbeddingLoss": (signs,),
-        "MarginRankingLoss": (other, signs),
-        "MultiLabelMarginLoss": (np.tile([0, 2, -1], (6, 1)),),
-        "MultiMarginLoss": (classes,),
-        "NLLLoss": (classes,),
-        "PoissonNLLLoss": (np.floor(5 * other),),  # Stirling's terms begin above 1
-        "SoftMarginLoss": (signs,),
+    kinds = {
+        "class": classes,
+        "sign": signs,
+        "row sign": signs[:, 0],
+        "labels": np.tile([0, 2, -1], (6, 1)),
+        "count": np.floor(5 * other),  # Stirling's terms begin above 1
+        "positive": rng.random((6, 3)),
     }
-    arrays = tuple(a.astype(dtype) if a.dtype.kind == "f" else a for a in (x, *rest.get(name, (other,))))
+    rest = [kinds.get(kind, other) for kind in catalogue.LOSSES[name].inputs[1:]]
+    arrays = tuple(a.astype(dtype) if a.dtype.kind == "f" else a for a in (x, *rest))
     value = loss.forward(*arrays)
     grad_output = np.ones(np.shape(value))
     if judged:

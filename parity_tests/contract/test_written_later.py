@@ -11,8 +11,8 @@ import pytest
 import scratch
 import torch_impl
 from contract import layer_checks
-from parity_tests.catalogue.tables import SIDES
-from parity_tests.contract.test_options import CHANGES, NEEDS, STARTS, loss_results, op_results, same
+from parity_tests.catalogue.tables import CHANGES, NEEDS, SIDES, STARTS
+from parity_tests.contract.test_options import loss_results, op_results, same
 
 X = np.array([[1.0, -1.0], [0.3, 2.0]])
 F64 = {"dtype": np.float64}

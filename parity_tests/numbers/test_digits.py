@@ -16,6 +16,7 @@ by a hundred times their limit at least.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import mpmath
@@ -23,6 +24,7 @@ import numpy as np
 import pytest
 
 import scratch
+from handgrad import catalogue
 from parity_tests.catalogue.tables import DTYPES, SIDES
 from parity_tests.meta.bugs import Bug, Edit, planted
 from parity_tests.support.every import classes
@@ -252,6 +254,18 @@ LOSSES = {
         "HingeEmbeddingLoss", grid([0.5, 1 - 2.0**-20, -1e4], [-1.0]), lambda x, t: 1 - x, lambda x, t: -1, (1, 0)
     ),
 }  # fmt: skip
+LOSSES |= {
+    name: LossTruth(
+        name,
+        lambda dtype, truth=row.truth: [(dtype(x), dtype(t)) for x, t in truth.points],
+        partial(row.truth.value, mp),
+        partial(row.truth.slope, mp),
+        FEW,
+        (partial(row.truth.beside, mp), zero),
+    )
+    for name, row in catalogue.LOSSES.items()
+    if row.truth
+}
 # Made of maxima and of what stands above; or with more than one input, further down.
 ELSEWHERE = {"MultiMarginLoss", "MultiLabelMarginLoss", "MarginRankingLoss", "NLLLoss"}
 VECTORS = {"CrossEntropyLoss", "CosineEmbeddingLoss", "GaussianNLLLoss"}

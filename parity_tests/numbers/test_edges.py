@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import scratch
-from parity_tests.catalogue.tables import DTYPES, LOSSES, SIDES
+from parity_tests.catalogue.tables import DTYPES, LOSSES, NOT_IN_TORCH, SIDES
 from parity_tests.support.every import loss_case
 from parity_tests.support.samples import as_tuple
 
@@ -144,9 +144,9 @@ def test_a_bound_of_a_loss_and_its_neighbours(case, dtype):
 
 # --- one entry that is no number, in every array of every loss -------------------------------------------------------
 
-# Torch exponentiates first, and is NaN or ∞ where the hand-written side is right (`test_semantics_losses`); HalfSquared
-# is no loss of torch's.
-OTHER_THAN_TORCH = {"SoftMarginLoss", "HalfSquaredError"}
+# Of SoftMarginLoss torch exponentiates first, and is NaN or ∞ where the hand-written side is right
+# (`test_semantics_losses`).
+OTHER_THAN_TORCH = {"SoftMarginLoss", *NOT_IN_TORCH}
 
 
 @each_dtype

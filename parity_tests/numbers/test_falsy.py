@@ -14,8 +14,8 @@ import torch
 
 import scratch
 import torch_impl
-from parity_tests.catalogue.tables import LOSSES, SIDES
-from parity_tests.contract.test_options import NEEDS, STARTS, documented
+from parity_tests.catalogue.tables import LOSSES, NEEDS, NOT_IN_TORCH, SIDES, STARTS, shape_of
+from parity_tests.contract.test_options import documented
 from parity_tests.support.every import everything, loss_case
 from parity_tests.support.samples import as_tuple
 from scratch import init
@@ -29,7 +29,7 @@ OWN = {  # options that are arrays or sizes: nothing in them is nothing, too
     "p": [0, 0.0, 1, 1.0],
     "momentum": [None],
 }
-DRAWN = {"Dropout", "AlphaDropout", "RReLU", "MLP", "HalfSquaredError"}  # torch has other numbers, or none
+DRAWN = {"Dropout", "AlphaDropout", "RReLU", "MLP", *NOT_IN_TORCH}  # torch has other numbers, or none
 
 PAIRS = [(name, option) for name, options in documented().items() for option in sorted(options)]
 
@@ -55,7 +55,7 @@ def arrays_of(name, options):
     if name == "Bilinear":
         return tuple(np.random.default_rng(i).normal(size=(5, options[f"in{i}_features"])) for i in (1, 2))
     features = options.get("sizes", (options.get("in_features", 3),))[0]
-    shape = {"GLU": (4, 6), "Flatten": (2, 3, 4)}.get(name, (4, features))
+    shape = shape_of(name, 4, features)
     scales = np.array([1e-7, 1e-2, 1, 10])[: shape[0]].reshape(-1, *[1] * (len(shape) - 1))
     return (scales * np.random.default_rng(0).normal(size=shape) + (name == "RMSNorm") * 1e-9,)
 

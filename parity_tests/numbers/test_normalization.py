@@ -7,32 +7,9 @@ from hypothesis import strategies as st
 
 import scratch
 from handgrad.judge import StepJudge, judge_backward, judge_forward
-from parity_tests.catalogue.tables import DTYPES, SIDES
+from parity_tests.catalogue.tables import DTYPES, NORMS, SIDES
 from parity_tests.support.judged import judged
 from parity_tests.support.strategies import Draw, draws, seeds, several
-
-# name → (class, arguments, options, shapes of the input, with n for the batch)
-NORMS = {
-    "LayerNorm": ("LayerNorm", (5,), {}, [("n", 5), (5,), (2, "n", 5)]),
-    "LayerNorm of one": ("LayerNorm", (1,), {}, [("n", 1)]),
-    "LayerNorm of many": ("LayerNorm", (70,), {"eps": 1e-3}, [("n", 70)]),
-    "LayerNorm of two axes": ("LayerNorm", ((3, 5),), {"eps": 0.1}, [("n", 3, 5), (3, 5)]),
-    "LayerNorm without bias": ("LayerNorm", ([4],), {"bias": False}, [("n", 4)]),
-    "LayerNorm without parameters": ("LayerNorm", (5,), {"elementwise_affine": False}, [("n", 5)]),
-    "RMSNorm": ("RMSNorm", (5,), {}, [("n", 5), (5,), (2, "n", 5)]),
-    "RMSNorm of two axes": ("RMSNorm", ((3, 5),), {"eps": 0.2}, [("n", 3, 5)]),
-    "RMSNorm without parameters": ("RMSNorm", (33,), {"elementwise_affine": False}, [("n", 33)]),
-    "GroupNorm": ("GroupNorm", (2, 6), {}, [("n", 6), ("n", 6, 5)]),
-    "GroupNorm of one": ("GroupNorm", (1, 6), {"eps": 0.1}, [("n", 6, 3, 2)]),
-    "GroupNorm of every channel": ("GroupNorm", (6, 6), {"bias": False}, [("n", 6, 7)]),
-    "GroupNorm without parameters": ("GroupNorm", (3, 6), {"affine": False}, [("n", 6, 4)]),
-    "BatchNorm1d": ("BatchNorm1d", (3,), {}, [("n", 3), ("n", 3, 4)]),
-    "BatchNorm1d options": ("BatchNorm1d", (3,), {"eps": 0.3, "momentum": 0.9, "bias": False}, [("n", 3)]),
-    "BatchNorm1d cumulative": ("BatchNorm1d", (3,), {"momentum": None}, [("n", 3)]),
-    "BatchNorm1d without statistics": ("BatchNorm1d", (3,), {"track_running_stats": False}, [("n", 3)]),
-    "BatchNorm1d without parameters": ("BatchNorm1d", (3,), {"affine": False}, [("n", 3, 2)]),
-    "BatchNorm1d with nothing": ("BatchNorm1d", (3,), {"affine": False, "track_running_stats": False}, [("n", 3)]),
-}
 
 
 def build(side, name, dtype, seed=0):

@@ -84,7 +84,7 @@ def _construct(package: Any, name: str, arguments: Mapping[str, Any], dtype: npt
 
 
 def draw(kind: str, shape: tuple[int, ...], dtype: npt.DTypeLike, rng: np.random.Generator) -> Numbers:
-    """An array of one of `samples.KINDS`."""
+    """An array of one of the catalogue's `KINDS`."""
     rows, classes = shape[0], shape[-1]
     if kind == "wide":
         size = math.prod(shape)

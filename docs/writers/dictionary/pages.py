@@ -9,8 +9,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from contract.names import SIDES
-from docs.writers.dictionary.samples import KINDS, PARTS, sample
+from docs.writers.dictionary.samples import PARTS, sample
 from docs.writers.dictionary.source import FAMILIES, ROOT, Entry, entries
+from handgrad.catalogue.row import KINDS
 
 FOLDER = ROOT / "docs" / "dictionary"
 MEASURED = "measured.json"

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from contract.names import ACTIVATIONS
 from handgrad.judge import structure
+from handgrad.judge.rules import activations
 from handgrad.judge.verdict import Verdict
 
 AnyArray = npt.NDArray[Any]
@@ -145,9 +146,18 @@ def _run(lines: list[str]) -> tuple[set[str], str]:
 # --- what things are made of -----------------------------------------------------------------------------------------
 
 ALONE = {
-    *(kind for kind, _ in ACTIVATIONS.values()),
-    *("AlphaDropout", "BatchNorm1d", "Bilinear", "Dropout", "Embedding", "Flatten", "GLU", "GroupNorm", "LayerNorm"),
-    *("RMSNorm", "Threshold"),
+    *activations.RULES,
+    *(
+        "AlphaDropout",
+        "BatchNorm1d",
+        "Bilinear",
+        "Dropout",
+        "Embedding",
+        "Flatten",
+        "GroupNorm",
+        "LayerNorm",
+        "RMSNorm",
+    ),
 }
 """The classes whose options are attributes of the same names."""
 

@@ -61,7 +61,7 @@ class Sub(np.ndarray[Any, Any]):
 
 
 def draw(kind: str, shape: tuple[int, ...], dtype: Any = "float32", seed: int = 0) -> Any:
-    """An array of one of `docs.writers.dictionary.samples.KINDS`."""
+    """An array of one of `handgrad.catalogue.row.KINDS`."""
     return measure.draw(kind, shape, dtype, np.random.default_rng(seed))
 
 

@@ -1,7 +1,7 @@
 """How every public class and function is made and called well, and what is hostile: a new one is a new row here.
 
 Arguments are source text. How ops are made comes from the tables that other tests and the dictionary go by:
-`samples.SAMPLES`, and `test_options.STARTS` and `CHANGES` for every option with a few values.
+`samples.SAMPLES`, and `STARTS` and `CHANGES` for every option with a few values.
 """
 
 import inspect
@@ -12,8 +12,7 @@ import numpy as np
 
 import scratch
 from docs.writers.dictionary.samples import SAMPLES
-from parity_tests.catalogue.tables import OPTIMIZERS
-from parity_tests.contract.test_options import CHANGES, STARTS
+from parity_tests.catalogue.tables import CHANGES, OPTIMIZERS, STARTS, shape_of
 from parity_tests.meta.fuzz.play import Line
 
 BOTH = ("scratch", "torch")
@@ -140,10 +139,8 @@ def made(name: str) -> Line:
 
 
 def op_inputs(name: str) -> list[tuple[str, ...]]:
-    width = {"GLU": 6, "Embedding": 4}.get(name, 3)
     kinds = SAMPLES[name].inputs if name in SAMPLES else ("real",)
-    shapes = {"Flatten": "(2, 3, 4)", "Bilinear": ""}
-    shape = shapes.get(name, f"(5, {width})")
+    shape = shape_of(name, 5, 3)
     if name == "Bilinear":
         return [tuple(f"draw('real', (5, {n}), '{dtype}', {n})" for n in (3, 2)) for dtype in ("float32", "float64")]
     if name == "Embedding":
