@@ -71,14 +71,14 @@ _LARGEST = np.full((1, 1), np.finfo(np.longdouble).max)
 _INFINITE = np.full((1, 1), np.inf, np.longdouble)
 
 
-def product(a: Any, b: Any) -> Any:
-    """a @ b, of arrays with one axis or more. The caller's `np.errstate` is told of overflow and of invalid operations
-    that the numbers account for, and of nothing else.
+def product(a: Any, b: Any, out: Any = None) -> Any:
+    """a @ b, of arrays with one axis or more, into `out` if there is one. The caller's `np.errstate` is told of
+    overflow and of invalid operations that the numbers account for, and of nothing else.
 
     Up to two axes it is `a.dot(b)`: the same call of BLAS, and less work on the way to it.
     """
     run, flags = _noted.both
-    result = run(a.dot, b) if a.ndim < 3 and b.ndim < 3 else run(np.matmul, a, b)
+    result = run(a.dot, b, out) if a.ndim < 3 and b.ndim < 3 else run(np.matmul, a, b, out)
     if flags:
         flags.clear()
         _report(a, b, result)

@@ -1,0 +1,448 @@
+"""From the record of a step to its text: straight-line NumPy with arrays that are made once."""
+
+import keyword
+import linecache
+import re
+import types
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain, count
+from typing import Any
+
+import numpy as np
+
+from scratch.unroll.record import SIGNS, Array, Number, Op, Record, Scalar, UnrollError, Value, bare
+from scratch.unroll.twin import named
+
+REDUCTIONS = {"sum": "add", "max": "maximum", "min": "minimum", "prod": "multiply", "any": "logical_or"}
+COPIES = (".copy", ".astype", "np.array", "np.asarray", "np.ascontiguousarray")
+LETTERS = {"weight": "W", "bias": "b"}
+
+
+@dataclass
+class Ends:
+    """What a step leaves behind: its loss, and values to store: where, under which key, and whether as a new array."""
+
+    loss: Number
+    stores: list[tuple[str, str, Any, bool]]
+
+
+@dataclass(eq=False)
+class Text:
+    """A program; with `gives_back`, it may find out that it does not hold after it has changed a buffer."""
+
+    source: str
+    gives_back: bool
+    replaced: list[str]  # arrays of the optimizer's state in whose place every step puts others
+
+    @cached_property
+    def code(self) -> types.CodeType:
+        return compile(self.source, "<written out>", "exec")
+
+
+@dataclass(eq=False)
+class Writer:
+    record: Record
+    ends: Ends
+    title: str
+    names: dict[Value, str] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=lambda: {"x", "y", "np", "math", "product", "trainer", "step", "vars"})
+    setup: list[str] = field(default_factory=list)
+    imports: set[str] = field(default_factory=set)
+    constants: dict[int, str] = field(default_factory=dict)
+
+    def text(self) -> Text:
+        ops = self._ordered(self._alive())
+        for op in ops:
+            self.imports |= {"import math"} if op.text.startswith("math.") else set()
+            self.imports |= {"from scratch.flags import product"} if op.text == "product" else set()
+        self.ops = ops
+        self.uses = self._uses(ops)
+        self.last = {root: i for i, op in enumerate(ops) for root in _roots(op)}
+        self.pinned = {v.root for *_, v, _ in self.ends.stores if isinstance(v, Array)}
+        self.fresh = {v.root for *_, v, new in self.ends.stores if new and isinstance(v, Array)}
+        self.free: dict[Any, list[str]] = {}
+        self.replaced = [f"{container}[{key!r}]" for container, key, value, _ in self.ends.stores]
+        body = list(self._body(ops))
+        body += self._stores()
+        body.append(f"return {self.show(self.ends.loss)}")
+        return Text("\n".join(self._file(body)) + "\n", self.gives_back, self.replaced)
+
+    # --- which calls, in which order ------------------------------------------------------------------------------
+
+    def _alive(self) -> list[Op]:
+        """Without the calls whose results nobody needs."""
+        needed: set[Value] = {self.ends.loss}
+        needed |= {owner(value) for *_, value, _ in self.ends.stores if value is not None}
+        alive = []
+        for op in reversed(self.record.ops):
+            changes = op.writes is not None and (owner(op.writes) in needed or _outside(op.writes.root))
+            if changes or op.draws or op.text == "guard" or (op.result is not None and owner(op.result) in needed):
+                alive.append(op)
+                needed |= {owner(value) for value in op.given}
+                if op.result is not None:
+                    needed.add(owner(op.result))
+        return alive[::-1]
+
+    def _ordered(self, ops: list[Op]) -> list[Op]:
+        """What the program may find not to hold, it finds before it changes anything; of buffers, before the update."""
+        changes = [i for i, op in enumerate(ops) if op.draws or (op.writes is not None and _outside(op.writes.root))]
+        start = changes[0] if changes else len(ops)
+        first: list[Op] = []
+        self.gives_back = False
+        for i, op in enumerate(ops):
+            if op.text != "guard" or i < start:
+                continue
+            cone = _cone(ops, i)
+            if all(not (c.draws or (c.writes is not None and _outside(c.writes.root))) for c in cone):
+                first += [c for c in cone if c not in first]
+            elif all(
+                ops[j].draws or ".running_" in _path(ops[j]) or ".num_" in _path(ops[j]) for j in changes if j < i
+            ):
+                self.gives_back = True
+            else:
+                raise UnrollError(f"{op.scope}: the code asks for {_source(op)!r} after something has changed")
+        return [*first, *(op for op in ops if op not in first)] if first else ops
+
+    def _uses(self, ops: list[Op]) -> dict[Value, int]:
+        found: dict[Value, int] = {}
+        for value in [v for op in ops for v in op.given] + [
+            self.ends.loss,
+            *(v for *_, v, _ in self.ends.stores if v is not None),
+        ]:
+            found[value] = found.get(value, 0) + 1
+        return found
+
+    # --- names ----------------------------------------------------------------------------------------------------
+
+    def name(self, value: Value) -> str:
+        if value not in self.names:
+            assert value.path, value
+            self.names[value] = self._outside_name(value)
+        return self.names[value]
+
+    def _new(self, wish: str) -> str:
+        wish = re.sub(r"\W", "_", wish)
+        wish = wish if not keyword.iskeyword(wish) else f"{wish}_"
+        name = next(n for n in chain([wish], (f"{wish}_{i}" for i in count(2))) if n not in self.taken)
+        self.taken.add(name)
+        return name
+
+    def _outside_name(self, value: Value) -> str:
+        """The name of an input; what holds it is looked up once, a number in it in every step."""
+        path = value.path
+        if path in ("x", "y"):
+            return path
+        short = short_name(path)
+        if isinstance(value, Array) and path not in self.replaced:
+            name = self._new(short)
+            self.setup.append(f"{name} = {path}  # {_kind(value)}")
+        else:
+            container, key = self.held(path)
+            name = self._new(short)
+            self.reads.append(f"{name} = {container}{key}")
+        return name
+
+    reads: list[str] = field(default_factory=list)
+    holders: dict[str, str] = field(default_factory=dict)
+
+    def held(self, path: str) -> tuple[str, str]:
+        """The name of the group or state that `path` leads into, and the rest of the path."""
+        found = re.fullmatch(r"(trainer\.optimizer\.param_groups\[\d+\]|.*)(\[.*?\](?:\[\d+\])?)", path)
+        assert found, path
+        return self.holder(found[1]), found[2]
+
+    def holder(self, path: str) -> str:
+        if path not in self.holders:
+            self.holders[path] = self._new(short_name(path) or "held")
+            self.setup.append(f"{self.holders[path]} = {path}")
+        return self.holders[path]
+
+    # --- expressions ----------------------------------------------------------------------------------------------
+
+    def show(self, given: Any, tight: bool = False) -> str:
+        """As Python text."""
+        if isinstance(given, Value):
+            if given in self.names or given.op is None:
+                return self.name(given)
+            loose = tight and given.op.text in SIGNS.values() and given.op.text != "abs"
+            return f"({self.call(given.op)})" if loose else self.call(given.op)
+        if isinstance(given, tuple | list):
+            inner = ", ".join(self.show(part) for part in given)
+            if isinstance(given, list):
+                return f"[{inner}]"
+            return f"({inner}{',' * (len(given) == 1)})"
+        given = bare(given)
+        if isinstance(given, np.dtype):
+            return f"np.{given.name}" if given.isnative and given.kind in "fiu" else f"np.dtype({given.str!r})"
+        if isinstance(given, type):
+            return f"np.{given.__name__}" if issubclass(given, np.generic) else given.__name__
+        if isinstance(given, np.generic):
+            return f"np.{given.dtype.name}({self.show(given.item())})"
+        if isinstance(given, float) and not np.isfinite(given):
+            return f"float({str(given)!r})"
+        if isinstance(given, slice):
+            parts = ["" if p is None else self.show(p) for p in (given.start, given.stop, given.step)]
+            return ":".join(parts[: 2 + (given.step is not None)])
+        if given is Ellipsis:
+            return "..."
+        if isinstance(given, np.ndarray):  # of a module, or made of a constant number, as by u[..., np.newaxis]
+            if id(given) not in self.constants:
+                name = self.constants[id(given)] = self._new("constant")
+                self.setup.append(f"{name} = np.array({self.show(given.tolist())}, {self.show(given.dtype)})")
+            return self.constants[id(given)]
+        if given is None or isinstance(given, bool | int | float | str):
+            return repr(given)
+        raise UnrollError(f"the program has no way to write a {type(given).__name__}")
+
+    def index(self, given: Any) -> str:
+        parts = given if isinstance(given, tuple) else (given,)
+        return ", ".join("np.newaxis" if part is None else self.show(part) for part in parts) or "()"
+
+    def call(self, op: Op, out: str = "") -> str:
+        """The call of `op` as an expression; into `out`, where there is one."""
+        text, args, kwargs = op.text, op.args, {k: self.show(v) for k, v in op.kwargs.items()}
+        into = {"out": out} if out else {}
+        if text == "[]":
+            return f"{self.show(args[0], True)}[{self.index(args[1])}]"
+        if text == ".T":
+            return f"{self.show(args[0], True)}.T"
+        if text in SIGNS.values():
+            if text == "abs":
+                return f"abs({self.show(args[0])})"
+            parts = [self.show(a, True) for a in args]
+            return f" {text} ".join(parts) if len(parts) == 2 else text + parts[0]
+        if out and text in COPIES:
+            return f"np.copyto({out}, {self.show(args[0])}, casting='unsafe')"
+        if text.startswith("."):
+            owner, *rest = args
+            if text[1:] in REDUCTIONS and isinstance(owner, Array):
+                axis = kwargs.pop("axis", "") or (self.show(rest[0]) if rest else "None")
+                return self._called(f"np.{REDUCTIONS[text[1:]]}.reduce", [self.show(owner), axis], kwargs | into)
+            return self._called(self.show(owner, True) + text, [self.show(a) for a in rest], kwargs | into)
+        if ":" in text:
+            module, text = text.split(":")
+            self.imports.add(f"from {module} import {text}")
+        if op.draws:
+            path, _, method = text.rpartition(".")
+            text = f"{self.holder(path)}.{method}"
+        shown = self._called(text, [self.show(a) for a in args], kwargs | into)
+        return shown if op.item is None else f"{shown}[{op.item}]"
+
+    def _called(self, function: str, args: list[str], kwargs: dict[str, str]) -> str:
+        return f"{function}({', '.join([*args, *(f'{k}={v}' for k, v in kwargs.items())])})"
+
+    # --- lines ----------------------------------------------------------------------------------------------------
+
+    def _body(self, ops: list[Op]) -> Iterator[str]:
+        """The lines of a step. What is the same in every step goes to the setup."""
+        self.steady: set[Value] = set()
+        scope = ""
+        errors: tuple[tuple[str, str], ...] = ()
+        waiting: list[str] = []
+        for i, op in enumerate(ops):
+            waiting += self._line(op, i)
+            following = ops[i + 1] if i + 1 < len(ops) else None
+            if following and (following.line, following.scope, following.errors) == (op.line, op.scope, op.errors):
+                continue
+            if waiting:
+                if op.scope != scope:
+                    yield ""
+                    yield f"# {op.scope}"
+                    scope, errors = op.scope, ()
+                if op.errors != errors and op.errors:
+                    yield f"with np.errstate({', '.join(f'{kind}={how!r}' for kind, how in op.errors)}):"
+                errors = op.errors
+                waiting[-1] += f"  # {_source(op)}" if _source(op) else ""
+                yield from (("    " if errors else "") + line for line in waiting)
+            waiting = []
+
+    def _line(self, op: Op, i: int) -> list[str]:
+        try:
+            return self._written(op, i)
+        finally:
+            for root in _roots(op):
+                if self.last.get(root) == i and root in self.memory:
+                    key, name = self.memory.pop(root)
+                    self.free.setdefault(key, []).append(name)
+
+    memory: dict[Value, tuple[Any, str]] = field(default_factory=dict)
+
+    def _written(self, op: Op, i: int) -> list[str]:
+        result = op.result
+        if op.text == "guard":
+            return [f"if {'not ' * op.expected}{self.show(op.args[0], op.expected)}: return None"]
+        if op.text == "[]=":
+            return [f"{self.show(op.args[0])}[{self.index(op.args[1])}] = {self.show(op.args[2])}"]
+        if op.writes is not None:
+            return [self.call(op)]
+        if isinstance(result, Number | Scalar) and self._inline(op):
+            return []
+        if isinstance(result, Array) and self._is_steady(op):
+            self.steady.add(result)
+            text = self.call(op)
+            name = self._named(op)
+            self.setup.append(f"{name} = {text}")
+            return []
+        if isinstance(result, Array) and result.root is result and result not in self.fresh and self._takes_out(op):
+            memory = self._memory(op, i)
+            if memory is not None:
+                self.steady.add(result)
+                args = self.call(op, "\0")
+                name = self._named(op)
+                self.setup.append(f"{name} = {memory[1]}")
+                if result not in self.pinned:
+                    self.memory[result] = memory[0], name
+                return [args.replace("\0", name)]
+        text = self.call(op)
+        return [f"{self._named(op)} = {text}"]
+
+    def _named(self, op: Op) -> str:
+        name = self.record.hints.get(id(op.result)) or op.name
+        if op.text == ".T" and not name:
+            name = f"{self.show(op.args[0])}_T"
+        name = self._new(name or self._nameless())
+        self.names[op.result] = name
+        return name
+
+    def _nameless(self) -> str:
+        self.nameless += 1
+        return f"t{self.nameless}"
+
+    nameless: int = 0
+
+    def _inline(self, op: Op) -> bool:
+        """A number made of numbers stands where it is used, if that is in one place."""
+        plain = all(isinstance(value, Number | Scalar) for value in op.given)
+        return plain and not op.draws and self.uses.get(op.result, 0) == 1
+
+    def _is_steady(self, op: Op) -> bool:
+        """The same in every step: a constant that nobody writes to, or a view of memory that stays."""
+        if op.draws:
+            return False
+        if op.result.root is not op.result:
+            passing = ("x", "y", *self.replaced)
+            steady = (v in self.steady or (_outside(v) and owner(v).path not in passing) for v in op.given)
+            return all(isinstance(v, Array) for v in op.given) and all(steady)
+        return op.result.constant and all(v in self.steady for v in op.given) and op.result not in self.pinned
+
+    def _takes_out(self, op: Op) -> bool:
+        if "out" in op.kwargs or op.item is not None:
+            return False
+        if op.text in (*COPIES, "product"):
+            return True
+        if op.text[0] == ".":
+            return op.text[1:] in (*REDUCTIONS, "clip")
+        _, _, name = op.text.partition("np.")
+        ufunc = getattr(np, name.removesuffix(".reduce"), None)
+        return isinstance(ufunc, np.ufunc)
+
+    def _memory(self, op: Op, i: int) -> tuple[Any, str] | None:
+        """Memory for the result: that of a value that is done with, if there is one that fits, else new memory."""
+        array = op.result.value
+        key = (array.shape, array.dtype.str, array.strides)
+        made = _empty(array)
+        if made is None or op.result in self.pinned:
+            return None if made is None else (key, made)
+        if op.text.startswith("np.") and isinstance(getattr(np, op.text[3:], None), np.ufunc):
+            for value in op.given:  # number by number: the result may lie where an operand lies
+                if value in self.memory and self.last.get(value) == i and self.memory[value][0] == key:
+                    return key, f"{self.memory.pop(value)[1]}  # its memory is free by then"
+        if self.free.get(key):
+            return key, f"{self.free[key].pop()}  # its memory is free by then"
+        return key, made
+
+    def _stores(self) -> Iterable[str]:
+        if not self.ends.stores:
+            return
+        yield ""
+        yield "# what is left behind"
+        for container, key, value, _ in self.ends.stores:
+            holder = self.holder(container)
+            yield f"{holder}[{key!r}] = {self.show(value)}"
+
+    def _file(self, body: list[str]) -> Iterator[str]:
+        yield f'"""{self.title}"""'
+        yield ""
+        yield "import numpy as np"
+        yield from sorted(self.imports)
+        yield ""
+        yield ""
+        yield "def written_out(trainer):"
+        yield from (f"    {line}" for line in self.setup)
+        yield ""
+        yield "    def step(x, y):"
+        for line in [*self.reads, *body]:
+            yield f"        {line}".rstrip()
+        yield ""
+        yield "    return step"
+
+
+def short_name(path: str) -> str:
+    """W0 for `trainer.model.layers.modules[0].weight.data`, exp_avg_W0 for the optimizer's state of that name."""
+    if found := re.fullmatch(r"trainer\.optimizer\.state\[(.*?)\](?:\['(\w+)'\])?", path):
+        inside = found[1]
+        return f"{found[2] or 'state'}_{short_name(inside + '.data')}"
+    if found := re.fullmatch(r"trainer\.optimizer\.param_groups\[(\d+)\](?:\['(\w+)'\])?(?:\[(\d+)\])?", path):
+        which = "" if found[1] == "0" else f"_{found[1]}"
+        return f"{found[2] or 'group'}{which}" + ("" if found[3] is None else f"_{found[3]}")
+    if found := re.fullmatch(r"vars\((.*)\)", path):
+        return f"vars_{short_name(found[1] + '.data')}"
+    *owners, last = named(path.removesuffix(".data")).split(".")
+    tag = "_".join(part for part in owners if part.isdigit())
+    return "_".join([*owners, last]) if owners[:1] == ["loss"] else LETTERS.get(last, last) + tag
+
+
+def _empty(array: Any) -> str | None:
+    """Memory laid out as `array`; None where it has gaps."""
+    dtype = f"np.{array.dtype.name}" if array.dtype.kind in "fiu" else f"np.dtype({array.dtype.str!r})"
+    if array.flags.c_contiguous:
+        return f"np.empty({array.shape}, {dtype})"
+    if array.flags.f_contiguous:
+        return f'np.empty({array.shape}, {dtype}, order="F")'
+    order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+    if not array.transpose(order).flags.c_contiguous:
+        return None
+    back = tuple(order.index(axis) for axis in range(array.ndim))
+    return f"np.empty({array.transpose(order).shape}, {dtype}).transpose({back})"
+
+
+def _kind(array: Array) -> str:
+    return f"{array.value.dtype} {array.value.shape}"
+
+
+def owner(value: Value) -> Value:
+    return value.root if isinstance(value, Array) else value
+
+
+def _outside(array: Value) -> bool:
+    """What was there before the step."""
+    return bool(owner(array).path)
+
+
+def _path(op: Op) -> str:
+    return op.writes.root.path if op.writes is not None else ""
+
+
+def _roots(op: Op) -> set[Value]:
+    values = [*op.given, *([op.result] if op.result is not None else [])]
+    return {owner(value) for value in values}
+
+
+def _cone(ops: list[Op], end: int) -> list[Op]:
+    """Every call that the one at `end` depends on, and itself."""
+    needed = {owner(value) for value in ops[end].given}
+    found = [ops[end]]
+    for op in reversed(ops[:end]):
+        written = op.writes is not None and owner(op.writes) in needed
+        if written or (op.result is not None and owner(op.result) in needed):
+            found.append(op)
+            needed |= {owner(value) for value in op.given}
+    return found[::-1]
+
+
+def _source(op: Op) -> str:
+    """The line of scratch that asked for it."""
+    line = linecache.getline(*op.line).strip() if op.line[1] else ""
+    return line if len(line) <= 72 else f"{line[:70]} …"
