@@ -136,20 +136,20 @@ ACTIVATIONS: dict[str, Bug] = {
     "sigmoid: eˣ/(1 + eˣ)": Bug(
         "stability",
         "∞/∞ for large x",
-        edit("activations.sigmoid", "np.where(x >= 0, 1, e) / (1 + e)", "np.exp(x) / (1 + np.exp(x))"),
+        edit("activations.functions.sigmoid", "np.where(x >= 0, 1, e) / (1 + e)", "np.exp(x) / (1 + np.exp(x))"),
         hint="[Sigmoid",
         pattern="NaN or infinity",
     ),
     "sigmoid: 1/(1 + e⁻ˣ)": Bug(
         "stability",
         "right in the end, but it overflows on the way and warns",
-        edit("activations.sigmoid", "np.where(x >= 0, 1, e) / (1 + e)", "1 / (1 + np.exp(-x))"),
+        edit("activations.functions.sigmoid", "np.where(x >= 0, 1, e) / (1 + e)", "1 / (1 + np.exp(-x))"),
         hint="test_no_overflow_on_the_way[Sigmoid",
     ),
     "sigmoid: input clipped": Bug(
         "stability",
         "np.clip(x, −30, 30) against the overflow warning",
-        edit("activations.sigmoid", "e = np", "x = np.clip(x, -30, 30)\n    e = np"),
+        edit("activations.functions.sigmoid", "e = np", "x = np.clip(x, -30, 30)\n    e = np"),
         hint="[Sigmoid",
     ),
     "tanh: square forgotten": Bug("derivative", "1 − y", edit("Tanh.backward", "y * y", "y"), hint="[Tanh"),
@@ -261,7 +261,7 @@ ACTIVATIONS: dict[str, Bug] = {
         "stability",
         "log 0 far from the largest",
         edit(
-            "activations.log_softmax",
+            "activations.functions.log_softmax",
             "shifted - np.log(np.exp(shifted).sum(axis, keepdims=True))",
             "np.log(np.exp(shifted) / np.exp(shifted).sum(axis, keepdims=True))",
         ),
@@ -271,7 +271,7 @@ ACTIVATIONS: dict[str, Bug] = {
     "log_softmax: largest not subtracted": Bug(
         "stability",
         "e¹⁰⁰⁰ overflows",
-        edit("activations.log_softmax", "x - x.max(axis, keepdims=True, initial=-np.inf)", "x"),
+        edit("activations.functions.log_softmax", "x - x.max(axis, keepdims=True, initial=-np.inf)", "x"),
         hint="[LogSoftmax",
         pattern="NaN or infinity",
     ),
@@ -279,7 +279,7 @@ ACTIVATIONS: dict[str, Bug] = {
         "stability",
         "against log 0",
         edit(
-            "activations.log_softmax",
+            "activations.functions.log_softmax",
             "np.exp(shifted).sum(axis, keepdims=True)",
             "np.exp(shifted).sum(axis, keepdims=True) + 1e-8",
         ),

@@ -63,11 +63,11 @@ SMOOTH: dict[str, Bug] = {
     "gelu: √π for √2π": Bug(
         "constant",
         "the density's factor",
-        edit("activations.normal_density", "math.sqrt(2 * math.pi)", "math.sqrt(math.pi)"),
+        edit("activations.functions.normal_density", "math.sqrt(2 * math.pi)", "math.sqrt(math.pi)"),
         hint="[GELU-",
     ),
     "gelu: density of N(0, ½)": Bug(
-        "constant", "e^{−x²}", edit("activations.normal_density", "-0.5 * a * a", "-a * a"), hint="[GELU-"
+        "constant", "e^{−x²}", edit("activations.functions.normal_density", "-0.5 * a * a", "-a * a"), hint="[GELU-"
     ),
     "gelu: approximate ignored": Bug(
         "option ignored", "always Φ", edit("GELU.forward", 'self.approximate == "none"', "True"), hint="[GELU(tanh)"
@@ -169,7 +169,9 @@ SMOOTH: dict[str, Bug] = {
     "softplus: log(1 + eˣ)": Bug(
         "stability",
         "as it stands in the paper",
-        edit("activations.softplus", "np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))", "np.log(1 + np.exp(x))"),
+        edit(
+            "activations.functions.softplus", "np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))", "np.log(1 + np.exp(x))"
+        ),
         hint="test_no_overflow_on_the_way[Softplus-",
     ),
     "logsigmoid: logarithm of σ": Bug(
