@@ -22,6 +22,7 @@ from handgrad.cli.list import list_command
 from handgrad.cli.say import refuse, say
 from handgrad.cli.sweep import sweep_command
 from handgrad.cli.trace import trace_command
+from handgrad.cli.unroll import unroll_command
 from handgrad.cli.vectors import vectors_command
 from handgrad.ending import INTERRUPTED
 from handgrad.errors import BadInputError
@@ -30,6 +31,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "list": list_command,
     "compare": compare_command,
     "trace": trace_command,
+    "unroll": unroll_command,
     "sweep": sweep_command,
     "distributed": distributed_command,
     "doctor": doctor_command,

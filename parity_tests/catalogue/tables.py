@@ -219,5 +219,114 @@ def refused(rows: Any) -> dict[str, tuple[Callable[[Any], Any], type[Exception],
 
 
 OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
-    case: (name, dict(options)) for name, row in catalogue.OPTIMIZERS.items() for case, options in row.cases.items()
+    "SGD": ("SGD", {"lr": 0.1}),
+    "SGD momentum": ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    "SGD dampening": ("SGD", {"lr": 0.05, "momentum": 0.9, "dampening": 0.3}),
+    "SGD nesterov": ("SGD", {"lr": 0.1, "momentum": 0.8, "nesterov": True}),
+    "SGD weight_decay": ("SGD", {"lr": 0.1, "weight_decay": 0.01}),
+    "SGD maximize": ("SGD", {"lr": 0.1, "maximize": True}),
+    "SGD all options": (
+        "SGD",
+        {"lr": 0.07, "momentum": 0.9, "nesterov": True, "weight_decay": 0.02, "maximize": True},
+    ),
+    "Adam": ("Adam", {"lr": 0.01}),
+    "Adam betas": ("Adam", {"lr": 0.01, "betas": (0.5, 0.7)}),
+    "Adam eps": ("Adam", {"lr": 0.01, "eps": 1e-3}),
+    "Adam weight_decay": ("Adam", {"lr": 0.01, "weight_decay": 0.1}),
+    "Adam decoupled": ("Adam", {"lr": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    "Adam amsgrad": ("Adam", {"lr": 0.01, "betas": (0.3, 0.6), "amsgrad": True}),
+    "Adam maximize": ("Adam", {"lr": 0.01, "maximize": True, "amsgrad": True, "weight_decay": 0.1}),
+    "AdamW": ("AdamW", {"lr": 0.01}),
+    "AdamW all options": (
+        "AdamW",
+        {"lr": 0.01, "betas": (0.5, 0.7), "eps": 1e-3, "weight_decay": 0.2, "amsgrad": True, "maximize": True},
+    ),
+    "Adamax": ("Adamax", {"lr": 0.01}),
+    "Adamax all options": (
+        "Adamax",
+        {"lr": 0.01, "betas": (0.5, 0.7), "eps": 1e-3, "weight_decay": 0.1, "maximize": True},
+    ),
+    "NAdam": ("NAdam", {"lr": 0.01}),
+    "NAdam decoupled": ("NAdam", {"lr": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    "NAdam all options": (
+        "NAdam",
+        {"lr": 0.01, "betas": (0.5, 0.7), "eps": 1e-3, "weight_decay": 0.1, "momentum_decay": 0.5, "maximize": True},
+    ),
+    "RAdam": ("RAdam", {"lr": 0.01}),
+    "RAdam rectified": ("RAdam", {"lr": 0.01, "betas": (0.5, 0.8), "eps": 1e-3}),
+    "RAdam decoupled": (
+        "RAdam",
+        {"lr": 0.01, "betas": (0.9, 0.75), "weight_decay": 0.1, "decoupled_weight_decay": True},
+    ),
+    "RAdam maximize": ("RAdam", {"lr": 0.01, "betas": (0.9, 0.8), "weight_decay": 0.1, "maximize": True}),
+    "Adagrad": ("Adagrad", {"lr": 0.01}),
+    "Adagrad all options": (
+        "Adagrad",
+        {
+            "lr": 0.01,
+            "lr_decay": 0.1,
+            "weight_decay": 0.1,
+            "initial_accumulator_value": 0.3,
+            "eps": 1e-3,
+            "maximize": True,
+        },
+    ),
+    "Adadelta": ("Adadelta", {}),
+    "Adadelta all options": (
+        "Adadelta",
+        {"lr": 0.5, "rho": 0.7, "eps": 1e-3, "weight_decay": 0.1, "maximize": True},
+    ),
+    "RMSprop": ("RMSprop", {"lr": 0.01}),
+    # s − ḡ² cancels in a smooth run: eps keeps what is left of its digits from ruling the step
+    "RMSprop centered": ("RMSprop", {"lr": 0.01, "alpha": 0.7, "eps": 1e-3, "centered": True}),
+    "RMSprop momentum": ("RMSprop", {"lr": 0.01, "momentum": 0.9}),
+    "RMSprop all options": (
+        "RMSprop",
+        {
+            "lr": 0.01,
+            "alpha": 0.6,
+            "eps": 1e-3,
+            "weight_decay": 0.1,
+            "momentum": 0.5,
+            "centered": True,
+            "maximize": True,
+        },
+    ),
+    "Rprop": ("Rprop", {"lr": 0.01}),
+    "Rprop all options": (
+        "Rprop",
+        {"lr": 0.01, "etas": (0.3, 1.7), "step_sizes": (0.004, 0.02), "maximize": True},
+    ),
+    "ASGD": ("ASGD", {"lr": 0.01}),
+    "ASGD averaging": ("ASGD", {"lr": 0.05, "lambd": 0.1, "alpha": 0.6, "t0": 1}),
+    "ASGD all options": (
+        "ASGD",
+        {"lr": 0.05, "lambd": 0.1, "alpha": 0.6, "t0": 0, "weight_decay": 0.1, "maximize": True},
+    ),
+    "Adafactor": ("Adafactor", {"lr": 0.01}),
+    "Adafactor all options": (
+        "Adafactor",
+        {
+            "lr": 0.6,
+            "beta2_decay": -0.5,
+            "eps": (1e-3, 1e-2),
+            "d": 1.5,
+            "weight_decay": 0.1,
+            "maximize": True,
+        },
+    ),
+    "Muon": ("Muon", {"lr": 0.01, "ns_steps": 1}),  # more steps: test_muon_* in test_semantics_optimizers.py
+    "Muon without nesterov": ("Muon", {"lr": 0.01, "ns_steps": 1, "nesterov": False, "momentum": 0.5}),
+    "Muon all options": (
+        "Muon",
+        {
+            "lr": 0.01,
+            "weight_decay": 0.2,
+            "momentum": 0.8,
+            "ns_coefficients": (2.0, -1.5, 0.5),
+            "eps": 1e-3,
+            "ns_steps": 2,
+            "adjust_lr_fn": "match_rms_adamw",
+        },
+    ),
 }

@@ -1,5 +1,6 @@
 """The command line: what it prints, what it writes, how it refuses, and its exit codes."""
 
+import copy
 import json
 import signal
 import subprocess
@@ -18,10 +19,11 @@ from handgrad import cli
 from handgrad.cli.options import OPTIMIZERS
 from handgrad.experiments import EXPERIMENTS, Expectation
 from handgrad.experiments.overrides import with_overrides
+from handgrad.experiments.own import find
 from handgrad.training import all_experiments
 from handgrad.training.all_experiments import kept_results
 from handgrad.training.record import Repeat
-from handgrad.training.train import Prepared, prepare
+from handgrad.training.train import Prepared, batches, prepare
 
 
 @pytest.fixture(autouse=True)
@@ -340,6 +342,25 @@ def test_names_are_those_of_both_sides():
     for name in OPTIMIZERS.values():
         assert hasattr(scratch, name)
         assert hasattr(torch_impl, name)
+
+
+def test_unroll_prints_the_step_that_trains(tmp_path, capsys):
+    """The printed program, executed on the experiment's own net, makes the trainer's step; --out writes the same."""
+    options = ["unroll", "moons", "--hidden", "3", "--optimizer", "sgd"]
+    assert cli.main(options) == 0
+    printed = capsys.readouterr().out
+    assert cli.main([*options, "--out", str(tmp_path / "step.py")]) == 0
+    assert capsys.readouterr().out == ""
+    assert (tmp_path / "step.py").read_text(encoding="utf-8") == printed
+    prepared = prepare(with_overrides(find("moons"), {"hidden": (3,), "optimizer": "SGD"}))
+    rows = next(batches(prepared))
+    x, y = prepared.cast["x_train"][rows], prepared.cast["y_train"][rows]
+    theirs = prepared.trainers["scratch"]
+    ours = copy.deepcopy(theirs)
+    made = {}
+    exec(printed, made)
+    step = made["written_out"](ours)
+    assert [step(x, y) for _ in range(2)] == [theirs.step(x, y) for _ in range(2)]
 
 
 # Command line, what it prints first; neither needs what is slow to import.

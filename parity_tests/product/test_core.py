@@ -57,6 +57,7 @@ COMMANDS = {
     "list": (0, ["digits"]),
     "compare xor": (2, ["compare needs", "which is not installed: pip install", "check, judge, vectors and list"]),
     "trace xor": (2, ["trace needs torch"]),
+    "unroll xor": (2, ["unroll needs torch"]),
     "sweep xor --lr 1,2": (2, ["sweep needs"]),
     "doctor": (2, ["doctor needs"]),
     "bench --quick": (2, ["bench needs"]),

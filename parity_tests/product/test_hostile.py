@@ -48,6 +48,10 @@ COMMANDS = {
         "--html": [".", "", "taken/x", "no/x", LONG, "a\0b", HALF, "loop", "blocked"],
         "--json": [".", "", "taken/x", "no/x", LONG, "a\0b", HALF, "loop", "blocked"],
     },
+    ("unroll", "grow-1"): {
+        **{option: texts[:2] for option, texts in RECIPE.items() if option not in ("--epochs", "--judge-every")},
+        "--out": [".", "", "taken/x", LONG, "a\0b", HALF],
+    },
     ("sweep", "line"): {
         "--width": ["", "4", "4,4", "0,4", "4,x", f"4,{DIGITS}"],
         "--lr": ["1", "1,1.0", "nan,1", "1,-1", f"1,{DIGITS}"],

@@ -50,7 +50,7 @@ class Writer:
     taken: set[str] = field(default_factory=lambda: {"x", "y", "np", "math", "product", "trainer", "step", "vars"})
     setup: list[str] = field(default_factory=list)
     imports: set[str] = field(default_factory=set)
-    constants: dict[int, str] = field(default_factory=dict)
+    constants: dict[Any, str] = field(default_factory=dict)
 
     def text(self) -> Text:
         ops = self._ordered(self._alive())
@@ -181,17 +181,14 @@ class Writer:
         if isinstance(given, np.generic):
             return f"np.{given.dtype.name}({self.show(given.item())})"
         if isinstance(given, float) and not np.isfinite(given):
-            return f"float({str(given)!r})"
+            return f"{'-' * (given < 0)}np.{'nan' if np.isnan(given) else 'inf'}"
         if isinstance(given, slice):
             parts = ["" if p is None else self.show(p) for p in (given.start, given.stop, given.step)]
             return ":".join(parts[: 2 + (given.step is not None)])
         if given is Ellipsis:
             return "..."
         if isinstance(given, np.ndarray):  # of a module, or made of a constant number, as by u[..., np.newaxis]
-            if id(given) not in self.constants:
-                name = self.constants[id(given)] = self._new("constant")
-                self.setup.append(f"{name} = np.array({self.show(given.tolist())}, {self.show(given.dtype)})")
-            return self.constants[id(given)]
+            return self.constant(given)
         if given is None or isinstance(given, bool | int | float | str):
             return repr(given)
         raise UnrollError(f"the program has no way to write a {type(given).__name__}")
@@ -227,8 +224,43 @@ class Writer:
         if op.draws:
             path, _, method = text.rpartition(".")
             text = f"{self.holder(path)}.{method}"
-        shown = self._called(text, [self.show(a) for a in args], kwargs | into)
+        shown = self._called(text, self._operands(op), kwargs | into)
         return shown if op.item is None else f"{shown}[{op.item}]"
+
+    def _operands(self, op: Op) -> list[str]:
+        """The arguments. NumPy makes an array of a number whenever it meets one beside an array: here it is one."""
+        shown = []
+        for given, dtype in zip(op.args, _met_as(op), strict=True):
+            value = bare(given)
+            if dtype is None or isinstance(given, Array) or not isinstance(value, int | float | np.generic):
+                shown.append(self.show(given))
+            elif isinstance(given, Value):
+                shown.append(self._cell(given, dtype))
+            else:
+                shown.append(self.constant(np.array(value, dtype)))
+        return shown
+
+    def _cell(self, number: Value, dtype: np.dtype[Any]) -> str:
+        """An array without axes that holds a number of this step."""
+        if (number, dtype) not in self.cells:
+            text = self.show(number)
+            base = self.names.get(number) or (number.op.name if number.op is not None else "") or self._nameless()
+            name = self.cells[number, dtype] = self._new(f"{base}_{dtype.name}")
+            self.setup.append(f"{name} = np.empty((), {self.show(dtype)})")
+            self.before.append(f"{name}[()] = {text}")
+        return self.cells[number, dtype]
+
+    cells: dict[tuple[Value, Any], str] = field(default_factory=dict)
+    before: list[str] = field(default_factory=list)  # lines that the one at hand needs
+
+    def constant(self, array: Any) -> str:
+        """The name of an array that is the same in every step."""
+        key = array.dtype.str, array.shape, array.strides, array.tobytes()
+        if key not in self.constants:
+            plain = re.sub(r"\W", "_", repr(array.item()).replace("-", "minus_")) if array.ndim == 0 else ""
+            name = self.constants[key] = self._new(f"c_{plain}" if plain else "constant")
+            self.setup.append(f"{name} = np.array({self.show(array.tolist())}, {self.show(array.dtype)})")
+        return self.constants[key]
 
     def _called(self, function: str, args: list[str], kwargs: dict[str, str]) -> str:
         return f"{function}({', '.join([*args, *(f'{k}={v}' for k, v in kwargs.items())])})"
@@ -260,7 +292,9 @@ class Writer:
 
     def _line(self, op: Op, i: int) -> list[str]:
         try:
-            return self._written(op, i)
+            lines = self._written(op, i)
+            before, self.before = self.before, []
+            return [*before, *lines]
         finally:
             for root in _roots(op):
                 if self.last.get(root) == i and root in self.memory:
@@ -365,8 +399,9 @@ class Writer:
     def _file(self, body: list[str]) -> Iterator[str]:
         yield f'"""{self.title}"""'
         yield ""
+        yield from (line for line in sorted(self.imports) if line == "import math")
         yield "import numpy as np"
-        yield from sorted(self.imports)
+        yield from (line for line in sorted(self.imports) if line != "import math")
         yield ""
         yield ""
         yield "def written_out(trainer):"
@@ -406,6 +441,46 @@ def _empty(array: Any) -> str | None:
         return None
     back = tuple(order.index(axis) for axis in range(array.ndim))
     return f"np.empty({array.transpose(order).shape}, {dtype}).transpose({back})"
+
+
+def _met_as(op: Op) -> list[Any]:
+    """As which dtype the function takes each argument; None where that is for NumPy to say."""
+    _, _, name = op.text.partition("np.")
+    ufunc = getattr(np, name, None) if name else None
+    target = op.result if op.result is not None else op.writes
+    unknown: list[Any] = [None] * len(op.args)
+    if not isinstance(target, Array) or "dtype" in op.kwargs:
+        return unknown
+    if name == "where":
+        found = [None, target.value.dtype, target.value.dtype]
+        if any(isinstance(a, Array) and a.value.dtype != target.value.dtype for a in op.args[1:]):
+            return unknown
+    elif isinstance(ufunc, np.ufunc) and len(op.args) == ufunc.nin:
+        outs = (target.value.dtype if "out" in op.kwargs else None,)
+        values = [bare(a) for a in op.args]
+        kinds = [type(v) if type(v) in (int, float) else np.asarray(v).dtype for v in values]
+        found = list(ufunc.resolve_dtypes((*kinds, *outs)))
+    else:
+        return unknown
+    return [
+        None if dtype is None or not _fits(bare(a), dtype) else dtype for a, dtype in zip(op.args, found, strict=False)
+    ]
+
+
+def _fits(value: Any, dtype: np.dtype[Any]) -> bool:
+    """Whether a number is one of this dtype without a flag: as it is, or rounded to a finite one."""
+    if isinstance(value, np.generic):
+        return bool(value.dtype == dtype)
+    if not isinstance(value, int | float):
+        return False
+    try:
+        with np.errstate(all="ignore"):
+            made = np.array(value, dtype)
+    except OverflowError:
+        return False
+    if dtype.kind == "f":
+        return bool(np.isfinite(made)) or not np.isfinite(value)
+    return int(made) == value
 
 
 def _kind(array: Array) -> str:
