@@ -36,5 +36,5 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """What `MLP` accepts as `activation` and `output_activation`, the names of `torch.nn.functional`: class and options.
 
-Not among them: Threshold, whose numbers have no defaults, and GLU, which halves the width.
+Not among them: Threshold, whose numbers have no defaults, and the gates, which halve the width.
 """
