@@ -178,6 +178,25 @@ def test_one_entry_that_is_no_number(loss, reduction, dtype):
             alike(ours(row.name, {**options, "reduction": reduction}, changed, upstream), expected, 64)
 
 
+@each_dtype
+@pytest.mark.parametrize("loss", [name for name, row in LOSSES.items() if row.name in NOT_IN_TORCH])
+def test_one_entry_that_is_no_number_without_torchs(loss, dtype):
+    """Where torch has no such loss, its operations and autograd say what is NaN or infinite."""
+    row = LOSSES[loss]
+    for i, value in itertools.product((0, 1), (NAN, INF, -INF, 0.0)):
+        arrays = [a.astype(dtype) for a in loss_case(loss, "scratch", 1, 4)[1]]
+        arrays[i].reshape(-1)[1] = value
+        found = []
+        with np.errstate(all="ignore"):
+            for side in SIDES.values():
+                criterion = row.build(side, 3, dtype, "none")
+                output = criterion.forward(*arrays)
+                gradient = criterion.backward(np.ones_like(output))
+                found.append([np.where(np.isfinite(a), 0, a) for a in (output, gradient)])
+        for one, other in zip(*found, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 CLASSES = {
     "an ignored row": ({"ignore_index": 1}, [[NAN, INF, 0.0], [1.0, 2.0, 0.5]], [1, 0]),
     "a masked class": ({}, [[0.0, -INF, 1.0], [1.0, 2.0, -INF]], [0, 1]),
