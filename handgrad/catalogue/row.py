@@ -43,19 +43,24 @@ class Call:
     unpinned: tuple[str, ...] = ()
 
     def of(self, width: int) -> Self:
+        """… of inputs with so many features."""
         return replace(self, width=width)
 
     def on(self, *shapes: tuple[Any, ...]) -> Self:
+        """… on inputs of these shapes."""
         return replace(self, shapes=shapes)
 
     def but(self, *unpinned: str) -> Self:
+        """… pinned for all inputs that are no number, but these."""
         return replace(self, unpinned=unpinned)
 
     def eval(self) -> Self:
+        """… in evaluation."""
         return replace(self, training=False)
 
 
 def call(*arguments: Any, **options: Any) -> Call:
+    """An op made with these arguments …"""
     return Call(arguments, options)
 
 
@@ -141,10 +146,12 @@ class Given:
     var: str = ""
 
     def drawn(self, *inputs: str) -> Self:
+        """… on arrays that are drawn from these."""
         return replace(self, inputs=inputs)
 
 
 def given(var: str = "", **options: Any) -> Given:
+    """A loss with these options …"""
     return Given(options, (), var)
 
 

@@ -1,8 +1,8 @@
 """Activations: each one a function and, right under it, its derivative.
 
-All of them take float32 or float64 arrays of any shape and keep shape and dtype (only the gates halve an axis). `g` is the
-upstream gradient dL/dy, and an elementwise function y = f(x) has dL/dx = g · f′(x). At a kink, where f′ does not exist,
-each takes the value PyTorch takes.
+All of them take float32 or float64 arrays of any shape and keep shape and dtype (only the gates halve an axis). `g` is
+the upstream gradient dL/dy, and an elementwise function y = f(x) has dL/dx = g · f′(x). At a kink, where f′ does not
+exist, each takes the value PyTorch takes.
 """
 
 from collections.abc import Callable
