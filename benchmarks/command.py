@@ -5,7 +5,7 @@ from pathlib import Path
 import rich.table
 
 from benchmarks.compare import compare, differences, regressions
-from benchmarks.questions.words import ratio_text
+from benchmarks.questions.format import ratio_text
 from benchmarks.result import BadResultError, load
 from handgrad.terminal import Terminal
 

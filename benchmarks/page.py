@@ -11,8 +11,8 @@ from benchmarks.contenders import OURS, TORCH
 from benchmarks.machine import KERNEL_VARIABLES
 from benchmarks.pictures import svg
 from benchmarks.questions import QUESTIONS, Table
+from benchmarks.questions.format import time_text
 from benchmarks.questions.phases import PHASES, parts
-from benchmarks.questions.words import time_text
 from benchmarks.result import Result, Row, load, main_variant
 from benchmarks.run import about, notes
 from handgrad.files import write_text

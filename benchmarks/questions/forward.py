@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from benchmarks import pictures
 from benchmarks.contenders import OURS, TORCH
 from benchmarks.nets import NETS, Net, Problem
+from benchmarks.questions.format import present, ratio_cell, time_cell
 from benchmarks.questions.question import Case, Question, Settings, Table, case_of, problem_of
 from benchmarks.questions.timed import time_contenders
-from benchmarks.questions.words import present, ratio_cell, time_cell
 from benchmarks.result import Row
 
 NAMES = [OURS, TORCH, "torch.compile model", "torch GPU", "jax.jit"]

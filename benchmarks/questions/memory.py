@@ -12,8 +12,8 @@ from benchmarks import pictures
 from benchmarks.contenders import CONTENDERS, OURS, TORCH
 from benchmarks.nets import NETS, Problem
 from benchmarks.parity import ParityError, Reference
+from benchmarks.questions.format import NOTHING
 from benchmarks.questions.question import Case, Question, Settings, Table, case_of, problem_of
-from benchmarks.questions.words import NOTHING
 from benchmarks.result import Row
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")

@@ -9,9 +9,9 @@ from benchmarks import pictures
 from benchmarks.contenders import OURS, TORCH
 from benchmarks.contenders.torch_step import TorchStep
 from benchmarks.nets import NETS, Problem
+from benchmarks.questions.format import NOTHING, time_text
 from benchmarks.questions.question import Case, Question, Settings, Table, case_of, problem_of
 from benchmarks.questions.timed import ready, time_works
-from benchmarks.questions.words import NOTHING, time_text
 from benchmarks.result import Row, seconds_of
 from benchmarks.statistics import time_of
 from benchmarks.timing import Work

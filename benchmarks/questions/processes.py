@@ -14,8 +14,8 @@ from benchmarks import pictures
 from benchmarks.contenders import TORCH
 from benchmarks.machine import NotAsAskedError, process_environment
 from benchmarks.nets import NETS, Problem
+from benchmarks.questions.format import NOTHING, digits, ratio_cell
 from benchmarks.questions.question import Case, Question, Settings, Table, case_of, problem_of
-from benchmarks.questions.words import NOTHING, digits, ratio_cell
 from benchmarks.result import Row, seconds_of
 from benchmarks.statistics import time_of
 
@@ -67,7 +67,7 @@ def ranks(job: Row) -> Row:
     variables = process_environment("as found", job["threads"], os.environ)  # the variant is this process's already
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "answer.json")
-        command = [*launch, "-m", "benchmarks.ranks", json.dumps(job), str(file)]
+        command = [*launch, "-m", "benchmarks.torchrun", json.dumps(job), str(file)]
         answer = subprocess.run(
             command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
         )

@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from benchmarks import pictures
 from benchmarks.contenders import OURS, TORCH
 from benchmarks.nets import Net, Problem
+from benchmarks.questions.format import NOTHING, time_text
 from benchmarks.questions.question import Case, Question, Settings, Table, case_of, problem_of
 from benchmarks.questions.timed import time_contenders
-from benchmarks.questions.words import NOTHING, time_text
 from benchmarks.result import Row, seconds_of
 from benchmarks.statistics import line, time_of
 

@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 import scratch
 from benchmarks.parity import ParityError
+from benchmarks.questions.format import ratio_cell, time_cell
 from benchmarks.questions.question import Case, Question, Settings, Table
 from benchmarks.questions.timed import time_works
-from benchmarks.questions.words import ratio_cell, time_cell
 from benchmarks.result import Row, seconds_of
 from benchmarks.timing import Work
 from scratch.activations.functions import zero_where

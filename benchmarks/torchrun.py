@@ -1,6 +1,6 @@
 """What `torchrun` starts for the question `processes`: one training step on one process and on all, in turn.
 
-`python -m torch.distributed.run --nproc-per-node=2 -m benchmarks.ranks JOB FILE`: rank 0 writes its answer to FILE.
+`python -m torch.distributed.run --nproc-per-node=2 -m benchmarks.torchrun JOB FILE`: rank 0 writes its answer to FILE.
 """
 
 import itertools
