@@ -12,15 +12,17 @@ from benchmarks.contenders.sklearn_mlp import SklearnMLP
 from benchmarks.contenders.torch_graph import TorchGraph
 from benchmarks.contenders.torch_step import TorchStep
 from benchmarks.contenders.torch_whole import TorchWhole
+from benchmarks.contenders.written_out import WrittenOut
 
-__all__ = ["CONTENDERS", "EVERYWHERE", "OURS", "TORCH", "Contender"]
+__all__ = ["CONTENDERS", "EVERYWHERE", "OURS", "TORCH", "WRITTEN_OUT", "Contender"]
 
-OURS, TORCH = "NumPy", "torch"
+OURS, TORCH, WRITTEN_OUT = "NumPy", "torch", "written out"
 
 CONTENDERS: dict[str, Contender] = {
     contender.name: contender
     for contender in (
         HandWritten(OURS),
+        WrittenOut(WRITTEN_OUT),
         TorchStep(TORCH),
         TorchStep("torch fused", fused=True),
         TorchStep("torch.compile model", compiled=True),
@@ -37,5 +39,5 @@ CONTENDERS: dict[str, Contender] = {
 }
 """In the order of the tables."""
 
-EVERYWHERE = (OURS, TORCH, "torch fused")
+EVERYWHERE = (OURS, WRITTEN_OUT, TORCH, "torch fused")
 """Those that need no compiling: timed on every net, optimizer and dtype."""

@@ -99,6 +99,8 @@ class Unrolled:
         """The programs for this batch, bound to the trainer's arrays; None where this step is for `Trainer` to make."""
         if not all(type(a) is np.ndarray and (a.flags.c_contiguous or a.flags.f_contiguous) for a in (x, y)):
             return None
+        for parameter in self.trainer.optimizer.parameters():
+            self.trainer.optimizer.state.setdefault(parameter, {})  # as the first step would, and no more
         key = _key(self.trainer, x, y)
         if key not in self._texts:
             after = _copied(self.trainer)
@@ -106,7 +108,7 @@ class Unrolled:
                 after.step(x, y)  # raises what Trainer raises
                 text = self._text(after, x, y)
             self._texts.setdefault(_key(after, x, y), []).append(text)
-            if key not in self._texts:  # a first step, which makes the optimizer's state
+            if key not in self._texts:  # a step which makes the optimizer's state is made once
                 return None
         self._latest = _Bound(self.trainer, self._texts[key], x, y)
         return self._latest
