@@ -18,7 +18,7 @@ from handgrad.check.subject import Array, Case, CheckError, Subject, Values, cas
 from handgrad.check.surroundings import kept
 from handgrad.check.written import Written
 from handgrad.judge.ball import Ball, Float64, Format
-from handgrad.judge.explain.patterns import Evidence, recognise
+from handgrad.judge.explain.patterns import Evidence, fits, recognise
 
 MANY = 4096  # numbers of a pattern's evidence: beyond, recognising is not worth its time
 
@@ -125,7 +125,15 @@ class _Check:
         answer.unsure = int(sum(j.unsure.sum() for j in self.judged)) + self.unsure_single
         self._remark_kinks()
         answer.table = self._table() if self.readings else []
-        if answer.findings:
+        averaged = self._averaged()
+        if averaged:
+            answer.findings.clear()
+            answer.status = "cannot tell"
+            answer.misled.append(
+                f"the gradients of {', '.join(averaged)} are means over the samples, not sums: a convention of some "
+                "courses. That is right if the loss is not divided by their number too, else it is done twice"
+            )
+        elif answer.findings:
             answer.status = "wrong"
             answer.again = self._again(answer.findings[0].case)
         elif (
@@ -296,6 +304,31 @@ class _Check:
                 f"the reference's own gradient is wrong: {self.reference.name} has {float(theirs)!r} at "
                 f"{j.name}{list(index)}, differences say {float(measured)!r}; yours is right"
             )
+
+    def _averaged(self) -> list[str]:
+        """The weights and biases, if 1/N of the gradient is all that is wrong with them, and nothing else is wrong."""
+        if not isinstance(self.subject, Written) or not self.subject.reading.takes_upstream:
+            return []
+        wrong = {j.name for j in self.judged if j.wrong.any() or j.problem or j.direction}
+        weights = {n for n in self.answer.checked if n in self.subject.parameters or drawn.part(n) in read.WEIGHTS}
+        if len(wrong) < 2 or wrong != weights or wrong == set(self.answer.checked):
+            return []
+        if {f.tensor for f in self.answer.findings} != {f"the gradient of {n}" for n in wrong}:
+            return []  # something else is wrong too
+        mine = [j for j in self.judged if j.name in wrong]
+        f64 = Format.of(np.float64)
+
+        def mean(j: Judged, axis: int) -> bool:
+            if j.problem or not j.point.output.ndim or not np.isfinite(j.expected).any():
+                return False
+            mid = np.where(np.isfinite(j.expected), j.expected, 0.0)
+            return fits(
+                j.value,
+                Ball(mid, np.where(np.isfinite(j.expected), j.radius, np.inf), f64),
+                1 / j.point.output.shape[axis],
+            )
+
+        return sorted(wrong) if any(all(mean(j, axis) for j in mine) for axis in (0, -1)) else []
 
     def _find(self, finding: Finding) -> None:
         self.answer.findings.append(finding)

@@ -381,6 +381,12 @@ def _ordered(f: types.FunctionType) -> list[str]:
     return [name for name in f.__globals__ if name in used]
 
 
+def called(f: types.FunctionType) -> list[types.FunctionType]:
+    """A function, and those of its module that it looks up."""
+    found = [f.__globals__.get(name) for name in _ordered(f)]
+    return [f, *(g for g in found if isinstance(g, types.FunctionType) and g.__globals__ is f.__globals__)]
+
+
 def _used(f: types.FunctionType, seen: set[int] | None = None) -> set[str]:
     """The global names that a function, and the functions of its module that it calls, look up."""
     seen = set() if seen is None else seen

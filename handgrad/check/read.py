@@ -5,9 +5,12 @@ shapes of what they belong to. Then they are held against differences along two 
 that is right so far is taken, and judged by all oracles; if none is, the first of those that came closest is.
 """
 
+import ast
 import copy
+import inspect
 import itertools
 import sys
+import textwrap
 import time
 import types
 from collections.abc import Iterator
@@ -17,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.check import held, inputs
+from handgrad.check import classes, held, inputs
 from handgrad.check.conventions import LOSS, SETUP, formulas, role
 from handgrad.check.inputs import Layout
 from handgrad.check.readings import Plain, Reading, of_functions, of_object
@@ -29,7 +32,7 @@ SAME = 8  # targets in a row that are refused with the same words
 PATIENCE = 6_000  # calls of the code for finding a reading: the verdict does not depend on how fast a machine is
 FURTHER = 1_500  # of these, once a reading has some gradients right to the digit: then the code is understood
 LONGEST = 20.0  # seconds of CPU, for code that is slow by itself
-RIGHT, UNSEEN, PARTLY, FITS, RUNS = 5, 4, 3, 2, 1
+RIGHT, UNSEEN, PARTLY, FITS, MISSHAPEN, RUNS = 6, 5, 4, 3, 2, 1
 
 
 def torch_subject(op: Any, role: str) -> Subject | None:
@@ -48,6 +51,10 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
     op = structure.unwrap(op)
     if isinstance(op, types.FunctionType | types.BuiltinFunctionType | types.MethodType):
         return list(of_functions(op, None))
+    if isinstance(op, type) and (pair := classes.scalars(op)) is not None:
+        return [replace(r, said="outputs of all its operators", composite=True) for r in of_functions(*pair)]
+    if isinstance(op, type) and (made := classes.with_data(op)) is not None:
+        return list(of_object(made))
     if isinstance(op, type):
         try:
             op = instance(op)
@@ -95,6 +102,12 @@ class Found:
     layout: Layout | None
     rank: int
     lone: bool = False  # one target for all samples: only where nothing else fits as well
+
+    @property
+    def worth(self) -> tuple[int, int]:
+        """Of two the better. One target for all samples, which may be right by chance, is less than what fits but for
+        the shape of one gradient."""
+        return min(self.rank, RUNS) if self.lone else self.rank, self.rank
 
     @property
     def owned(self) -> bool:
@@ -186,9 +199,7 @@ class _Search:
         alone = found.layout is not None and found.layout.one and found.subject.reading.backward is None
         if self.best is not None and batch and alone and self.best.rank >= PARTLY:
             return self.best  # one sample hides what a batch shows
-        if self.best is not None and (self.best.rank, not self.best.lone) >= (found.rank, not found.lone):
-            return self.best
-        return found
+        return found if self.best is None or found.worth > self.best.worth else self.best
 
     def rank(self, subject: Written, layout: Layout | None, case: Case) -> Found | None:
         self.last = 0
@@ -218,8 +229,11 @@ class _Search:
         slots = (*reading.forward.slots, *(slot for _, slot in reading.forward.named))
         own = reading.target is not None and ("argument", reading.target) in slots
         reached = 0
-        for layout in inputs.layouts(names, sizes, self.shapes, shapes):
+        matrices = _transposed(reading) & {n for n in names if inputs.part(n) == "weight"}
+        for layout in _matrices_first(inputs.layouts(names, sizes, self.shapes, shapes), matrices):
             if reached >= FITS or self.impatient():
+                return
+            if _as_vector(layout, matrices) and self.best and self.best.rank >= MISSHAPEN and not self.best.lone:
                 return
             if reading.forward in self.whole and layout.specs and not next(iter(layout.specs.values())).top:
                 continue
@@ -238,11 +252,11 @@ class _Search:
                     except Exception:  # this reading does not fit; `runs` has kept why the first did not
                         continue
                     yield subject, at, case
-                    misfits += self.last <= RUNS
+                    less = at.lone(case.constants[n].shape for n in subject.targets)
+                    misfits += self.last <= MISSHAPEN and not less
                     # Gradients that are missing may be of another shape, because the code takes one sample at a time.
                     rank = RUNS if self.last == UNSEEN and reading.kind == "net" else self.last
-                    less = layout.single or at.lone(case.constants[n].shape for n in subject.targets)
-                    reached = max(reached, min(rank, 0) if less else rank)
+                    reached = max(reached, min(rank, 0) if less or layout.single else rank)
 
     def impatient(self) -> bool:
         """Whether the search has been long enough."""
@@ -330,7 +344,8 @@ class _Search:
         if parameters or len(layout.specs) > 1:
             floats = [spec.shape for spec in layout.specs.values() if spec.shape and not spec.top]
             data = [spec.shape for spec in layout.specs.values() if spec.batch is not None and spec.shape] or floats
-            rows = dict.fromkeys([s[0] for s in data] + [s[-1] for s in data if len(s) > 1])
+            counts = [spec.shape[spec.batch] for spec in layout.specs.values() if spec.batch is not None and spec.shape]
+            rows = dict.fromkeys([*counts, *(s[0] for s in data), *(s[-1] for s in data if len(s) > 1)])
             ks = [*dict.fromkeys([*sizes, *(s[-1] for s in floats), 2, 3])][:6]
             for n in rows:
                 predictions += [(n,), (n, 1), (1, n), *((n, k) for k in ks), *((k, n) for k in ks[:4])]
@@ -411,6 +426,34 @@ class _Search:
             yield subject, None, case
 
 
+def _transposed(reading: Reading) -> set[str]:
+    """The arguments of a function that it, or what it calls in its module, transposes: these are no vectors."""
+    f = reading.root.functions.get("f") if isinstance(reading.root, held.Namespace) else None
+    names: set[str] = set()
+    for each in held.called(f) if isinstance(f, types.FunctionType) else ():
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(each)))
+        except (OSError, SyntaxError):  # there is no source, or a part of a line, which says nothing
+            continue
+        turned = [n.value for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr in ("T", "transpose")]
+        names |= {n.id for n in turned if isinstance(n, ast.Name)}
+    return names
+
+
+def _as_vector(layout: Layout, matrices: set[str]) -> bool:
+    return any(len(layout.specs[n].shape) < 2 for n in matrices & layout.specs.keys())
+
+
+def _matrices_first(layouts: Iterator[Layout], matrices: set[str]) -> Iterator[Layout]:
+    vectors = []
+    for layout in layouts:
+        if _as_vector(layout, matrices):
+            vectors.append(layout)
+        else:
+            yield layout
+    yield from vectors
+
+
 def _same(made: Case | None) -> Any:
     """Equal for cases of equal numbers."""
     if made is None:
@@ -435,12 +478,13 @@ def probe(subject: Written, case: Case) -> int:
     slopes = _Slopes(subject, case, u)
     _match(subject, case, u, slopes)
     free = [n for n in case.values if n not in subject.picks and n not in subject.options]
-    data_is_given = subject.reading.kind != "layer" or subject.reading.loss or subject.reading.formulas
+    r = subject.reading
+    data_is_given = r.kind != "layer" or r.loss or r.formulas or (r.forward.name in LOSS and not r.takes_upstream)
     options = subject.loss and not any(n in subject.picks for n in dependent)  # of a loss, as class weights
     subject.unseen = [n for n in free if n in dependent and not options]
     subject.constants = [n for n in free if n in dependent and options]
     moves = [n for n in free if n not in dependent and slopes.moves(n)]
-    if data_is_given and (output.size == 1 or subject.reading.formulas) and subject.picks:
+    if data_is_given and (output.size == 1 or r.formulas) and subject.picks:
         subject.constants += [n for n in moves if n in case.arguments]
     else:
         subject.unseen += moves
@@ -459,12 +503,13 @@ def probe(subject: Written, case: Case) -> int:
     if other:
         if all(subject.picks[n] == STEP for n in other):
             raise CheckError(f"a step changes the shape of {other[0]}")
-        return RUNS
+        rest = [n for n in gradients if n not in other and np.any(gradients[n])]
+        return MISSHAPEN if rest and all(right[n] for n in rest) else RUNS
     if not any(np.any(g) for g in gradients.values()):
         return FITS
     data = [n for n in gradients if n in case.arguments]
     if data_is_given and all(right[n] for n in right if n not in data) and len(data) < len(right):
-        for n in [n for n in data if not right[n] and (subject.reading.loss or subject.reading.formulas)]:
+        for n in [n for n in data if not right[n] and (r.loss or r.formulas)]:
             del subject.picks[n], right[n]  # of what a net is given, courses leave out the factor of the loss
             subject.constants.append(n)
     if subject.left and any(n in case.arguments and inputs.part(n) in WEIGHTS for n in free):

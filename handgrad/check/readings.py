@@ -241,6 +241,9 @@ def _beside(op: Any) -> Iterator[tuple[str, str]]:
         for pattern in conventions.BESIDE:
             if pattern.format(n) in names and n in conventions.LOSS:
                 yield n, pattern.format(n)
+        for forth, back in conventions.TURNED:  # policy_forward, policy_backward
+            if forth in n and n != forth and (turned := n.replace(forth, back)) in names:
+                yield n, turned
     for n in conventions.LOSS:
         for b in ("gradient", "grad", "gradients", "compute_gradients", "derivative"):
             if n in names and b in names:

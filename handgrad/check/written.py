@@ -155,7 +155,7 @@ class Written:
         ran = Ran(arguments, [], [], [])
         raw = self._call(root, r.forward, ran)
         ups = sum(kind == "upstream" for kind, _ in r.backward.slots) if r.backward else 1
-        ran.outputs, ran.memory, ran.listed = self._split(raw, max(ups, 1), root)
+        ran.outputs, ran.memory, ran.listed = self._split(raw, max(ups, 1), root, arguments)
         ran.value = ran.outputs
         if r.backward is None and np.size(held.plain(ran.outputs[0])) != 1:
             raise CheckError(f"{self.name}: {r.forward.name} must return a loss, one number, beside its gradients")
@@ -212,10 +212,10 @@ class Written:
             raise CheckError(f"{self.name}: backward takes a cache, but forward returns none")
         return ran.memory[0] if len(ran.memory) == 1 else tuple(ran.memory)
 
-    def _split(self, raw: Any, count: int, root: Any) -> tuple[list[Any], list[Any], bool]:
+    def _split(self, raw: Any, count: int, root: Any, given: dict[str, Any]) -> tuple[list[Any], list[Any], bool]:
         """What forward returned, in outputs and what is meant for backward."""
         if raw is None:
-            return [self._attribute(root)], [], False
+            return [self._attribute(root, given)], [], False
         if isinstance(raw, dict):
             last = [
                 k
@@ -241,7 +241,7 @@ class Written:
             raise CheckError(f"{self.name}: forward must return an array of numbers; got a tuple of {len(raw)}")
         return [raw], [], False
 
-    def _attribute(self, root: Any) -> Any:
+    def _attribute(self, root: Any, given: dict[str, Any]) -> Any:
         """The output of a forward that returns nothing: an attribute that it made, by its usual names."""
         mine = set(self.paths.values())
         before = {p: held.plain(place.get()) for p, place in held.places(self.pristine).items()}
@@ -249,7 +249,8 @@ class Written:
         made = {
             p: a
             for p, a in after.items()
-            if p not in before or not np.array_equal(before[p], held.plain(a), equal_nan=True)
+            if not any(a is argument for argument in given.values())
+            and (p not in before or not np.array_equal(before[p], held.plain(a), equal_nan=True))
         }
         for name in OUTPUTS:
             if name in made:

@@ -435,7 +435,170 @@ STYLES = {
         "f",
         "bad",
     ),
+    "made of its data, it steps": (
+        """
+        def sigmoid(x): return 1 / (1 + np.exp(-x))
+        class NeuralNetwork:
+            inner = True
+            def __init__(self, x, y):
+                self.input, self.y = x, y
+                self.weights1, self.weights2 = np.random.rand(x.shape[1], 4), np.random.rand(4, 1)
+                self.output = np.zeros(y.shape)
+            def feedforward(self):
+                self.layer1 = sigmoid(self.input @ self.weights1)
+                self.output = sigmoid(self.layer1 @ self.weights2)
+            def backprop(self):
+                d = 2 * (self.y - self.output) * self.output * (1 - self.output)
+                e = d @ self.weights2.T * (self.layer1 * (1 - self.layer1) if self.inner else 1)
+                self.weights1 += self.input.T @ e
+                self.weights2 += self.layer1.T @ d
+        class Bad(NeuralNetwork):
+            inner = False
+        """,
+        "NeuralNetwork",
+        "Bad",
+    ),
+    "train(x, y), with the gradients in locals": (
+        """
+        class Logistic:
+            factor = 1
+            def __init__(self):
+                self.w, self.b, self.lr = np.full(3, 0.1), 0.2, 0.1
+            def predict(self, X):
+                return 1 / (1 + np.exp(-(X @ self.w + self.b)))
+            def train(self, X, y):
+                e = self.predict(X) - y
+                self.w -= self.factor * self.lr * X.T @ e / len(y)
+                self.b -= self.lr * e.mean()
+        class Bad(Logistic):
+            factor = 3
+        """,
+        "Logistic",
+        "Bad",
+    ),
+    "a scalar autograd": (
+        """
+        class Value:
+            adds = True
+            def __init__(self, data, parents=()):
+                self.data, self.grad, self.parents, self.back = data, 0.0, parents, lambda: None
+            def of(self, data, parents, *slopes):
+                out = type(self)(data, parents)
+                def back():
+                    for parent, slope in zip(parents, slopes):
+                        parent.grad = (parent.grad if self.adds else 0) + slope * out.grad
+                out.back = back
+                return out
+            def lift(self, other):
+                return other if isinstance(other, Value) else type(self)(other)
+            def __add__(self, other):
+                other = self.lift(other)
+                return self.of(self.data + other.data, (self, other), 1, 1)
+            def __mul__(self, other):
+                other = self.lift(other)
+                return self.of(self.data * other.data, (self, other), other.data, self.data)
+            def relu(self):
+                return self.of(max(self.data, 0), (self,), float(self.data > 0))
+            def __sub__(self, other): return self + self.lift(other) * -1
+            def backward(self):
+                order, seen = [], set()
+                def visit(v):
+                    if id(v) not in seen:
+                        seen.add(id(v))
+                        for parent in v.parents:
+                            visit(parent)
+                        order.append(v)
+                visit(self)
+                self.grad = 1.0
+                for v in reversed(order):
+                    v.back()
+        class Bad(Value):
+            adds = False
+        """,
+        "Value",
+        "Bad",
+    ),
+    "the bias of a logistic regression, summed over the wrong axis": (
+        """
+        def propagate(w, b, X, Y, axis=None):
+            m = X.shape[1]
+            A = 1 / (1 + np.exp(-(np.dot(w.T, X) + b)))
+            cost = -np.sum(Y * np.log(A) + (1 - Y) * np.log(1 - A)) / m
+            return {"dw": np.dot(X, (A - Y).T) / m, "db": np.sum(A - Y, axis=axis) / m}, cost
+        def bad(w, b, X, Y):
+            return propagate(w, b, X, Y, 0)
+        """,
+        "propagate",
+        "bad",
+    ),
+    "a pair of methods with a name of their own": (
+        """
+        class Policy:
+            inner = True
+            def __init__(self):
+                self.model = {"W1": np.linspace(-1, 1, 12).reshape(4, 3), "W2": np.linspace(-1, 2, 4)}
+            def policy_forward(self, x):
+                self.h = np.maximum(x @ self.model["W1"].T, 0)
+                return 1 / (1 + np.exp(-self.h @ self.model["W2"]))
+            def loss(self, x, y):
+                p = self.policy_forward(x)
+                return -(y * np.log(p) + (1 - y) * np.log(1 - p)).sum()
+            def policy_backward(self, x, y):
+                d = self.policy_forward(x) - y
+                e = np.outer(d, self.model["W2"]) * (self.h > 0 if self.inner else 1)
+                return {"W1": e.T @ x, "W2": self.h.T @ d}
+        class Bad(Policy):
+            inner = False
+        """,
+        "Policy",
+        "Bad",
+    ),
+    "a cost of the data alone": (
+        """
+        class AutoEncoder:
+            inner = True
+            def __init__(self):
+                self.W = [np.linspace(-1, 1, 15).reshape(5, 3), np.linspace(-1, 2, 15).reshape(3, 5)]
+            def forward(self, x):
+                self.h = np.tanh(x @ self.W[0])
+                return self.h @ self.W[1]
+            def cost(self, x):
+                return 0.5 * ((self.forward(x) - x) ** 2).sum() / len(x)
+            def gradients(self, x):
+                d = (self.forward(x) - x) / len(x)
+                return [x.T @ (d @ self.W[1].T * (1 - self.h**2 if self.inner else 1)), self.h.T @ d]
+        class Bad(AutoEncoder):
+            inner = False
+        """,
+        "AutoEncoder",
+        "Bad",
+    ),
+    "one word's number, and a table of vectors": (
+        """
+        def skip_gram(centerWordVec, outsideWordIdx, outsideVectors, subtracts=1):
+            e = np.exp(outsideVectors @ centerWordVec)
+            p = e / e.sum()
+            d = p.copy()
+            d[outsideWordIdx] -= 1
+            return -np.log(p[outsideWordIdx]), outsideVectors.T @ (d if subtracts else p), np.outer(d, centerWordVec)
+        def bad(centerWordVec, outsideWordIdx, outsideVectors):
+            return skip_gram(centerWordVec, outsideWordIdx, outsideVectors, 0)
+        """,
+        "skip_gram",
+        "bad",
+    ),
 }
+
+MEANS = """
+def linear_forward(A, W, b):
+    return W @ A + b, (A, W, b)
+def linear_backward(dZ, cache, both=True):
+    A, W, b = cache
+    m = A.shape[1]
+    return W.T @ dZ, dZ @ A.T / m, dZ.sum(1, keepdims=True) / (m if both else 1)
+def bad(dZ, cache):
+    return linear_backward(dZ, cache, False)
+"""
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -446,3 +609,12 @@ def test_a_style_is_understood(style, tmp_path):
         found = check_file(f"{tmp_path / 'mine.py'}:{target}")
         assert found.status == status, found.render()
         assert "checked" in found.render().split("\n")[0]
+
+
+def test_the_mean_over_samples_inside_a_layer_is_a_convention(tmp_path):
+    """Of all weights: then it is said, and neither passed nor accused. Of one of them it is WRONG."""
+    (tmp_path / "mine.py").write_text(HEAD + MEANS, encoding="utf-8")
+    found = check_file(f"{tmp_path / 'mine.py'}:linear_backward")
+    assert found.status == "cannot tell"
+    assert "a convention of some courses" in found.render()
+    assert check_file(f"{tmp_path / 'mine.py'}:linear_forward,bad").status == "wrong"

@@ -1,0 +1,118 @@
+"""Classes that hold what others are given: turned into what the readers of `readings` know.
+
+| class | becomes |
+|---|---|
+| `Value(number)` with operators and `backward()`, a scalar autograd | a function of five numbers to all its operators |
+| `Net(x, y)` with `feedforward()` and `backprop()` | the same net with `forward(x)` and `backward(y)` |
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from handgrad.check import conventions
+from handgrad.check.conventions import role
+from handgrad.check.subject import Array, required
+
+OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "__add__": lambda a, b: a + b,
+    "__mul__": lambda a, b: a * b,
+    "__sub__": lambda a, b: a - b,
+    "__truediv__": lambda a, b: a / b,
+    "__neg__": lambda a, b: -a,
+    "__radd__": lambda a, b: 3 + a,
+    "__rmul__": lambda a, b: 3 * a,
+    "__rsub__": lambda a, b: 3 - a,
+    "__rtruediv__": lambda a, b: 3 / a,
+    "__pow__": lambda a, b: a**3,
+}
+ANYWHERE = ("relu", "tanh", "sigmoid", "exp", "sin", "cos", "abs", "leaky_relu", "gelu", "silu", "square")
+POSITIVE = ("log", "sqrt")  # of numbers above 0
+Pair = tuple[Callable[..., Any], Callable[..., Any]]
+
+
+def scalars(kind: type) -> Pair | None:
+    """A scalar autograd as a function of five numbers and its gradient; None for any other class.
+
+    Each operator is an output of its own, and so are sums and products in which a number is used twice, as its grad is
+    to add up, and from which paths of unequal length lead back, as nodes have an order.
+    """
+    needed = [p.name for p in required(kind)]
+    if len(needed) != 1 or not all(callable(getattr(kind, n, None)) for n in ("__add__", "__mul__", "backward")):
+        return None
+    if len(required(kind.backward)) != 1:  # type: ignore[attr-defined]
+        return None
+    try:
+        made = kind(0.5)
+        if not (np.shape(made.data) == np.shape(made.grad) == ()):
+            return None
+    except Exception:  # it takes no number, or keeps it elsewhere
+        return None
+    operators = {n: f for n, f in OPERATORS.items() if callable(getattr(kind, n, None))}
+    methods = [n for n in ANYWHERE + POSITIVE if _alone(kind, n)]
+
+    def outputs(a: Any, b: Any, c: Any, d: Any, e: Any) -> list[Any]:
+        found = [f(a, b) for f in operators.values()]
+        found += [getattr(a, n)() for n in methods]
+        if "__sub__" in operators:
+            found += [getattr(e - d, n)() for n in methods if n in ANYWHERE]  # on either side of 0
+        once = a * b + c
+        twice = once * once + a
+        return [*found, a + a, a * a, twice * d + once, (twice + d) * (once + e)]
+
+    def f(x: Array) -> Array:
+        return np.array([v.data for v in outputs(*map(kind, x.tolist()))], x.dtype)
+
+    def gradient(x: Array, dout: Array) -> Array:
+        total = np.zeros(len(x))
+        for k, u in enumerate(dout):
+            leaves = [kind(v) for v in x.tolist()]
+            outputs(*leaves)[k].backward()
+            total += u * np.array([leaf.grad for leaf in leaves], np.float64)
+        return total.astype(x.dtype)
+
+    f.__name__ = kind.__name__
+    gradient.__name__ = "backward"
+    return f, gradient
+
+
+def _alone(kind: type, name: str) -> bool:
+    """Whether it is a method of the class that is given nothing."""
+    f = getattr(kind, name, None)
+    return inspect.isfunction(f) and [p.name for p in required(f)] == ["self"]
+
+
+FORTH = tuple(n for n in conventions.FORWARD if n != "__call__")
+
+
+def with_data(kind: type) -> Any:
+    """An object of a class that is made of its data and trains on it: its calls take none. None for any other class."""
+    needed = [p.name for p in required(kind)]
+    names = [n for n in FORTH if _alone(kind, n)], [n for n in conventions.BACKWARD if _alone(kind, n)]
+    if len(needed) != 2 or not all(names) or role(needed[0], first=True) != "data":
+        return None
+    forward, backward = names[0][0], names[1][0]
+    for shape in ((5, 1), (5, 2), (5,)):
+        x, y = np.linspace(-1, 1, 15).reshape(5, 3), np.linspace(0.125, 0.875, int(np.prod(shape))).reshape(shape)
+        try:
+            made = kind(x, y)
+            getattr(made, forward)()
+            places = [next(n for n, v in vars(made).items() if v is a) for a in (x, y)]
+        except (Exception, SystemExit):  # it wants another target, or keeps copies
+            continue
+        break
+    else:
+        return None
+
+    def run(self: Any, x: Any) -> Any:
+        setattr(self, places[0], x)
+        return getattr(self, forward)()
+
+    def back(self: Any, y: Any) -> Any:
+        setattr(self, places[1], y)
+        return getattr(self, backward)()
+
+    made.__class__ = type(kind.__name__, (kind,), {"forward": run, "backward": back})
+    return made
