@@ -334,6 +334,41 @@ def test_the_caller_is_told_of_the_same_flags(scale, how):
     assert told[0] == told[1]
 
 
+@pytest.mark.parametrize("overflow", ["forward", "loss", "backward"])
+def test_what_an_error_of_numpys_leaves(overflow):
+    """Everything as it was, unless the backward pass has begun: then what `Trainer` leaves, without the gradients."""
+    left = []
+    for wrap in (lambda trainer: trainer, unroll):
+        layers = [
+            scratch.Linear(3, 4, rng=1),
+            scratch.BatchNorm1d(4),
+            scratch.Dropout(rng=2),
+            scratch.Linear(4, 4, rng=3),
+        ]
+        model = scratch.Sequential(*layers)
+        trainer = scratch.Trainer(model, scratch.MSELoss(), scratch.SGD(model.parameters(), lr=0.1))
+        side = wrap(trainer)
+        x, y = np.random.default_rng(0).normal(size=(6, 3)).astype("f"), np.ones((6, 4), np.float32)
+        side.step(x, y)
+        if overflow == "forward":
+            x = x * np.float32(1e30)
+        elif overflow == "loss":
+            y = y * np.float32(1e30)
+        else:
+            model[1].weight.data *= np.float32(1e30)
+            model[3].weight.data *= np.float32(1e-25)
+            y = y * np.float32(1e18)
+        before = numbers(trainer)
+        with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+            side.step(x, y)
+        if overflow == "backward":
+            trainer.optimizer.zero_grad()
+            before = {name: value for name, value in numbers(trainer).items() if "drew" not in name}
+        left.append(before)
+    assert left[0] == left[1]
+    assert left[1].items() <= numbers(trainer).items()
+
+
 # What is wrong with x or y of a net of 3 inputs and 4 classes
 WRONG = {
     "x has too many columns": lambda x, y: (np.ones((6, 4), np.float32), y),

@@ -60,6 +60,7 @@ class Unrolled:
 
     After a step parameters, buffers, optimizer state and generators are those of `Trainer`, and `parameter.grad` is its
     gradient, in an array that the next step writes over. What layers remember for a backward of their own is forgotten.
+    After a step that an error of NumPy's ended in its backward pass or later there are no gradients.
     Both objects may be used in turn. Not for two threads at once: a program has one set of arrays.
     """
 
@@ -80,8 +81,13 @@ class Unrolled:
             bound = self._find(x, y)
             if bound is None:
                 return self.trainer.step(x, y)
-        for run in bound.programs:
-            value = run(x, y)
+        for run, text in zip(bound.programs, bound.texts, strict=True):
+            try:
+                value = run(x, y)
+            except Exception as error:
+                if not text.before_backward(error):  # as np.errstate(over="raise") wants it
+                    self.trainer.optimizer.zero_grad()
+                raise
             if value is not None:
                 bound.forget()
                 return value
@@ -143,7 +149,8 @@ class _Bound:
 
     def __init__(self, trainer: Trainer, texts: list[Text], x: Batch, y: Batch) -> None:
         _forget(trainer)
-        self.programs = [_compiled(text, trainer) for text in dict.fromkeys(texts)]
+        self.texts = list(dict.fromkeys(texts))
+        self.programs = [_compiled(text, trainer) for text in self.texts]
         self.holds = _holding(trainer, x, y, {path for text in texts for path in text.replaced})
         memories = [vars(part) for part in _objects(trainer) if isinstance(part, Module | Criterion)]
         self.forget = _forgetting(memories)
@@ -161,12 +168,19 @@ def _compiled(text: Text, trainer: Trainer) -> Callable[[Batch, Batch], float | 
     def run(x: Batch, y: Batch) -> float | None:
         kept = [buffer.copy() for buffer in buffers]
         states = [generator.bit_generator.state for generator in generators]
-        value = step(x, y)
-        if value is None:
-            for buffer, data in zip(buffers, kept, strict=True):
-                buffer[...] = data
-            for generator, state in zip(generators, states, strict=True):
-                generator.bit_generator.state = state
+        value, changed = None, True
+        try:
+            value = step(x, y)
+            changed = value is None
+        except Exception as error:
+            changed = text.before_backward(error)
+            raise
+        finally:
+            if changed:
+                for buffer, data in zip(buffers, kept, strict=True):
+                    buffer[...] = data
+                for generator, state in zip(generators, states, strict=True):
+                    generator.bit_generator.state = state
         return value
 
     return run

@@ -3,6 +3,7 @@
 import keyword
 import linecache
 import re
+import traceback
 import types
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import numpy as np
 from scratch.unroll.record import SIGNS, Array, Number, Op, Record, Scalar, UnrollError, Value, bare
 from scratch.unroll.twin import named
 
+FILE = "<written out>"  # which a program is compiled from, in tracebacks
 REDUCTIONS = {"sum": "add", "max": "maximum", "min": "minimum", "prod": "multiply", "any": "logical_or"}
 COPIES = (".copy", ".astype", "np.array", "np.asarray", "np.ascontiguousarray")
 LETTERS = {"weight": "W", "bias": "b"}
@@ -30,7 +32,7 @@ class Ends:
 
 @dataclass(eq=False)
 class Text:
-    """A program; with `gives_back`, it may find out that it does not hold after it has changed a buffer."""
+    """A program. With `gives_back` it changes buffers of the model, or draws numbers, in its forward pass."""
 
     source: str
     gives_back: bool
@@ -38,7 +40,14 @@ class Text:
 
     @cached_property
     def code(self) -> types.CodeType:
-        return compile(self.source, "<written out>", "exec")
+        return compile(self.source, FILE, "exec")
+
+    def before_backward(self, error: Exception) -> bool:
+        """Whether an error comes from the forward pass, which changes nothing that cannot be given back."""
+        lines = self.source.splitlines()
+        first = next((i for i, line in enumerate(lines, 1) if re.match(r" +# (.*, backward|update of .*)$", line)), 0)
+        there = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == FILE]
+        return bool(there) and there[0] < first
 
 
 @dataclass(eq=False)
@@ -59,6 +68,8 @@ class Writer:
             self.imports |= {"from scratch.flags import product"} if op.text == "product" else set()
         self.ops = ops
         self.uses = self._uses(ops)
+        self.used_under: dict[Value, Any] = dict.fromkeys(self.uses, ())
+        self.used_under.update((value, op.errors) for op in ops for value in op.given)
         self.last = {root: i for i, op in enumerate(ops) for root in _roots(op)}
         self.pinned = {v.root for *_, v, _ in self.ends.stores if isinstance(v, Array)}
         self.fresh = {v.root for *_, v, new in self.ends.stores if new and isinstance(v, Array)}
@@ -78,7 +89,9 @@ class Writer:
         alive = []
         for op in reversed(self.record.ops):
             changes = op.writes is not None and (owner(op.writes) in needed or _outside(op.writes.root))
-            if changes or op.draws or op.text == "guard" or (op.result is not None and owner(op.result) in needed):
+            tells = op.text == "product" or _ufunc(op.text) is not None  # it may report a flag to the caller
+            asked = op.draws or op.text == "guard" or (tells and not (op.result is not None and op.result.constant))
+            if changes or asked or (op.result is not None and owner(op.result) in needed):
                 alive.append(op)
                 needed |= {owner(value) for value in op.given}
                 if op.result is not None:
@@ -90,18 +103,14 @@ class Writer:
         changes = [i for i, op in enumerate(ops) if op.draws or (op.writes is not None and _outside(op.writes.root))]
         start = changes[0] if changes else len(ops)
         first: list[Op] = []
-        self.gives_back = False
+        self.gives_back = any(ops[j].draws or _of_model(ops[j]) for j in changes)
         for i, op in enumerate(ops):
             if op.text != "guard" or i < start:
                 continue
             cone = _cone(ops, i)
-            if all(not (c.draws or (c.writes is not None and _outside(c.writes.root))) for c in cone):
+            if all(not c.draws and c.writes is None for c in cone):
                 first += [c for c in cone if c not in first]
-            elif all(
-                ops[j].draws or ".running_" in _path(ops[j]) or ".num_" in _path(ops[j]) for j in changes if j < i
-            ):
-                self.gives_back = True
-            else:
+            elif not all(ops[j].draws or _of_model(ops[j]) for j in changes if j < i):  # what can be given back
                 raise UnrollError(f"{op.scope}: the code asks for {_source(op)!r} after something has changed")
         return [*first, *(op for op in ops if op not in first)] if first else ops
 
@@ -349,7 +358,8 @@ class Writer:
     def _inline(self, op: Op) -> bool:
         """A number made of numbers stands where it is used, if that is in one place."""
         plain = all(isinstance(value, Number | Scalar) for value in op.given)
-        return plain and not op.draws and self.uses.get(op.result, 0) == 1
+        there = self.used_under.get(op.result) == op.errors  # who is told of flags is the same there
+        return plain and there and not op.draws and self.uses.get(op.result, 0) == 1
 
     def _is_steady(self, op: Op) -> bool:
         """The same in every step: a constant that nobody writes to, or a view of memory that stays."""
@@ -368,9 +378,7 @@ class Writer:
             return True
         if op.text[0] == ".":
             return op.text[1:] in (*REDUCTIONS, "clip")
-        _, _, name = op.text.partition("np.")
-        ufunc = getattr(np, name.removesuffix(".reduce"), None)
-        return isinstance(ufunc, np.ufunc)
+        return _ufunc(op.text.removesuffix(".reduce")) is not None
 
     def _memory(self, op: Op, i: int) -> tuple[Any, str] | None:
         """Memory for the result: that of a value that is done with, if there is one that fits, else new memory."""
@@ -379,7 +387,7 @@ class Writer:
         made = _empty(array)
         if made is None or op.result in self.pinned:
             return None if made is None else (key, made)
-        if op.text.startswith("np.") and isinstance(getattr(np, op.text[3:], None), np.ufunc):
+        if _ufunc(op.text) is not None:
             for value in op.given:  # number by number: the result may lie where an operand lies
                 if value in self.memory and self.last.get(value) == i and self.memory[value][0] == key:
                     return key, f"{self.memory.pop(value)[1]}  # its memory is free by then"
@@ -443,19 +451,24 @@ def _empty(array: Any) -> str | None:
     return f"np.empty({array.transpose(order).shape}, {dtype}).transpose({back})"
 
 
+def _ufunc(text: str) -> Any:
+    """The function of NumPy's that goes number by number, if that is what is called."""
+    found = getattr(np, text.removeprefix("np."), None) if text.startswith("np.") else None
+    return found if isinstance(found, np.ufunc) and found.signature is None else None
+
+
 def _met_as(op: Op) -> list[Any]:
     """As which dtype the function takes each argument; None where that is for NumPy to say."""
-    _, _, name = op.text.partition("np.")
-    ufunc = getattr(np, name, None) if name else None
+    ufunc = _ufunc(op.text)
     target = op.result if op.result is not None else op.writes
     unknown: list[Any] = [None] * len(op.args)
     if not isinstance(target, Array) or "dtype" in op.kwargs:
         return unknown
-    if name == "where":
+    if op.text == "np.where":
         found = [None, target.value.dtype, target.value.dtype]
         if any(isinstance(a, Array) and a.value.dtype != target.value.dtype for a in op.args[1:]):
             return unknown
-    elif isinstance(ufunc, np.ufunc) and len(op.args) == ufunc.nin:
+    elif ufunc is not None and len(op.args) == ufunc.nin:
         outs = (target.value.dtype if "out" in op.kwargs else None,)
         values = [bare(a) for a in op.args]
         kinds = [type(v) if type(v) in (int, float) else np.asarray(v).dtype for v in values]
@@ -496,8 +509,10 @@ def _outside(array: Value) -> bool:
     return bool(owner(array).path)
 
 
-def _path(op: Op) -> str:
-    return op.writes.root.path if op.writes is not None else ""
+def _of_model(op: Op) -> bool:
+    """Whether it changes an array of the model that is no parameter: a buffer."""
+    path = op.writes.root.path if op.writes is not None else ""
+    return path.startswith("trainer.model") and ".weight." not in path and ".bias." not in path
 
 
 def _roots(op: Op) -> set[Value]:
