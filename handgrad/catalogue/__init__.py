@@ -6,9 +6,10 @@ The test vectors, the dictionary and the tests all read these rows. A new op is 
 from handgrad.catalogue.activations import ACTIVATIONS
 from handgrad.catalogue.layers import LAYERS
 from handgrad.catalogue.losses import LOSSES
-from handgrad.catalogue.row import Loss, Op
+from handgrad.catalogue.optimizers import OPTIMIZERS
+from handgrad.catalogue.row import Loss, Op, Optimizer
 
-__all__ = ["ACTIVATIONS", "LAYERS", "LOSSES", "OPS", "ROWS", "Loss", "Op"]
+__all__ = ["ACTIVATIONS", "LAYERS", "LOSSES", "OPS", "OPTIMIZERS", "ROWS", "Loss", "Op", "Optimizer"]
 
 OPS: dict[str, Op] = {**ACTIVATIONS, **LAYERS}
 """Activations and layers, by the names of their classes."""

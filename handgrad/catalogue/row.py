@@ -123,6 +123,8 @@ class Op:
     """Of an option: others that it has an effect beside, or goes with."""
     shape: tuple[int, ...] | None = None
     """Of an input that shows every option; rows of features do where none is given."""
+    degree: int = 1
+    """As many numbers of the input are multiplied in a term of the gradient, beside the upstream one."""
     random: bool = False
     """With a seed, two calls have two outputs for nearly every input."""
     vectors: Vectors = field(default_factory=Vectors)
@@ -187,6 +189,30 @@ class Loss:
     vectors: Vectors = field(default_factory=Vectors)
     page: Page = field(default_factory=Page)
     bad: Mapping[str, Refused] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """An optimizer. What takes more than a gradient for a step has vectors and a page alone."""
+
+    cases: Mapping[str, Options] = field(default_factory=dict)
+    """The sets of options worth a test, by their names in the tests."""
+    start: Options = field(default_factory=dict)
+    """Where every option starts, if not at its default, and …"""
+    changes: Options = field(default_factory=dict)
+    """… the value it is changed to, alone: each must have an effect on the parameters, the same on both sides."""
+    beside: Mapping[str, tuple[Options, Any]] = field(default_factory=dict)
+    """Of options that have one beside others only: those, and the value."""
+    state_only: Options = field(default_factory=dict)
+    """Options that have one on the state alone."""
+    fixed: tuple[str, ...] = ()
+    """Of its groups, but no argument."""
+    shapes: tuple[tuple[int, ...], ...] = ((3, 4), (4,), (1, 1), (0, 2), ())
+    """Of parameters that it takes."""
+    steps: int = 4
+    """As many show all it does."""
+    vectors: Vectors = field(default_factory=Vectors)
+    page: Page = field(default_factory=Page)
 
 
 F32 = np.float32

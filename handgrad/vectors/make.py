@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 import scratch
+from handgrad import catalogue
 from handgrad.catalogue.row import Options, Vectors
 from handgrad.vectors import ops
 from handgrad.vectors.answer import judge_case
 from handgrad.vectors.case import Array, Case
-from handgrad.vectors.samples import SAMPLES
 
+SAMPLES = {name: row.vectors for name, row in {**catalogue.ROWS, **catalogue.OPTIMIZERS}.items()}
 ROWS = 5
 Rng = np.random.Generator
 Shape = tuple[int, ...]

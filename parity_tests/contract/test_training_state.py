@@ -10,7 +10,7 @@ import pytest
 
 from handgrad.judge import judge_optimizer, snapshot
 from parity_tests.catalogue.tables import SIDES
-from parity_tests.numbers.test_optimizers import CHANGES, FIRST_CHANGES, gradient_at
+from parity_tests.numbers.test_optimizers import CHANGES, ROWS, gradient_at
 from parity_tests.refusals.test_errors import outcome
 from parity_tests.support.strategies import Draw
 
@@ -190,7 +190,7 @@ def test_a_scheduled_run_of_two_groups_resumes(kind, schedule):
 # --- one optimizer alone ---------------------------------------------------------------------------------------------
 
 SHAPES = [(3, 2), (2, 2), (1, 3)]
-KINDS = list(FIRST_CHANGES)
+KINDS = list(ROWS)
 
 
 def parameters(side, start=0):
@@ -277,7 +277,7 @@ def test_a_parameter_that_gets_its_gradient_late_begins_late(kind):
     states = []
     for side in SIDES:
         members, optimizer = built(
-            side, kind, **({"weight_decay": 0.1} if "weight_decay" in FIRST_CHANGES[kind] else {})
+            side, kind, **({"weight_decay": 0.1} if "weight_decay" in ROWS[kind].changes else {})
         )
         before = members[1].data.copy()
         train(members, optimizer, range(2), without=[1])
@@ -285,7 +285,7 @@ def test_a_parameter_that_gets_its_gradient_late_begins_late(kind):
         state = optimizer.state_dict()["state"]
         assert kind == "Adagrad" or 1 not in state
         train(members, optimizer, [2], without=[0])
-        fresh, alone = built(side, kind, **({"weight_decay": 0.1} if "weight_decay" in FIRST_CHANGES[kind] else {}))
+        fresh, alone = built(side, kind, **({"weight_decay": 0.1} if "weight_decay" in ROWS[kind].changes else {}))
         fresh[1].data[...] = before
         train(fresh, alone, [2], without=[0, 2])
         np.testing.assert_array_equal(members[1].data, fresh[1].data)

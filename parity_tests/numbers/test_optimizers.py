@@ -4,14 +4,12 @@ import numpy as np
 import pytest
 
 import scratch
+from handgrad import catalogue
 from handgrad.judge import judge_optimizer, snapshot
 from parity_tests.catalogue.tables import DTYPES, OPTIMIZERS, SIDES
 from parity_tests.support.judged import judged
 from parity_tests.support.strategies import Draw, draws
 from scratch.optim.optimizer import pieces
-
-SHAPES = ((3, 4), (4,), (1, 1), (0, 2), ())
-SHAPES_OF = {"Muon": ((3, 4), (4, 2), (1, 1), (5, 1)), "Adafactor": ((3, 4), (4,), (1, 1), (2, 3, 2), ())}
 
 
 def make(side, name, parameters):
@@ -19,11 +17,8 @@ def make(side, name, parameters):
     return getattr(SIDES[side], kind)(parameters, **options)
 
 
-STEPS_OF = {"RAdam": 8}  # it rectifies from the sixth on
-
-
 def shapes_of(name):
-    return SHAPES_OF.get(OPTIMIZERS[name][0], SHAPES)
+    return catalogue.OPTIMIZERS[OPTIMIZERS[name][0]].shapes
 
 
 def parameters_of(side, name, draw, dtype):
@@ -40,7 +35,7 @@ def test_steps(name, side, dtype):
         parameters = parameters_of(side, name, draw, dtype)
         optimizer = make(side, name, parameters)
         verdicts = []
-        for step in range(STEPS_OF.get(OPTIMIZERS[name][0], 4)):
+        for step in range(catalogue.OPTIMIZERS[OPTIMIZERS[name][0]].steps):
             without = step % len(parameters)
             for i, parameter in enumerate(parameters):
                 parameter.grad = gradients.array(shapes_of(name)[i], dtype, 10 * step + i) if i != without else None
@@ -131,48 +126,12 @@ def test_parameter_groups(kind, side):
     assert b.grad is None
 
 
-ROOT_MEAN_SQUARE = {"eps": 1e-2, "weight_decay": 0.1, "maximize": True, "lr": 0.2}
-FIRST_CHANGES = {
-    "SGD": {"momentum": 0.9, "weight_decay": 0.1, "maximize": True, "lr": 0.2},
-    "Adam": {**ROOT_MEAN_SQUARE, "betas": (0.5, 0.999)},
-    "AdamW": {**ROOT_MEAN_SQUARE, "betas": (0.5, 0.999)},
-    "Adamax": {**ROOT_MEAN_SQUARE, "betas": (0.5, 0.999)},
-    "NAdam": {**ROOT_MEAN_SQUARE, "betas": (0.5, 0.999), "momentum_decay": 1.0},
-    "RAdam": {"betas": (0.5, 0.999), "weight_decay": 0.1, "maximize": True, "lr": 0.2},
-    "Adagrad": {**ROOT_MEAN_SQUARE, "lr_decay": 0.1, "initial_accumulator_value": 0.5},
-    "Adadelta": {**ROOT_MEAN_SQUARE, "rho": 0.5},
-    "RMSprop": {**ROOT_MEAN_SQUARE, "alpha": 0.5, "momentum": 0.5, "centered": True},
-    "Rprop": {"lr": 0.2, "etas": (0.5, 1.5), "step_sizes": (1e-6, 0.11), "maximize": True},
-    "ASGD": {"lr": 0.2, "lambd": 0.1, "weight_decay": 0.1, "maximize": True},
-    "Adafactor": {"lr": 0.7, "beta2_decay": -0.3, "d": 4.0, "weight_decay": 0.1, "maximize": True},
-    "Muon": {
-        "lr": 0.2,
-        "weight_decay": 0.3,
-        "ns_coefficients": (2.0, -1.5, 0.5),
-        "ns_steps": 2,
-        "eps": 10.0,
-        "adjust_lr_fn": "match_rms_adamw",
-    },
-}
-AFTER = {  # options that need another one to act
-    ("SGD", "dampening"): ({"momentum": 0.9}, 0.5),
-    ("SGD", "nesterov"): ({"momentum": 0.9}, True),
-    ("Adam", "amsgrad"): ({"betas": (0.5, 0.5)}, True),  # v has to fall below its largest value
-    ("Adam", "decoupled_weight_decay"): ({"weight_decay": 0.1}, True),
-    ("AdamW", "amsgrad"): ({"betas": (0.5, 0.5)}, True),
-    ("NAdam", "decoupled_weight_decay"): ({"weight_decay": 0.1}, True),
-    ("RAdam", "decoupled_weight_decay"): ({"weight_decay": 0.1}, True),
-    ("RAdam", "eps"): ({"betas": (0.5, 0.9)}, 1e-2),  # ρ has to pass 5
-    ("ASGD", "alpha"): ({"lambd": 0.1}, 0.5),
-    ("Adafactor", "eps"): ({"lr": 0.5}, (None, 5.0)),  # larger than the weights
-    ("Muon", "momentum"): ({"ns_steps": 1}, 0.5),
-    ("Muon", "nesterov"): ({"ns_steps": 1}, False),
-}
-STATE_ONLY = {("ASGD", "t0"): ({}, 1.0)}  # it says when the average begins, which stands in the state
-ELSEWHERE = {"AdamW": {"decoupled_weight_decay"}}  # in its groups, but no argument
-CHANGES = [(kind, option, {}, value) for kind, options in FIRST_CHANGES.items() for option, value in options.items()]
-CHANGES += [(kind, option, base, value) for (kind, option), (base, value) in {**AFTER, **STATE_ONLY}.items()]
-DEFAULTS = {"Muon": {"ns_steps": 1}}  # that its new parameters are decided
+ROWS = {kind: row for kind, row in catalogue.OPTIMIZERS.items() if row.cases}
+CHANGES = [
+    *((kind, option, {}, value) for kind, row in ROWS.items() for option, value in row.changes.items()),
+    *((kind, option, *beside) for kind, row in ROWS.items() for option, beside in row.beside.items()),
+    *((kind, option, {}, value) for kind, row in ROWS.items() for option, value in row.state_only.items()),
+]
 
 
 def gradient_at(step):
@@ -187,7 +146,7 @@ def test_every_option_has_an_effect(kind, option, base, value):
     ends = {}
     for side in SIDES:
         for changed in (False, True):
-            options = {"lr": 0.1, **DEFAULTS.get(kind, {}), **base, **({option: value} if changed else {})}
+            options = {"lr": 0.1, **ROWS[kind].start, **base, **({option: value} if changed else {})}
             parameter = SIDES[side].Parameter(np.array([[1.0, -2.0], [3.0, 0.6], [-0.4, 1.7]]))
             optimizer = getattr(SIDES[side], kind)([parameter], **options)
             for step in range(6):
@@ -196,16 +155,16 @@ def test_every_option_has_an_effect(kind, option, base, value):
                 optimizer.step()
                 assert judge_optimizer(optimizer, before).held
             ends[side, changed] = parameter.data.copy()
-            if (kind, option) in STATE_ONLY:
+            if option in ROWS[kind].state_only:
                 ends[side, changed] = optimizer.state_dict()["state"][0]["ax"]
     for side in SIDES:
         assert (ends[side, True] != ends[side, False]).all()
 
 
-@pytest.mark.parametrize("kind", FIRST_CHANGES)
+@pytest.mark.parametrize("kind", ROWS)
 def test_every_documented_option_is_in_the_table(kind):
     optimizer = getattr(SIDES["scratch"], kind)([SIDES["scratch"].Parameter(np.ones((1, 1)))], lr=0.1)
-    listed = {option for k, option, _, _ in CHANGES if k == kind} | ELSEWHERE.get(kind, set())
+    listed = {option for k, option, _, _ in CHANGES if k == kind} | {*ROWS[kind].fixed}
     assert listed == set(optimizer.defaults)
 
 
@@ -276,7 +235,7 @@ def test_a_planted_bug_is_refused(kind, options, used, side, dtype):
 
 
 @pytest.mark.parametrize("side", SIDES)
-@pytest.mark.parametrize("kind", [kind for kind in FIRST_CHANGES if kind not in ("SGD", "Muon")])
+@pytest.mark.parametrize("kind", [kind for kind in ROWS if kind not in ("SGD", "Muon")])
 def test_lost_state_is_refused(kind, side):
     parameter = SIDES[side].Parameter(np.array([[1.0, -2.0], [3.0, 0.6], [-0.4, 1.7]]))
     optimizer = getattr(SIDES[side], kind)([parameter], lr=0.1)

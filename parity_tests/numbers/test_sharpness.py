@@ -26,6 +26,7 @@ import numpy as np
 import pytest
 
 import scratch
+from handgrad import catalogue
 from handgrad.judge import (
     judge_backward,
     judge_clip,
@@ -144,6 +145,7 @@ def ops(campaign: Campaign, only: str | None = None) -> None:
     for row in op_rows():
         if only in (None, kind(row)):
             op, rng = OPS[row], draws_of(row)
+            degree = catalogue.OPS[kind(row)].degree if kind(row) in catalogue.OPS else 1
             for where, x in {
                 "": rng.normal(size=(64, op.width or 16)) * 2,
                 " far out": rng.uniform(5, 30, (64, op.width or 16)) * rng.choice([-1, 1], (64, op.width or 16)),
@@ -152,7 +154,7 @@ def ops(campaign: Campaign, only: str | None = None) -> None:
                 for side in SIDES.values():
                     model = op.build(side, DTYPE)
                     g = rng.normal(size=model.forward(x).shape).astype(DTYPE)
-                    with campaign.of(row + where, x, g):
+                    with campaign.of(row + where, *[x] * degree, g):
                         hold(judge_forward(model, x))
                         hold(judge_backward(model, x, g))
 

@@ -18,7 +18,7 @@ import scratch
 from handgrad import cli
 from handgrad.vectors import OPS, Case, judge_file, read, vectors, write
 from handgrad.vectors.answer import FIELDS, judge_case
-from handgrad.vectors.samples import SAMPLES
+from handgrad.vectors.make import SAMPLES
 from parity_tests.catalogue.tables import DTYPES
 from parity_tests.support.every import classes
 from scratch.flags import product

@@ -1,33 +1,10 @@
-"""How each op is called to be measured and drawn: a new op is a new row here."""
-
-from typing import Any
+"""What the pages of the dictionary are measured with: the rows of the catalogue, and of what no test varies."""
 
 from handgrad import catalogue
 from handgrad.catalogue.row import Page
 
-
-def _optimizer(lr: float, **arguments: Any) -> Page:
-    return Page({"lr": lr, **arguments})
-
-
 SAMPLES: dict[str, Page] = {
-    **{name: row.page for name, row in catalogue.ROWS.items()},
-    # optimizers: a rate at which 60 steps get somewhere
-    "ASGD": _optimizer(0.08),
-    "Adadelta": _optimizer(20.0),
-    "Adafactor": _optimizer(0.3),
-    "Adagrad": _optimizer(0.5),
-    "Adam": _optimizer(0.15),
-    "AdamW": _optimizer(0.15),
-    "Adamax": _optimizer(0.2),
-    "LBFGS": _optimizer(1.0, max_iter=1, tolerance_change=0.0),  # goes on until the gradient is 0
-    "Muon": _optimizer(0.1, ns_steps=1),
-    "NAdam": _optimizer(0.1),
-    "RAdam": _optimizer(0.2),
-    "RMSprop": _optimizer(0.05),
-    "Rprop": _optimizer(0.05),
-    "SGD": _optimizer(0.06, momentum=0.7),
-    "SparseAdam": _optimizer(0.15),
+    **{name: row.page for name, row in {**catalogue.ROWS, **catalogue.OPTIMIZERS}.items()},
     # schedules of an optimizer whose rate is 0.1
     "CosineAnnealingLR": Page({"T_max": 30}),
     "ExponentialLR": Page({"gamma": 0.95}),
@@ -67,5 +44,5 @@ def sample(name: str) -> Page:
     if name in PARTS:
         return Page()
     if name not in SAMPLES:
-        raise KeyError(f"the op {name} has no row: add SAMPLES[{name!r}] to docs/writers/dictionary/samples.py")
+        raise KeyError(f"the op {name} has no row: add one to handgrad/catalogue, or SAMPLES[{name!r}] here")
     return SAMPLES[name]

@@ -5,6 +5,7 @@ import numpy as np
 from handgrad.judge.ball import Ball, settle
 from handgrad.judge.rules.optimizers.common import (
     Group,
+    Rule,
     State,
     bias_correction,
     constant,
@@ -135,3 +136,6 @@ def radam(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
     rate = rate * (correction * rectified).sqrt()
     scale = non_negative(v).sqrt() + f.constant(float(group["eps"]))
     return p - quotient(constant(f, rate), m, scale, roundings=8), new
+
+
+RULES: dict[str, Rule] = {"Adam": adam, "AdamW": adam, "Adamax": adamax, "NAdam": nadam, "RAdam": radam}

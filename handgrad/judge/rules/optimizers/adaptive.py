@@ -5,6 +5,7 @@ import numpy as np
 from handgrad.judge.ball import Ball
 from handgrad.judge.rules.optimizers.common import (
     Group,
+    Rule,
     State,
     constant,
     decayed,
@@ -87,3 +88,6 @@ def rmsprop(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
     buffer = f.constant(momentum) * state.get("momentum_buffer", zeros(p)) + quotient(one, d, scale, roundings=0)
     new["momentum_buffer"] = buffer
     return p - rate * buffer, new
+
+
+RULES: dict[str, Rule] = {"Adadelta": adadelta, "Adagrad": adagrad, "RMSprop": rmsprop}

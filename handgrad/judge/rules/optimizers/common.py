@@ -5,7 +5,7 @@ float64 themselves: `exact` puts a Python number in, ball arithmetic follows its
 to the format of the parameters.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from handgrad.judge.ball import Ball, Format, settle
 
 Group = Mapping[str, Any]
 State = dict[str, Ball]
+Rule = Callable[[Group, Ball, Ball, State], tuple[Ball, State]]
 
 DOUBLE, SINGLE = Format.of(np.float64), Format.of(np.float32)
 

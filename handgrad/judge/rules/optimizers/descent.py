@@ -5,6 +5,7 @@ import numpy as np
 from handgrad.judge.ball import Ball, settle
 from handgrad.judge.rules.optimizers.common import (
     Group,
+    Rule,
     State,
     decayed,
     direction,
@@ -94,3 +95,6 @@ def rprop(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
     sign = (d.mid > 0).astype(np.float64) - (d.mid < 0)
     step = settle(f, sign * size.mid, np.abs(sign) * size.rad, np.where(undecided, np.inf, 0.0))
     return p - step, {"step": f.exact(stepped(state)), "prev": d, "step_size": size}
+
+
+RULES: dict[str, Rule] = {"ASGD": asgd, "Rprop": rprop, "SGD": sgd}

@@ -5,6 +5,7 @@ import numpy as np
 from handgrad.judge.ball import Ball, Float64, Format, settle
 from handgrad.judge.rules.optimizers.common import (
     Group,
+    Rule,
     State,
     constant,
     direction,
@@ -162,3 +163,10 @@ def orthogonal(b: Ball, coefficients: tuple[float, ...], steps: int, eps: float)
         if not radius < 1:
             return np.zeros(b.shape), np.inf
     return x, radius
+
+
+RULES: dict[str, Rule] = {"Adafactor": adafactor, "Muon": muon}
+WHOLE: tuple[Rule, ...] = (
+    adafactor,
+    muon,
+)

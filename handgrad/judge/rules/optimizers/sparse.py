@@ -5,6 +5,7 @@ import numpy as np
 from handgrad.judge.ball import Ball
 from handgrad.judge.rules.optimizers.common import (
     Group,
+    Rule,
     State,
     constant,
     counted,
@@ -48,3 +49,7 @@ def sparse_adam(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, Sta
 
 def _of(used: Mask, new: Ball, old: Ball) -> Ball:
     return Ball(np.where(used, new.mid, old.mid), np.where(used, new.rad, old.rad), new.format)
+
+
+RULES: dict[str, Rule] = {"SparseAdam": sparse_adam}
+WHOLE: tuple[Rule, ...] = (sparse_adam,)
