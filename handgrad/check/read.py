@@ -799,6 +799,10 @@ def _match(subject: Written, case: Case, u: Array, slopes: _Slopes) -> None:
         ]
         if len(ways) == 1 and _linear(subject, case, u, ways[0], everything):
             picks[n] = ways[0]
+    # A bias that is a single number, and the one thing returned that is the gradient of nothing else.
+    single = [n for n in subject.options if n not in picks and inputs.part(n.rpartition(".")[2]) in ("weight", "bias")]
+    if len(returned) > 1 and len(single) == len(free(returned)) == 1:
+        picks[single[0]] = free(returned)[0]
     # Of another shape, but by its name it is this.
     for s, _, n, label in ranked:
         if s >= 5 and n not in picks and label in free([label]) and n not in subject.options and label in new:

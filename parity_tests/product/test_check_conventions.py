@@ -402,6 +402,26 @@ STYLES = {
         "Regression",
         "Bad",
     ),
+    "lists of numbers, a bias that is one": (
+        """
+        class Regression:
+            divides = True
+            def __init__(self):
+                self.w, self.b = [0.1, -0.2, 0.3], 0.5
+            def predict(self, X):
+                return [sum(w * x for w, x in zip(self.w, row)) + self.b for row in X]
+            def loss(self, X, y):
+                return sum((p - t) ** 2 for p, t in zip(self.predict(X), y)) / len(y)
+            def gradients(self, X, y):
+                e = [2 * (p - t) for p, t in zip(self.predict(X), y)]
+                dw = [sum(e[i] * X[i][j] for i in range(len(y))) / len(y) for j in range(3)]
+                return dw, sum(e) / (len(y) if self.divides else 1)
+        class Bad(Regression):
+            divides = False
+        """,
+        "Regression",
+        "Bad",
+    ),
     "a rate that the class holds": (
         """
         class Net:
