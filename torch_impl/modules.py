@@ -152,6 +152,14 @@ class HalfSquaredError(Loss):
         return (input - target).square().sum(-1) / 2
 
 
+class LogCoshLoss(Loss):
+    """log cosh (x − t), in the form that does not overflow."""
+
+    def values(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        size = (input - target).abs()
+        return size + torch.log1p(torch.exp(-2 * size)) - math.log(2)
+
+
 class MLP(nn.Module):
     """Linear layers with an activation between each two: the ordinary PyTorch model."""
 

@@ -4,7 +4,21 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.catalogue.row import F32, NUMBER, ONES, PER_CLASS, Loss, Options, Page, Refused, Vectors, X, call, given
+from handgrad.catalogue.row import (
+    F32,
+    NUMBER,
+    ONES,
+    PER_CLASS,
+    Loss,
+    Options,
+    Page,
+    Refused,
+    Truth,
+    Vectors,
+    X,
+    call,
+    given,
+)
 
 
 def _vectors(
@@ -134,6 +148,19 @@ LOSSES: dict[str, Loss] = {
         vectors=_vectors(*TWO),
         page=_page(*TWO, points=((0.0, 0.0),)),
         bad={"no axis to sum over": Refused(call(), ValueError, ["()"], (NUMBER, SCALAR))},
+    ),
+    "LogCoshLoss": Loss(
+        TWO,
+        {"LogCosh": given()},
+        like="HuberLoss",
+        truth=Truth(
+            [(x, t) for x in (0.0, 1e-8, 1e-3, -0.1, 1.0, -5.0, 20.0, -80.0, 1e4) for t in (0.0, 0.5)],
+            lambda mp, x, t: mp.log(mp.cosh(x - t)),
+            lambda mp, x, t: mp.tanh(x - t),
+            lambda mp, x, t: abs(x - t) + mp.log(2),
+        ),
+        vectors=_vectors(*TWO),
+        page=_page(*TWO, points=((0.0, 0.0), (100.0, 0.0))),
     ),
     "SoftMarginLoss": Loss(
         ("moderate", "sign"),

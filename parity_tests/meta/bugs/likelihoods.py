@@ -44,6 +44,13 @@ LIKELIHOODS: dict[str, Bug] = {
         hint="[SmoothL1 beta 0-mean",
         pattern="NaN or infinity",
     ),
+    "log cosh: log 2 forgotten": Bug(
+        "constant",
+        "the gradient does not need it, and the value is then log 2 where both are equal",
+        edit("LogCoshLoss.forward", " - math.log(2)", ""),
+        "losses",
+        hint="test_value_and_gradient[LogCosh-none-float64",
+    ),
     "huber: δ not factored in": Bug(
         "option ignored",
         "smooth L1's outer part",
