@@ -92,6 +92,22 @@ class AlphaDropout(Dropout):
         return x * (noise * a) + shift
 
 
+class SwiGLU(nn.Module):
+    """The first half of the input along `dim` is a gate of the second: silu(a) b."""
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        checks.halves("SwiGLU", tuple(x.shape), self.dim)
+        a, b = x.chunk(2, self.dim)
+        return nn.functional.silu(a) * b
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
 class Parallel(nn.Module):
     """Modules side by side, outputs summed, as in relu(x) + tanh(x). Children are named "0", "1", …"""
 

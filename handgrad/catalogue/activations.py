@@ -201,6 +201,19 @@ ACTIVATIONS: dict[str, Op] = {
         bad={"Softshrink's λ": Refused(call(-0.5), ValueError, ["lambd must be >= 0", "-0.5"])},
     ),
     "Softsign": Op({"Softsign": call().but("inf", "-inf", "both")}, vectors=_vectors(), page=_curve()),
+    "SwiGLU": Op(
+        {"SwiGLU": call().of(8), "SwiGLU(dim=-1), two": call(dim=-1).of(2)},
+        changes={"dim": [0]},
+        shape=(4, 6),
+        degree=2,
+        vectors=_vectors(shape=(8,)),
+        page=_across(None, 1.0),
+        bad={
+            "odd halves of a SwiGLU": Refused(call(), ValueError, ["SwiGLU", "dim=-1", "even", "(5, 3)"], (X,)),
+            "a SwiGLU along half an axis": Refused(call(0.5), TypeError, ["SwiGLU", "dim", "0.5"]),
+            "a SwiGLU along no axis": Refused(call(2), IndexError, ["SwiGLU", "dim=2", "(5, 3)"], (X,)),
+        },
+    ),
     "Tanh": Op(vectors=_vectors(), page=_curve()),
     "Tanhshrink": Op(vectors=_vectors(), page=_curve()),
     "Threshold": Op(

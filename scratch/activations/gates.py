@@ -6,7 +6,7 @@ from contract import checks
 from scratch.activations.functions import sigmoid
 from scratch.module import Array, Module
 
-__all__ = ["GLU"]
+__all__ = ["GLU", "SwiGLU"]
 
 
 class GLU(Module):
@@ -33,6 +33,35 @@ class GLU(Module):
     def backward(self, grad_output: Array) -> Array:
         a, s, dim = self._recall(grad_output)
         return np.concatenate([grad_output * s, grad_output * (s * (1 - s)) * a], dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class SwiGLU(Module):
+    """y = a σ(a) ⊙ b, where a and b are the first and the second half of x along the axis `dim`: the gate is SiLU(a).
+
+    By the product rule dL/da = g b σ(a)(1 + a σ(−a)), the derivative of SiLU, and dL/db = g a σ(a).
+
+    The two products that it is made of there, a = xW and b = xV, are a Linear of twice the width before it.
+    Raises as GLU. Source: N. Shazeer, GLU variants improve transformer, 2020, equation 5.
+    """
+
+    def __init__(self, dim: int = -1) -> None:
+        checks.activation(self.name, {"dim": dim})
+        self.dim = dim
+
+    def forward(self, x: Array) -> Array:
+        checks.float_array(self.name, "input", x)
+        checks.halves(self.name, x.shape, self.dim)
+        a, b = np.split(x, 2, self.dim)
+        s = sigmoid(a)
+        return self._remember(a * s * b, a, b, s, self.dim)
+
+    def backward(self, grad_output: Array) -> Array:
+        a, b, s, dim = self._recall(grad_output)
+        slope = s * (1 + a * sigmoid(-a))
+        return np.concatenate([grad_output * b * slope, grad_output * (a * s)], dim)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"

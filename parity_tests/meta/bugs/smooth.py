@@ -288,6 +288,12 @@ SMOOTH: dict[str, Bug] = {
         hint="[Softmin(dim=-1)",
     ),
     "glu: halves swapped": Bug("order", "the gate comes first", edit("GLU.forward", "a, b =", "b, a ="), hint="[GLU"),
+    "swiglu: halves swapped": Bug(
+        "order",
+        "the second half is the gate, as in GLU",
+        edit("SwiGLU.forward", "a, b =", "b, a ="),
+        hint="test_forward_and_backward[SwiGLU-",
+    ),
     "glu: a forgotten": Bug("product rule", "dL/db = g σ′", edit("GLU.backward", " * a],", "],"), hint="[GLU-"),
     "glu: σ for σ′": Bug(
         "derivative", "the gate's derivative forgotten", edit("GLU.backward", "s * (1 - s)", "s"), hint="[GLU-"
