@@ -96,7 +96,7 @@ class Point:
 
     def forward(self, values: Values) -> Float64:
         """The outputs, flat; NaN where the op refuses the values: a step has led out of its domain."""
-        given = {name: cast(a, self.dtype) for name, a in values.items()}
+        given = {name: a if a.dtype == self.dtype else cast(a, self.dtype) for name, a in values.items()}
         try:
             return np.asarray(self.subject.forward(self.case, given), np.float64).reshape(self.output.size)
         except Exception:
