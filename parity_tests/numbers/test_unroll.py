@@ -1,10 +1,13 @@
 """The step written out is `Trainer`'s step: to the last bit, whatever changes between steps, and with its errors."""
 
 import copy
+import re
 import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import scratch
 from parity_tests.catalogue.tables import DTYPES, LOSSES, ODD_OPS, OPS, OPTIMIZERS
@@ -190,6 +193,42 @@ def test_a_table_of_vectors(stepped, name):
     rng = np.random.default_rng(0)
     batches = [(rng.integers(0, ODD_OPS[name].rows, 6), rng.integers(0, 2, 6)) for _ in range(4)]
     follow(stepped, build, batches)
+
+
+@given(
+    hidden=st.lists(st.integers(1, 5), max_size=3),
+    activation=st.sampled_from(sorted(scratch.ACTIVATIONS)),
+    name=st.sampled_from(sorted(name for name, (kind, _) in OPTIMIZERS.items() if kind != "Muon")),
+    row=st.sampled_from([row for row in LOSSES.values() if not row.pair]),
+    dtype=st.sampled_from(DTYPES),
+    reduction=st.sampled_from(["mean", "sum"]),
+    rates=st.lists(st.sampled_from([0.0, 1e-4, 0.01, 0.5]), min_size=3, max_size=5),
+    scale=st.sampled_from([0.0, 1e-20, 1.0, 1e4]),
+    seed=st.integers(0, 2**16),
+)
+def test_drawn_nets(hidden, activation, name, row, dtype, reduction, rates, scale, seed):
+    """Whatever is put together, with another batch, another rate and now and then another shape in every step."""
+    model = scratch.MLP((3, *hidden, 4), activation, OUTPUTS.get(row.input), dtype=dtype, rng=seed)
+    theirs = scratch.Trainer(model, row.build(scratch, 4, dtype, reduction), optimizer(name, model))
+    ours = copy.deepcopy(theirs)
+    program = unroll(ours)
+    rng = np.random.default_rng(seed)
+    with np.errstate(all="ignore"):
+        for number, rate in enumerate(rates):
+            batch = 2 + (number + seed) // 3 % 2
+            x, y = (scale * rng.normal(size=(batch, 3))).astype(dtype), values(row.target, (batch, 4), dtype, rng)
+            for trainer in (theirs, ours):
+                group(trainer, lr=rate)
+            before = numbers(theirs)
+            try:
+                expected = theirs.step(x, y)
+            except ValueError as error:  # probabilities of NaN, once the net has diverged
+                with pytest.raises(ValueError, match=re.escape(str(error))):
+                    program.step(x, y)
+                assert numbers(ours) == before
+                return
+            assert np.float64(program.step(x, y)).tobytes() == np.float64(expected).tobytes()
+            assert numbers(ours) == numbers(theirs)
 
 
 # --- what changes between steps -------------------------------------------------------------------------------------

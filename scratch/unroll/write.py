@@ -52,28 +52,36 @@ class Text:
 
 @dataclass(eq=False)
 class Writer:
+    """Writes one program. What it makes once stands in `setup`, what it reads in every step in `reads`."""
+
     record: Record
     ends: Ends
     title: str
-    names: dict[Value, str] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=lambda: {"x", "y", "np", "math", "product", "trainer", "step", "vars"})
-    setup: list[str] = field(default_factory=list)
     imports: set[str] = field(default_factory=set)
-    constants: dict[Any, str] = field(default_factory=dict)
+    setup: list[str] = field(default_factory=list)
+    reads: list[str] = field(default_factory=list)
+    before: list[str] = field(default_factory=list)  # lines that the one at hand needs
+    taken: set[str] = field(default_factory=lambda: {"x", "y", "np", "math", "product", "trainer", "step", "vars"})
+    nameless: int = 0
+    names: dict[Value, str] = field(default_factory=dict)
+    holders: dict[str, str] = field(default_factory=dict)  # names of groups and states, by path
+    constants: dict[Any, str] = field(default_factory=dict)  # names, by content
+    cells: dict[tuple[Value, Any], str] = field(default_factory=dict)  # names of arrays without axes
+    steady: set[Value] = field(default_factory=set)  # arrays that the setup makes
+    memory: dict[Value, tuple[Any, str]] = field(default_factory=dict)  # layout and name, of values still needed
+    free: dict[Any, list[str]] = field(default_factory=dict)  # names of memory that is done with, by layout
 
     def text(self) -> Text:
         ops = self._ordered(self._alive())
         for op in ops:
             self.imports |= {"import math"} if op.text.startswith("math.") else set()
             self.imports |= {"from scratch.flags import product"} if op.text == "product" else set()
-        self.ops = ops
         self.uses = self._uses(ops)
         self.used_under: dict[Value, Any] = dict.fromkeys(self.uses, ())
         self.used_under.update((value, op.errors) for op in ops for value in op.given)
         self.last = {root: i for i, op in enumerate(ops) for root in _roots(op)}
         self.pinned = {v.root for *_, v, _ in self.ends.stores if isinstance(v, Array)}
         self.fresh = {v.root for *_, v, new in self.ends.stores if new and isinstance(v, Array)}
-        self.free: dict[Any, list[str]] = {}
         self.replaced = [f"{container}[{key!r}]" for container, key, value, _ in self.ends.stores]
         body = list(self._body(ops))
         body += self._stores()
@@ -116,10 +124,8 @@ class Writer:
 
     def _uses(self, ops: list[Op]) -> dict[Value, int]:
         found: dict[Value, int] = {}
-        for value in [v for op in ops for v in op.given] + [
-            self.ends.loss,
-            *(v for *_, v, _ in self.ends.stores if v is not None),
-        ]:
+        at_end = [self.ends.loss, *(v for *_, v, _ in self.ends.stores if v is not None)]
+        for value in chain(at_end, *(op.given for op in ops)):
             found[value] = found.get(value, 0) + 1
         return found
 
@@ -152,9 +158,6 @@ class Writer:
             name = self._new(short)
             self.reads.append(f"{name} = {container}{key}")
         return name
-
-    reads: list[str] = field(default_factory=list)
-    holders: dict[str, str] = field(default_factory=dict)
 
     def held(self, path: str) -> tuple[str, str]:
         """The name of the group or state that `path` leads into, and the rest of the path."""
@@ -221,6 +224,8 @@ class Writer:
             return f" {text} ".join(parts) if len(parts) == 2 else text + parts[0]
         if out and text in COPIES:
             return f"np.copyto({out}, {self.show(args[0])}, casting='unsafe')"
+        if text == ".view" and isinstance(args[1], str):  # a dtype by its letters: read once
+            args = args[0], np.dtype(args[1])
         if text.startswith("."):
             owner, *rest = args
             if text[1:] in REDUCTIONS and isinstance(owner, Array):
@@ -259,9 +264,6 @@ class Writer:
             self.before.append(f"{name}[()] = {text}")
         return self.cells[number, dtype]
 
-    cells: dict[tuple[Value, Any], str] = field(default_factory=dict)
-    before: list[str] = field(default_factory=list)  # lines that the one at hand needs
-
     def constant(self, array: Any) -> str:
         """The name of an array that is the same in every step."""
         key = array.dtype.str, array.shape, array.strides, array.tobytes()
@@ -278,7 +280,6 @@ class Writer:
 
     def _body(self, ops: list[Op]) -> Iterator[str]:
         """The lines of a step. What is the same in every step goes to the setup."""
-        self.steady: set[Value] = set()
         scope = ""
         errors: tuple[tuple[str, str], ...] = ()
         waiting: list[str] = []
@@ -309,8 +310,6 @@ class Writer:
                 if self.last.get(root) == i and root in self.memory:
                     key, name = self.memory.pop(root)
                     self.free.setdefault(key, []).append(name)
-
-    memory: dict[Value, tuple[Any, str]] = field(default_factory=dict)
 
     def _written(self, op: Op, i: int) -> list[str]:
         result = op.result
@@ -352,8 +351,6 @@ class Writer:
     def _nameless(self) -> str:
         self.nameless += 1
         return f"t{self.nameless}"
-
-    nameless: int = 0
 
     def _inline(self, op: Op) -> bool:
         """A number made of numbers stands where it is used, if that is in one place."""
