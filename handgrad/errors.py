@@ -25,3 +25,18 @@ def refusing(option: str = "", kinds: tuple[type[Exception], ...] = REFUSALS) ->
         raise BadInputError(f"{place}: {error.strerror}" + (f" ({error.filename})" if option else "")) from error
     except kinds as error:
         raise BadInputError(str(error) or type(error).__name__) from error
+
+
+LONGEST = 400  # characters of somebody else's message
+
+
+def one_line(error: BaseException, *plain: type[BaseException]) -> str:
+    """An exception in one line: its kind and its message, and of the kinds that are `plain` the message alone."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        text = "its message cannot be read"
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    if isinstance(error, plain):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

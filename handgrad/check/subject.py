@@ -13,6 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from handgrad import errors
+
 Array = npt.NDArray[Any]
 Values = dict[str, Array]
 
@@ -102,19 +104,9 @@ def changed(names: tuple[str, ...], before: list[Array], after: list[Array], u: 
     return [f"side effect: it modifies {n} in place" for n, a, b in pairs if not np.array_equal(a, b, equal_nan=True)]
 
 
-LONGEST = 400  # characters of somebody else's message
-
-
 def one_line(error: BaseException) -> str:
-    """An exception in one line."""
-    try:
-        text = " ".join(str(error).split())
-    except Exception:
-        text = "its message cannot be read"
-    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-    if isinstance(error, CheckError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    """An exception in one line; our own need no kind before their message."""
+    return errors.one_line(error, CheckError)
 
 
 def numbers(value: Any, must: str, kinds: str = "fiub") -> Array:

@@ -85,7 +85,7 @@ def users_code(failed: str, passing: tuple[type[BaseException], ...] = ()) -> It
 
     That holds of sys.exit, which would end the run as a success, and of a KeyboardInterrupt that no Ctrl-C sent.
     """
-    from handgrad.check.subject import one_line
+    from handgrad.errors import one_line
 
     pressed = False
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contract import Array, Parameter, Target, Trainer
-from handgrad.check.subject import one_line
+from handgrad.errors import one_line
 from handgrad.experiments import Data, Experiment
 from handgrad.experiments.score import confusion_matrix, predicted_classes, true_classes
 from handgrad.judge import StepJudge
