@@ -7,9 +7,22 @@ from handgrad.catalogue.activations import ACTIVATIONS
 from handgrad.catalogue.layers import LAYERS
 from handgrad.catalogue.losses import LOSSES
 from handgrad.catalogue.optimizers import OPTIMIZERS
-from handgrad.catalogue.row import Loss, Op, Optimizer
+from handgrad.catalogue.row import Loss, Op, Optimizer, Schedule
+from handgrad.catalogue.schedules import SCHEDULES
 
-__all__ = ["ACTIVATIONS", "LAYERS", "LOSSES", "OPS", "OPTIMIZERS", "ROWS", "Loss", "Op", "Optimizer"]
+__all__ = [
+    "ACTIVATIONS",
+    "LAYERS",
+    "LOSSES",
+    "OPS",
+    "OPTIMIZERS",
+    "ROWS",
+    "SCHEDULES",
+    "Loss",
+    "Op",
+    "Optimizer",
+    "Schedule",
+]
 
 OPS: dict[str, Op] = {**ACTIVATIONS, **LAYERS}
 """Activations and layers, by the names of their classes."""

@@ -215,6 +215,24 @@ class Optimizer:
     page: Page = field(default_factory=Page)
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """A learning-rate schedule."""
+
+    rates: Mapping[str, Options] = field(default_factory=dict)
+    """Options for one group, by their names in the tests; …"""
+    cases: Mapping[str, tuple[str, Options]] = field(default_factory=dict)
+    """… an optimizer, and options for two. A function stands for what it gives."""
+    zeros: Mapping[str, Options] = field(default_factory=dict)
+    """Options of which some are 0, which is a value and not the absence of one."""
+    start: Options = field(default_factory=dict)
+    """Those that it cannot do without, and …"""
+    bad_state: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """… entries of its state dict, with values that are refused."""
+    page: Page = field(default_factory=Page)
+    """Of an optimizer whose rate is 0.1."""
+
+
 F32 = np.float32
 NAN = float("nan")
 X = np.random.default_rng(0).normal(size=(5, 3)).astype(F32)

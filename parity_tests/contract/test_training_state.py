@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 import pytest
 
+from handgrad import catalogue
 from handgrad.judge import judge_optimizer, snapshot
 from parity_tests.catalogue.tables import SIDES
 from parity_tests.numbers.test_optimizers import CHANGES, ROWS, gradient_at
@@ -417,26 +418,7 @@ def test_an_option_at_0_is_0_and_not_the_default(kind, options):
     equal(states[:2], states[2:])  # as some begin before the first step
 
 
-ZEROS = {
-    "StepLR": {"step_size": 1, "gamma": 0.0},
-    "MultiStepLR": {"milestones": [0, 2], "gamma": 0.5},
-    "MultiStepLR of none": {"milestones": []},
-    "ExponentialLR": {"gamma": 0},
-    "CosineAnnealingLR": {"T_max": 1, "eta_min": 0},
-    "LinearLR": {"start_factor": 0.5, "end_factor": 0.0, "total_iters": 3},
-    "LinearLR of no steps": {"start_factor": 0.5, "total_iters": 0},
-    "LambdaLR": {"lr_lambda": lambda step: 0.0},
-    "OneCycleLR": {"max_lr": 0.0, "total_steps": 8},
-    "OneCycleLR of no rise": {"max_lr": 0.5, "total_steps": 8, "pct_start": 0.0, "base_momentum": 0.0},
-    "ReduceLROnPlateau": {"factor": 0.0, "patience": 0, "cooldown": 0, "threshold": 0.0, "min_lr": 0.0, "eps": 0.0},
-    "ReduceLROnPlateau abs": {
-        "threshold": 0,
-        "threshold_mode": "abs",
-        "patience": 0,
-        "mode": "max",
-        "min_lr": [0, 0.4],
-    },
-}
+ZEROS = {name: options for row in catalogue.SCHEDULES.values() for name, options in row.zeros.items()}
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["", "from step 0 on"])

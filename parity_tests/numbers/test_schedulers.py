@@ -4,21 +4,10 @@ import numpy as np
 import pytest
 
 import scratch
+from handgrad import catalogue
 from parity_tests.catalogue.tables import SIDES
 
-SCHEDULES = {
-    "StepLR": ("StepLR", {"step_size": 3}),
-    "MultiStepLR": ("MultiStepLR", {"milestones": [4, 9, 9], "gamma": 0.3}),
-    "ExponentialLR": ("ExponentialLR", {"gamma": 0.97}),
-    "CosineAnnealingLR": ("CosineAnnealingLR", {"T_max": 7, "eta_min": 0.01}),
-    "LinearLR": ("LinearLR", {}),
-    "LambdaLR": ("LambdaLR", {"lr_lambda": lambda step: 0.9**step}),
-    "OneCycleLR": ("OneCycleLR", {"max_lr": 0.5, "total_steps": 70}),
-    "OneCycleLR three phases": (
-        "OneCycleLR",
-        {"max_lr": 0.5, "total_steps": 70, "three_phase": True, "anneal_strategy": "linear"},
-    ),
-}
+SCHEDULES = {name: (kind, options) for kind, row in catalogue.SCHEDULES.items() for name, options in row.rates.items()}
 
 
 def start(side):
@@ -63,65 +52,11 @@ def test_sequential_and_plateau():
 # --- every option, for two groups ------------------------------------------------------------------------------------
 
 
-class Decay:
-    """A function that is an object: its attributes are part of the state dict."""
-
-    def __init__(self, base):
-        self.base = base
-
-    def __call__(self, step):
-        return self.base**step
-
-
-def lambdas():
-    return [Decay(0.9), lambda step: 1 / (1 + step)]
-
-
-CYCLE = {"total_steps": 30, "pct_start": 0.25, "base_momentum": [0.5, 0.75], "max_momentum": (0.875, 0.9375)}
 # optimizer, schedule, options
 CASES = {
-    "StepLR": ("SGD", "StepLR", {"step_size": 4}),
-    "StepLR gamma": ("SGD", "StepLR", {"step_size": 3, "gamma": 0.7}),
-    "MultiStepLR": ("SGD", "MultiStepLR", {"milestones": (2, 5, 5, 11, 21)}),
-    "ExponentialLR": ("Adam", "ExponentialLR", {"gamma": 0.93}),
-    "CosineAnnealingLR": ("SGD", "CosineAnnealingLR", {"T_max": 5}),
-    "CosineAnnealingLR to eta_min": ("SGD", "CosineAnnealingLR", {"T_max": 6, "eta_min": 0.02}),
-    "LinearLR": ("SGD", "LinearLR", {}),
-    "LinearLR down": ("SGD", "LinearLR", {"start_factor": 0.9, "end_factor": 0.2, "total_iters": 17}),
-    "LambdaLR": ("SGD", "LambdaLR", {"lr_lambda": lambdas}),
-    "OneCycleLR": ("Adam", "OneCycleLR", {"max_lr": [0.5, 0.25], **CYCLE}),
-    "OneCycleLR in epochs": ("SGD", "OneCycleLR", {"max_lr": 0.5, "epochs": 5, "steps_per_epoch": 6}),
-    "OneCycleLR of the rate alone": (
-        "Adagrad",
-        "OneCycleLR",
-        {"max_lr": 0.5, **CYCLE, "cycle_momentum": False, "div_factor": 5.0, "final_div_factor": 10.0},
-    ),
-    "OneCycleLR three phases": (
-        "AdamW",
-        "OneCycleLR",
-        {"max_lr": (0.5, 0.25), **CYCLE, "three_phase": True, "anneal_strategy": "linear"},
-    ),
-    "ReduceLROnPlateau": ("SGD", "ReduceLROnPlateau", {}),
-    "ReduceLROnPlateau max": (
-        "SGD",
-        "ReduceLROnPlateau",
-        {"mode": "max", "threshold": 0.5, "patience": 1, "factor": 0.75, "min_lr": [0.0625, 0.03125]},
-    ),
-    "ReduceLROnPlateau min": (
-        "SGD",
-        "ReduceLROnPlateau",
-        {"threshold": 0.5, "patience": 0, "cooldown": 2, "factor": 0.5, "eps": 0.0625},
-    ),
-    "ReduceLROnPlateau max abs": (
-        "SGD",
-        "ReduceLROnPlateau",
-        {"mode": "max", "threshold": 0.25, "threshold_mode": "abs", "patience": 1, "cooldown": 1, "min_lr": 0.0625},
-    ),
-    "ReduceLROnPlateau min abs": (
-        "SGD",
-        "ReduceLROnPlateau",
-        {"threshold": 0.25, "threshold_mode": "abs", "patience": 2, "factor": 0.5},
-    ),
+    name: (optimizer, kind, options)
+    for kind, row in catalogue.SCHEDULES.items()
+    for name, (optimizer, options) in row.cases.items()
 }
 CLOSED = ("StepLR", "MultiStepLR", "ExponentialLR", "CosineAnnealingLR", "LinearLR")
 ONLY_TORCHS = "_get_lr_called_within_step"

@@ -9,6 +9,7 @@ import pytest
 
 import scratch
 import torch_impl
+from handgrad import catalogue
 from parity_tests.catalogue.tables import SIDES
 from parity_tests.refusals.test_errors import Y2, Bench, X, outcome
 
@@ -311,40 +312,14 @@ BAD_STATES = {
     "rates that are none": changed("_last_lr", 0.1),
     "a rate too few": lambda state: {**state, "_last_lr": state["_last_lr"][:1]},
 }
-OWN = {  # entries of one schedule, and what they must not be
-    "StepLR": {"step_size": (0, -3, 1.5, "2"), "gamma": ("0.1", None), "base_lrs": ([0.1], "ab"), "_step_count": (-1,)},
-    "MultiStepLR": {"milestones": ([3], {1.5: 1}, {2: "a"}, {2: -1})},
-    "CosineAnnealingLR": {"T_max": (0, "7"), "eta_min": ("0", np.nan)},
-    "LinearLR": {"total_iters": (-1,), "start_factor": (0.0, 2.0), "end_factor": (-1.0,)},
-    "LambdaLR": {"lr_lambdas": (5, [None], [1, 2])},
-    "OneCycleLR": {
-        "total_steps": (-1, "9"),
-        "_anneal_func_type": ("cosine", 3),
-        "cycle_momentum": ("no", 1),
-        "_schedule_phases": (5, [5, 5], [{}, {}]),
-    },
-    "ReduceLROnPlateau": {
-        "mode": ("lowest", 3),
-        "factor": (1.0, "0.1"),
-        "patience": (-1, 0.5),
-        "best": ("0", None),
-        "min_lrs": ([0.1], ["a", "b"], 0.0),
-        "num_bad_epochs": (-1, 1.5),
-        "threshold_mode": ("relative",),
-    },
-    "SequentialLR": {"_milestones": ([], ["3"], 3), "_schedulers": ([], 5, [{}, {}])},
-}
-MAKE = {
-    "StepLR": lambda side, o: side.StepLR(o, 2),
-    "MultiStepLR": lambda side, o: side.MultiStepLR(o, [1, 3]),
-    "ExponentialLR": lambda side, o: side.ExponentialLR(o, 0.5),
-    "CosineAnnealingLR": lambda side, o: side.CosineAnnealingLR(o, 3),
-    "LinearLR": lambda side, o: side.LinearLR(o),
-    "LambdaLR": lambda side, o: side.LambdaLR(o, lambda step: 0.5**step),
-    "OneCycleLR": lambda side, o: side.OneCycleLR(o, 0.5, total_steps=9),
-    "ReduceLROnPlateau": lambda side, o: side.ReduceLROnPlateau(o),
-    "SequentialLR": lambda side, o: side.SequentialLR(o, [side.StepLR(o, 2), side.LinearLR(o)], [3]),
-}
+OWN = {name: row.bad_state for name, row in catalogue.SCHEDULES.items() if row.bad_state}
+"""Entries of one schedule, and what they must not be."""
+
+
+def made(name, side, o):
+    if name == "SequentialLR":
+        return side.SequentialLR(o, [side.StepLR(o, 2), side.LinearLR(o)], [3])
+    return getattr(side, name)(o, **catalogue.SCHEDULES[name].start)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -354,7 +329,7 @@ def test_a_schedules_state_that_does_not_fit_is_refused_alike(name):
     for side in SIDES.values():
         optimizer = over(side)
         optimizer.step()
-        schedule = MAKE[name](side, optimizer)
+        schedule = made(name, side, optimizer)
         state = schedule.state_dict()
         wrong = {case: change(state) for case, change in BAD_STATES.items()}
         wrong |= {
@@ -364,7 +339,7 @@ def test_a_schedules_state_that_does_not_fit_is_refused_alike(name):
             if another != name:
                 taken = over(side)
                 taken.step()
-                wrong[another] = MAKE[another](side, taken).state_dict()
+                wrong[another] = made(another, side, taken).state_dict()
         said = {}
         for case, given in wrong.items():
             said[case] = outcome(schedule.load_state_dict, given)

@@ -5,16 +5,7 @@ from handgrad.catalogue.row import Page
 
 SAMPLES: dict[str, Page] = {
     **{name: row.page for name, row in {**catalogue.ROWS, **catalogue.OPTIMIZERS}.items()},
-    # schedules of an optimizer whose rate is 0.1
-    "CosineAnnealingLR": Page({"T_max": 30}),
-    "ExponentialLR": Page({"gamma": 0.95}),
-    "LambdaLR": Page({"lr_lambda": lambda step: 1 / (1 + 0.1 * step)}),
-    "LinearLR": Page({"total_iters": 20}),
-    "MultiStepLR": Page({"milestones": [15, 40], "gamma": 0.3}),
-    "OneCycleLR": Page({"max_lr": 0.1, "total_steps": 61}),
-    "ReduceLROnPlateau": Page({"factor": 0.5, "patience": 5}),
-    "SequentialLR": Page({"milestones": [10]}),
-    "StepLR": Page({"step_size": 15, "gamma": 0.5}),
+    **{name: row.page for name, row in catalogue.SCHEDULES.items()},
     # clipping
     "clip_grad_norm_": Page({"max_norm": 1.0}),
     "clip_grad_value_": Page({"clip_value": 0.5}),
