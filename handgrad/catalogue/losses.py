@@ -159,6 +159,10 @@ LOSSES: dict[str, Loss] = {
             lambda mp, x, t: mp.tanh(x - t),
             lambda mp, x, t: abs(x - t) + mp.log(2),
         ),
+        wrong={
+            "log 2 forgotten": (lambda v, x, t: v + x.dtype.type(np.log(2)), None),
+            "the slope of its ends": (None, lambda g, x, t: np.sign(x - t) / x.dtype.type(x.size)),
+        },
         vectors=_vectors(*TWO),
         page=_page(*TWO, points=((0.0, 0.0), (100.0, 0.0))),
     ),

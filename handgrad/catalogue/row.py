@@ -171,6 +171,10 @@ class Truth:
     beside: Callable[[Any, Any, Any], Any] = lambda mp, x, t: 0
 
 
+Change = Callable[..., Any]
+"""Of what was computed and of the arrays: what a mistake makes of it."""
+
+
 @dataclass(frozen=True)
 class Loss:
     """A loss. `inputs` say what its arrays are drawn from, in the order of forward.
@@ -186,6 +190,8 @@ class Loss:
     reductions: tuple[str, ...] = ("mean", "sum", "none")
     like: str = ""
     truth: Truth | None = None
+    wrong: Mapping[str, tuple[Change | None, Change | None]] = field(default_factory=dict)
+    """Mistakes, by what becomes of the value and of the gradient: the judge must refuse each."""
     vectors: Vectors = field(default_factory=Vectors)
     page: Page = field(default_factory=Page)
     bad: Mapping[str, Refused] = field(default_factory=dict)

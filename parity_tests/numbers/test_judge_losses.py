@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import scratch
+from handgrad import catalogue
 from handgrad.judge import StepJudge, judge_loss, judge_net
 from parity_tests.catalogue.tables import DTYPES, LOSSES, SIDES
 from parity_tests.support.judged import judged
@@ -191,6 +192,12 @@ BUGS = {
     ("GaussianNLL full", "not summed over what it serves"): second(lambda g, *arrays: g / 3),
     ("GaussianNLL eps", "the clamp differentiated"): second(lambda g, x, t, var: np.where(var < 0.5, 0 * g, g)),
     ("GaussianNLL column", "d²/v for d²/v²"): second(lambda g, x, t, var: g * var),
+}
+BUGS |= {
+    (case, what): elementwise(*changes)
+    for row in catalogue.LOSSES.values()
+    for what, changes in row.wrong.items()
+    for case in row.cases
 }
 
 
