@@ -150,18 +150,24 @@ class _Bound:
     def __init__(self, trainer: Trainer, texts: list[Text], x: Batch, y: Batch) -> None:
         _forget(trainer)
         self.texts = list(dict.fromkeys(texts))
-        self.programs = [_compiled(text, trainer) for text in self.texts]
-        self.holds = _holding(trainer, x, y, {path for text in texts for path in text.replaced})
+        compiled = [_compiled(text, trainer) for text in self.texts]
+        self.programs = [run for run, _ in compiled]
+        arrays = {_memory(array) for _, arrays in compiled for array in arrays}
+        self.holds = _holding(trainer, x, y, {path for text in texts for path in text.replaced}, arrays)
         memories = [vars(part) for part in _objects(trainer) if isinstance(part, Module | Criterion)]
         self.forget = _forgetting(memories)
 
 
-def _compiled(text: Text, trainer: Trainer) -> Callable[[Batch, Batch], float | None]:
+def _compiled(text: Text, trainer: Trainer) -> tuple[Callable[[Batch, Batch], float | None], list[Batch]]:
+    """The program, and the arrays that it works on."""
     made: dict[str, Any] = {}
     exec(text.code, made)
-    step: Callable[[Batch, Batch], float | None] = made["written_out"](trainer)
+    written = made["written_out"](trainer)
+    step: Callable[[Batch, Batch], float | None] = written
+    cells = [cell.cell_contents for cell in written.__closure__ or ()]
+    arrays = [value for value in cells if isinstance(value, np.ndarray)]
     if not text.gives_back:
-        return step
+        return step, arrays
     buffers = [buffer.data for buffer in trainer.buffers]
     generators = [value for _, value, _, _ in _leaves(trainer) if isinstance(value, np.random.Generator)]
 
@@ -183,7 +189,12 @@ def _compiled(text: Text, trainer: Trainer) -> Callable[[Batch, Batch], float | 
                     generator.bit_generator.state = state
         return value
 
-    return run
+    return run, arrays
+
+
+def _memory(array: Batch) -> int:
+    """Which memory an array shows: that of its own, or of the array that it is a view of."""
+    return id(array if array.base is None else array.base)
 
 
 # --- what a trainer is made of ------------------------------------------------------------------------------------
@@ -258,14 +269,15 @@ def _laid(array: Any) -> tuple[Any, ...]:
     return array.shape, array.dtype.str, array.strides
 
 
-def _holding(trainer: Trainer, x: Batch, y: Batch, replaced: set[str]) -> Callable[[Any, Any], bool]:
+def _holding(trainer: Trainer, x: Batch, y: Batch, replaced: set[str], arrays: set[int]) -> Callable[[Any, Any], bool]:
     """Whether a step still has the same batch shapes, and finds in the trainer what it found when it was bound."""
-    names: dict[str, Any] = {"ndarray": np.ndarray, "laid": _laid}
+    names: dict[str, Any] = {"ndarray": np.ndarray, "laid": _laid, "memory": _memory, "arrays": arrays}
     tests = []
     for name, batch in (("x", x), ("y", y)):
         names |= {f"{name}_shape": batch.shape, f"{name}_strides": batch.strides, f"{name}_dtype": batch.dtype}
         tests.append(f"type({name}) is ndarray")
         tests += [f"{name}.{what} == {name}_{what}" for what in ("shape", "strides", "dtype")]
+        tests.append(f"memory({name}) not in arrays")  # as that of a gradient, which the step writes over
     holders: dict[int, str] = {}
     for path, value, holder, key in _leaves(trainer):
         if holder is None or type(holder) is tuple:
@@ -368,7 +380,7 @@ def _written(trainer: Trainer, x: Batch, y: Batch) -> Text:
 def _prove(text: Text, trainer: Trainer, x: Batch, y: Batch) -> None:
     """Three steps beside `Trainer`'s, on copies: the batch in another order, another learning rate. To the last bit."""
     theirs, ours = _copied(trainer), _copied(trainer)
-    program = _compiled(text, ours)
+    program, _ = _compiled(text, ours)
     with np.errstate(all="ignore"):
         for number in range(3):
             batch = [np.roll(a, number, 0).copy("K") if a.ndim else a for a in (x, y)]
