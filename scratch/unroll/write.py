@@ -191,7 +191,7 @@ class Writer:
         if isinstance(given, type):
             return f"np.{given.__name__}" if issubclass(given, np.generic) else given.__name__
         if isinstance(given, np.generic):
-            return f"np.{given.dtype.name}({self.show(given.item())})"
+            return f"np.{given.dtype.name}({self.digits(given)})"
         if isinstance(given, float) and not np.isfinite(given):
             return f"{'-' * (given < 0)}np.{'nan' if np.isnan(given) else 'inf'}"
         if isinstance(given, slice):
@@ -268,10 +268,17 @@ class Writer:
         """The name of an array that is the same in every step."""
         key = array.dtype.str, array.shape, array.strides, array.tobytes()
         if key not in self.constants:
-            plain = re.sub(r"\W", "_", repr(array.item()).replace("-", "minus_")) if array.ndim == 0 else ""
-            name = self.constants[key] = self._new(f"c_{plain}" if plain else "constant")
-            self.setup.append(f"{name} = np.array({self.show(array.tolist())}, {self.show(array.dtype)})")
+            text = self.show(array.tolist()) if array.ndim else self.digits(array[()])
+            plain = re.sub(r"\W", "_", text.replace("np.", "").replace("-", "minus").removesuffix(".0"))
+            name = self.constants[key] = self._new("constant" if array.ndim else f"c_{plain}")
+            self.setup.append(f"{name} = np.array({text}, {self.show(array.dtype)})")
         return self.constants[key]
+
+    def digits(self, number: Any) -> str:
+        """A NumPy number in as few digits as it can be read from: 1e-05 in float32 is 9.999999747378752e-06."""
+        text = str(number)
+        short = number.dtype.kind == "f" and np.isfinite(number) and number.dtype.type(float(text)) == number
+        return text if short else self.show(number.item())
 
     def _called(self, function: str, args: list[str], kwargs: dict[str, str]) -> str:
         return f"{function}({', '.join([*args, *(f'{k}={v}' for k, v in kwargs.items())])})"
