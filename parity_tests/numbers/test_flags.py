@@ -164,6 +164,15 @@ def test_a_product_has_numpys_bits(dtype):
         assert norm(x.T).dtype == dtype
 
 
+@pytest.mark.parametrize("shapes", [((3, 4), (4, 5)), ((4,), (4, 5)), ((2, 3, 4), (2, 4, 5))])
+def test_a_product_is_put_where_it_is_wanted(shapes):
+    a, b = (RNG(0).normal(size=shape) for shape in shapes)
+    expected = product(a, b)
+    out = np.zeros_like(expected)
+    assert product(a, b, out) is out
+    assert out.tobytes() == expected.tobytes()
+
+
 def test_every_thread_and_every_caller_is_told_by_itself():
     """The flags of one thread's products are not told to another, and a caller's handling stays its own."""
     big, small = np.full((64, 64), BIG, np.float32), np.eye(64, dtype=np.float32)
