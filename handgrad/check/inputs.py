@@ -396,6 +396,8 @@ def _classes(rng: Rng, shape: Shape, axis: int = -1) -> Array:
         return np.asarray(rng.integers(0, shape[0] if shape else 2, ()))
     rest = list(shape)
     top = rest.pop(axis if axis == -1 or len(shape) < 3 else 1)
+    if top == 1:
+        raise ValueError("of one class alone every target is 0, which hides what a gradient makes of its target")
     return np.asarray(rng.integers(0, top, rest))
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.check import classes, held, inputs
-from handgrad.check.conventions import LOSS, SETUP, formulas, role
+from handgrad.check.conventions import LOSS, SETUP, formulas, kin, role
 from handgrad.check.inputs import Layout
 from handgrad.check.readings import Plain, Reading, of_functions, of_object
 from handgrad.check.subject import Array, Case, CheckError, Subject, Values, instance, nudged, one_line, required
@@ -482,6 +482,9 @@ def probe(subject: Written, case: Case) -> int:
     data_is_given = r.kind != "layer" or r.loss or r.formulas or (r.forward.name in LOSS and not r.takes_upstream)
     options = subject.loss and not any(n in subject.picks for n in dependent)  # of a loss, as class weights
     subject.unseen = [n for n in free if n in dependent and not options]
+    if subject.picks and not subject.loss:  # a single number may be an option; one that is called so is none
+        names = [n for n in subject.options if n not in subject.picks]
+        subject.unseen += [n for n in names if any(kin(n.rpartition(".")[2], p) for p in ("w", "b"))]
     subject.constants = [n for n in free if n in dependent and options]
     moves = [n for n in free if n not in dependent and slopes.moves(n)]
     if data_is_given and (output.size == 1 or r.formulas) and subject.picks:

@@ -171,7 +171,8 @@ class Written:
         """Backward; what it returns."""
         r = self.reading
         if r.backward is None:
-            return tuple(ran.memory)
+            nested = len(ran.memory) == 1 and isinstance(ran.memory[0], tuple)  # (loss, (dw, db))
+            return ran.memory[0] if nested else tuple(ran.memory)
         ran.upstreams = self._parted(upstream, ran)
         if r.marks:
             for output, u in zip(ran.outputs, ran.upstreams, strict=True):

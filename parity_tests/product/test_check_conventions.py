@@ -422,6 +422,35 @@ STYLES = {
         "Regression",
         "Bad",
     ),
+    "the gradients in a tuple of their own, a bias that is one number": (
+        """
+        class Regression:
+            divides = True
+            def __init__(self):
+                self.w, self.b = np.array([0.1, -0.2, 0.3]), 0.0
+            def loss(self, X, y):
+                e = X @ self.w + self.b - y
+                return (e**2).mean(), (2 * X.T @ e / len(y), 2 * e.sum() / (len(y) if self.divides else 1))
+        class Bad(Regression):
+            divides = False
+        """,
+        "Regression",
+        "Bad",
+    ),
+    "a bias whose gradient forgets the targets, which are no classes": (
+        """
+        def propagate(w, b, X, Y):
+            m = X.shape[1]
+            A = 1 / (1 + np.exp(-(w.T @ X + b)))
+            cost = -np.sum(Y * np.log(A) + (1 - Y) * np.log(1 - A)) / m
+            return {"dw": X @ (A - Y).T / m, "db": np.sum(A - Y) / m}, cost
+        def bad(w, b, X, Y):
+            grads, cost = propagate(w, b, X, Y)
+            return {"dw": grads["dw"], "db": grads["db"] + np.sum(Y) / X.shape[1]}, cost
+        """,
+        "propagate",
+        "bad",
+    ),
     "a rate that the class holds": (
         """
         class Net:
@@ -629,6 +658,30 @@ def test_a_style_is_understood(style, tmp_path):
         found = check_file(f"{tmp_path / 'mine.py'}:{target}")
         assert found.status == status, found.render()
         assert "checked" in found.render().split("\n")[0]
+
+
+SINGLE = """
+class Layer:
+    def __init__(self):
+        self.W, self.{name} = np.linspace(-1, 1, 12).reshape(3, 4), 0.5
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.{name}
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "only", "status"), [("b", "", "cannot tell"), ("b", "W", "agree"), ("shift", "", "agree")]
+)
+def test_a_single_number_without_a_gradient_is_named_where_it_is_called_a_bias(name, only, status, tmp_path):
+    """Of any other name it may be an option, as an ε or a slope."""
+    (tmp_path / "mine.py").write_text(HEAD + SINGLE.format(name=name), encoding="utf-8")
+    found = check_file(f"{tmp_path / 'mine.py'}:Layer", only=only)
+    assert found.status == status, found.render()
+    assert found.unseen == (["b"] if status == "cannot tell" else [])
 
 
 def test_the_mean_over_samples_inside_a_layer_is_a_convention(tmp_path):
