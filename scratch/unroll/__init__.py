@@ -81,7 +81,7 @@ class Unrolled:
             bound = self._find(x, y)
             if bound is None:
                 return self.trainer.step(x, y)
-        for run, text in zip(bound.programs, bound.texts, strict=True):
+        for run, text in bound.programs:
             try:
                 value = run(x, y)
             except Exception as error:
@@ -149,10 +149,9 @@ class _Bound:
 
     def __init__(self, trainer: Trainer, texts: list[Text], x: Batch, y: Batch) -> None:
         _forget(trainer)
-        self.texts = list(dict.fromkeys(texts))
-        compiled = [_compiled(text, trainer) for text in self.texts]
-        self.programs = [run for run, _ in compiled]
-        arrays = {_memory(array) for _, arrays in compiled for array in arrays}
+        compiled = [(text, *_compiled(text, trainer)) for text in dict.fromkeys(texts)]
+        self.programs = [(run, text) for text, run, _ in compiled]
+        arrays = {id(_owner(array)) for *_, arrays in compiled for array in arrays}
         self.holds = _holding(trainer, x, y, {path for text in texts for path in text.replaced}, arrays)
         memories = [vars(part) for part in _objects(trainer) if isinstance(part, Module | Criterion)]
         self.forget = _forgetting(memories)
@@ -192,9 +191,9 @@ def _compiled(text: Text, trainer: Trainer) -> tuple[Callable[[Batch, Batch], fl
     return run, arrays
 
 
-def _memory(array: Batch) -> int:
-    """Which memory an array shows: that of its own, or of the array that it is a view of."""
-    return id(array if array.base is None else array.base)
+def _owner(array: Batch) -> Any:
+    """Whose memory an array shows: its own, or that of the array that it is a view of."""
+    return array if array.base is None else array.base
 
 
 # --- what a trainer is made of ------------------------------------------------------------------------------------
@@ -271,13 +270,14 @@ def _laid(array: Any) -> tuple[Any, ...]:
 
 def _holding(trainer: Trainer, x: Batch, y: Batch, replaced: set[str], arrays: set[int]) -> Callable[[Any, Any], bool]:
     """Whether a step still has the same batch shapes, and finds in the trainer what it found when it was bound."""
-    names: dict[str, Any] = {"ndarray": np.ndarray, "laid": _laid, "memory": _memory, "arrays": arrays}
+    names: dict[str, Any] = {"ndarray": np.ndarray, "laid": _laid, "arrays": arrays}
     tests = []
     for name, batch in (("x", x), ("y", y)):
         names |= {f"{name}_shape": batch.shape, f"{name}_strides": batch.strides, f"{name}_dtype": batch.dtype}
         tests.append(f"type({name}) is ndarray")
         tests += [f"{name}.{what} == {name}_{what}" for what in ("shape", "strides", "dtype")]
-        tests.append(f"memory({name}) not in arrays")  # as that of a gradient, which the step writes over
+        shown = f"({name} if {name}.base is None else {name}.base)"
+        tests.append(f"id({shown}) not in arrays")  # as a gradient is, which the step writes over
     holders: dict[int, str] = {}
     for path, value, holder, key in _leaves(trainer):
         if holder is None or type(holder) is tuple:
