@@ -22,7 +22,7 @@ from benchmarks.questions import QUESTIONS, Case, Question, Table
 from benchmarks.result import FORMAT, Result, add, dirty_share, main_variant, rows_of
 from benchmarks.timing import FULL, PREEMPTED, QUICK
 from handgrad.files import write_text
-from handgrad.machine.environment import cpu_model
+from handgrad.machine.environment import cpu_model, same_imports
 from handgrad.terminal import Terminal
 
 INTERRUPTED = 130
@@ -124,10 +124,13 @@ def _measure(plan: Plan, result: Result, path: Path, console: Terminal, cache: s
 
 def _rows(job: Job, plan: Plan, result: Result, cache: str) -> Iterator[dict[str, Any]]:
     """The rows that a fresh process answers a job with."""
-    variables = process_environment(job.variant, plan.threads, os.environ) | {
-        "TORCHINDUCTOR_CACHE_DIR": cache,  # empty at first: what compiling costs is measured, once
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-    }
+    variables = (
+        process_environment(job.variant, plan.threads, os.environ)
+        | {
+            "TORCHINDUCTOR_CACHE_DIR": cache,  # empty at first: what compiling costs is measured, once
+        }
+        | same_imports()
+    )
     given = {
         "question": job.question.name,
         "variant": job.variant,

@@ -18,6 +18,7 @@ from benchmarks.questions.format import NOTHING, digits, ratio_cell
 from benchmarks.questions.question import Case, Question, Settings, Table, case_of, problem_of
 from benchmarks.result import Row, seconds_of
 from benchmarks.statistics import time_of
+from handgrad.machine.environment import same_imports
 
 WORLD = 2
 ONE, ALL = "1 process", f"{WORLD} processes"
@@ -64,7 +65,9 @@ def usable() -> list[int]:
 def ranks(job: Row) -> Row:
     """What the processes that `torchrun` starts answer. NotAsAskedError, with their own last line, where they fail."""
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={WORLD}"]
-    variables = process_environment("as found", job["threads"], os.environ)  # the variant is this process's already
+    variables = (
+        process_environment("as found", job["threads"], os.environ) | same_imports()
+    )  # the variant is this process's already
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "answer.json")
         command = [*launch, "-m", "benchmarks.torchrun", json.dumps(job), str(file)]

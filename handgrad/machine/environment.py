@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,11 @@ def environment(device: str, dtype: str) -> dict[str, Any]:
         facts["gpu"] = torch.cuda.get_device_name(device)
         facts["cuda"] = torch.version.cuda
     return facts | {name: os.environ[name] for name in VARIABLES if name in os.environ}
+
+
+def same_imports() -> dict[str, str]:
+    """Variables with which a new Python imports what this one does, whatever files the current folder holds."""
+    return {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from time import perf_counter, process_time
 
 import numpy as np
 
+from handgrad.machine.environment import same_imports
+
 KERNELS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 """They replace what OpenBLAS would choose for this processor; a fresh process without them is measured beside."""
 
@@ -91,7 +93,7 @@ def _fresh_processes() -> dict[str, float]:
     try:
         for name in (AS_FOUND, UNSET, UNSET, AS_FOUND):
             drop = KERNELS if name == UNSET else ()
-            variables = {key: value for key, value in os.environ.items() if key not in drop} | one
+            variables = {key: value for key, value in os.environ.items() if key not in drop} | one | same_imports()
             left = max(end - perf_counter(), 0.01)
             answer = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=left, check=True)
             rates[name].append(float(answer.stdout))

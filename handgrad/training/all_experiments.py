@@ -15,6 +15,7 @@ from typing import Any
 from contract.names import SIDES
 from handgrad.experiments import Experiment
 from handgrad.files import write_text
+from handgrad.machine.environment import same_imports
 from handgrad.report.index import Finished
 from handgrad.rules import COUNT, FINITE, NOT_NEGATIVE, TEXT, TRUTH, or_none
 from handgrad.stored import load
@@ -95,7 +96,7 @@ def _run(experiment: Experiment, options: Sequence[str], folder: Path) -> Finish
         capture_output=True,
         text=True,
         errors="replace",
-        env=os.environ | dict.fromkeys(THREADS, "1"),
+        env=os.environ | dict.fromkeys(THREADS, "1") | same_imports(),
         check=False,
     )
     seconds = perf_counter() - start

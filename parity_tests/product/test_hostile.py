@@ -13,12 +13,15 @@ import pytest
 from rich.progress import Progress, TextColumn
 from rich.table import Table
 
+import handgrad
 from handgrad import cli
 from handgrad.experiments import EXPERIMENTS, Data, Experiment
 from handgrad.experiments.experiment import FIELDS
 from handgrad.files import REPORT, RESULT
+from handgrad.machine.environment import same_imports
 from handgrad.terminal import Terminal, printable
 
+OURS = str(Path(handgrad.__file__).parent.parent)
 DIGITS = "9" * 4301  # more than `int` reads
 LONG = "x" * 300  # more than a file's name may have
 HALF = "caf\udce9"  # an argument in Latin-1, as Python hands it over
@@ -378,3 +381,26 @@ def test_names_in_a_file_do_not_steer_the_terminal(folder, capsys):
     out, err = capsys.readouterr()
     assert "\\x1b[2m/report.html" in out
     assert (out + err).replace("\n", "").isprintable()
+
+
+@pytest.fixture
+def shadows(folder):
+    """A folder of the user's in which every package of ours has a namesake."""
+    for name in ("contract", "benchmarks"):
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").write_text("")
+    for name in ("scratch", "torch_impl", "docs", "parity_tests"):
+        (folder / f"{name}.py").write_text("")
+    return folder
+
+
+def test_namesakes_of_our_packages_do_no_harm(shadows):
+    for arguments in (["list"], ["check", "scratch.ReLU"]):
+        command = [sys.executable, "-m", "handgrad", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": OURS})
+        assert done.returncode == 0, done.stderr
+    for module in ("benchmarks.worker", "contract.names", "scratch.module", "handgrad.cli"):
+        find = f"import importlib.util; print(importlib.util.find_spec({module!r}).origin)"
+        command = [sys.executable, "-c", find]
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | same_imports())
+        assert done.stdout.startswith(OURS), done.stderr
