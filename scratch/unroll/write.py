@@ -70,6 +70,7 @@ class Writer:
     steady: set[Value] = field(default_factory=set)  # arrays that the setup makes
     memory: dict[Value, tuple[Any, str]] = field(default_factory=dict)  # layout and name, of values still needed
     free: dict[Any, list[str]] = field(default_factory=dict)  # names of memory that is done with, by layout
+    temporary: set[str] = field(default_factory=set)  # names that say nothing, and may pass on to the next value
 
     def text(self) -> Text:
         ops = self._ordered(self._alive())
@@ -339,10 +340,19 @@ class Writer:
             if memory is not None:
                 self.steady.add(result)
                 args = self.call(op, "\0")
-                name = self._named(op)
-                self.setup.append(f"{name} = {memory[1]}")
+                key, made, taken = memory
+                speaks = bool(self.record.hints.get(id(result)) or op.name)
+                if taken in self.temporary and not speaks:
+                    name = self.names[result] = taken
+                else:
+                    name = self._named(op)
+                    self.setup.append(
+                        f"{name} = {taken}  # its memory is free by then" if taken else f"{name} = {made}"
+                    )
+                    if not speaks:
+                        self.temporary.add(name)
                 if result not in self.pinned:
-                    self.memory[result] = memory[0], name
+                    self.memory[result] = key, name
                 return [args.replace("\0", name)]
         text = self.call(op)
         return [f"{self._named(op)} = {text}"]
@@ -384,20 +394,20 @@ class Writer:
             return op.text[1:] in (*REDUCTIONS, "clip")
         return _ufunc(op.text.removesuffix(".reduce")) is not None
 
-    def _memory(self, op: Op, i: int) -> tuple[Any, str] | None:
-        """Memory for the result: that of a value that is done with, if there is one that fits, else new memory."""
+    def _memory(self, op: Op, i: int) -> tuple[Any, str, str] | None:
+        """Memory for the result: its kind, how to make it, and the name of a value that is done with, if one fits."""
         array = op.result.value
         key = (array.shape, array.dtype.str, array.strides)
         made = _empty(array)
         if made is None or op.result in self.pinned:
-            return None if made is None else (key, made)
+            return None if made is None else (key, made, "")
         if _ufunc(op.text) is not None:
             for value in op.given:  # number by number: the result may lie where an operand lies
                 if value in self.memory and self.last.get(value) == i and self.memory[value][0] == key:
-                    return key, f"{self.memory.pop(value)[1]}  # its memory is free by then"
+                    return key, made, self.memory.pop(value)[1]
         if self.free.get(key):
-            return key, f"{self.free[key].pop()}  # its memory is free by then"
-        return key, made
+            return key, made, self.free[key].pop()
+        return key, made, ""
 
     def _stores(self) -> Iterable[str]:
         if not self.ends.stores:
