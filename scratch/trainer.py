@@ -1,5 +1,6 @@
 """One training step."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ class Trainer:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.parameters = list(model.parameters())
         self.buffers = [buffer for _, buffer in model.named_buffers()]
+        self.drawing = list(_drawing(model))
 
     def asarray(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
         checks.array("Trainer", "data", x)
@@ -47,15 +49,26 @@ class Trainer:
         checks.array("Trainer", "x", x)
         checks.array("Trainer", "y", y)
         kept = [buffer.data.copy() for buffer in self.buffers]
+        drawn = [layer._kept() for layer in self.drawing]
         try:
             output = self.model.forward(x)
             value = self.loss.forward(output, y)
         except Exception:
             for buffer, data in zip(self.buffers, kept, strict=True):  # layers before the one that refused have run
                 buffer.data[...] = data
+            for layer, state in zip(self.drawing, drawn, strict=True):
+                layer._give_back(state)
             raise
         checks.learns("Trainer", self.model.name, self.parameters)
         self.optimizer.zero_grad()  # only now: what could be refused has been accepted
         self.model.backward_parameters(self.loss.backward())
         self.optimizer.step()
         return float(value)
+
+
+def _drawing(module: Module) -> Iterator[Module]:
+    """The layers in `module` that draw numbers, as dropout does."""
+    if hasattr(module, "rng"):
+        yield module
+    for _, child in module.named_children():
+        yield from _drawing(child)

@@ -209,14 +209,20 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 """What `MLP` accepts as `activation` and `output_activation`, by the names that both sides know."""
 
 
+DRAWING = (RReLU, Dropout)
+"""What draws numbers in a forward call."""
 Kept = tuple[list[tuple[torch.Tensor, torch.Tensor]], list[tuple["Dropout | RReLU", dict[str, Any], Any]]]
 
 
 def kept(module: nn.Module) -> Kept:
     """What a forward call changes in a module: buffers, and of what draws numbers the generator and what it drew."""
     buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]
-    drawing = [layer for layer in module.modules() if isinstance(layer, RReLU | Dropout)]
-    return buffers, [(layer, dict(vars(layer)), layer.rng.bit_generator.state) for layer in drawing]
+    return buffers, remembered([layer for layer in module.modules() if isinstance(layer, DRAWING)])
+
+
+def remembered(drawing: "list[Dropout | RReLU]") -> "list[tuple[Dropout | RReLU, dict[str, Any], Any]]":
+    """Of layers that draw numbers: the layer, its attributes and its generator's state."""
+    return [(layer, dict(vars(layer)), layer.rng.bit_generator.state) for layer in drawing]
 
 
 def give_back(kept: Kept) -> None:

@@ -9,6 +9,7 @@ import torch
 from contract import checks, loss_checks, optimizer_checks
 from torch_impl.loss import ELEMENTWISE, Criterion, Loss, PairLoss
 from torch_impl.model import Model
+from torch_impl.modules import DRAWING, give_back, remembered
 from torch_impl.optimizer import Optimizer
 from torch_impl.parameter import to_numpy, to_tensor
 
@@ -32,6 +33,7 @@ class Trainer:
         optimizer_checks.one_evaluation("Trainer", optimizer.name, several)
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.buffers = list(model.module.buffers())
+        self.drawing = [layer for layer in model.module.modules() if isinstance(layer, DRAWING)]
         self._elementwise = type(loss.module) in ELEMENTWISE or loss.own
 
     def asarray(self, x: npt.NDArray[Any]) -> torch.Tensor:
@@ -46,12 +48,11 @@ class Trainer:
         for name, given in (("x", x), ("y", y)):
             if not isinstance(given, torch.Tensor):
                 checks.array("Trainer", name, given)
-        kept = [buffer.clone() for buffer in self.buffers]
+        kept = [(buffer, buffer.clone()) for buffer in self.buffers], remembered(self.drawing)
         try:
             value = self.evaluate(*self.tensors(x, y), y)
         except Exception:
-            for buffer, data in zip(self.buffers, kept, strict=True):  # layers before the one that refused have run
-                buffer.copy_(data)
+            give_back(kept)  # layers before the one that refused have run
             raise
         checks.learns("Trainer", self.model.name, self.model.module.parameters())
         self.optimizer.zero_grad()  # only now: what could be refused has been accepted

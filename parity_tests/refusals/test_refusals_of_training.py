@@ -402,6 +402,27 @@ def test_training_refuses_alike_and_changes_nothing(case):
 
 
 @pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("layer", ["Dropout", "AlphaDropout", "RReLU", "BatchNorm1d"])
+def test_a_step_that_the_loss_refuses_draws_nothing(layer, side):
+    """The layers have run before the loss sees its target."""
+
+    def made():
+        ops = SIDES[side]
+        first = ops.BatchNorm1d(3) if layer == "BatchNorm1d" else getattr(ops, layer)(rng=5)
+        model = ops.Sequential(first, ops.Residual(ops.Linear(3, 3, rng=0)))
+        return ops.Trainer(model, ops.CrossEntropyLoss(), ops.SGD(model.parameters(), lr=0.1))
+
+    x, y = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32), np.array([0, 1, 2, 0])
+    one, other = made(), made()
+    with pytest.raises(IndexError, match="class indices"):
+        one.step(x, y + 7)
+    for _ in range(2):
+        assert one.step(x, y) == other.step(x, y)
+    for name, array in other.model.state_dict().items():
+        np.testing.assert_array_equal(one.model.state_dict()[name], array)
+
+
+@pytest.mark.parametrize("side", SIDES)
 def test_clipping_before_any_gradient_does_nothing(side):
     """As clipping by the norm, which is 0."""
     parameters = [SIDES[side].Parameter(X), SIDES[side].Parameter(X)]
