@@ -69,12 +69,13 @@ def sweep_command(
     it. What is finished is kept as it comes: --resume goes on after a Ctrl-C, with more seeds, or with more values.
     dead-relu counts in how many runs source 004's one ReLU never learns, and with a LeakyReLU.
     """
-    from handgrad.sweep import command
+    from handgrad.cli import sweep_terminal
     from handgrad.sweep.plan import AXES
 
     if presets:
-        command.show_presets()
+        sweep_terminal.show_presets()
         return 0
     axes, fixed = given(context, AXES), given(context, ("epochs", "dtype", "judge_every"))
-    chosen = command.SweepOptions(name, preset, axes, csv, target, fixed, seed, seeds, metric, device)
-    return command.run(command.planned(chosen), jobs, out or Path("runs") / chosen.folder, resume, context.obj)
+    chosen = sweep_terminal.SweepOptions(name, preset, axes, csv, target, fixed, seed, seeds, metric, device)
+    plan, folder = sweep_terminal.planned(chosen), out or Path("runs") / chosen.folder
+    return sweep_terminal.run(plan, jobs, folder, resume, context.obj)

@@ -114,7 +114,7 @@ def nothing_runs(monkeypatch):
         "handgrad.training.train.train",
         "handgrad.training.all_experiments.compare_all",
         "handgrad.report.result_json.write_result",
-        "handgrad.sweep.command.sweep",
+        "handgrad.cli.sweep_terminal.sweep",
     ):
         monkeypatch.setattr(place, lambda *args: pytest.fail("it ran"))
     for place in ("benchmarks.run.run_benchmark", "handgrad.machine.doctor.diagnose", "handgrad.files.write_text"):

@@ -18,6 +18,7 @@ from handgrad import cli
 from handgrad.cli.compare import seeds_table, summary_table, verdict
 from handgrad.cli.distributed import distributed_table
 from handgrad.cli.options import RECIPE
+from handgrad.cli.sweep_terminal import summary_table as sweep_table
 from handgrad.distributed.train import DistributedRun
 from handgrad.experiments import EXPERIMENTS, Data, Expectation, Experiment
 from handgrad.experiments.experiment import METRICS
@@ -27,7 +28,6 @@ from handgrad.report.index import write_index
 from handgrad.report.page import side_rows, write_report
 from handgrad.report.result_json import result
 from handgrad.sweep import run as sweep_run
-from handgrad.sweep.command import summary_table as sweep_table
 from handgrad.sweep.page import write_page as write_sweep
 from handgrad.trace.compute import Layer, Tensor, Trace
 from handgrad.trace.entry import Entry

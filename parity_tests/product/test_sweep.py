@@ -11,11 +11,11 @@ import pytest
 from scipy import stats
 
 from handgrad import cli
+from handgrad.cli.sweep_terminal import planned, summary_table
 from handgrad.experiments import EXPERIMENTS
 from handgrad.experiments.overrides import with_overrides
 from handgrad.report.plots import to_svg
 from handgrad.sweep import run as sweep_run
-from handgrad.sweep.command import planned, summary_table
 from handgrad.sweep.dead_relu import Rate, agrees, disagreements
 from handgrad.sweep.maps import MOST_CELLS, best, maps, split
 from handgrad.sweep.page import write_page
@@ -503,7 +503,7 @@ def test_theory_inside_the_interval():
 
 
 def command_words(**said):
-    from handgrad.sweep.command import SweepOptions
+    from handgrad.cli.sweep_terminal import SweepOptions
 
     nothing = dict.fromkeys(("name", "preset", "csv", "target", "seed", "seeds", "metric"))
     return SweepOptions(**{**nothing, "axes": {}, "given": {}, "device": "cpu", **said})
