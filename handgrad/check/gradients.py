@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.check import decide, oracles, read
+from handgrad.check import decide, edits, oracles, read
 from handgrad.check import inputs as drawn
 from handgrad.check.decide import Flags, Judged
 from handgrad.check.ideal import without_epsilon
@@ -60,8 +60,13 @@ def check_gradients(
     drawn.allowed(shape, dtype, seed)
     try:
         with kept(seed):
-            found = _Check(op, inputs, reference, shape, dtype, seed, only).run()
-            return found if found.status != "wrong" else _ideal(found, op, inputs, reference, shape, dtype, seed, only)
+            check = _Check(op, inputs, reference, shape, dtype, seed, only)
+            found = check.run()
+            if found.status == "wrong":
+                found = _ideal(found, op, inputs, reference, shape, dtype, seed, only)
+            if found.status == "wrong":
+                found.lines = check.likeliest()
+            return found
     except CheckError:
         raise
     except (Exception, SystemExit, GeneratorExit) as error:
@@ -110,6 +115,7 @@ class _Check:
         self.readings: list[dict[str, Reading]] = []
         self.kinks: list[dict[str, Flags]] = []
         self.judged: list[Judged] = []
+        self.trials: list[edits.Trial] = []
         self.taylor: list[oracles.Taylor] = []
         self.coarse = ""  # what the code rounds to, less than float32
         self.unsure_single = 0  # numbers of the float32 pass that cannot be told
@@ -242,10 +248,13 @@ class _Check:
         readings[CERTIFIED] = self._certified(p, match, p.output, p.dtype)
         self._analytic(readings, central)
         others = {oracle: reading for oracle, reading in readings.items() if oracle != HAND and reading.applies}
-        found = [
-            decide.judge(p, name, hand, others | {AUTOGRAD: autograd, CERTIFIED: readings[CERTIFIED]}, central)
-            for name in names
-        ]
+
+        def judged(hand: Reading) -> Iterator[Judged]:
+            against = others | {AUTOGRAD: autograd, CERTIFIED: readings[CERTIFIED]}
+            return (decide.judge(p, name, hand, against, central) for name in names)
+
+        found = list(judged(hand))
+        self.trials.append(edits.Trial(p, found, lambda: judged(oracles.program(HAND, p, p.backward, p.unit))))
         for j in found:
             self._remark_reference(j, readings)
         self.readings.append(readings)
@@ -264,6 +273,12 @@ class _Check:
                 self.taylor.append(t)
         if self.single and not wrong and p.dtype == np.float64:
             self._single(p, hand, central, match)
+
+    def likeliest(self) -> list[edits.Suggestion]:
+        """The lines of the user's code that one edit each makes right."""
+        if not isinstance(self.subject, Written) or not any(t.wrong for t in self.trials):
+            return []
+        return edits.likeliest(self.subject, self.trials)
 
     def _checked(self, p: Point, hand: Reading) -> list[str] | None:
         """The values with a gradient, or that must have one; None if there is none at all. The rest is said."""

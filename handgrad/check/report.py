@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.check.edits import Suggestion
 from handgrad.check.oracles import AUTOGRAD, CENTRAL, CERTIFIED, COMPLEX, HAND, TAYLOR
 from handgrad.check.subject import Case
 
@@ -17,6 +18,7 @@ COLOURS = {"agree": "#2e8b57", "wrong": "#d62728", "cannot tell": "#b8860b"}
 VERSION = 1  # of the JSON: it changes where a field changes its meaning or goes
 WIDTH = 120
 LINES = 25
+NAMED = 3  # lines of the user's code that are named
 PASTE = 24  # numbers of an array that are written out
 
 
@@ -86,6 +88,7 @@ class GradientCheck:
     unseen: list[str] = field(default_factory=list)  # what the output depends on, without a gradient
     constants: list[str] = field(default_factory=list)  # and what is taken for a target or an option
     misled: list[str] = field(default_factory=list)  # where the reference's own gradient is wrong
+    lines: list[Suggestion] = field(default_factory=list)  # of the user's code, the likeliest first
     again: str = ""  # the inputs, and options, of the first finding as they can be pasted
     imports: list[str] = field(default_factory=list)  # lines to paste before
     op: str = "op"
@@ -119,6 +122,7 @@ class GradientCheck:
             lines += finding.lines()
         if rest := [f.tensor for f in self.findings[1:] if f.tensor != self.findings[0].tensor]:
             lines.append(f"  {'also wrong':<10} {', '.join(dict.fromkeys(rest))}")
+        lines += self._suggested()
         table = self._table()
         tail = ["  see it again:", *(f"    {line}" for line in self._command())] if self.again else []
         room = LINES - len(lines) - len(table) - len(tail)
@@ -182,11 +186,25 @@ class GradientCheck:
                 }
                 for f in self.findings
             ],
+            "lines": [
+                {"file": s.file, "line": s.line, "code": s.code, "edit": s.edit, "rights": list(s.rights)}
+                for s in self.lines
+            ],
             "notes": self.remarks,
         }
 
     def to_json(self) -> str:
         return json.dumps(self.as_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+
+    def _suggested(self) -> list[str]:
+        """The likeliest lines, three at most: suggestions, and no proof."""
+        rows = []
+        for number, s in enumerate(self.lines[:NAMED]):
+            every = f"{', '.join(s.rights)}, not all, would be right" if s.rights else "every gradient would be right"
+            rows += [("or" if number else "likeliest", f"{s.place}"), ("", f"with  {s.edit}  {every}")]
+        if self.lines[NAMED:]:
+            rows.append(("", f"and {len(self.lines) - NAMED} more lines, each alone"))
+        return [f"  {name:<10} {text}" for name, text in rows]
 
     def _title(self) -> str:
         head = f"{self.name} ({self.kind})"

@@ -111,6 +111,7 @@ def test_every_field_stands_under_its_label_in_json():
                 "pattern": "the pattern",
             }
         ],
+        "lines": [],
         "notes": ["the note"],
     }
     assert [row["oracle"] for row in oracles] == [HAND, AUTOGRAD, COMPLEX, CENTRAL, CERTIFIED, TAYLOR]
