@@ -591,8 +591,8 @@ class Search:
         s = edit.statement
         if not isinstance(s, ast.Assign | ast.AugAssign | ast.Return) or s.value is None:
             return None
-        if isinstance(s.value, ast.Constant):  # what matters is where it is put
-            return None
+        if isinstance(s.value, ast.Constant | ast.Tuple | ast.List | ast.Dict):
+            return None  # twice 0 is 0, and a tuple twice is a longer one
         p = self.trials[0].point
         at = next(place for place in _places(s) if place.node is s.value)
         twice = Edit(edit.rank, edit.unit, s, at, ast.BinOp(ast.Constant(2), ast.Mult(), s.value))

@@ -124,6 +124,13 @@ def step_backward(dnext_h, cache):
     dz = dnext_h * (1 - next_h ** 2)
     return dz @ Wx.T, dz @ Wh.T, x.T @ dz, prev_h.T @ dz, dz.sum(axis=0)
 """
+PARTS = """
+def affine_forward(x, w, b):
+    return x @ w + b, (x, w)
+def affine_backward(dout, cache):
+    x, w = cache
+    return dout @ w.T, x.T @ dout, dout.sum(0)
+"""
 NET = """
 class Net:
     def __init__(self):
@@ -186,6 +193,7 @@ BUGS = {
         "dz2 @ self.W2.T",
         "dz1 = dz2 @ self.W2.T * (1 - self.a1 ** 2)",
     ),
+    "in a tuple": (PARTS, "dout.sum(0)", "dout.sum()", "return dout @ w.T, x.T @ dout, dout.sum(axis=0)"),
     "after its own update": (
         STEP,
         "dx = grad @ self.W.T\n        self.W -= lr * (self.x.T @ grad)\n",
@@ -194,6 +202,7 @@ BUGS = {
     ),
 }
 TARGETS = {MEAN: "Loss", CROSS: "loss", TABLE: "Embedding", CELL: "step_forward,step_backward", NET: "Net"}
+TARGETS[PARTS] = "affine_forward,affine_backward"
 
 
 def placed(tmp_path: Path, code: str) -> Path:
