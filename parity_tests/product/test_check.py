@@ -18,11 +18,17 @@ import handgrad
 import scratch
 import torch_impl
 from handgrad import assert_parity, check_gradients, cli
-from handgrad.check import CheckError, check_file
+from handgrad.check import CheckError, check_file, edits
 from handgrad.check import differences as diff
 from parity_tests.catalogue.tables import LOSSES, OPS, SIDES
 from parity_tests.support.samples import loss_arrays
 from parity_tests.support.strategies import Draw
+
+
+@pytest.fixture(autouse=True)
+def verdicts_alone(monkeypatch):
+    """Which line is to blame decides nothing: it is looked for in test_check_lines and test_check_conventions."""
+    monkeypatch.setattr(edits, "MOST", 0)
 
 
 def sigmoid(x):
