@@ -124,13 +124,8 @@ def _measure(plan: Plan, result: Result, path: Path, console: Terminal, cache: s
 
 def _rows(job: Job, plan: Plan, result: Result, cache: str) -> Iterator[dict[str, Any]]:
     """The rows that a fresh process answers a job with."""
-    variables = (
-        process_environment(job.variant, plan.threads, os.environ)
-        | {
-            "TORCHINDUCTOR_CACHE_DIR": cache,  # empty at first: what compiling costs is measured, once
-        }
-        | same_imports()
-    )
+    variables = process_environment(job.variant, plan.threads, os.environ) | same_imports()
+    variables["TORCHINDUCTOR_CACHE_DIR"] = cache  # empty at first: what compiling costs is measured, once
     given = {
         "question": job.question.name,
         "variant": job.variant,

@@ -34,7 +34,7 @@ def one_line(error: BaseException, *plain: type[BaseException]) -> str:
     """An exception in one line: its kind and its message, and of the kinds that are `plain` the message alone."""
     try:
         text = " ".join(str(error).split())
-    except Exception:
+    except Exception:  # it is a class of the user's, whose own code makes the message
         text = "its message cannot be read"
     text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
     if isinstance(error, plain):

@@ -22,7 +22,7 @@ class Container(Module, hands_on=True):
     def __init__(self, *modules: Module) -> None:
         checks.modules(self.name, modules, (Module,))
         self.modules = modules
-        within = list(_descendants(self))
+        within = list(descendants(self))
         self._below = list(dict.fromkeys(within))  # each of them once
         # Only a module of the user's can come to call another one twice after this.
         self._ordered = all(isinstance(module, Container) or not module._modules for module in within)
@@ -136,8 +136,8 @@ class Parallel(Container, hands_on=True):
         return total
 
 
-def _descendants(module: Module) -> Iterator[Module]:
+def descendants(module: Module) -> Iterator[Module]:
     """What the module is made of, as often as it is."""
     for child in module._modules.values():
         yield child
-        yield from _descendants(child)
+        yield from descendants(child)

@@ -1,12 +1,12 @@
 """One training step."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from contract import checks, loss_checks, optimizer_checks
+from scratch.containers import descendants
 from scratch.flags import without_underflow
 from scratch.losses import Loss, PairLoss
 from scratch.losses.loss import Criterion
@@ -34,7 +34,7 @@ class Trainer:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.parameters = list(model.parameters())
         self.buffers = [buffer for _, buffer in model.named_buffers()]
-        self.drawing = list(_drawing(model))
+        self.drawing = [part for part in dict.fromkeys([model, *descendants(model)]) if hasattr(part, "rng")]
 
     def asarray(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
         checks.array("Trainer", "data", x)
@@ -64,11 +64,3 @@ class Trainer:
         self.model.backward_parameters(self.loss.backward())
         self.optimizer.step()
         return float(value)
-
-
-def _drawing(module: Module) -> Iterator[Module]:
-    """The layers in `module` that draw numbers, as dropout does."""
-    if hasattr(module, "rng"):
-        yield module
-    for _, child in module.named_children():
-        yield from _drawing(child)

@@ -65,9 +65,8 @@ def usable() -> list[int]:
 def ranks(job: Row) -> Row:
     """What the processes that `torchrun` starts answer. NotAsAskedError, with their own last line, where they fail."""
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={WORLD}"]
-    variables = (
-        process_environment("as found", job["threads"], os.environ) | same_imports()
-    )  # the variant is this process's already
+    # The variant is this process's already.
+    variables = process_environment("as found", job["threads"], os.environ) | same_imports()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "answer.json")
         command = [*launch, "-m", "benchmarks.torchrun", json.dumps(job), str(file)]
