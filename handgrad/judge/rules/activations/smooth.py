@@ -122,7 +122,10 @@ class GELU(Activation):
         return cls(name, str(module.approximate))
 
     def forward(self, x: Ball, parameters: Parameters) -> Ball:
-        """z times Φ in ball arithmetic, but the slope is at most 1.13: z and Φ do not move apart."""
+        """z times Φ in ball arithmetic, but the slope is at most 1.13: z and Φ do not move apart.
+
+        A program may halve last, as in z (1 + erf) / 2: its product is twice as large, and may overflow.
+        """
         f = x.format
         self.x = x
         cdf, _ = self.cdf(Ball(x.mid, np.zeros(x.shape), f))  # at the centre
@@ -132,7 +135,7 @@ class GELU(Activation):
         magnitude = np.abs(mid) + p
         rad = p + x.reach * near.lost + 2 * f.u * magnitude + 4 * f.eta
         rad = np.where(np.isinf(x.rad), np.inf, rad)
-        return settle(f, np.where(np.isinf(x.rad), 0.0, mid), rad, magnitude)
+        return settle(f, np.where(np.isinf(x.rad), 0.0, mid), rad, 2 * magnitude)
 
     def vjp(self, grad: Ball) -> Ball:
         """dz = d (Φ + z Φ′): the terms as they are lost, a rounding for each product and the sum. |f″| <= 1."""
