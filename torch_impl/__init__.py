@@ -76,7 +76,8 @@ def _layer(kind: type[nn.Module]) -> Callable[..., Model]:
         def contain(*args: Any, **options: Any) -> Model:
             (parts,) = signatures.arguments(kind, args, options).values()
             checks.modules(name, parts, (Model, nn.Module))
-            return Model(kind(*(part.module if isinstance(part, Model) else part for part in parts)))
+            where = next((part.device for part in parts if isinstance(part, Model)), "cpu")
+            return Model(kind(*(part.module if isinstance(part, Model) else part for part in parts)), device=where)
 
         return contain
 
@@ -89,7 +90,7 @@ def _layer(kind: type[nn.Module]) -> Callable[..., Model]:
         module = module.to(torch_dtype(name, dtype))
         if rng is not None:
             modules.draw(module, rng)
-        return Model(on(module, device))
+        return Model(on(module, device), device=device)
 
     def make_checked(*args: Any, device: Device = "cpu", **options: Any) -> Model:
         given = signatures.arguments(kind, args, options)
@@ -104,7 +105,7 @@ def _layer(kind: type[nn.Module]) -> Callable[..., Model]:
             module.to(torch_dtype(name, own["dtype"]))
         if own.get("rng") is not None:
             modules.draw(module, own["rng"])
-        return (PairModel if kind is nn.Bilinear else Model)(on(module, device))
+        return (PairModel if kind is nn.Bilinear else Model)(on(module, device), device=device)
 
     activation = kind.__module__ in (nn.ReLU.__module__, modules.__name__)
     return make_checked if activation or kind in CHECKED_LAYERS else make

@@ -17,14 +17,15 @@ class Model:
     """`module` behind the contract.
 
     The module stays an ordinary `nn.Module`, reachable as `.module`: hooks, `.to("cuda")`, DDP and safetensors work on
-    it as ever. `compile` runs its forward through `torch.compile`: True, or the name of a backend. Attributes that the
-    adapter does not have are the module's own: parameters come as `Parameter`, submodules as `Model`.
+    it as ever. `compile` runs its forward through `torch.compile`: True, or the name of a backend. `device` is where a
+    module without parameters computes; others compute where their parameters are. Attributes that the adapter does not
+    have are the module's own: parameters come as `Parameter`, submodules as `Model`.
     """
 
     module: nn.Module
 
-    def __init__(self, module: nn.Module, compile: bool | str = False) -> None:
-        self.module = module
+    def __init__(self, module: nn.Module, compile: bool | str = False, device: Device = "cpu") -> None:
+        self.module, self._device = module, torch.device(device)
         for layer in module.modules():
             if isinstance(layer, nn.Embedding) and layer.sparse:
                 setattr(layer.weight, "by_rows", True)  # noqa: B010  # no attribute of tensors; for `Parameter.rows`
@@ -47,9 +48,9 @@ class Model:
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters are; the CPU for a module without any."""
+        """Where the parameters are; for a module without any, where it was put."""
         first = next(self.module.parameters(), None)
-        return torch.device("cpu") if first is None else first.device
+        return self._device if first is None else first.device
 
     @property
     def dtype(self) -> np.dtype[Any] | None:
@@ -112,7 +113,7 @@ class Model:
         return self.forward(x)
 
     def named_children(self) -> Iterator[tuple[str, "Model"]]:
-        return ((name, Model(child)) for name, child in self.module.named_children())
+        return ((name, Model(child, device=self.device)) for name, child in self.module.named_children())
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         return ((name, Parameter(tensor)) for name, tensor in self.module.named_parameters())
@@ -181,7 +182,7 @@ class Model:
             return Parameter(value)
         if isinstance(value, torch.Tensor) and name in self.module._buffers:
             return Buffer(value)
-        return Model(value) if isinstance(value, nn.Module) else value
+        return Model(value, device=self.device) if isinstance(value, nn.Module) else value
 
     def __setattr__(self, name: str, value: Any) -> None:
         """What the adapter does not have itself is written to the module, checked as on the hand-written side."""
@@ -215,7 +216,7 @@ class Model:
 
     def __getitem__(self, index: int) -> "Model":
         """The module at a place of a Sequential."""
-        return Model(self.module[index])  # type: ignore[index]  # only some modules have places
+        return Model(self.module[index], device=self.device)  # type: ignore[index]  # only some modules have places
 
     def __repr__(self) -> str:
         return repr(self.module)
@@ -300,6 +301,7 @@ def explain(module: nn.Module, *inputs: torch.Tensor) -> None:
 def on(module: nn.Module, device: Device) -> nn.Module:
     """`module` on a device. ValueError where the device is not there."""
     try:
+        torch.empty(0, device=device)  # a module without parameters moves anywhere
         return module.to(device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device={str(device)!r} is not available: {str(error).splitlines()[0]}") from error

@@ -177,6 +177,9 @@ def _made(kind: type[torch.optim.Optimizer], params: Any, given: dict[str, Any])
     optimizer_checks.by_rows(name, [Parameter(tensor).rows is not None for tensor in tensors])
     optimizer_checks.one_group(name, len(groups))
     optimizer_checks.parameter_shapes(name, [tuple(tensor.shape) for tensor in tensors])
+    if kind is torch.optim.SGD and any(group.get("nesterov", defaults["nesterov"]) for group in groups):
+        # torch's way over many tensors at once, a GPU's default, adds the momentum to p.grad itself.
+        chosen["foreach"] = False
     return Optimizer(kind(groups, **chosen))
 
 

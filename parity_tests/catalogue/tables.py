@@ -3,6 +3,7 @@
 Every row builds the same thing on either side: `build(side)`, where a side is the module `scratch` or `torch_impl`.
 """
 
+import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,32 @@ from handgrad import catalogue
 from handgrad.catalogue.row import PER_CLASS, Call, Given, call
 
 SIDES: dict[str, Any] = {"scratch": scratch, "torch": torch_impl}
+
+
+@dataclass(frozen=True)
+class OnDevice:
+    """`torch_impl`, with everything that is made of it on `device`."""
+
+    device: str
+
+    def __getattr__(self, name: str) -> Any:
+        made = getattr(torch_impl, name)
+        return functools.partial(made, device=self.device) if "device" in inspect.signature(made).parameters else made
+
+
+DEVICES = [name for name, there in (("cuda", torch.cuda.is_available()), ("xpu", torch.xpu.is_available())) if there]
+PLACES: dict[str, Any] = {**SIDES, **{f"torch on {device}": OnDevice(device) for device in DEVICES}}
+"""Everywhere that numbers are computed: the two sides, and PyTorch on each accelerator that has both dtypes."""
+
+SINGLE_ON_GPU = ("Hardsigmoid", "Hardswish")
+"""Ops in which PyTorch on a GPU rounds 1/6 to float32, for float64 too: test_semantics_devices."""
+
+
+def same_formula(op: str, place: str, dtype: npt.DTypeLike) -> bool:
+    """Whether PyTorch computes the op at that place by the formula of its documentation."""
+    return place in SIDES or op not in SINGLE_ON_GPU or np.dtype(dtype) == np.float32
+
+
 DTYPES = [np.float32, np.float64]
 NOT_IN_TORCH = {name for name in catalogue.ROWS if not hasattr(torch.nn, name)}
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 import scratch
 from handgrad.judge import StepJudge, judge_net
-from parity_tests.catalogue.tables import DTYPES, OPTIMIZERS, SIDES
+from parity_tests.catalogue.tables import DTYPES, OPTIMIZERS, PLACES, SIDES
 from parity_tests.support.judged import judged
 from parity_tests.support.strategies import draws, filled_batches, moderate_draws, seeds, widths
 from scratch.flags import norm
@@ -37,15 +37,15 @@ def target(kind, batch, outputs, dtype, seed):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("side", PLACES)
 @pytest.mark.parametrize("net", NETS)
 def test_whole_net(net, side, dtype):
     activation, output_activation, loss, kind = NETS[net]
 
     def body(draw, batch, hidden, inputs, outputs, weights):
         sizes = (inputs, *hidden, outputs)
-        model = SIDES[side].MLP(sizes, activation, output_activation, dtype=dtype, rng=weights)
-        criterion = getattr(SIDES[side], loss)()
+        model = PLACES[side].MLP(sizes, activation, output_activation, dtype=dtype, rng=weights)
+        criterion = getattr(PLACES[side], loss)()
         x, y = draw.array((batch, inputs), dtype), target(kind, batch, outputs, dtype, weights)
         return [judge_net(model, criterion, x, y)]
 

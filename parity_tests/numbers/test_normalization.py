@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import scratch
 from handgrad.judge import StepJudge, judge_backward, judge_forward
-from parity_tests.catalogue.tables import DTYPES, NORMS, SIDES
+from parity_tests.catalogue.tables import DTYPES, NORMS, PLACES, SIDES
 from parity_tests.support.judged import judged
 from parity_tests.support.strategies import Draw, draws, seeds, several
 
@@ -15,7 +15,7 @@ from parity_tests.support.strategies import Draw, draws, seeds, several
 def build(side, name, dtype, seed=0):
     """The layer with drawn parameters, and statistics as two batches would have left them."""
     kind, arguments, options, _ = NORMS[name]
-    layer = getattr(SIDES[side], kind)(*arguments, dtype=dtype, **options)
+    layer = getattr(PLACES[side], kind)(*arguments, dtype=dtype, **options)
     rng = np.random.default_rng(seed)
     layer.load_state_dict({
         key: np.abs(rng.normal(size=a.shape)).astype(a.dtype) if a.dtype.kind == "f" else np.asarray(a + 2)
@@ -30,7 +30,7 @@ def shape_of(name, batch, which=0):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("side", PLACES)
 @pytest.mark.parametrize(
     ("name", "mode"),
     [(name, "training") for name in NORMS] + [(name, "evaluation") for name in NORMS if name.startswith("BatchNorm")],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from handgrad.judge import judge_backward, judge_forward
-from parity_tests.catalogue.tables import DTYPES, OPS, SIDES
+from parity_tests.catalogue.tables import DTYPES, OPS, PLACES, SIDES, same_formula
 from parity_tests.support.judged import judged
 from parity_tests.support.strategies import STYLES, Draw, batches, draws, rows, widths
 
@@ -14,11 +14,14 @@ def shape_of(op, batch, width):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("side", PLACES)
 @pytest.mark.parametrize("op", OPS)
 def test_forward_and_backward(op, side, dtype):
+    if not same_formula(op, side, dtype):
+        return
+
     def body(draw, upstream, batch, width):
-        model = OPS[op].build(SIDES[side], dtype)
+        model = OPS[op].build(PLACES[side], dtype)
         x = draw.array(shape_of(op, batch, width), dtype)
         output = model.forward(x)
         grad_output = upstream.array(output.shape, dtype)
@@ -39,7 +42,7 @@ def test_backward_twice_adds_the_same(op, side, dtype):
     """The memory of forward is read, not used up: the input's gradient repeats, the parameters' doubles."""
 
     def body(draw, batch):
-        model = OPS[op].build(SIDES[side], dtype)
+        model = OPS[op].build(PLACES[side], dtype)
         x = draw.array(shape_of(op, batch, 4), dtype)
         grad_output = Draw("normal", "contiguous", draw.seed).array(model.forward(x).shape, dtype)
         first = model.backward(grad_output)

@@ -6,7 +6,7 @@ import pytest
 import scratch
 from handgrad import catalogue
 from handgrad.judge import judge_optimizer, snapshot
-from parity_tests.catalogue.tables import DTYPES, OPTIMIZERS, SIDES
+from parity_tests.catalogue.tables import DTYPES, OPTIMIZERS, PLACES, SIDES
 from parity_tests.support.judged import judged
 from parity_tests.support.strategies import Draw, draws
 from scratch.optim.optimizer import pieces
@@ -14,7 +14,7 @@ from scratch.optim.optimizer import pieces
 
 def make(side, name, parameters):
     kind, options = OPTIMIZERS[name]
-    return getattr(SIDES[side], kind)(parameters, **options)
+    return getattr(PLACES[side], kind)(parameters, **options)
 
 
 def shapes_of(name):
@@ -22,11 +22,11 @@ def shapes_of(name):
 
 
 def parameters_of(side, name, draw, dtype):
-    return [SIDES[side].Parameter(draw.array(shape, dtype, i)) for i, shape in enumerate(shapes_of(name))]
+    return [PLACES[side].Parameter(draw.array(shape, dtype, i)) for i, shape in enumerate(shapes_of(name))]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("side", PLACES)
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_steps(name, side, dtype):
     """Some steps, each judged from the state before it. In every step another parameter has no gradient."""

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from handgrad.judge.ball import Ball, settle
+from handgrad.judge.ball import WIDEN, Ball, settle
 from handgrad.judge.rules.optimizers.common import (
+    SINGLE,
     Group,
     Rule,
     State,
@@ -44,6 +45,8 @@ def asgd(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
 
     d = ±g + λ₂p;  p ← (1 − λη)p − ηd;  ax ← ax + μ(p − ax), p while μ = 1;  then η ← fl(lr/(1 + λ lr t)^α) and
     μ ← fl(1/max(1, t − t₀)) in float32, for the next step. ax may be written (1 − μ)ax + μp: 3uμ(|p| + |ax|) and 2η.
+    A program may compute η in float32 throughout, as PyTorch does on a GPU: 3u of the base become 3αu of its power,
+    which costs 4u, and lr and the division 3u.
     """
     f = p.format
     lr, lambd = float(group["lr"]), float(group["lambd"])
@@ -57,9 +60,11 @@ def asgd(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
     ax = p if mu == 1 else wider(ax + (p - ax) * f.constant(mu), apart)
     base = exact(1) + exact(lambd) * exact(lr) * exact(step)
     late = exact(step) - exact(float(group["t0"]))
+    alpha = float(group["alpha"])
+    eta_next = single(exact(lr) / power(base, exact(alpha)))
     new = {
         "step": f.exact(step),
-        "eta": single(exact(lr) / power(base, exact(float(group["alpha"])))),
+        "eta": wider(eta_next, (3 * abs(alpha) + 7) * SINGLE.u * WIDEN * eta_next.reach),
         "mu": single(exact(1) / late.maximum(exact(1))),
         "ax": ax,
     }
