@@ -29,7 +29,8 @@ def process_environment(variant: str, threads: int, given: Mapping[str, str]) ->
     found = {name: value for name, value in given.items() if name not in drop}
     counts = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
     one = {"XLA_FLAGS": f"{given.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()}
-    return found | dict.fromkeys(counts, str(threads)) | (one if threads == 1 else {})
+    cpu = {"JAX_PLATFORMS": "cpu"}  # jax.jit is timed beside NumPy, and would take a GPU where it finds one
+    return found | dict.fromkeys(counts, str(threads)) | (one if threads == 1 else {}) | cpu
 
 
 def pin(threads: int) -> None:

@@ -201,8 +201,9 @@ def about(result: Result, environment: dict[str, Any]) -> str:
     """What was measured on, and how cleanly."""
     dirty, blocks = dirty_share(result)
     threads = result["threads"]
+    gpu = f", {environment['gpu']}" if "gpu" in environment else ""
     text = (
-        f"{result['machine']}, {threads} thread{'s' * (threads != 1)}; {environment.get('numpy_blas', '')}; "
+        f"{result['machine']}{gpu}, {threads} thread{'s' * (threads != 1)}; {environment.get('numpy_blas', '')}; "
         f"NumPy {environment.get('numpy')}, PyTorch {environment.get('torch')}. {result['budget']}."
     )
     if blocks:
