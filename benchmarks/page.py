@@ -48,8 +48,9 @@ def page(found: dict[str, Result], why: str) -> str:
 
 def _sections(stem: str, result: Result) -> Iterator[str]:
     threads = result["threads"]
-    yield f"## {result['machine']}, {result['started'][:10]}, {threads} thread{'s' * (threads > 1)}\n"
     environment: dict[str, Any] = next(iter(result["environments"].values()), {})
+    machine = " and ".join([result["machine"], *([environment["gpu"]] if "gpu" in environment else [])])
+    yield f"## {machine}, {result['started'][:10]}, {threads} thread{'s' * (threads > 1)}\n"
     yield about(result, environment) + f" [All samples](../benchmarks/results/{stem}.json).\n"
     for name, variants in result["questions"].items():
         question, main = QUESTIONS[name], main_variant(variants)
