@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from errno import EACCES, EISDIR
+from errno import EACCES, EINVAL, EISDIR, ENOTSUP
 from pathlib import Path
 from stat import S_IMODE, S_ISDIR, S_ISREG
 from uuid import uuid4
@@ -37,17 +37,37 @@ def write_bytes(path: Path, content: bytes) -> None:
 def _replace(target: Path, content: bytes, old: os.stat_result | None) -> None:
     beside = _beside(target)
     try:
-        with beside.open("xb") as file:
+        file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
             if old is not None:
                 with suppress(OSError):  # another owner is the administrator's to give
                     os.chown(beside, old.st_uid, old.st_gid)
                 beside.chmod(S_IMODE(old.st_mode))
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(target)
+            left = memoryview(content)
+            while left:  # one call may write a part
+                left = left[os.write(file, left) :]
+            os.fsync(file)
+        finally:
+            os.close(file)
+        os.replace(beside, target)  # noqa: PTH105  # beside the other calls, so that a test can fail each
+        _sync(target.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    """Make a new name last: it stands in the folder, which a power cut may find older than the file."""
+    try:
+        opened = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # a folder that may be written but not read; and every folder on Windows
+        return
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        if error.errno not in (EINVAL, ENOTSUP):  # a file system that has no such thing
+            raise
+    finally:
+        os.close(opened)
 
 
 def refuse_unwritable(path: Path) -> None:

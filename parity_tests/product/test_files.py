@@ -29,7 +29,7 @@ def test_write_text_that_fails_keeps_the_old_file(step, path, monkeypatch):
     def fail(*args, **kwargs):
         raise KeyboardInterrupt if step == "KeyboardInterrupt" else OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path if step == "replace" else os, "replace" if step == "replace" else "fsync", fail)
+    monkeypatch.setattr(os, "replace" if step == "replace" else "fsync", fail)
     with pytest.raises((OSError, KeyboardInterrupt)):
         write_text(path, "new")
     assert path.read_text() == "old"
