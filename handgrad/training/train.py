@@ -99,7 +99,7 @@ def _rehearse(
     for trainer in trainers.values():
         StepJudge(trainer.model, trainer.loss, trainer.optimizer)
         with np.errstate(all="ignore"):
-            trainer.loss.forward(_output(trainer, cast["x_train"][:1]), cast["y_train"][:1])
+            trainer.loss.forward(output_of(trainer, cast["x_train"][:1]), cast["y_train"][:1])
 
 
 def refuse_non_finite(name: str, array: npt.NDArray[np.generic]) -> None:
@@ -252,16 +252,16 @@ def divergence(ours: list[Parameter], theirs: list[Parameter]) -> float:
 def _record_epoch(run: Run, prepared: Prepared, epoch: int) -> None:
     """Losses and accuracies of both sides over whole splits, with the parameters as they are; epoch 0 is untrained."""
     for side, trainer in prepared.trainers.items():
-        train_loss, train_accuracy = _evaluate(prepared, trainer, "train")
+        train_loss, train_accuracy = evaluate(prepared, trainer, "train")
         held_out = prepared.data.x_test is not None
-        test_loss, test_accuracy = _evaluate(prepared, trainer, "test") if held_out else (None, None)
+        test_loss, test_accuracy = evaluate(prepared, trainer, "test") if held_out else (None, None)
         run.sides[side].epochs.append(EpochRecord(epoch, train_loss, test_loss, train_accuracy, test_accuracy))
 
 
-def _evaluate(prepared: Prepared, trainer: Trainer, split: str) -> tuple[float, float | None]:
+def evaluate(prepared: Prepared, trainer: Trainer, split: str) -> tuple[float, float | None]:
     """Loss and accuracy over one split."""
     target = prepared.cast[f"y_{split}"]
-    output = _output(trainer, prepared.cast[f"x_{split}"])
+    output = output_of(trainer, prepared.cast[f"x_{split}"])
     loss = float(trainer.loss.forward(output, target))
     if prepared.data.classes is None:
         return loss, None
@@ -269,7 +269,7 @@ def _evaluate(prepared: Prepared, trainer: Trainer, split: str) -> tuple[float, 
     return loss, float((answer == true_classes(prepared.data, target)).mean())
 
 
-def _output(trainer: Trainer, x: Array) -> Array:
+def output_of(trainer: Trainer, x: Array) -> Array:
     trainer.model.eval()
     output = trainer.model.forward(x)
     trainer.model.train()
@@ -284,11 +284,11 @@ def _finish(run: Run, prepared: Prepared) -> None:
         run.grid = lattice(data.x_train)
     for side, trainer in prepared.trainers.items():
         if data.classes is not None:
-            answer = predicted_classes(experiment, data, _output(trainer, cast[f"x_{split}"]))
+            answer = predicted_classes(experiment, data, output_of(trainer, cast[f"x_{split}"]))
             truth = true_classes(data, cast[f"y_{split}"])
             run.sides[side].confusion = confusion_matrix(truth, answer, len(data.classes))
         if run.grid is not None:
-            run.sides[side].region = _output(trainer, run.grid.astype(experiment.dtype))
+            run.sides[side].region = output_of(trainer, run.grid.astype(experiment.dtype))
 
 
 def lattice(x: Array) -> Array:

@@ -317,8 +317,8 @@ def test_what_changes_is_not_made_anew_but_found(monkeypatch):
     """Shapes and options that come back have their program; a learning rate never needs another."""
     import scratch.unroll as module
 
-    made, real = [], module._written
-    monkeypatch.setattr(module, "_written", lambda *given: made.append(0) or real(*given))
+    made, real = [], module.written
+    monkeypatch.setattr(module, "written", lambda *given: made.append(0) or real(*given))
     model = scratch.MLP((3, 5, 4), rng=1)
     trainer = scratch.Trainer(model, scratch.CrossEntropyLoss(), scratch.SGD(model.parameters(), lr=0.1))
     program = unroll(trainer)
@@ -601,7 +601,7 @@ def test_nothing_is_read_behind_the_records_back(name):
 def test_a_program_that_differs_by_one_bit_is_refused(monkeypatch):
     import scratch.unroll as module
 
-    real = module._written
+    real = module.written
 
     def wrong(*given):
         text = real(*given)
@@ -609,7 +609,7 @@ def test_a_program_that_differs_by_one_bit_is_refused(monkeypatch):
         assert text.source != before
         return text
 
-    monkeypatch.setattr(module, "_written", wrong)
+    monkeypatch.setattr(module, "written", wrong)
     trainer = trained()
     before = numbers(trainer)
     with pytest.raises(UnrollError, match=r"bias\.data of the step written out is not that of Trainer"):

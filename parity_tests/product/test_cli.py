@@ -346,7 +346,7 @@ def test_names_are_those_of_both_sides():
 
 def test_unroll_prints_the_step_that_trains(tmp_path, capsys):
     """The printed program, executed on the experiment's own net, makes the trainer's step; --out writes the same."""
-    options = ["unroll", "moons", "--hidden", "3", "--optimizer", "sgd"]
+    options = ["unroll", "moons", "--step-only", "--hidden", "3", "--optimizer", "sgd"]
     assert cli.main(options) == 0
     printed = capsys.readouterr().out
     assert cli.main([*options, "--out", str(tmp_path / "step.py")]) == 0

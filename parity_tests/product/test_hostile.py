@@ -52,8 +52,8 @@ COMMANDS = {
         "--json": [".", "", "taken/x", "no/x", LONG, "a\0b", HALF, "loop", "blocked"],
     },
     ("unroll", "grow-1"): {
-        **{option: texts[:2] for option, texts in RECIPE.items() if option not in ("--epochs", "--judge-every")},
-        "--out": [".", "", "taken/x", LONG, "a\0b", HALF],
+        **{option: texts[:2] for option, texts in RECIPE.items() if option != "--judge-every"},
+        "--out": [".", "", "taken/x", LONG, "a\0b", HALF, "x.npz"],
     },
     ("sweep", "line"): {
         "--width": ["", "4", "4,4", "0,4", "4,x", f"4,{DIGITS}"],

@@ -95,9 +95,14 @@ class Unrolled:
 
     def source(self, x: Batch, y: Batch) -> str:
         """The program for batches like this one, after the first step of the optimizer."""
-        copied = _copied(self.trainer)
-        copied.step(x, y)
-        return self._text(copied, x, y).source
+        after = copied(self.trainer)
+        after.step(x, y)
+        return self._text(after, x, y).source
+
+    def texts(self) -> Iterator[tuple[int, list[Text]]]:
+        """The programs made so far: for batches of so many rows, those that are tried in turn."""
+        for (x, *_), texts in self._texts.items():
+            yield x[0][0], texts
 
     # --- finding the program --------------------------------------------------------------------------------------
 
@@ -109,7 +114,7 @@ class Unrolled:
             self.trainer.optimizer.state.setdefault(parameter, {})  # as the first step would, and no more
         key = _key(self.trainer, x, y)
         if key not in self._texts:
-            after = _copied(self.trainer)
+            after = copied(self.trainer)
             with np.errstate(all="ignore"):
                 after.step(x, y)  # raises what Trainer raises
                 text = self._text(after, x, y)
@@ -124,7 +129,7 @@ class Unrolled:
         texts = self._texts[_key(self.trainer, x, y)]
         if len(texts) < VARIANTS:
             with np.errstate(all="ignore"):
-                _copied(self.trainer).step(x, y)  # raises what Trainer raises
+                copied(self.trainer).step(x, y)  # raises what Trainer raises
             try:
                 texts.append(self._text(self.trainer, x, y))
             except UnrollError:  # such a step is the trainer's from now on
@@ -135,7 +140,7 @@ class Unrolled:
     def _text(self, trainer: Trainer, x: Batch, y: Batch) -> Text:
         """A program for the trainer's state as it is, and proven on copies."""
         try:
-            text = Context().run(_written, _copied(trainer), x, y)
+            text = Context().run(written, copied(trainer), x, y)
         except UnrollError as error:
             raise UnrollError(f"unroll: this step cannot be written out: {error}") from error
         except Exception as error:
@@ -149,21 +154,20 @@ class _Bound:
 
     def __init__(self, trainer: Trainer, texts: list[Text], x: Batch, y: Batch) -> None:
         _forget(trainer)
-        compiled = [(text, *_compiled(text, trainer)) for text in dict.fromkeys(texts)]
-        self.programs = [(run, text) for text, run, _ in compiled]
-        arrays = {id(_owner(array)) for *_, arrays in compiled for array in arrays}
+        made = [(text, *compiled(text, trainer)) for text in dict.fromkeys(texts)]
+        self.programs = [(run, text) for text, run, _ in made]
+        arrays = {id(_owner(array)) for *_, arrays in made for array in arrays}
         self.holds = _holding(trainer, x, y, {path for text in texts for path in text.replaced}, arrays)
         memories = [vars(part) for part in _objects(trainer) if isinstance(part, Module | Criterion)]
         self.forget = _forgetting(memories)
 
 
-def _compiled(text: Text, trainer: Trainer) -> tuple[Callable[[Batch, Batch], float | None], list[Batch]]:
+def compiled(text: Text, trainer: Trainer) -> tuple[Callable[[Batch, Batch], float | None], list[Batch]]:
     """The program, and the arrays that it works on."""
     made: dict[str, Any] = {}
     exec(text.code, made)
-    written = made["written_out"](trainer)
-    step: Callable[[Batch, Batch], float | None] = written
-    cells = [cell.cell_contents for cell in written.__closure__ or ()]
+    step: Callable[[Batch, Batch], float | None] = made["written_out"](trainer)
+    cells = [cell.cell_contents for cell in getattr(step, "__closure__", None) or ()]
     arrays = [value for value in cells if isinstance(value, np.ndarray)]
     if not text.gives_back:
         return step, arrays
@@ -327,7 +331,7 @@ def _forget(trainer: Trainer) -> None:
                 vars(part)["_repeats"] = {}
 
 
-def _copied(trainer: Trainer) -> Trainer:
+def copied(trainer: Trainer) -> Trainer:
     _forget(trainer)  # what layers remember need not be copied
     return copy.deepcopy(trainer)
 
@@ -336,8 +340,8 @@ def _copied(trainer: Trainer) -> Trainer:
 
 
 @np.errstate(all="ignore")
-def _written(trainer: Trainer, x: Batch, y: Batch) -> Text:
-    """The program of the next step of a copied trainer."""
+def written(trainer: Trainer, x: Batch, y: Batch, evaluates: bool = False) -> Text:
+    """The program of the next step of a copied trainer; or of its output and its loss as they are."""
     record = Record()
     shadow = Shadow(record)
     made = shadow.of(trainer, "trainer")
@@ -346,7 +350,12 @@ def _written(trainer: Trainer, x: Batch, y: Batch) -> Text:
     before = [dict(vars(part)) for part in parts], [dict(state) for _, state in states]
     TWIN.stage.record = record
     try:
-        loss = made.step(record.array(x.copy("K"), path="x"), record.array(y.copy("K"), path="y"))
+        batch = record.array(x.copy("K"), path="x"), record.array(y.copy("K"), path="y")
+        if evaluates:
+            output = made.model.forward(batch[0])
+            returns = [output, record.call("float", float, (made.loss.forward(output, batch[1]),))]
+        else:
+            returns = [made.step(*batch)]
     finally:
         TWIN.stage.record = None
         record.open = False
@@ -368,19 +377,20 @@ def _written(trainer: Trainer, x: Batch, y: Batch) -> Text:
         for name, value in state.items():
             if value is not was.get(name):
                 stores.append((f"trainer.optimizer.state[{vars(parameter)['__path__']}]", name, value, True))
-    if not isinstance(loss, Number):
+    if not isinstance(returns[-1], Number):
         raise UnrollError("the loss does not depend on the batch")
     names = (repr(part).split("(")[0] for part in (trainer.model, trainer.loss, trainer.optimizer))
     model, criterion, optimizer = (name.strip() for name in names)
     shapes = f"x of {x.dtype} {x.shape} and y of {y.dtype} {y.shape}"
-    title = f"One training step of {model}, {criterion} and {optimizer}, for {shapes}, written out."
-    return Writer(record, Ends(loss, stores), title).text()
+    what = "evaluation" if evaluates else "training step"
+    title = f"One {what} of {model}, {criterion} and {optimizer}, for {shapes}, written out."
+    return Writer(record, Ends(returns, stores), title).text()
 
 
 def _prove(text: Text, trainer: Trainer, x: Batch, y: Batch) -> None:
     """Three steps beside `Trainer`'s, on copies: the batch in another order, another learning rate. To the last bit."""
-    theirs, ours = _copied(trainer), _copied(trainer)
-    program, _ = _compiled(text, ours)
+    theirs, ours = copied(trainer), copied(trainer)
+    program, _ = compiled(text, ours)
     with np.errstate(all="ignore"):
         for number in range(3):
             batch = [np.roll(a, number, 0).copy("K") if a.ndim else a for a in (x, y)]

@@ -24,6 +24,10 @@ class UnrollError(TypeError):
     """A step that cannot be written out; the words say why."""
 
 
+Scope = tuple[str, list[str]]
+"""Whose forward, backward or update it is, and the formulas of it."""
+
+
 @dataclass(eq=False)
 class Op:
     """One call: `text` is a function's full name, ".name" of a method, an operator, "[]" or "guard"."""
@@ -31,7 +35,7 @@ class Op:
     text: str
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    scope: str
+    scope: Scope
     errors: tuple[tuple[str, str], ...]
     line: tuple[str, int]
     name: str = ""  # what the source calls the result
@@ -276,7 +280,7 @@ class Record:
 
     open: bool = True  # while the step runs
     ops: list[Op] = field(default_factory=list)
-    scopes: list[str] = field(default_factory=lambda: [""])
+    scopes: list[Scope] = field(default_factory=lambda: [("", [])])
     errors: list[dict[str, str]] = field(default_factory=list)
     roots: dict[int, Array] = field(default_factory=dict)
     numbers: dict[Any, Number] = field(default_factory=dict)

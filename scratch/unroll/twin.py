@@ -6,6 +6,7 @@ The modules made here are in no `sys.modules`: nothing that runs elsewhere is to
 import builtins
 import functools
 import importlib.util
+import re
 import sys
 import threading
 import types
@@ -18,7 +19,7 @@ from scratch import flags
 from scratch.losses.loss import Criterion
 from scratch.module import Module
 from scratch.optim import Optimizer
-from scratch.unroll.record import Array, Number, Record, Stage, UnrollError
+from scratch.unroll.record import Array, Number, Record, Scope, Stage, UnrollError
 
 OWN = ("scratch", "contract")
 FORGOTTEN = ("_memory", "_repeats")
@@ -132,44 +133,59 @@ class Shadow:
             self._scoped(made, repr(given).split("(\n")[0], path)
         elif isinstance(given, Optimizer):
             real = made.update
+            first, then = formulas(kind)
             vars(made)["update"] = lambda parameter, *rest: self._in_scope(
-                f"update of {named(vars(parameter)['__path__'])}: {given.name}", real, parameter, *rest
+                (f"update of {named(vars(parameter)['__path__'])}: {given.name}", then or first),
+                real,
+                parameter,
+                *rest,
             )
         return made
 
     def _scoped(self, made: Any, title: str, path: str) -> None:
         """What forward and backward record carries the module's name, and so do their results."""
         tag, hints = named(path), self.record.hints
+        first, then = formulas(type(made))
         forward, backward = made.forward, made.backward
         letter = "z" if title.startswith(("Linear", "Bilinear")) else "a"
         inputs: list[Any] = []
 
         def run_forward(x: Any, *target: Any) -> Any:
             inputs[:] = [x]
-            result = self._in_scope(f"{tag}: {title}, forward", forward, x, *target)
+            result = self._in_scope((f"{tag}: {title}, forward", first), forward, x, *target)
             if not target:
                 hints.setdefault(id(result), letter + tag.rpartition(".")[2] * (tag != "model"))
             return result
 
         def run_backward(*upstream: Any) -> Any:
-            result = self._in_scope(f"{tag}: {title}, backward", backward, *upstream)
+            result = self._in_scope((f"{tag}: {title}, backward", then), backward, *upstream)
             if isinstance(result, Array) and inputs:
                 hints.setdefault(id(result), f"grad_{hints.get(id(inputs[0]), inputs[0].path)}")
             return result
 
         vars(made).update(forward=run_forward, backward=run_backward)
         if hasattr(made, "backward_parameters"):
-            first = made.backward_parameters
+            parameters_only = made.backward_parameters
             vars(made)["backward_parameters"] = lambda *upstream: self._in_scope(
-                f"{tag}: {title}, backward", first, *upstream
+                (f"{tag}: {title}, backward", then), parameters_only, *upstream
             )
 
-    def _in_scope(self, title: str, run: Callable[..., Any], *args: Any) -> Any:
+    def _in_scope(self, title: Scope, run: Callable[..., Any], *args: Any) -> Any:
         self.record.scopes.append(title)
         try:
             return run(*args)
         finally:
             self.record.scopes.pop()
+
+
+def formulas(kind: type) -> tuple[list[str], list[str]]:
+    """What a class's docstring says of forward and of backward, or of an optimizer's update: its first sentence up to a
+    semicolon, and what stands behind that and in indented lines."""
+    first, *others = (kind.__doc__ or "").split("\n\n")
+    head, _, tail = " ".join(first.split()).partition("; ")
+    head = re.split(r", with |\. ", head)[0].rstrip(".:")
+    lines = [line.removeprefix(" " * 8) for part in others for line in part.splitlines() if line.startswith(" " * 8)]
+    return [head] * bool(head), [*[tail.rstrip(".")] * ("=" in tail), *lines]
 
 
 def varies_in_steps(path: str, given: Any) -> bool:

@@ -5,7 +5,7 @@ import linecache
 import re
 import traceback
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, count
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from scratch.unroll.record import SIGNS, Array, Number, Op, Record, Scalar, UnrollError, Value, bare
+from scratch.unroll.record import SIGNS, Array, Number, Op, Record, Scalar, Scope, UnrollError, Value, bare
 from scratch.unroll.twin import named
 
 FILE = "<written out>"  # which a program is compiled from, in tracebacks
@@ -24,19 +24,61 @@ LETTERS = {"weight": "W", "bias": "b"}
 
 @dataclass
 class Ends:
-    """What a step leaves behind: its loss, and values to store: where, under which key, and whether as a new array."""
+    """What a step returns, and what it leaves behind: where, under which key, which value, whether as a new array."""
 
-    loss: Number
+    returns: list[Value]
     stores: list[tuple[str, str, Any, bool]]
 
 
 @dataclass(eq=False)
 class Text:
-    """A program. With `gives_back` it changes buffers of the model, or draws numbers, in its forward pass."""
+    """A program. With `gives_back` it changes buffers of the model, or draws numbers, in its forward pass.
 
-    source: str
+    What it finds in a trainer is `outside`: names, and the expressions that they stand for. Then there is what is made
+    once (`setup`), what a step does (`body`), and what it leaves in those dicts (`stores`: name, key, value).
+    """
+
+    title: str
     gives_back: bool
     replaced: list[str]  # arrays of the optimizer's state in whose place every step puts others
+    outside: dict[str, str]
+    setup: list[str]
+    body: list[str]
+    stores: list[tuple[str, str, str]]
+    returns: str
+    flat: bool  # whether no product is one of stacked matrices
+    source: str = ""  # as a function of a trainer
+
+    def __post_init__(self) -> None:
+        self.source = "\n".join(self._of_trainer()) + "\n"
+
+    def _of_trainer(self) -> Iterator[str]:
+        yield f'"""{self.title}"""'
+        yield ""
+        yield from ["import math"] * self.calls("math.")
+        yield "import numpy as np"
+        yield from ["from scratch.flags import product"] * self.calls("product(")
+        yield ""
+        yield ""
+        yield "def written_out(trainer):"
+        yield from (f"    {name} = {path}" for name, path in self.outside.items())
+        yield from self.function("step(x, y)", list(self.outside))
+
+    def calls(self, function: str) -> bool:
+        return any(re.search(rf"\b{re.escape(function)}", line) for line in self.body)
+
+    def function(self, signature: str, known: Container[str]) -> Iterator[str]:
+        """The inside of a function that makes the arrays and returns `signature`, which leaves in `known` what it has
+        to."""
+        yield from (f"    {line}" for line in self.setup)
+        yield ""
+        yield f"    def {signature}:"
+        yield from (f"        {line}".rstrip() for line in self.body[self.body[:1] == [""] :])
+        stores = [f"{holder}[{key!r}] = {value}" for holder, key, value in self.stores if holder in known]
+        yield from ["", *(f"        {line}" for line in ("# what is left behind", *stores))] if stores else []
+        yield f"        return {self.returns}"
+        yield ""
+        yield f"    return {signature.partition('(')[0]}"
 
     @cached_property
     def code(self) -> types.CodeType:
@@ -57,7 +99,7 @@ class Writer:
     record: Record
     ends: Ends
     title: str
-    imports: set[str] = field(default_factory=set)
+    outside: dict[str, str] = field(default_factory=dict)  # expressions, by name
     setup: list[str] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
     before: list[str] = field(default_factory=list)  # lines that the one at hand needs
@@ -74,26 +116,26 @@ class Writer:
 
     def text(self) -> Text:
         ops = self._ordered(self._alive())
-        for op in ops:
-            self.imports |= {"import math"} if op.text.startswith("math.") else set()
-            self.imports |= {"from scratch.flags import product"} if op.text == "product" else set()
         self.uses = self._uses(ops)
         self.used_under: dict[Value, Any] = dict.fromkeys(self.uses, ())
         self.used_under.update((value, op.errors) for op in ops for value in op.given)
         self.last = {root: i for i, op in enumerate(ops) for root in _roots(op)}
-        self.pinned = {v.root for *_, v, _ in self.ends.stores if isinstance(v, Array)}
+        kept = [*self.ends.returns, *(v for *_, v, _ in self.ends.stores)]
+        self.pinned = {v.root for v in kept if isinstance(v, Array)}
         self.fresh = {v.root for *_, v, new in self.ends.stores if new and isinstance(v, Array)}
         self.replaced = [f"{container}[{key!r}]" for container, key, value, _ in self.ends.stores]
         body = list(self._body(ops))
-        body += self._stores()
-        body.append(f"return {self.show(self.ends.loss)}")
-        return Text("\n".join(self._file(body)) + "\n", self.gives_back, self.replaced)
+        stores = [(self.holder(path), key, self.show(value)) for path, key, value, _ in self.ends.stores]
+        returns = ", ".join(self.show(value) for value in self.ends.returns)
+        body = [*self.reads, *body]
+        flat = all(value.value.ndim < 3 for op in ops if op.text == "product" for value in op.args)
+        return Text(self.title, self.gives_back, self.replaced, self.outside, self.setup, body, stores, returns, flat)
 
     # --- which calls, in which order ------------------------------------------------------------------------------
 
     def _alive(self) -> list[Op]:
         """Without the calls whose results nobody needs."""
-        needed: set[Value] = {self.ends.loss}
+        needed: set[Value] = {owner(value) for value in self.ends.returns}
         needed |= {owner(value) for *_, value, _ in self.ends.stores if value is not None}
         alive = []
         for op in reversed(self.record.ops):
@@ -120,12 +162,12 @@ class Writer:
             if all(not c.draws and c.writes is None for c in cone):
                 first += [c for c in cone if c not in first]
             elif not all(ops[j].draws or _of_model(ops[j]) for j in changes if j < i):  # what can be given back
-                raise UnrollError(f"{op.scope}: the code asks for {_source(op)!r} after something has changed")
+                raise UnrollError(f"{op.scope[0]}: the code asks for {_source(op)!r} after something has changed")
         return [*first, *(op for op in ops if op not in first)] if first else ops
 
     def _uses(self, ops: list[Op]) -> dict[Value, int]:
         found: dict[Value, int] = {}
-        at_end = [self.ends.loss, *(v for *_, v, _ in self.ends.stores if v is not None)]
+        at_end = [*self.ends.returns, *(v for *_, v, _ in self.ends.stores if v is not None)]
         for value in chain(at_end, *(op.given for op in ops)):
             found[value] = found.get(value, 0) + 1
         return found
@@ -153,7 +195,11 @@ class Writer:
         short = short_name(path)
         if isinstance(value, Array) and path not in self.replaced:
             name = self._new(short)
-            self.setup.append(f"{name} = {path}  # {_kind(value)}")
+            if path.startswith("trainer.optimizer.state"):
+                container, key = self.held(path)
+                self.setup.append(f"{name} = {container}{key}  # {_kind(value)}")
+            else:
+                self.outside[name] = f"{path}  # {_kind(value)}"
         else:
             container, key = self.held(path)
             name = self._new(short)
@@ -169,7 +215,7 @@ class Writer:
     def holder(self, path: str) -> str:
         if path not in self.holders:
             self.holders[path] = self._new(short_name(path) or "held")
-            self.setup.append(f"{self.holders[path]} = {path}")
+            self.outside[self.holders[path]] = path
         return self.holders[path]
 
     # --- expressions ----------------------------------------------------------------------------------------------
@@ -188,6 +234,8 @@ class Writer:
             return f"({inner}{',' * (len(given) == 1)})"
         given = bare(given)
         if isinstance(given, np.dtype):
+            if given.kind == "b":
+                return "bool"
             return f"np.{given.name}" if given.isnative and given.kind in "fiu" else f"np.dtype({given.str!r})"
         if isinstance(given, type):
             return f"np.{given.__name__}" if issubclass(given, np.generic) else given.__name__
@@ -233,9 +281,6 @@ class Writer:
                 axis = kwargs.pop("axis", "") or (self.show(rest[0]) if rest else "None")
                 return self._called(f"np.{REDUCTIONS[text[1:]]}.reduce", [self.show(owner), axis], kwargs | into)
             return self._called(self.show(owner, True) + text, [self.show(a) for a in rest], kwargs | into)
-        if ":" in text:
-            module, text = text.split(":")
-            self.imports.add(f"from {module} import {text}")
         if op.draws:
             path, _, method = text.rpartition(".")
             text = f"{self.holder(path)}.{method}"
@@ -271,8 +316,10 @@ class Writer:
         if key not in self.constants:
             text = self.show(array.tolist()) if array.ndim else self.digits(array[()])
             plain = re.sub(r"\W", "_", text.replace("np.", "").replace("-", "minus").removesuffix(".0"))
-            name = self.constants[key] = self._new("constant" if array.ndim else f"c_{plain}")
-            self.setup.append(f"{name} = np.array({text}, {self.show(array.dtype)})")
+            ones = array.ndim > 0 and bool((array == 1).all())
+            name = self.constants[key] = self._new("ones" if ones else "constant" if array.ndim else f"c_{plain}")
+            made = f"ones({array.shape}" if ones else f"array({text}"
+            self.setup.append(f"{name} = np.{made}, {self.show(array.dtype)})")
         return self.constants[key]
 
     def digits(self, number: Any) -> str:
@@ -288,7 +335,8 @@ class Writer:
 
     def _body(self, ops: list[Op]) -> Iterator[str]:
         """The lines of a step. What is the same in every step goes to the setup."""
-        scope = ""
+        scope: Scope = "", []
+        written: list[list[str]] = []  # formulas of several lines, which once is enough for
         errors: tuple[tuple[str, str], ...] = ()
         waiting: list[str] = []
         for i, op in enumerate(ops):
@@ -299,8 +347,12 @@ class Writer:
             if waiting:
                 if op.scope != scope:
                     yield ""
-                    yield f"# {op.scope}"
                     scope, errors = op.scope, ()
+                    title, formulas = scope
+                    yield f"# {title}"
+                    if formulas not in written:
+                        yield from (f"#     {line}".rstrip() for line in formulas)
+                        written += [formulas] * (len(formulas) > 1)
                 if op.errors != errors and op.errors:
                     yield f"with np.errstate({', '.join(f'{kind}={how!r}' for kind, how in op.errors)}):"
                 errors = op.errors
@@ -331,6 +383,9 @@ class Writer:
             return []
         if isinstance(result, Array) and self._is_steady(op):
             self.steady.add(result)
+            if ":" in op.text:  # a function of scratch
+                self.names[result] = self.constant(result.value)
+                return []
             text = self.call(op)
             name = self._named(op)
             self.setup.append(f"{name} = {text}")
@@ -409,32 +464,6 @@ class Writer:
             return key, made, self.free[key].pop()
         return key, made, ""
 
-    def _stores(self) -> Iterable[str]:
-        if not self.ends.stores:
-            return
-        yield ""
-        yield "# what is left behind"
-        for container, key, value, _ in self.ends.stores:
-            holder = self.holder(container)
-            yield f"{holder}[{key!r}] = {self.show(value)}"
-
-    def _file(self, body: list[str]) -> Iterator[str]:
-        yield f'"""{self.title}"""'
-        yield ""
-        yield from (line for line in sorted(self.imports) if line == "import math")
-        yield "import numpy as np"
-        yield from (line for line in sorted(self.imports) if line != "import math")
-        yield ""
-        yield ""
-        yield "def written_out(trainer):"
-        yield from (f"    {line}" for line in self.setup)
-        yield ""
-        yield "    def step(x, y):"
-        for line in [*self.reads, *body]:
-            yield f"        {line}".rstrip()
-        yield ""
-        yield "    return step"
-
 
 def short_name(path: str) -> str:
     """W0 for `trainer.model.layers.modules[0].weight.data`, exp_avg_W0 for the optimizer's state of that name."""
@@ -453,7 +482,8 @@ def short_name(path: str) -> str:
 
 def _empty(array: Any) -> str | None:
     """Memory laid out as `array`; None where it has gaps."""
-    dtype = f"np.{array.dtype.name}" if array.dtype.kind in "fiu" else f"np.dtype({array.dtype.str!r})"
+    kind = array.dtype
+    dtype = f"np.{kind.name}" if kind.kind in "fiu" else "bool" if kind.kind == "b" else f"np.dtype({kind.str!r})"
     if array.flags.c_contiguous:
         return f"np.empty({array.shape}, {dtype})"
     if array.flags.f_contiguous:
