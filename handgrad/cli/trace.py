@@ -28,8 +28,14 @@ def trace_command(
     name: Name,
     step: Annotated[int, option("step", whole, "K", "Which training step, from 1 on.")] = 1,
     entry: Annotated[
-        str | None, typer.Option(metavar="NAME[I,J]", help="A gradient's entry to write out, as layers.0.weight[2,1].")
+        str | None,
+        typer.Option(
+            metavar="NAME[I,J]",
+            help="One number to unfold: a gradient as layers.0.weight[2,1], dL/dy of a layer as 'delta layers.0[3,2]', "
+            "or 'update layers.0.weight[2,1]'.",
+        ),
     ] = None,
+    depth: Annotated[int, option("depth", whole, "N", "How many layers deep --entry unfolds.")] = 1,
     lr: Rate = None,
     batch_size: BatchSize = None,
     optimizer: OptimizerName = None,
@@ -46,20 +52,23 @@ def trace_command(
     """
     named = experiment(name, given(context))
     from handgrad.files import refuse_unwritable, write_text
-    from handgrad.trace import parse_entry, sum_of, trace
+    from handgrad.trace import parse_entry, trace, unfold
+    from handgrad.trace.as_json import to_json
     from handgrad.trace.page import page
-    from handgrad.trace.text import text, to_json
+    from handgrad.trace.text import text
     from handgrad.training.train import prepare
 
     files = [(path, written) for path, written in ((json, to_json), (html, page)) if path is not None]
     with refusing():
         if entry is not None:
             parse_entry(entry)
+        elif depth != 1:
+            raise ValueError("--depth says how deep --entry unfolds; there is no --entry")
         for path, _ in files:
             refuse_unwritable(path)
         found = trace(prepare(named), step)
-        sum_ = None if entry is None else sum_of(found, entry)
+        line = None if entry is None else unfold(found, entry, depth)
         for path, written in files:
-            write_text(path, written(found, sum_))
-    print(printable(text(found, sum_)))
+            write_text(path, written(found, line))
+    print(printable(text(found, line)))
     return 0 if found.held else 1

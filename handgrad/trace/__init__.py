@@ -1,6 +1,6 @@
-"""One training step in full: every intermediate number of both sides and its bound, and one gradient entry as a sum."""
+"""One training step in full: every intermediate number of both sides and its bound, and one number unfolded."""
 
-from handgrad.trace.compute import Layer, Tensor, Trace, trace
-from handgrad.trace.entry import Entry, parse_entry, sum_of
+from handgrad.trace.compute import Layer, Tensor, Trace, Update, trace
+from handgrad.trace.entry import Line, Number, parse_entry, unfold
 
-__all__ = ["Entry", "Layer", "Tensor", "Trace", "parse_entry", "sum_of", "trace"]
+__all__ = ["Layer", "Line", "Number", "Tensor", "Trace", "Update", "parse_entry", "trace", "unfold"]

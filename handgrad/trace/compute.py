@@ -1,11 +1,13 @@
 """Recording one step: what goes into and comes out of every layer, forward and backward, on both sides and in balls.
 
 Both sides train freely up to the step before. Then the PyTorch side is set to the NumPy side's state, so that the
-traced step starts from the same numbers and whatever differs is rounding.
+traced step starts from the same numbers and whatever differs is rounding. The balls are of the whole step: they start
+from those numbers, and each is made of the balls before it.
 """
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -15,8 +17,11 @@ import numpy.typing as npt
 
 from contract import Trainer
 from handgrad.judge import Ball, Format, StepJudge, Verdict
+from handgrad.judge.optimizer_step import OptimizerSnapshot, parameters_of, rule_of, snapshot
+from handgrad.judge.reference_net import buffers_of
 from handgrad.judge.rules import layers as rules
-from handgrad.judge.rules import losses as loss_rules
+from handgrad.judge.rules.rule import Activation
+from handgrad.judge.training_step import Snapshot
 from handgrad.training.train import Prepared, batches
 
 Array = npt.NDArray[Any]
@@ -26,8 +31,8 @@ Array = npt.NDArray[Any]
 class Tensor:
     """One tensor of the step as both sides computed it, and the ball around what it must be, if there is one."""
 
-    symbol: str  # as in the formulas: x, y, dL/dy, dL/dweight
-    name: str  # of a parameter, in the state dict; else empty
+    symbol: str  # as in the formulas: weight, x, y, dy/dx, dL/dy, dL/dweight
+    name: str  # of a parameter or buffer, in the state dict; else empty
     ours: Array
     theirs: Array
     ball: Ball | None = None
@@ -37,24 +42,37 @@ class Tensor:
         return self.ours.shape
 
     @property
-    def ulps(self) -> float:
-        """How far the two sides are apart at most, in units of the last place of the larger one."""
+    def apart(self) -> Array:
+        """PyTorch's number minus NumPy's, entry by entry, in units of the last place of the larger one."""
+        if self.ours.dtype.kind != "f":
+            return np.zeros(self.shape)
         a, b = self.ours.astype(np.float64), self.theirs.astype(np.float64)
         unit = np.spacing(np.maximum(np.abs(self.ours), np.abs(self.theirs))).astype(np.float64)
-        return float(np.max(np.abs(a - b) / unit, initial=0.0))
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.where(a == b, 0.0, (b - a) / unit))
+
+    @property
+    def ulps(self) -> float:
+        """How far the two sides are apart at most, in units of the last place of the larger one."""
+        return float(np.max(np.abs(self.apart), initial=0.0))
 
     @property
     def ratio(self) -> float | None:
         """The larger of both sides' errors in units of the bound: at most 1 where parity holds."""
         if self.ball is None:
             return None
-        sides = [np.abs(side - self.ball.mid) / np.maximum(self.ball.rad, 5e-324) for side in (self.ours, self.theirs)]
+        decided = np.isfinite(self.ball.rad)
+        mid, rad = self.ball.mid[decided], np.maximum(self.ball.rad[decided], 5e-324)
+        with np.errstate(over="ignore"):  # of a number that must be exact, and is not
+            sides = [np.abs(side[decided] - mid) / rad for side in (self.ours, self.theirs)]
         return float(np.max([np.max(side, initial=0.0) for side in sides]))
 
     @property
     def bound(self) -> float | None:
-        """The largest radius."""
-        return None if self.ball is None else float(np.max(self.ball.rad, initial=0.0))
+        """The largest finite radius."""
+        return (
+            None if self.ball is None else float(np.max(self.ball.rad, initial=0.0, where=np.isfinite(self.ball.rad)))
+        )
 
 
 @dataclass
@@ -76,6 +94,21 @@ class Layer:
     formula: str
     tensors: tuple[Tensor, ...]
 
+    def tensor(self, symbol: str) -> Tensor | None:
+        return next((tensor for tensor in self.tensors if tensor.symbol == symbol), None)
+
+
+@dataclass(frozen=True)
+class Update:
+    """One parameter's update: the optimizer's options for it, and its own state before and after."""
+
+    name: str
+    kind: str  # of the optimizer
+    options: dict[str, Any]  # lr and all others
+    before: tuple[Tensor, ...]  # the optimizer's state; empty where there is none yet
+    after: tuple[Tensor, ...]
+    new: Tensor  # the parameter after the step
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -85,22 +118,60 @@ class Trace:
     step: int
     rows: int
     loss: str  # its class and formula
+    target: Tensor
     value: Tensor
     layers: tuple[Layer, ...]
-    update: tuple[Tensor, ...]  # the parameters after the step
-    optimizer: str
+    optimizer: str  # its class and formula
+    updates: tuple[Update, ...]
+    buffers: tuple[Tensor, ...]  # after the step, as a normalization's running mean
     verdicts: dict[str, Verdict]
-    passages: dict[str, Passage] = field(repr=False)  # the NumPy side's, by layer
+    net: "Net" = field(repr=False)
 
     @property
     def held(self) -> bool:
         return all(verdict.held for verdict in self.verdicts.values())
+
+    def layer(self, name: str) -> Layer:
+        return next(layer for layer in self.layers if layer.name == name)
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Every tensor with the name of the layer it belongs to."""
         for layer in self.layers:
             for tensor in layer.tensors:
                 yield layer.name, tensor
+
+
+@dataclass(frozen=True)
+class Net:
+    """The step in balls, after it was made: the judge's rules of layers and loss, and what flows into what."""
+
+    leaves: dict[str, Any]
+    loss: Any
+    consumers: dict[str, tuple[str | None, ...]]
+    """By layer: those whose inputs' gradients sum to its dL/dy; None is the loss."""
+
+
+def consumers_of(rule: Any) -> dict[str, tuple[str | None, ...]]:
+    """What each layer's output goes into.
+
+    A Residual's input also goes where its output goes; a Parallel's goes into every branch.
+    """
+    found: dict[str, tuple[str | None, ...]] = {}
+
+    def enter(rule: Any, after: tuple[str | None, ...]) -> tuple[str | None, ...]:
+        """Who takes the input of `rule`, if `after` take its output."""
+        if isinstance(rule, rules.Parallel):
+            return tuple(name for branch in rule.layers for name in enter(branch, after))
+        if isinstance(rule, rules.Sequential):
+            inner = after
+            for layer in reversed(rule.layers):
+                inner = enter(layer, inner)
+            return after + inner if isinstance(rule, rules.Residual) else inner
+        found[rule.name] = after
+        return (rule.name,)
+
+    enter(rule, (None,))
+    return found
 
 
 def trace(prepared: Prepared, step: int) -> Trace:
@@ -120,33 +191,33 @@ def trace(prepared: Prepared, step: int) -> Trace:
     theirs.optimizer.load_state_dict(ours.optimizer.state_dict())
     x, y = prepared.cast["x_train"][last], prepared.cast["y_train"][last]
 
-    start = {name: parameter.data.copy() for name, parameter in ours.model.named_parameters()}
-    verdicts, passages, values = {}, {}, {}
+    judges = {side: StepJudge(t.model, t.loss, t.optimizer) for side, t in prepared.trainers.items()}
+    start = judges["scratch"].before()
+    elementwise = {leaf.name for leaf in judges["scratch"].rule.leaves() if _is_elementwise(leaf)}
+    verdicts, passages, values, slopes = {}, {}, {}, {}
     for side, trainer in prepared.trainers.items():
-        judge = StepJudge(trainer.model, trainer.loss, trainer.optimizer)
-        snapshot = judge.before()
+        copies = {name: deepcopy(leaf) for name, leaf in leaves_of(trainer.model) if name in elementwise}
+        before_step = judges[side].before()
         with recorded(trainer.model) as passages[side]:
             values[side] = trainer.step(*_batch(prepared, trainer, last))
-        verdicts[side] = judge.after(snapshot, x, y, values[side])
-    balls, gradients, value = _in_balls(ours, start, x, y)
+        verdicts[side] = judges[side].after(before_step, x, y, values[side])
+        slopes[side] = {name: _slope(copy, passages[side][name].input) for name, copy in copies.items()}
+    net, balls, gradients, value = _in_balls(judges["scratch"], start, x, y)
 
     scalar = [np.asarray(v, x.dtype) for v in values.values()]
     return Trace(
         prepared.experiment.name,
         step,
         len(x),
-        f"{prepared.experiment.loss}: {_formula(ours.loss)}",
+        f"{prepared.experiment.loss}: {_formula(ours.loss)}{_divisor(net.loss)}",
+        Tensor("t", "", y, y),
         Tensor("L", "", scalar[0], scalar[1], value),
-        tuple(_layers(prepared, passages, balls, gradients)),
-        tuple(
-            Tensor(f"new {name}", name, ours_.data, theirs_.data)
-            for (name, ours_), (_, theirs_) in zip(
-                ours.model.named_parameters(), theirs.model.named_parameters(), strict=True
-            )
-        ),
+        tuple(_layers(prepared, start, passages, slopes, balls, gradients)),
         f"{prepared.experiment.optimizer}: {_formula(ours.optimizer)}",
+        tuple(_updates(prepared, judges["scratch"].names, start, gradients)),
+        tuple(_buffers(prepared)),
         verdicts,
-        passages["scratch"],
+        net,
     )
 
 
@@ -154,32 +225,90 @@ def _batch(prepared: Prepared, trainer: Trainer, rows: Any) -> tuple[Any, Any]:
     return trainer.asarray(prepared.cast["x_train"][rows]), trainer.asarray(prepared.cast["y_train"][rows])
 
 
+def _is_elementwise(leaf: Any) -> bool:
+    """An activation with a slope f′(x) for each number, and none that it draws."""
+    return isinstance(leaf, Activation) and not hasattr(leaf, "module")
+
+
+def _slope(leaf: Any, x: Array) -> Array:
+    """f′(x) of an elementwise layer: what its own backward makes of ones. `leaf` is a copy from before the step."""
+    return np.asarray(leaf.backward(np.ones_like(leaf.forward(np.asarray(x)))))
+
+
 def _layers(
     prepared: Prepared,
+    start: Snapshot,
     passages: dict[str, dict[str, Passage]],
-    balls: dict[str, Passage],
+    slopes: dict[str, dict[str, Array]],
+    balls: "Balls",
     gradients: dict[str, Ball],
 ) -> Iterator[Layer]:
     leaves = [dict(leaves_of(trainer.model)) for trainer in prepared.trainers.values()]
-    for name, ball in balls.items():
+    known = {**start.parameters, **start.buffers}
+    for name, ball in balls.passages.items():
         pair = [passages[side][name] for side in prepared.trainers]
-        kind = type(leaves[0][name]).__name__
-        tensors = [
+        own = [name_ for name_ in known if name_.rpartition(".")[0] == name]
+        tensors = [Tensor(full.rpartition(".")[2], full, known[full], known[full]) for full in own]
+        tensors += [
             Tensor(symbol, "", getattr(pair[0], which), getattr(pair[1], which), getattr(ball, which))
-            for symbol, which in (("x", "input"), ("y", "output"), ("dL/dy", "upstream"))
+            for symbol, which in (("x", "input"), ("y", "output"))
         ]
+        if name in balls.slopes:
+            ours, theirs = (slopes[side][name] for side in prepared.trainers)
+            tensors.append(Tensor("dy/dx", "", ours, theirs, balls.slopes[name]))
+        tensors.append(Tensor("dL/dy", "", pair[0].upstream, pair[1].upstream, ball.upstream))
         for (key, a), (_, b) in zip(*(own[name].named_parameters() for own in leaves), strict=True):
             full = f"{name}.{key}" if name else key
             tensors.append(Tensor(f"dL/d{key}", full, a.grad, b.grad, gradients[full]))
         if all(p.downstream is not None for p in pair):
             tensors.append(Tensor("dL/dx", "", pair[0].downstream, pair[1].downstream, ball.downstream))
-        yield Layer(name, kind, _formula(leaves[0][name]), tuple(tensors))
+        yield Layer(name, type(leaves[0][name]).__name__, _formula(leaves[0][name]), tuple(tensors))
+
+
+def _updates(prepared: Prepared, names: list[str], start: Snapshot, gradients: dict[str, Ball]) -> Iterator[Update]:
+    """What the optimizer made of each gradient; its balls start from the gradient's ball."""
+    optimizer = prepared.trainers["scratch"].optimizer
+    ours, theirs = (snapshot(trainer.optimizer) for trainer in prepared.trainers.values())
+    before: OptimizerSnapshot = start.optimizer
+    rule, members = rule_of(optimizer), parameters_of(optimizer)
+    for group in before.groups:
+        for i in group["params"]:
+            name, f, old = names[i], Format.of(before.parameters[i].dtype), before.state.get(i, {})
+            state = {key: f.exact(value) for key, value in old.items()}
+            options = {**group, "rows": getattr(members[i], "rows", None)}
+            with np.errstate(all="ignore"):
+                new, after = rule(options, f.exact(before.parameters[i]), gradients[name], state)
+            yield Update(
+                name,
+                prepared.experiment.optimizer,
+                {key: value for key, value in group.items() if key != "params"},
+                tuple(Tensor(key, name, value, value) for key, value in old.items()),
+                tuple(Tensor(key, name, ours.state[i][key], theirs.state[i][key], ball) for key, ball in after.items()),
+                Tensor(f"new {name}", name, ours.parameters[i], theirs.parameters[i], new),
+            )
+
+
+def _buffers(prepared: Prepared) -> Iterator[Tensor]:
+    ours, theirs = (buffers_of(trainer.model) for trainer in prepared.trainers.values())
+    return (Tensor(f"new {name}", name, ours[name], theirs[name]) for name in ours)
 
 
 def _formula(op: Any) -> str:
-    """The first sentence of the hand-written op's docstring: it is the formula."""
-    text = type(op).__doc__ or ""
-    return text.split("\n\n")[0].strip().replace("\n    ", " ")
+    """The first paragraph of the hand-written op's docstring, and the lines it announces: they are the formula."""
+    first, *rest = (type(op).__doc__ or "").split("\n\n")
+    text = first.strip().replace("\n    ", " ")
+    lines = [line.strip() for paragraph in rest for line in paragraph.splitlines() if "∂value/∂" in line]
+    if text.endswith(":") and rest:
+        lines = [line.strip() for line in rest[0].splitlines()]
+    return "\n".join([text, *lines])
+
+
+def _divisor(loss: Any) -> str:
+    """What a mean divides by: the number of values, or of class losses the weight of the samples."""
+    if loss.reduction == "sum":
+        return "\nL is the sum of the values."
+    count = loss.divisor.mid if hasattr(loss, "divisor") else loss.count
+    return f"\nL is the mean: the sum of the values, and so each derivative, divided by {float(count):g}."
 
 
 def leaves_of(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -233,7 +362,10 @@ def _watch(leaf: Any, passage: Passage) -> Iterator[None]:
 
 @contextmanager
 def _watch_torch(leaf: Any, passage: Passage) -> Iterator[None]:
-    """A PyTorch layer: a forward hook, and hooks on the tensors for their gradients."""
+    """A PyTorch layer: a forward hook, and hooks on the tensors for their gradients.
+
+    A tensor that several layers take collects the gradients of all: each layer is given a view of its own.
+    """
 
     def keep(which: str, tensor: Any) -> None:
         setattr(passage, which, tensor.detach().cpu().numpy().copy())
@@ -245,24 +377,42 @@ def _watch_torch(leaf: Any, passage: Passage) -> Iterator[None]:
             if tensor.requires_grad:
                 tensor.register_hook(lambda gradient, which=which: keep(which, gradient))
 
-    handle = leaf.module.register_forward_hook(after)
+    def own_view(module: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        first, *rest = arguments
+        return (first.view_as(first), *rest)
+
+    handles = [leaf.module.register_forward_pre_hook(own_view), leaf.module.register_forward_hook(after)]
     try:
         yield
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
 
 
-def _in_balls(
-    trainer: Trainer, start: dict[str, Array], x: Array, y: Array
-) -> tuple[dict[str, Passage], dict[str, Ball], Ball]:
+@dataclass(frozen=True)
+class Balls:
+    """What passes through every layer, in balls; of elementwise ones also f′."""
+
+    passages: dict[str, Passage]
+    slopes: dict[str, Ball]
+
+
+def _in_balls(judge: StepJudge, start: Snapshot, x: Array, y: Array) -> tuple[Net, Balls, dict[str, Ball], Ball]:
     """The same step in ball arithmetic, from the parameters it started from."""
     f = Format.of(x.dtype)
-    rule, loss = rules.read_model(trainer.model), loss_rules.read_loss(trainer.loss)
-    passages = {leaf.name: Passage() for leaf in rule.leaves()}
+    rule, loss = judge.rule, judge.loss
+    leaves: dict[str, Any] = {leaf.name: leaf for leaf in rule.leaves()}
+    passages = {name: Passage() for name in leaves}
     gradients: dict[str, Ball] = {}
-    with np.errstate(all="ignore"), ExitStack() as undo:
-        for leaf in rule.leaves():
-            undo.enter_context(_watch(leaf, passages[leaf.name]))
-        value = loss.forward(rule.forward(f.exact(x), start), y)
-        rule.backward(loss.backward(), gradients)
-    return passages, gradients, value
+    with np.errstate(all="ignore"):
+        with ExitStack() as undo:
+            for name, leaf in leaves.items():
+                undo.enter_context(_watch(leaf, passages[name]))
+            value = loss.forward(rule.forward(f.exact(x), {**start.parameters, **start.buffers}), y)
+            rule.backward(loss.backward(), gradients)
+        slopes = {
+            name: leaf.backward(f.exact(np.ones(passages[name].output.shape)), {})
+            for name, leaf in leaves.items()
+            if _is_elementwise(leaf)
+        }
+    return Net(leaves, loss, consumers_of(rule)), Balls(passages, slopes), gradients, value

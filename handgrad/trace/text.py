@@ -1,31 +1,43 @@
-"""A trace as text and as JSON."""
+"""A trace for the terminal."""
 
-import json
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
 from contract import names
-from handgrad.trace.compute import Layer, Tensor, Trace
-from handgrad.trace.entry import Entry
+from handgrad.format import NONE, plain
+from handgrad.trace.cancelled import cancelled
+from handgrad.trace.compute import Layer, Tensor, Trace, Update
+from handgrad.trace.entry import Line, Number, known
 
-ROWS, COLUMNS = 3, 5  # of a tensor's corner, in the terminal
-TERMS = 40  # of an entry's sum, in the terminal
+ROWS, COLUMNS = 3, 3  # of a tensor's corner
+TERMS = 40  # of an entry's sum; a quarter of it one level deeper, and so on, but never less than 4
+MANY = 64  # ulps between the sides from which on a tensor says what cancelled
 SIDES = {"ours": names.SIDES["scratch"], "theirs": names.SIDES["torch"]}
 
 
-def text(trace: Trace, entry: Entry | None = None) -> str:
-    """The whole step for a terminal: a corner of every tensor, how far the sides are apart, how much of its bound."""
+def text(trace: Trace, entry: Line | None = None) -> str:
+    """The step for a terminal: a corner of every tensor on both sides, how far apart, how much of its bound.
+
+    With an entry, that alone.
+    """
     lines = [f"{trace.experiment}, step {trace.step}: a batch of {trace.rows}", ""]
+    lines += _entry(entry) if entry is not None else _step(trace)
+    return "\n".join([*lines, "", *(verdict.render() for verdict in trace.verdicts.values())])
+
+
+def _step(trace: Trace) -> Iterator[str]:
     for layer in trace.layers:
-        lines += [f"{layer.name} {layer.kind}: {layer.formula}".strip(), *_tensors(shown(trace, layer))]
-    lines += [trace.loss, *_tensors((trace.value,))]
-    lines += [trace.optimizer, *_tensors(trace.update)]
-    for verdict in trace.verdicts.values():
-        lines.append(verdict.render())
-    if entry is not None:
-        lines += ["", *_entry(entry)]
-    return "\n".join(lines)
+        yield from f"{layer.name} {layer.kind}: {layer.formula}".strip().splitlines()
+        for tensor in shown(trace, layer):
+            yield from _tensor(tensor)
+            yield from why_apart(trace, layer, tensor, indent="    ")
+        yield ""
+    yield from (trace.loss, *_tensor(trace.target), *_tensor(trace.value), "", trace.optimizer)
+    for update in trace.updates:
+        yield from _update(update)
+    for buffer in trace.buffers:
+        yield from _tensor(buffer)
 
 
 def shown(trace: Trace, layer: Layer) -> tuple[Tensor, ...]:
@@ -34,22 +46,53 @@ def shown(trace: Trace, layer: Layer) -> tuple[Tensor, ...]:
     return tuple(t for t in layer.tensors if t.symbol != "dL/dx" and (first or t.symbol != "x"))
 
 
-def _tensors(tensors: tuple[Tensor, ...]) -> list[str]:
-    lines = []
-    for tensor in tensors:
-        shape = "×".join(map(str, tensor.shape)) or "number"
-        lines.append(f"  {tensor.symbol} ({shape}): {measured(tensor)}")
-        for name, label in SIDES.items():
-            for row, cells in enumerate(corner(getattr(tensor, name))):
-                lines.append(f"    {label if row == 0 else '':<8}{'  '.join(cells)}")
-    return [*lines, ""]
+def _update(update: Update) -> Iterator[str]:
+    yield f"  {update.name}: {options(update)}"
+    for tensor in update.before:
+        yield from _tensor(tensor, f"{tensor.symbol} before")
+    for tensor in (*update.after, update.new):
+        yield from _tensor(tensor, f"{tensor.symbol} after" if tensor is not update.new else "")
 
 
-def corner(a: Any, rows: int = ROWS, columns: int = COLUMNS) -> list[list[str]]:
+def options(update: Update) -> str:
+    """lr first; what is off is left out."""
+    rest = {name: value for name, value in update.options.items() if name != "lr"}
+    return plain({"lr": update.options.get("lr")} | {n: v for n, v in rest.items() if v not in (None, False, 0)})
+
+
+def _tensor(tensor: Tensor, symbol: str = "") -> Iterator[str]:
+    shape = "×".join(map(str, tensor.shape)) or "number"
+    yield f"  {symbol or tensor.symbol} ({shape}): {measured(tensor)}"
+    blocks = [corner(getattr(tensor, side)) for side in SIDES]
+    width = max(len("  ".join(row)) for row in blocks[0]) if blocks[0] else 0
+    if np.array_equal(tensor.ours, tensor.theirs):
+        yield from (f"    {'  '.join(row)}" for row in blocks[0])
+        return
+    apart = [[ulps(v) for v in row] for row in _rows(tensor.apart)[:ROWS, :COLUMNS]]
+    yield f"    {SIDES['ours']:<{width}}    {SIDES['theirs']:<{width}}    PyTorch − NumPy in ulp"
+    for i, (ours, theirs) in enumerate(zip(*blocks, strict=True)):
+        beside = "  ".join(f"{cell:>6}" for cell in apart[i]) if i < len(apart) else ""
+        yield f"    {'  '.join(ours):<{width}}    {'  '.join(theirs):<{width}}    {beside}".rstrip()
+
+
+def _rows(a: np.ndarray) -> np.ndarray:
+    table = np.atleast_2d(a)
+    return table.reshape(-1, table.shape[-1])
+
+
+def corner(a: np.ndarray, rows: int = ROWS, columns: int = COLUMNS) -> list[list[str]]:
     """The first numbers of the first rows, with "…" where there are more."""
-    table = np.atleast_2d(a).reshape(-1, np.atleast_2d(a).shape[-1])
-    shown = [[f"{v: .6e}" for v in row[:columns]] + ["…"] * (len(row) > columns) for row in table[:rows]]
+    table = _rows(a)
+    form = " .6e" if table.dtype.kind == "f" else " d"
+    shown = [[f"{v:{form}}" for v in row[:columns]] + ["…"] * (len(row) > columns) for row in table[:rows]]
     return shown + [["…"]] * (len(table) > rows)
+
+
+def ulps(value: float) -> str:
+    """A distance with its sign: "=" for none."""
+    if not np.isfinite(value):
+        return "∞"
+    return "=" if value == 0 else f"{value:+,.0f}"
 
 
 def measured(tensor: Tensor) -> str:
@@ -58,92 +101,64 @@ def measured(tensor: Tensor) -> str:
         apart = "equal on both sides"
     else:
         apart = f"at most {_count(tensor.ulps)} ulp apart"
-    if tensor.ratio is None or tensor.bound == 0:
+    if tensor.ball is None or tensor.bound == 0:
         return apart
-    return f"{apart}; error at most {tensor.ratio:.2g} of the bound, which is {tensor.bound:.2g} at most"
+    open_ = int(np.count_nonzero(np.isinf(tensor.ball.rad)))
+    none = f"; {open_} of {tensor.ball.size} without a bound" if open_ else ""
+    return f"{apart}; error at most {tensor.ratio:.2g} of the bound, which is {tensor.bound:.2g} at most{none}"
+
+
+def why_apart(trace: Trace, layer: Layer, tensor: Tensor, indent: str = "") -> Iterator[str]:
+    """What cancelled, where the sides are many ulps apart."""
+    if np.isfinite(tensor.ulps) and tensor.ulps >= MANY and (why := cancelled(trace, layer, tensor)):
+        yield f"{indent}{_count(tensor.ulps)} ulp apart at {why}"
 
 
 def _count(ulps: float) -> str:
     return f"{ulps:,.0f}" if np.isfinite(ulps) else "∞"
 
 
-def _entry(entry: Entry) -> list[str]:
-    lines = [f"{entry.name}{list(entry.index)}: {entry.formula}", ""]
-    running = np.cumsum(entry.terms)
-    heading = ("n", "δ", "x", "δ · x", "sum so far") if entry.inputs else ("n", "δ", "sum so far")
-    lines.append("".join(f"{name:>{5 if name == 'n' else 19}}" for name in heading))
-    for n, (delta, so_far) in enumerate(zip(entry.deltas, running, strict=True)):
-        if n == TERMS:
-            lines.append(f"    … {len(running) - TERMS} more; --json has them all")
-            break
-        numbers = [delta, entry.inputs[n], entry.terms[n], so_far] if entry.inputs else [delta, so_far]
-        lines.append(f"{n:>5}" + "".join(f"{number:>19.9g}" for number in numbers))
-    rows = {
-        "sum, rounded once": entry.total,
-        "NumPy": entry.ours,
-        "PyTorch (autograd)": entry.theirs,
-        "the judge": entry.reference,
-    }
-    lines += ["", *(f"{name:<20}{value: .17g}" for name, value in rows.items())]
-    return [*lines[:-1], f"{lines[-1]} ± {entry.radius:.3g}"]
+def _entry(entry: Line) -> Iterator[str]:
+    yield f"{entry.what}{' = ' if entry.formula else ''}{entry.formula}".replace("\n", "\n    ")
+    yield ""
+    head = ("", "NumPy", "PyTorch", "must be in", "times", "sum so far") if entry.products else _HEAD_OF_STEPS
+    rows = [head, *_terms(entry, TERMS, "  ")]
+    widths = [max(len(row[i]) for row in rows if isinstance(row, tuple)) for i in range(len(head))]
+    for row in rows:
+        if isinstance(row, str):
+            yield row
+        else:
+            cells = [
+                f"{c:<{w}}" if i in LEFT else f"{c:>{w}}" for i, (c, w) in enumerate(zip(row, widths, strict=True))
+            ]
+            yield "  ".join(cells).rstrip()
+    yield ""
+    values = {"sum, rounded once": entry.total, "NumPy": entry.number.ours, "PyTorch (autograd)": entry.number.theirs}
+    yield from (f"{name:<20}{value: .17g}" for name, value in values.items() if value is not None)
+    yield f"{'the judge':<20}{entry.number.reference: .17g} ± {entry.number.radius:.3g}"
 
 
-def to_json(trace: Trace, entry: Entry | None = None) -> str:
-    """Every number of the step."""
-    found: dict[str, Any] = {
-        "experiment": trace.experiment,
-        "step": trace.step,
-        "rows": trace.rows,
-        "held": trace.held,
-        "loss": {"formula": trace.loss, **_as_dict(trace.value)},
-        "layers": [
-            {
-                "name": layer.name,
-                "kind": layer.kind,
-                "formula": layer.formula,
-                "tensors": [_as_dict(tensor) for tensor in layer.tensors],
-            }
-            for layer in trace.layers
-        ],
-        "optimizer": trace.optimizer,
-        "update": [_as_dict(tensor) for tensor in trace.update],
-    }
-    if entry is not None:
-        found["entry"] = {
-            "name": entry.name,
-            "index": list(entry.index),
-            "formula": entry.formula,
-            "delta": list(entry.deltas),
-            "x": list(entry.inputs),
-            "terms": list(entry.terms),
-            "total": entry.total,
-            "numpy": entry.ours,
-            "torch": entry.theirs,
-            "reference": entry.reference,
-            "radius": entry.radius,
-        }
-    return json.dumps(_plain(found), ensure_ascii=False, allow_nan=False) + "\n"
+_HEAD_OF_STEPS = ("", "NumPy", "PyTorch", "must be in", "how", "")
+LEFT = (0, 3, 4)  # columns of words; the others are numbers
 
 
-def _as_dict(tensor: Tensor) -> dict[str, Any]:
-    ball = tensor.ball
-    return {
-        "symbol": tensor.symbol,
-        "parameter": tensor.name,
-        "shape": list(tensor.shape),
-        "numpy": tensor.ours.tolist(),
-        "torch": tensor.theirs.tolist(),
-        "reference": None if ball is None else ball.mid.tolist(),
-        "radius": None if ball is None else ball.rad.tolist(),
-        "ulps_apart": tensor.ulps,
-        "error_over_bound": tensor.ratio,
-    }
+def _terms(line: Line, most: int, indent: str) -> Iterator[str | tuple[str, ...]]:
+    """A row of cells for each term, and between them how a term is made of those below it."""
+    sums = iter(np.cumsum(line.products)) if line.products else iter(())
+    for n, term in enumerate(line.terms):
+        if n == most:
+            yield f"{indent}… {len(line.terms) - most} more; --json and --html have them all"
+            return
+        times, so_far = f"= {term.formula}" if term.formula and not term.terms else "", ""
+        if term.factor is not None:
+            value = known(term.factor)
+            times, so_far = (f"{term.times} = {value:.9g}" if term.times else ""), f"{next(sums):.9g}"
+        yield (indent + term.what, *_number(term.number), times, so_far)
+        if term.terms:
+            yield f"{indent}  = {term.formula}".replace("\n", f"\n{indent}    ")
+            yield from _terms(term, max(most // 4, 4), indent + "    ")
 
 
-def _plain(value: Any) -> Any:
-    """JSON knows neither NaN nor ∞: they are written as text."""
-    if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_plain(entry) for entry in value]
-    return repr(value) if isinstance(value, float) and not np.isfinite(value) else value
+def _number(number: Number) -> tuple[str, str, str]:
+    sides = [NONE if v is None else f"{v:.9g}" for v in (number.ours, number.theirs)]
+    return sides[0], sides[1], f"{number.reference:.9g} ± {number.radius:.2g}" if number.radius else "exact"

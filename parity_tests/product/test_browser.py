@@ -23,7 +23,7 @@ from handgrad.report import page as report_page
 from handgrad.report import write_report
 from handgrad.report.index import Finished, write_index
 from handgrad.report.timeline_pictures import Drawn, Film
-from handgrad.trace import sum_of, trace
+from handgrad.trace import trace, unfold
 from handgrad.trace.page import page as trace_page
 from handgrad.training.outcome import Outcome
 from handgrad.training.record import Repeat
@@ -73,7 +73,7 @@ def pages(tmp_path_factory) -> dict[str, Path]:
     ]
     write_index(outcomes, paths["index"], "handgrad compare --all", 77.0, interrupted=False)
     step = trace(prepare(EXPERIMENTS["line"]), 2)
-    paths["trace"].write_text(trace_page(step, sum_of(step, "layers.0.weight[2,1]")), encoding="utf-8")
+    paths["trace"].write_text(trace_page(step, unfold(step, "layers.0.weight[2,1]", depth=2)), encoding="utf-8")
     return paths
 
 
@@ -297,8 +297,10 @@ def test_the_other_pages_sort_as_well(visit):
         assert seconds == sorted(seconds)
         assert len({time.split()[1] for time in times}) > 1
     with visit("trace") as page:
-        products = [float(cell) for cell in sorted_column(page, "δ · x", 4, "main section:first-child table")]
-        assert products == sorted(products)
+        sums = [
+            float(cell) for cell in sorted_column(page, "sum so far", 6, "main section:first-child > .scroll > table")
+        ]
+        assert sums == sorted(sums)
 
 
 def test_every_picture_is_saved_as_a_file_that_stands_alone(visit, tmp_path):

@@ -29,11 +29,11 @@ from handgrad.report.page import side_rows, write_report
 from handgrad.report.result_json import result
 from handgrad.sweep import run as sweep_run
 from handgrad.sweep.page import write_page as write_sweep
-from handgrad.trace.compute import Layer, Tensor, Trace
-from handgrad.trace.entry import Entry
+from handgrad.trace.as_json import to_json as trace_json
+from handgrad.trace.compute import Layer, Net, Tensor, Trace, Update
+from handgrad.trace.entry import Line, Number
 from handgrad.trace.page import page as trace_page
 from handgrad.trace.text import text as trace_text
-from handgrad.trace.text import to_json as trace_json
 from handgrad.training.outcome import Outcome
 from handgrad.training.record import EpochRecord, Repeat
 from handgrad.training.seeds import Request, repeats
@@ -266,7 +266,7 @@ def test_a_sweep_in_its_json_its_table_and_its_page(tmp_path):
 
 # --- a trace ----------------------------------------------------------------------------------------------------------
 
-SYMBOLS = ("x", "y", "dL/dy", "dL/dweight", "dL/dx")
+SYMBOLS = ("x", "weight", "y", "dL/dy", "dL/dweight", "dL/dx")
 
 
 def numbered_trace():
@@ -286,24 +286,35 @@ def numbered_trace():
         step=3,
         rows=1,
         loss="the loss",
+        target=tensor("t"),
         value=tensor("L"),
         layers=layers,
-        update=(tensor("new weight", "0.weight"), tensor("new bias", "0.bias")),
         optimizer="the optimizer",
+        updates=(
+            Update("0.weight", "Adam", {"lr": 0.5}, (tensor("m"),), (tensor("m"), tensor("v")), tensor("new weight")),
+        ),
+        buffers=(tensor("mean"),),
         verdicts=verdicts,
-        passages={},
+        net=Net({}, None, {"0": ("2",), "2": (None,)}),
     )
 
 
 def tensors_of(trace):
-    return [*(t for layer in trace.layers for t in layer.tensors), trace.value, *trace.update]
+    updates = [t for u in trace.updates for t in (*u.before, *u.after, u.new)]
+    return [*(t for layer in trace.layers for t in layer.tensors), trace.target, trace.value, *updates, *trace.buffers]
 
 
 def test_a_trace_in_its_json():
     trace = numbered_trace()
     found = json.loads(trace_json(trace))
     assert [found[key] for key in ("experiment", "step", "rows", "held")] == ["line", 3, 1, True]
-    flat = [t for layer in found["layers"] for t in layer["tensors"]] + [found["loss"], *found["update"]]
+    flat = [t for layer in found["layers"] for t in layer["tensors"]] + [
+        found["loss"]["target"],
+        found["loss"]["value"],
+    ]
+    flat += [t for u in found["updates"] for t in (*u["state_before"], *u["state_after"], u["new"])] + found["buffers"]
+    assert found["updates"][0]["options"] == {"lr": 0.5}
+    assert [layer["output_goes_to"] for layer in found["layers"]] == [["2"], [None]]
     for tensor, row in zip(tensors_of(trace), flat, strict=True):
         wanted = {"numpy": tensor.ours, "torch": tensor.theirs, "reference": tensor.ball.mid, "radius": tensor.ball.rad}
         assert {key: row[key] for key in wanted} == {key: value.tolist() for key, value in wanted.items()}
@@ -319,29 +330,31 @@ def test_a_trace_in_its_text_and_on_its_page():
         if tensor.symbol == "dL/dx" or (tensor.symbol == "x" and tensor is not trace.layers[0].tensors[0]):
             continue  # shown once, as the y or the dL/dy of its neighbour
         ours, theirs = (f"{value.item(): .6e}" for value in (tensor.ours, tensor.theirs))
-        both = rf"    NumPy   {re.escape(ours)}\n    PyTorch {re.escape(theirs)}\n"
-        assert re.search(rf"  {re.escape(tensor.symbol)} \(1×1\).*\n{both}", text)
-        pair = [f"{value.item():.5g}" for value in (tensor.ours, tensor.theirs)]
         assert re.search(
-            rf"<caption>NumPy</caption>\s*<tr><td[^>]*>{re.escape(pair[0])}</td>.*?"
-            rf"<caption>PyTorch</caption>\s*<tr><td[^>]*>{re.escape(pair[1])}</td>",
-            page,
-            re.DOTALL,
+            rf"  {re.escape(tensor.symbol)}( before| after)? \(1×1\).*\n.*\n *{re.escape(ours)} +{re.escape(theirs)} ",
+            text,
         )
+        pair = [f"{value.item():.7g}" for value in (tensor.ours, tensor.theirs)]
+        assert re.search(rf"<td[^>]*>{re.escape(pair[0])}<small>{re.escape(pair[1])}</small><small>\+[\d,]+ ulp<", page)
 
 
 def test_an_entry_of_a_trace():
-    trace = numbered_trace()
-    entry = Entry("0.weight", (0, 1), "the sum", (1.5, 2.5), (4.0, 8.0), 21.0, 22.0, 23.0, 0.25)
-    found = json.loads(trace_json(trace, entry))["entry"]
-    for value in (21.0, 22.0, 23.0, 0.25, [1.5, 2.5], [4.0, 8.0], [6.0, 20.0]):
-        assert list(found.values()).count(value) == 1, value
-    text = trace_text(trace, entry)
-    for label, value in (("NumPy", 21), ("PyTorch (autograd)", 22), ("the judge", 23), ("sum, rounded once", 26)):
+    terms = [
+        Line(f"term {i}", Number(1.5 + i, 2.5 + i, 3.5 + i, 0.5), factor=Number(4.0 + i, 5.0, 6.0, 0.0), times=f"x{i}")
+        for i in range(2)
+    ]
+    entry = Line("the entry", Number(21.0, 22.0, 23.0, 0.25), "the sum", tuple(terms))
+    found = json.loads(trace_json(numbered_trace(), entry))["entry"]
+    assert [found[key] for key in ("numpy", "torch", "reference", "radius", "total")] == [21.0, 22.0, 23.0, 0.25, 18.5]
+    assert [term["torch"] for term in found["terms"]] == [2.5, 3.5]
+    assert [term["factor"]["numpy"] for term in found["terms"]] == [4.0, 5.0]
+    text = trace_text(numbered_trace(), entry)
+    for label, value in (("NumPy", 21), ("PyTorch (autograd)", 22), ("the judge", 23), ("sum, rounded once", "18.5")):
         assert re.search(rf"^{re.escape(label)} +{value}\b", text, re.MULTILINE), label
     assert "23 ± 0.25" in text
-    page = unescape(trace_page(trace, entry))
-    assert re.search(r"rounded once: 26 .* NumPy: 21 .* PyTorch \(autograd\): 22 .*\s*the judge: 23 ± 0.25", page)
+    assert re.search(r"term 1 +2\.5 +3\.5 +4\.5 ± 0\.5 +x1 = 5 +18\.5$", text, re.MULTILINE)
+    page = unescape(trace_page(numbered_trace(), entry))
+    assert re.search(r"rounded once: 18.5 .* NumPy: 21 .* PyTorch \(autograd\): 22 .*\s*the judge: 23 ± 0.25", page)
 
 
 # --- a distributed run ------------------------------------------------------------------------------------------------

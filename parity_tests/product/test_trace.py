@@ -1,9 +1,11 @@
-"""`handgrad trace`: one step in full, the same numbers that training computes, and one gradient entry as a sum."""
+"""`handgrad trace`: one step in full, the same numbers that training computes, and any of them redone by hand."""
 
 import json
 import math
 import re
 from dataclasses import replace
+from decimal import Decimal, localcontext
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,10 +13,12 @@ import pytest
 import scratch
 from handgrad import cli
 from handgrad.experiments import EXPERIMENTS
-from handgrad.trace import sum_of, trace
+from handgrad.trace import entry as entry_module
+from handgrad.trace import trace, unfold
+from handgrad.trace.as_json import to_json
 from handgrad.trace.compute import Tensor, leaves_of, recorded
 from handgrad.trace.page import page
-from handgrad.trace.text import text, to_json
+from handgrad.trace.text import text
 from handgrad.training.train import prepare, train
 
 LINE = EXPERIMENTS["line"]
@@ -25,14 +29,36 @@ def third():
     return trace(prepare(LINE), 3)
 
 
-@pytest.mark.parametrize("name", ["line", "moons", "moons-logistic", "digits"])
-def test_every_recorded_number_is_inside_its_ball(name):
-    found = trace(prepare(EXPERIMENTS[name]), 2)
+@pytest.fixture(scope="module")
+def adam():
+    return trace(prepare(replace(EXPERIMENTS["moons"], hidden=(4, 3))), 3)
+
+
+def mixed(ops, sizes, options):
+    """A net with a layer of each kind: what mixes samples, classes and branches."""
+    return ops.Sequential(
+        ops.Linear(2, 4, **options),
+        ops.BatchNorm1d(4, dtype=options["dtype"]),
+        ops.Residual(ops.Linear(4, 4, **options), ops.PReLU(dtype=options["dtype"])),
+        ops.Parallel(ops.ReLU(), ops.Tanh(), ops.Softmax(-1)),
+        ops.Dropout(0.5, rng=3),
+        ops.Linear(4, 2, **options),
+    )
+
+
+MIXED = replace(EXPERIMENTS["moons"], name="mixed", model=mixed, batch_size=4)
+
+
+@pytest.mark.parametrize(
+    "experiment", [*map(EXPERIMENTS.get, ("line", "moons-logistic", "digits")), MIXED], ids=lambda e: e.name
+)
+def test_every_recorded_number_is_inside_its_ball(experiment):
+    found = trace(prepare(experiment), 2)
     assert found.held
-    for layer, tensor in found.tensors():
-        assert tensor.ball is not None
+    states = [t for update in found.updates for t in (*update.after, update.new)]
+    for tensor in [t for _, t in found.tensors() if t.ball is not None] + states:
         for side in (tensor.ours, tensor.theirs):
-            assert (np.abs(side - tensor.ball.mid) <= tensor.ball.rad).all(), (layer, tensor.symbol)
+            assert (np.abs(side - tensor.ball.mid) <= tensor.ball.rad).all(), tensor.symbol
         assert tensor.ratio <= 1
 
 
@@ -53,31 +79,210 @@ def test_what_comes_out_of_a_layer_goes_into_the_next(third):
 
 
 @pytest.mark.parametrize("entry", ["layers.0.weight[2,1]", "layers.2.weight[0, 4]", "layers.0.bias[0]"])
-def test_an_entry_is_the_sum_of_its_terms(third, entry):
-    found = sum_of(third, entry)
+def test_a_gradient_is_the_sum_of_its_terms(third, entry):
+    found = unfold(third, entry)
     assert len(found.terms) == third.rows
     # The NumPy side's own δ and x: what remains is the rounding of the sum, n additions and products of float32.
-    slack = (third.rows + 2) * np.finfo(np.float32).eps * math.fsum(map(abs, found.terms))
-    assert abs(found.total - found.ours) <= slack
-    assert abs(found.total - found.reference) <= found.radius
-    assert abs(found.theirs - found.reference) <= found.radius
+    slack = (third.rows + 2) * np.finfo(np.float32).eps * math.fsum(map(abs, found.products))
+    assert abs(found.total - found.number.ours) <= slack
+    for value in (found.total, found.number.theirs):
+        assert abs(value - found.number.reference) <= found.number.radius
     written = text(third, found)
     assert found.formula in written
     assert f"{found.total: .17g}" in written
 
 
-def test_json_holds_every_number_and_reads_back(third, tmp_path):
-    entry = sum_of(third, "layers.0.weight[2,1]")
-    found = json.loads(to_json(third, entry))
-    for layer, given in zip(third.layers, found["layers"], strict=True):
-        for tensor, numbers in zip(layer.tensors, given["tensors"], strict=True):
-            np.testing.assert_array_equal(np.array(numbers["numpy"], np.float32), tensor.ours)
-            np.testing.assert_array_equal(np.array(numbers["torch"], np.float32), tensor.theirs)
-    assert math.fsum(found["entry"]["terms"]) == entry.total
+def every_line(line):
+    yield line
+    for term in line.terms:
+        yield from every_line(term)
+
+
+@pytest.mark.parametrize("entry", ["0.weight[1,0]", "1.weight[2]", "delta 0[3,1]", "update 2.1.weight[0]"])
+def test_every_sum_on_the_way_to_the_loss_is_inside_its_interval(entry):
+    """Through layers that mix samples, features and branches, to the loss: at each the terms are all that there are."""
+    found = unfold(trace(prepare(MIXED), 2), entry, depth=9)
+    lines = list(every_line(found))
+    assert any(line.what.startswith("t[") for line in lines)  # it ends at the targets
+    sums = [line for line in lines if line.products]
+    assert len(sums) > 20
+    for line in sums:
+        assert abs(line.total - line.number.reference) <= line.number.radius or line.total == line.number.ours, line
+    for line in lines:
+        for side in (line.number.ours, line.number.theirs):
+            assert side is None or abs(side - line.number.reference) <= line.number.radius, line.what
+
+
+# --- redone by hand, from the JSON alone ------------------------------------------------------------------------------
+
+
+def numbers(tensor, side):
+    """Nested lists of a side's numbers as what they are exactly."""
+
+    def exact(value):
+        return list(map(exact, value)) if isinstance(value, list) else Fraction(value)
+
+    return exact(tensor[side])
+
+
+def agree(value, tensor, *index):
+    """That `value`, exact, is inside the printed interval."""
+    middle, radius = tensor["reference"], tensor["radius"]
+    for i in index:
+        middle, radius = middle[i], radius[i]
+    assert abs(value - Fraction(middle)) <= Fraction(radius), (tensor["symbol"], index, float(value), middle, radius)
+    assert radius <= 1e-4 * abs(middle) + 1e-6  # and that the interval says something
+
+
+def of(layer, symbol):
+    return next(tensor for tensor in layer["tensors"] if tensor["symbol"] == symbol)
+
+
+def probabilities(row):
+    with localcontext() as context:
+        context.prec = 50
+        powers = [(Decimal(z.numerator) / z.denominator).exp() for z in row]
+        return [Fraction(power / sum(powers)) for power in powers]
+
+
+def loss_slope(found, side, n, i):
+    """dL/dy[n,i] of the last layer."""
+    y, t = numbers(of(found["layers"][-1], "y"), side), found["loss"]["target"]["numpy"]
+    if found["loss"]["formula"].startswith("MSELoss"):
+        return 2 * (y[n][i] - Fraction(t[n][i])) / sum(map(len, y))
+    return (probabilities(y[n])[i] - (t[n] == i)) / len(y)
+
+
+def redo_delta(found, side, k, n, i):
+    """dL/dy[n,i] of layer k from what stands behind it."""
+    layers = found["layers"]
+    if k + 1 == len(layers):
+        return loss_slope(found, side, n, i)
+    after = layers[k + 1]
+    upstream = numbers(of(after, "dL/dy"), side)[n]
+    if after["kind"] == "Linear":
+        return sum(d * row[i] for d, row in zip(upstream, numbers(of(after, "weight"), side), strict=True))
+    return upstream[i] * numbers(of(after, "dy/dx"), side)[n][i]
+
+
+def root(value):
+    with localcontext() as context:
+        context.prec = 50
+        return Fraction((Decimal(value.numerator) / value.denominator).sqrt())
+
+
+def redo_update(update, g, theta, i, j):
+    """The new θ, and what the optimizer keeps, by its formula."""
+    options = {name: tuple(map(Fraction, v)) if name == "betas" else v for name, v in update["options"].items()}
+    lr = Fraction(options["lr"])
+    if "betas" not in options:
+        return {"new": theta - lr * g}
+    before = {t["symbol"]: numbers(t, "numpy") for t in update["state_before"]}
+    (b1, b2), t = options["betas"], int(before["step"]) + 1
+    m = b1 * before["exp_avg"][i][j] + (1 - b1) * g
+    v = b2 * before["exp_avg_sq"][i][j] + (1 - b2) * g * g
+    new = theta - lr * (m / (1 - b1**t)) / (root(v / (1 - b2**t)) + Fraction(options["eps"]))
+    return {"exp_avg": m, "exp_avg_sq": v, "new": new}
+
+
+@pytest.mark.parametrize("side", ["numpy", "torch"])
+@pytest.mark.parametrize("net", ["third", "adam"])
+def test_drawn_entries_are_redone_from_the_json_alone(net, side, request):
+    found = json.loads(to_json(request.getfixturevalue(net)))
+    draw, layers = np.random.default_rng(5), found["layers"]
+    linear = [k for k, layer in enumerate(layers) if layer["kind"] == "Linear"]
+    for _ in range(5):
+        k = int(draw.choice(linear))
+        layer, update = (
+            layers[k],
+            next(u for u in found["updates"] if u["parameter"] == of(layers[k], "weight")["parameter"]),
+        )
+        n, i, j = (int(draw.integers(size)) for size in (found["rows"], *of(layer, "weight")["shape"]))
+        weight, bias, x = (numbers(of(layer, symbol), side) for symbol in ("weight", "bias", "x"))
+        delta = numbers(of(layer, "dL/dy"), side)
+        agree(sum(a * w for a, w in zip(x[n], weight[i], strict=True)) + bias[i], of(layer, "y"), n, i)
+        for at in range(k, len(layers)):  # δ here, and on to the loss
+            last = min(i, of(layers[at], "y")["shape"][1] - 1)
+            agree(redo_delta(found, side, at, n, last), of(layers[at], "dL/dy"), n, last)
+        gradient = sum(d[i] * row[j] for d, row in zip(delta, x, strict=True))
+        agree(gradient, of(layer, "dL/dweight"), i, j)
+        agree(sum(d[i] for d in delta), of(layer, "dL/dbias"), i)
+        after = {t["symbol"]: t for t in update["state_after"]} | {"new": update["new"]}
+        redone = redo_update(update, numbers(of(layer, "dL/dweight"), side)[i][j], weight[i][j], i, j)
+        for symbol, value in redone.items():
+            agree(value, after[symbol], i, j)
+
+
+def test_json_holds_every_number_and_reads_back(third, adam):
+    for step in (third, adam):
+        found = json.loads(to_json(step))
+        pairs = [
+            *(
+                (t, row)
+                for layer, given in zip(step.layers, found["layers"], strict=True)
+                for t, row in zip(layer.tensors, given["tensors"], strict=True)
+            ),
+            (step.target, found["loss"]["target"]),
+            (step.value, found["loss"]["value"]),
+        ]
+        for update, given in zip(step.updates, found["updates"], strict=True):
+            assert given["options"]["lr"] == update.options["lr"]
+            pairs += zip(update.before, given["state_before"], strict=True)
+            pairs += zip(update.after, given["state_after"], strict=True)
+            pairs.append((update.new, given["new"]))
+        for tensor, row in pairs:
+            np.testing.assert_array_equal(np.array(row["numpy"], tensor.ours.dtype), tensor.ours)
+            np.testing.assert_array_equal(np.array(row["torch"], tensor.theirs.dtype), tensor.theirs)
+    assert [t.symbol for t in adam.updates[0].before] == ["step", "exp_avg", "exp_avg_sq"]
+
+
+def test_an_update_goes_from_the_gradient_to_the_new_parameter(adam):
+    found = unfold(adam, "update layers.0.weight[1,0]", depth=2)
+    steps = {line.what: line for line in found.terms}
+    theta, m, s = (steps[name].number.reference for name in ("θ₀ = weight[1,0] before", "m̂", "s"))
+    new = steps["θ"].number
+    assert "0.01·m̂ / s" in steps["θ"].formula
+    assert abs(theta - 0.01 * m / s - new.reference) <= new.radius
+    assert new == found.number
+    assert len(steps["g = dL/dweight[1,0]"].terms) == adam.rows  # the gradient below it
+
+
+@pytest.mark.parametrize(
+    ("options", "how"),
+    [
+        ({"momentum": 0.5}, ["0.5·momentum_buffer before + g", "θ₀ − 0.25·b"]),
+        ({"momentum": 0.5, "dampening": 0.25}, ["0.5·momentum_buffer before + (1 − 0.25)·g"]),
+        ({"momentum": 0.5, "nesterov": True}, ["θ₀ − 0.25·(g + 0.5·b)"]),
+        ({"weight_decay": 0.125}, ["g + 0.125·θ₀", "θ₀ − 0.25·d"]),
+    ],
+    ids=str,
+)
+def test_the_lines_of_sgd_say_what_its_options_do(options, how):
+    """Each line, computed as it says in float64, is inside the next one's interval."""
+    step = trace(prepare(replace(LINE, lr=0.25, optimizer_options=options)), 2)
+    found = unfold(step, "update layers.0.weight[2,1]")
+    lines = {line.what.split(" = ")[0]: line for line in found.terms}
+    assert set(how) <= {line.formula for line in lines.values()}
+    plain = str.maketrans({"−": "-", "·": "*", "₀": "0"})
+    names = {name.replace(" before", "_before").translate(plain): line.number.reference for name, line in lines.items()}
+    for name in [line for line in ("d", "b", "θ") if line in lines]:
+        formula = lines[name].formula.replace(" before", "_before").translate(plain)
+        number = lines[name].number
+        assert abs(eval(formula, {}, names) - number.reference) <= number.radius, name
+
+
+def test_it_says_what_cancelled():
+    found = text(trace(prepare(EXPERIMENTS["moons"]), 3))
+    (line, *_) = re.findall(
+        r"([\d,]+) ulp apart at \[(.*)\]: (dL/dy\[.*\] of layers.1) cancels.* is ([\d,]+) of it", found
+    )
+    apart, amplified = (int(line[i].replace(",", "")) for i in (0, 3))
+    assert apart >= 64
+    assert 1 < apart / amplified < 20  # the terms themselves are a few ulps apart
 
 
 def test_the_page_stands_alone(third):
-    written = page(third, sum_of(third, "layers.0.bias[1]"))
+    written = page(third, unfold(third, "layers.0.bias[1]", depth=2))
     assert not re.search(r"(src|href)=\"(?!data:|#)", written)
     for layer in third.layers:
         assert f"{layer.name} {layer.kind}" in written
@@ -103,12 +308,25 @@ BAD = {
     "step 0": (["line", "--step", "0"], ["--step", ">= 1", "0"]),
     "step too late": (["line", "--step", "999999"], ["--step", "999999"]),
     "experiment": (["lime"], ["experiment", "lime", "line"]),
-    "entry form": (["line", "--entry", "layers.0.weight"], ["--entry", "layers.0.weight[2,1]"]),
+    "entry form": (["line", "--entry", "layers.0.weight"], ["--entry", "layers.0.weight[2,1]", "delta", "update"]),
+    "entry kind": (["line", "--entry", "old layers.0.weight[2,1]"], ["--entry", "delta", "update", "old"]),
+    "delta name": (["line", "--entry", "delta layers.0.weight[2,1]"], ["layers.0, layers.1", "layers.0.weight"]),
+    "update name": (["line", "--entry", "update layers.0[2,1]"], ["layers.0.weight", "'layers.0'"]),
+    "update index": (["line", "--entry", "update layers.0.bias[5]"], ["(5,)", "[5]"]),
+    "depth": (["line", "--entry", "layers.0.bias[0]", "--depth", "0"], ["--depth", ">= 1"]),
+    "depth of nothing": (["line", "--depth", "2"], ["--depth", "--entry"]),
     "entry name": (["line", "--entry", "layers.1.weight[0,0]"], ["layers.1.weight", "layers.0.weight"]),
     "entry index": (["line", "--entry", "layers.0.weight[5,0]"], ["(5, 2)", "[5, 0]"]),
     "entry axes": (["line", "--entry", "layers.0.weight[1]"], ["(5, 2)", "[1]"]),
     "file": (["line", "--json", "/nowhere/x.json"], ["/nowhere/x.json", "cannot be written"]),
 }
+
+
+def test_what_unfolds_into_too_much_is_refused(third, monkeypatch):
+    monkeypatch.setattr(entry_module, "MOST", 500)
+    unfold(third, "layers.0.bias[0]", depth=2)
+    with pytest.raises(ValueError, match="--depth unfolds this entry into more than 500 lines; ask for less"):
+        unfold(third, "layers.0.bias[0]", depth=5)
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -128,5 +346,7 @@ def test_command(capsys, tmp_path):
     shown = capsys.readouterr().out
     assert "line, step 2: a batch of 100" in shown
     assert "Σₙ" in shown
+    assert "held" in shown
+    assert "dL/dbias" not in shown  # the entry alone
     assert json.loads(files["json"].read_text())["held"]
     assert files["html"].read_text().startswith("<!DOCTYPE html>")
