@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 
-INTERRUPTED = 130  # exit code: 128 + SIGINT
+INTERRUPTED, TERMINATED = 130, 143  # exit codes: 128 + SIGINT, 128 + SIGTERM
 
 
 @dataclass(frozen=True)
 class Ending:
-    """Whether everything that decides held, and whether Ctrl-C came first."""
+    """Whether everything that decides held, and whether Ctrl-C or SIGTERM (`terminated`) came first."""
 
     held: bool
     interrupted: bool = False
+    terminated: bool = False
 
     @property
     def passed(self) -> bool:
@@ -26,4 +27,6 @@ class Ending:
 
     @property
     def exit_code(self) -> int:
-        return INTERRUPTED if self.interrupted else 0 if self.held else 1
+        if self.interrupted:
+            return TERMINATED if self.terminated else INTERRUPTED
+        return 0 if self.held else 1

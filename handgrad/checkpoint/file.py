@@ -45,6 +45,12 @@ def write(path: Path, tree: Mapping[str, Any]) -> None:
     write_bytes(path, safetensors.numpy.save(arrays, metadata))
 
 
+def as_read(tree: Any) -> Any:
+    """`tree` as `read` gives it: tuples as lists, NumPy's numbers as Python's."""
+    arrays: Arrays = {}
+    return _restored(_plain(tree, "", arrays), arrays)
+
+
 def read(path: Path) -> dict[str, Any]:
     """The tree that `write` was given. Raises DamagedError for a file that is not whole or not one of ours, and
     CheckpointError for one of a later version; OSError where it cannot be read."""

@@ -19,13 +19,13 @@ from handgrad.cli.distributed import distributed_command
 from handgrad.cli.doctor import doctor_command
 from handgrad.cli.judge import judge_command
 from handgrad.cli.list import list_command
-from handgrad.cli.say import refuse, say
+from handgrad.cli.say import refuse, stopped
 from handgrad.cli.sweep import sweep_command
 from handgrad.cli.trace import trace_command
 from handgrad.cli.unroll import unroll_command
 from handgrad.cli.vectors import vectors_command
-from handgrad.ending import INTERRUPTED
 from handgrad.errors import BadInputError
+from handgrad.stopping import terminable
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "list": list_command,
@@ -70,7 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without "≥" shows "?", and the run goes on
     try:
-        code = _run(arguments)
+        with terminable():
+            code = _run(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError as error:  # a full disk, or a pipe whose reader has enough, as `head` has
@@ -92,9 +93,8 @@ def _run(arguments: list[str]) -> int:
         return done.exit_code
     except BadInputError as error:
         return refuse(str(error))
-    except KeyboardInterrupt:  # outside of training, which ends by itself and is written
-        say("interrupted")
-        return INTERRUPTED
+    except KeyboardInterrupt as stop:  # outside of training, which ends by itself and is written
+        return stopped(stop)
     except (Exception, SystemExit) as error:
         # Usage errors. Their class has moved between click and typer; their method has not.
         if hasattr(error, "format_message"):

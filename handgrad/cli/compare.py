@@ -1,8 +1,10 @@
 """`handgrad compare` of one experiment."""
 
 import math
+import re
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -32,15 +34,19 @@ from handgrad.cli.options import (
     option,
     whole,
 )
+from handgrad.cli.say import say
 from handgrad.errors import BadInputError, refusing
 from handgrad.files import REPORT, RESULT
 from handgrad.format import NONE, number, share, written
+from handgrad.lock import locked
+from handgrad.stopping import Terminated
 from handgrad.terminal import REFRESH, STEPS, Terminal, parity
 
 if TYPE_CHECKING:
     from handgrad.experiments import Experiment
     from handgrad.training.outcome import Outcome
-    from handgrad.training.record import Run
+    from handgrad.training.record import Repeat, Run
+    from handgrad.training.saving import Saving
     from handgrad.training.seeds import Request
 
 
@@ -57,7 +63,19 @@ def compare_command(
     jobs: Annotated[
         int | None, option("jobs", whole, "N", "Processes at once, for --all and --seeds.", show_default="cores")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="With --all: keep the results that are there.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint; with --all, keep what is finished.")
+    ] = False,
+    checkpoint_every: Annotated[
+        float | None,
+        option(
+            "checkpoint-every",
+            options.rate,
+            "SECONDS",
+            "How often a checkpoint is written; 0: after every step.",
+            show_default="10, and so rarely that it costs 1 % at most",
+        ),
+    ] = None,
     epochs: Epochs = None,
     lr: Rate = None,
     batch_size: BatchSize = None,
@@ -76,9 +94,10 @@ def compare_command(
     (epochs, lr, batch size, optimizer, hidden, activation) or another seed the expectation is shown but does not
     decide, nor does that of a CSV file. --all runs every experiment and writes runs/index.html; --seeds N repeats a run
     over seeds: parity must hold in all of them, the expectation in the first.
+
+    A run that was stopped, by Ctrl-C, SIGTERM or worse, goes on with --resume, and comes to the same numbers as one
+    that was not, to the last bit.
     """
-    if resume and not everything:
-        raise BadInputError("--resume belongs to --all")
     if everything:
         of_one = {"NAME": name, "--csv": csv, "--target": target, "--lr": lr, "--batch-size": batch_size}
         of_one |= {"--optimizer": optimizer, "--hidden": hidden, "--activation": activation}
@@ -86,7 +105,8 @@ def compare_command(
             raise BadInputError(f"--all runs every experiment with its own recipe; {used[0]} is for a single one")
         words = [f"--{field.replace('_', '-')}={value}" for field, value in given(context).items()]
         words += [f"--device={device}"] * (device != "cpu") + [f"--seeds={seeds}"] * (seeds is not None)
-        return compare_all(words, out or Path("runs"), jobs, resume, context.obj)
+        saving = [f"--checkpoint-every={checkpoint_every}"] * (checkpoint_every is not None)
+        return compare_all(words, out or Path("runs"), jobs, resume, saving, context.obj)
     named = experiment(name, given(context), csv, target)
     from handgrad.training.seeds import Request
 
@@ -94,7 +114,12 @@ def compare_command(
         raise BadInputError(f"--seeds {seeds} from --seed {named.seed} on goes beyond the last, {2**32 - 1}")
     request = Request(name, csv, target, given(context), device)
     repeated = None if seeds is None else Repeated(request, seeds, jobs)
-    return compare(named, device, out or Path("runs") / named.name, context.obj, repeated)
+    command = SAVING.sub("", context.obj)
+    return compare(named, device, out or Path("runs") / named.name, command, repeated, resume, checkpoint_every)
+
+
+SAVING = re.compile(r" (--resume|--checkpoint-every[ =]\S+)(?= |$)")
+"""Options that change no number: the line that reproduces a run is without them."""
 
 
 class Repeated(NamedTuple):
@@ -105,15 +130,26 @@ class Repeated(NamedTuple):
     jobs: int | None
 
 
-def compare(experiment: "Experiment", device: str, out: Path, command: str, repeated: "Repeated | None" = None) -> int:
+def compare(
+    experiment: "Experiment",
+    device: str,
+    out: Path,
+    command: str,
+    repeated: "Repeated | None" = None,
+    resume: bool = False,
+    checkpoint_every: float | None = None,
+) -> int:
     """Run one comparison with everything a terminal shows of it. Returns the exit code."""
     from handgrad.files import output_folder, removed_if_it_fails
 
     console = Terminal()
     with console.status(Text(f"preparing {experiment.name}")):
+        from handgrad.checkpoint.file import CheckpointError
+        from handgrad.checkpoint.folder import numbered
         from handgrad.report import write_report
         from handgrad.report.result_json import write_result
         from handgrad.training.outcome import Outcome
+        from handgrad.training.saving import FOLDER, Saving
         from handgrad.training.train import TrainingError, prepare, train
 
         with refusing():
@@ -121,16 +157,28 @@ def compare(experiment: "Experiment", device: str, out: Path, command: str, repe
         with refusing(f"--out {out}"):
             made = output_folder(out, (REPORT, RESULT))
 
+    saving = Saving(out / FOLDER, checkpoint_every, say, through=repeated is not None)
     progress = Progress(*STEPS, console=console, auto_refresh=False)
-    with removed_if_it_fails(made), progress, refusing(kinds=(TrainingError,)):
-        run = train(prepared, command, _follow(progress, experiment.name, prepared.steps))
-    if repeated is not None and not run.interrupted:
-        _repeat(run, repeated, console)
-    outcome = Outcome.of(run)
-    with refusing(f"--out {out}"):
-        write_result(outcome, out / RESULT)  # first: it is quick, and a second Ctrl-C would cost the report alone
-        with console.status("writing the report"):
-            write_report(outcome, out / REPORT)
+    with ExitStack() as held:
+        held.enter_context(removed_if_it_fails(made))
+        with refusing(f"--out {out}"):
+            held.enter_context(locked(out))
+        if numbered(saving.folder) and not resume:
+            say(f"{saving.folder} holds a checkpoint that --resume would go on from; this run begins anew")
+        with refusing("--resume", kinds=(CheckpointError,)):
+            if resume and not saving.find(prepared):
+                say(f"{out} holds no checkpoint; this run begins at the first step")
+        with progress, refusing(kinds=(TrainingError, CheckpointError)):
+            run = train(prepared, command, _follow(progress, experiment.name, prepared.steps), saving=saving)
+        if repeated is not None and not run.interrupted:
+            _repeat(run, repeated, saving, console)
+        outcome = Outcome.of(run)
+        with refusing(f"--out {out}"):
+            write_result(outcome, out / RESULT)  # first: it is quick, and a second Ctrl-C would cost the report alone
+            with console.status("writing the report"):
+                write_report(outcome, out / REPORT)
+        if not run.interrupted:
+            saving.remove()
 
     console.print(summary_table(outcome))
     if run.repeats:
@@ -144,28 +192,37 @@ def compare(experiment: "Experiment", device: str, out: Path, command: str, repe
     return outcome.ending.exit_code
 
 
-def _repeat(run: "Run", repeated: Repeated, console: Terminal) -> None:
-    """Add the other seeds' outcomes to the run. Ctrl-C marks it as interrupted."""
+def _repeat(run: "Run", repeated: Repeated, saving: "Saving", console: Terminal) -> None:
+    """Add the other seeds' outcomes to the run. Ctrl-C marks it as interrupted; what is finished by then is saved."""
     from handgrad.machine.environment import usable_cores
     from handgrad.training.seeds import repeats
 
     first = run.experiment.seed
+    there = {one.seed: one for one in saving.repeats()}
     others = range(first + 1, first + repeated.times)
+    todo = [seed for seed in others if seed not in there]
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.completed}/{task.total} seeds"),
     )
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        task = progress.add_task("seeds", total=repeated.times, completed=1)
+        task = progress.add_task("seeds", total=repeated.times, completed=repeated.times - len(todo))
+
+        def done(one: "Repeat") -> None:
+            saving.add(one)
+            progress.advance(task)
+
         try:
-            found = repeats(repeated.request, others, repeated.jobs or usable_cores(), lambda: progress.advance(task))
-        except KeyboardInterrupt:
-            run.interrupted = True
+            found = repeats(repeated.request, todo, repeated.jobs or usable_cores(), done)
+        except KeyboardInterrupt as stop:
+            run.interrupted, run.terminated = True, isinstance(stop, Terminated)
+            saving.keep()
             return
         except (ValueError, TypeError, MemoryError, RuntimeError) as error:
             raise BadInputError(str(error)) from error
-    run.repeats = [run.as_repeat(), *found]
+    there |= {one.seed: one for one in found}
+    run.repeats = [run.as_repeat(), *(there[seed] for seed in others)]
 
 
 def seeds_table(outcome: "Outcome") -> Table:

@@ -25,8 +25,8 @@ from handgrad.cli.options import (
     option,
     whole,
 )
-from handgrad.cli.say import refuse, say
-from handgrad.ending import INTERRUPTED, Ending
+from handgrad.cli.say import refuse, stopped
+from handgrad.ending import Ending
 from handgrad.errors import BadInputError, refusing
 from handgrad.format import number
 from handgrad.terminal import REFRESH, STEPS, Terminal, parity
@@ -69,9 +69,8 @@ def distributed_command(
                 return refuse(str(error))
             except Exception as error:  # a traceback from every rank would bury the first
                 return refuse(f"rank {ranks.rank} of {ranks.world}: {type(error).__name__}: {error}")
-    except KeyboardInterrupt:  # outside the training, which ends by itself
-        say("interrupted")
-        return INTERRUPTED
+    except KeyboardInterrupt as stop:  # outside the training, which ends by itself
+        return stopped(stop)
     except ValueError as error:
         raise BadInputError(str(error)) from error
 
@@ -98,7 +97,7 @@ def distributed(experiment: "Experiment", ranks: "Ranks") -> int:
                 progress.refresh()
 
         run = train(prepared, ranks, follow)
-    ending = Ending(run.held, run.interrupted)
+    ending = Ending(run.held, run.interrupted, run.terminated)
     if first:
         console.print(distributed_table(experiment.name, run, ranks))
         for side, tally in run.tallies.items():

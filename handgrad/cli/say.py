@@ -4,12 +4,21 @@ import os
 import sys
 from contextlib import suppress
 
+from handgrad.ending import INTERRUPTED, TERMINATED
+from handgrad.stopping import Terminated
 from handgrad.terminal import printable
 
 
 def refuse(message: str) -> int:
     say(f"error: {' '.join(message.split())}")
     return 2
+
+
+def stopped(stop: KeyboardInterrupt) -> int:
+    """What a command says and returns that Ctrl-C or SIGTERM ended before it had anything to write."""
+    terminated = isinstance(stop, Terminated)
+    say("terminated" if terminated else "interrupted")
+    return TERMINATED if terminated else INTERRUPTED
 
 
 def say(line: str) -> None:

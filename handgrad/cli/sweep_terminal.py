@@ -2,6 +2,7 @@
 
 import math
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from contract.names import SIDES
 from handgrad.errors import refusing
 from handgrad.files import REPORT, RESULT, output_folder
 from handgrad.format import share
+from handgrad.lock import locked
 from handgrad.machine.environment import usable_cores
 from handgrad.sweep.dead_relu import disagreements, rates
 from handgrad.sweep.outcome import ending
@@ -89,9 +91,10 @@ def _alone(options: SweepOptions, rest: dict[str, Any]) -> dict[str, Any]:
 def run(plan_: Plan, jobs: int | None, out: Path, resume: bool, command: str) -> int:
     """Do the sweep with everything a terminal shows of it. Returns the exit code."""
     console = Terminal()
-    with refusing(f"--out {out}"):
-        kept = stored(plan_, out / RESULT) if resume else []
+    with refusing(f"--out {out}"), ExitStack() as held:
         output_folder(out, (REPORT, RESULT))
+        held.enter_context(locked(out))
+        kept = stored(plan_, out / RESULT) if resume else []
         found = _follow(plan_, kept, jobs or usable_cores(), out / RESULT, command, console)
         with console.status("writing the page"):
             write_page(found, out / REPORT)

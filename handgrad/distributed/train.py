@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
+from signal import SIGTERM
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +24,8 @@ from contract import Array, Target
 from handgrad.distributed.process_group import Ranks, everyones
 from handgrad.judge import Tally, Verdict, judge_net, judge_optimizer, judge_shards, snapshot
 from handgrad.machine.environment import one_thread
-from handgrad.training.train import Prepared, batches, interruptible
+from handgrad.stopping import Stop, interruptible
+from handgrad.training.train import Prepared, batches
 from scratch.flags import product
 
 WHOLE_BATCH = ("Dropout", "AlphaDropout", "RReLU")
@@ -41,6 +43,7 @@ class DistributedRun:
     parted: str = ""  # where they did not, the first time
     seconds: float = 0.0  # of the steps alone
     interrupted: bool = False
+    terminated: bool = False  # and that by SIGTERM, not Ctrl-C
     held: bool = True
 
 
@@ -49,7 +52,7 @@ class Report(NamedTuple):
 
     value: float  # the loss of its rows
     weights: dict[str, str]  # digests by name
-    stop: bool  # whether it was interrupted
+    stop: int  # the signal that interrupted it, or 0
 
 
 def refuse_unshardable(prepared: Prepared, world: int) -> None:
@@ -114,20 +117,20 @@ def train(prepared: Prepared, ranks: Ranks, on_step: Callable[[DistributedRun], 
     steps, every = prepared.steps, prepared.experiment.judge_every
     quiet = np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
     with one_thread(), quiet, interruptible() as stop:
-        _compare(run, Report(0.0, _digests(trainer), False), "before the first step")
+        _compare(run, Report(0.0, _digests(trainer), 0), "before the first step")
         with spread(trainer, ranks):
             for number, rows in enumerate(batches(prepared), 1):
                 x, y = prepared.cast["x_train"][rows], prepared.cast["y_train"][rows]
                 pieces = [(x[piece], y[piece]) for piece in shards(len(x), ranks.world)]
                 judged = ranks.rank == 0 and ((number - 1) % every == 0 or number == steps)
                 before = (trainer.model.state_dict(), snapshot(trainer.optimizer)) if judged else None
-                reports = _step(run, trainer, ranks, pieces, stop.is_set)
+                reports = _step(run, trainer, ranks, pieces, stop)
                 if before is not None:
                     _judge(run, prepared, before, pieces, [report.value for report in reports])
                 if on_step is not None and ranks.rank == 0:
                     on_step(run)
-                if any(report.stop for report in reports):
-                    run.interrupted = number < steps
+                if signals := {report.stop for report in reports} - {0}:
+                    run.interrupted, run.terminated = number < steps, SIGTERM in signals
                     break
         run.held = all(everyones(not run.parted and all(tally.held for tally in run.tallies.values())))
     return run
@@ -138,7 +141,7 @@ def _step(
     trainer: torch_impl.Trainer,
     ranks: Ranks,
     pieces: Sequence[tuple[Array, Target]],
-    stopped: Callable[[], bool],
+    stop: Stop,
 ) -> list[Report]:
     """One timed step of this rank on its piece of the batch; what all ranks say of theirs."""
     sizes, summed = [len(x) for x, _ in pieces], trainer.loss.reduction == "sum"
@@ -146,7 +149,7 @@ def _step(
     start = time.perf_counter()
     value = step(trainer, x, y, factor(trainer.loss.reduction, sizes, ranks.rank))
     run.seconds += time.perf_counter() - start
-    reports = _compare(run, Report(value, _digests(trainer), stopped()), f"after step {len(run.losses) + 1}")
+    reports = _compare(run, Report(value, _digests(trainer), stop.signal), f"after step {len(run.losses) + 1}")
     run.equal += not run.parted
     values = np.asarray([report.value for report in reports])
     run.losses.append(float(values.sum() if summed else product(values, np.asarray(sizes, float)) / sum(sizes)))

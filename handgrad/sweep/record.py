@@ -36,6 +36,7 @@ class Sweep:
     command: str
     outcomes: list[Outcome] = field(default_factory=list)
     interrupted: bool = False
+    terminated: bool = False  # and that by SIGTERM, not Ctrl-C
     seconds: float = 0.0  # wall time of this sitting
     kept: int = 0  # outcomes that were there before it
     environment: dict[str, Any] = field(default_factory=dict)

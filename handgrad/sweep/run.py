@@ -14,6 +14,7 @@ from contract.names import SIDES
 from handgrad.experiments.experiment import METRICS
 from handgrad.files import write_text
 from handgrad.rules import COUNT, FINITE, NOT_NEGATIVE, TEXT, TRUTH, is_real, or_none
+from handgrad.stopping import Terminated
 from handgrad.stored import load
 from handgrad.sweep.outcome import ending
 from handgrad.sweep.plan import Plan
@@ -86,8 +87,8 @@ def sweep(
 
     try:
         run_all(one, tasks, jobs, done)
-    except KeyboardInterrupt:
-        found.interrupted = True
+    except KeyboardInterrupt as stop:
+        found.interrupted, found.terminated = True, isinstance(stop, Terminated)
     finally:
         order = {run_key(cell.values, seed): i for i, (seed, cell) in enumerate(_all(plan))}
         found.outcomes.sort(key=lambda outcome: order[outcome.key])

@@ -18,10 +18,14 @@ from handgrad.files import write_text
 from handgrad.machine.environment import same_imports
 from handgrad.report.index import Finished
 from handgrad.rules import COUNT, FINITE, NOT_NEGATIVE, TEXT, TRUTH, or_none
+from handgrad.stopping import Terminated
 from handgrad.stored import load
 
 INDEX, TIMES = "index.html", "times.json"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+Running = set["subprocess.Popen[str]"]
 
 
 def compare_all(
@@ -30,35 +34,41 @@ def compare_all(
     folder: Path,
     jobs: int,
     resume: bool,
+    saving: Sequence[str],
     on_done: Callable[[Finished], None],
-) -> tuple[list[Finished], bool]:
-    """The outcome of every experiment in the order given, and whether Ctrl-C ended it early.
+) -> tuple[list[Finished], KeyboardInterrupt | None]:
+    """The outcome of every experiment in the order given, and the Ctrl-C or SIGTERM that ended it early.
 
     Each runs as `handgrad compare NAME` with `options`, on one thread, and writes into `folder`/NAME. The longest
-    begin first. With `resume`, a result that is there from the same options is kept.
+    begin first. With `resume`, a result that is there from the same options is kept, and what was stopped on its way
+    goes on from its checkpoint. `saving` are options that change no number.
     """
     kept = kept_results(experiments, options, folder) if resume else {}
     for outcome in kept.values():
         on_done(outcome)
     todo = sorted((e for e in experiments if e.name not in kept), key=lambda e: -e.seconds)
-    done, interrupted = dict(kept), False
+    done, stopped = dict(kept), None
+    running: Running = set()
+    saving = [*saving, *["--resume"] * resume]
     with ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(_run, experiment, options, folder) for experiment in todo]
+        futures = [pool.submit(_run, experiment, options, folder, saving, running) for experiment in todo]
         try:
             for outcome in _finished(futures):
                 done[outcome.experiment.name] = outcome
                 _remember(folder, done.values())
                 on_done(outcome)
-        except KeyboardInterrupt:  # the processes have it too: each ends after its step and writes what it has
-            interrupted = True
+        except KeyboardInterrupt as stop:  # each process ends after its step and writes what it has
+            stopped = stop
             for future in futures:
                 future.cancel()
+            for process in list(running) if isinstance(stop, Terminated) else []:  # Ctrl-C has reached them already
+                process.terminate()
             with suppress(KeyboardInterrupt):
                 pool.shutdown(wait=True)
             finished = (f.result() for f in futures if f.done() and not f.cancelled())
             done |= {outcome.experiment.name: outcome for outcome in finished}
             _remember(folder, done.values())
-    return [done.get(e.name, Finished(e, None, 0.0, "interrupted before it began")) for e in experiments], interrupted
+    return [done.get(e.name, Finished(e, None, 0.0, "interrupted before it began")) for e in experiments], stopped
 
 
 def kept_results(experiments: Sequence[Experiment], options: Sequence[str], folder: Path) -> dict[str, Finished]:
@@ -86,22 +96,31 @@ def _command(experiment: Experiment, options: Sequence[str], folder: Path) -> st
     return shlex.join(["handgrad", *_arguments(experiment, options, folder)])
 
 
-def _run(experiment: Experiment, options: Sequence[str], folder: Path) -> Finished:
+def _run(
+    experiment: Experiment,
+    options: Sequence[str],
+    folder: Path,
+    saving: Sequence[str],
+    running: Running,
+) -> Finished:
     own = folder / experiment.name
     with suppress(FileNotFoundError):
         (own / "result.json").unlink()  # an old one must not be taken for this run's
     start = perf_counter()
-    process = subprocess.run(
-        [sys.executable, "-m", "handgrad", *_arguments(experiment, options, folder)],
-        capture_output=True,
+    with subprocess.Popen(
+        [sys.executable, "-m", "handgrad", *_arguments(experiment, options, folder), *saving],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         errors="replace",
         env=os.environ | dict.fromkeys(THREADS, "1") | same_imports(),
-        check=False,
-    )
+    ) as process:
+        running.add(process)
+        _, said = process.communicate()
+        running.discard(process)
     seconds = perf_counter() - start
     result = _result(own)
-    error = "" if result is not None else (process.stderr.strip().splitlines() or ["it ended without a result"])[-1]
+    error = "" if result is not None else (said.strip().splitlines() or ["it ended without a result"])[-1]
     return Finished(experiment, result, seconds, error)
 
 

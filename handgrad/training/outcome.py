@@ -50,7 +50,7 @@ class Outcome:
         blown = [i for side in run.sides.values() for i, loss in enumerate(side.losses, 1) if not math.isfinite(loss)]
         return cls(
             run=run,
-            ending=Ending(run.judged and run.parity and (met or bool(why)), run.interrupted),
+            ending=Ending(run.judged and run.parity and (met or bool(why)), run.interrupted, run.terminated),
             sides=sides,
             met=met,
             undecided=why,

@@ -4,11 +4,12 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from multiprocessing.context import BaseContext
 from typing import TypeVar
+
+from handgrad.stopping import STOPS, deaf
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -43,10 +44,10 @@ def run_all(function: Callable[[T], R], tasks: Sequence[T], jobs: int, on_done: 
         try:
             found = {futures[future]: _reported(future.result(), on_done) for future in as_completed(futures)}
         except BaseException:
-            with _deaf():  # an impatient second Ctrl-C must not leave processes behind
+            with deaf():  # an impatient second Ctrl-C must not leave processes behind
                 pool.shutdown(wait=False, cancel_futures=True)
                 for process in multiprocessing.active_children():
-                    process.terminate()
+                    process.kill()
             raise
     return [found[index] for index in range(len(tasks))]
 
@@ -57,11 +58,12 @@ def _reported(found: R, on_done: Callable[[R], None]) -> R:
 
 
 def begin() -> None:
-    """A worker's first act. Ctrl-C reaches every process of the terminal; the parent alone answers it.
+    """A worker's first act. Ctrl-C reaches every process of the terminal, and SIGTERM may: the parent answers it.
 
     A parent that was killed answers nothing: then the worker ends too.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
 
 
@@ -70,12 +72,3 @@ def _end_with_the_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)
-
-
-@contextmanager
-def _deaf() -> Iterator[None]:
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)

@@ -97,6 +97,7 @@ class Run:
     grid: Array | None = None  # (points, 2) float64, row-major over a square lattice; None unless inputs are 2-D
     steps_planned: int = 0
     interrupted: bool = False
+    terminated: bool = False  # and that by SIGTERM, not Ctrl-C
     repeats: list[Repeat] = field(default_factory=list)  # over several seeds, this run's own first; else empty
 
     @property

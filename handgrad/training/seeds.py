@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from handgrad.stopping import Terminated
 from handgrad.training.parallel import run_all
 from handgrad.training.record import Repeat, Run
 
@@ -29,7 +30,7 @@ def trained(request: Request, seed: int) -> Run:
     experiment = with_overrides(find(request.name, request.csv, request.target), request.given)
     run = train(prepare(replace(experiment, seed=seed), request.device), pictures=False)
     if run.interrupted:
-        raise KeyboardInterrupt
+        raise Terminated if run.terminated else KeyboardInterrupt
     return run
 
 
@@ -39,10 +40,10 @@ def repeat(request: Request, seed: int) -> Repeat:
 
 
 def repeats(
-    request: Request, seeds: Sequence[int], jobs: int, on_done: Callable[[], None] = lambda: None
+    request: Request, seeds: Sequence[int], jobs: int, on_done: Callable[[Repeat], None] = lambda repeat: None
 ) -> list[Repeat]:
-    """A repeat for every seed, in their order. Ctrl-C raises KeyboardInterrupt, and no process is left behind.
+    """A repeat for every seed, in their order; `on_done` sees each as it comes.
 
-    Raises ValueError for what a seed's data or nets refuse.
+    Ctrl-C raises KeyboardInterrupt, and no process is left behind. ValueError for what a seed's data or nets refuse.
     """
-    return run_all(partial(repeat, request), seeds, jobs, lambda _: on_done())
+    return run_all(partial(repeat, request), seeds, jobs, on_done)

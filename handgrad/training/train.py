@@ -5,13 +5,9 @@ the two drift apart is recorded and not judged.
 """
 
 import re
-import signal
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from types import FrameType
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +18,9 @@ from handgrad.experiments import Data, Experiment
 from handgrad.experiments.score import confusion_matrix, predicted_classes, true_classes
 from handgrad.judge import StepJudge
 from handgrad.machine.environment import environment, one_thread
+from handgrad.stopping import Stop, interruptible
 from handgrad.training.record import EpochRecord, Moment, Run, SideRun
+from handgrad.training.saving import Saving, changes, take_over, tree_of
 from handgrad.training.sides import build, build_pair
 
 DEVICES = ("cpu", "cuda", "mps", "xpu")
@@ -30,7 +28,6 @@ GRID_POINTS = 101  # per axis, as in source 003
 GRID_MARGIN = 0.15  # of the data's range, on each side
 MOMENTS = 12  # of which the parameters are kept for the report
 RECORDED = 6_000_000  # numbers at most in all of them
-PATIENCE = 1.0  # seconds after a Ctrl-C in which another one is taken for its echo
 
 
 class TrainingError(RuntimeError):
@@ -112,14 +109,20 @@ def refuse_non_finite(name: str, array: npt.NDArray[np.generic]) -> None:
 
 
 def train(
-    prepared: Prepared, command: str = "", on_step: Callable[[Run], None] | None = None, pictures: bool = True
+    prepared: Prepared,
+    command: str = "",
+    on_step: Callable[[Run], None] | None = None,
+    pictures: bool = True,
+    saving: Saving | None = None,
 ) -> Run:
     """Train and judge both sides, each on one thread; `on_step` sees the run after every step.
 
     With `pictures`, what only they need is recorded as well: the moments, and the copy one ulp apart. Nothing else
     depends on these.
 
-    The first Ctrl-C ends training after the step in progress, and the run so far is returned with `interrupted` set.
+    The first Ctrl-C or SIGTERM ends training after the step in progress, and the run so far is returned with
+    `interrupted` set. With `saving` checkpoints are written on the way, and training goes on from the one that it has
+    read: what is returned is that of a run which nothing stopped, times apart.
     """
     experiment, data = prepared.experiment, prepared.data
     with one_thread(), np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
@@ -131,15 +134,19 @@ def train(
             command=command,
             steps_planned=prepared.steps,
         )
-        _record_epoch(run, prepared, epoch=0)
         with interruptible() as stop:
-            _train(run, prepared, stop, on_step, pictures)
+            _train(run, prepared, stop, on_step, pictures, saving)
         _finish(run, prepared)
     return run
 
 
 def _train(
-    run: Run, prepared: Prepared, stop: threading.Event, on_step: Callable[[Run], None] | None, pictures: bool
+    run: Run,
+    prepared: Prepared,
+    stop: Stop,
+    on_step: Callable[[Run], None] | None,
+    pictures: bool,
+    saving: Saving | None,
 ) -> None:
     trainers = prepared.trainers
     judges = {side: StepJudge(trainer.model, trainer.loss, trainer.optimizer) for side, trainer in trainers.items()}
@@ -148,12 +155,22 @@ def _train(
     copies = None if copy is None else [weights[0], [weight for _, weight in copy.model.named_parameters()]]
     shuffles = _shuffles(prepared)
     kept = moments(run.steps_planned, sum(weight.data.size for weight in weights[0])) if pictures else set()
-    step = 0
-    _keep(run, prepared, 0, 1, kept)
-    for epoch in range(1, prepared.experiment.epochs + 1):
+    done = 0
+    if saving is not None and saving.tree is not None:
+        done = take_over(saving.tree, run, prepared, copy, shuffles)
+        for line in changes(saving.tree, run.environment):
+            saving.say(f"not to the last bit what one machine gives: {line}")
+    else:
+        _record_epoch(run, prepared, epoch=0)
+        _keep(run, prepared, 0, 1, kept)
+    first = max(done - 1, 0) // prepared.steps_per_epoch + 1  # the epoch of the last step done: its end is not recorded
+    for epoch in range(first, prepared.experiment.epochs + 1):
+        drawn, step = shuffles.bit_generator.state, (epoch - 1) * prepared.steps_per_epoch
         for rows in _batches(prepared, shuffles):
-            x, y = prepared.cast["x_train"][rows], prepared.cast["y_train"][rows]
             step += 1
+            if step <= done:
+                continue
+            x, y = prepared.cast["x_train"][rows], prepared.cast["y_train"][rows]
             judged = (step - 1) % prepared.experiment.judge_every == 0 or step == run.steps_planned
             # Whoever goes second finds the batch in the cache: they take turns.
             for side in list(trainers) if step % 2 else reversed(trainers):
@@ -166,12 +183,21 @@ def _train(
             if on_step is not None:
                 on_step(run)
             if stop.is_set():
-                run.interrupted = step < run.steps_planned
+                run.interrupted, run.terminated = step < run.steps_planned, stop.terminated
+            last = run.interrupted or (saving is not None and saving.through and step == run.steps_planned)
+            if saving is not None and (last or saving.due()) and _finite(run):
+                saving.write(tree_of(run, prepared, copy, drawn, step, epoch))
+            if run.interrupted:
                 break
         _record_epoch(run, prepared, epoch)
         if run.interrupted:
             _keep(run, prepared, step, epoch, {step} - {moment.step for moment in run.moments} if kept else set())
             return
+
+
+def _finite(run: Run) -> bool:
+    """Whether the last step's losses are numbers: else the checkpoint before it is the last good one."""
+    return all(np.isfinite(side.losses[-1]) for side in run.sides.values())
 
 
 def moments(steps: int, parameters: int) -> set[int]:
@@ -303,33 +329,3 @@ def _cast(array: Array | Target, dtype: str) -> Array | Target:
     """Floats in `dtype`; class indices stay integers."""
     with np.errstate(over="ignore"):  # what overflows is refused by name right after
         return array.astype(dtype) if array.dtype.kind == "f" else array
-
-
-@contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """An event which the first Ctrl-C sets, so that no step is cut in half; a later one interrupts as always.
-
-    What comes within PATIENCE seconds counts as one: wrappers such as `timeout` signal the process and then its group.
-    Python lets only the main thread handle signals; in another one the event is never set.
-    """
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    previous = signal.getsignal(signal.SIGINT)
-
-    first = 0.0
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal first
-        if not stop.is_set():
-            first = perf_counter()
-            stop.set()
-        elif perf_counter() - first > PATIENCE:
-            raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, handle)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, previous)

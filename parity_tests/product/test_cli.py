@@ -68,7 +68,7 @@ BAD = [
     (["compare", "line", "--all"], ["--all", "NAME"]),
     (["compare", "--all", "--lr", "1"], ["--all", "--lr"]),
     (["compare", "--all", "--out", "taken"], ["--out", "taken"]),
-    (["compare", "line", "--resume"], ["--resume belongs to --all"]),
+    (["compare", "line", "--checkpoint-every", "often"], ["--checkpoint-every", ">= 0", "'often'"]),
     (["compare", "line", "--seeds", "0"], ["--seeds", "from 1 to 10000"]),
     (["compare", "line", "--jobs", "0"], ["--jobs", ">= 1"]),
     (["compare", "line", "--seed", "4294967295", "--seeds", "2"], ["--seeds 2", "the last, 4294967295"]),
@@ -131,7 +131,7 @@ OPTIONS = [
 def test_options_change_the_experiment(options, changes, monkeypatch):
     seen = {}
 
-    def record(experiment, device, out, command, repeated):
+    def record(experiment, device, out, command, *rest):
         seen.update(experiment=experiment, device=device, out=str(out), command=command)
         return 0
 

@@ -149,7 +149,7 @@ def test_an_echo_of_ctrl_c_is_not_a_second_one():
 
 
 def test_a_second_ctrl_c_interrupts_at_once(monkeypatch):
-    monkeypatch.setattr("handgrad.training.train.PATIENCE", -1.0)
+    monkeypatch.setattr("handgrad.stopping.PATIENCE", -1.0)
     with pytest.raises(KeyboardInterrupt):
         train(prepare(SHORT), on_step=twice)
 
