@@ -240,9 +240,9 @@ def bce(loss: BCELoss, r: Array) -> Array:
 
 
 def bce_with_logits(loss: BCEWithLogitsLoss, r: Array) -> Array:
-    """dL/dx = u w (l σ(x) − c t) with l = 1 + (c − 1) t, and σ′ = σ (1 − σ), so R{dL/dx} = u w l σ (1 − σ) R{x}."""
+    """dL/dx = u w (l σ(x) − c t) with l = 1 + (c − 1) t, and σ′ = σ(x) σ(−x), so R{dL/dx} = u w l σ′ R{x}."""
     x, t, weight, pos_weight, u = loss._recall(None)
-    curvature = sigmoid(x) * (1 - sigmoid(x))
+    curvature = sigmoid(x) * sigmoid(-x)
     for factor in (weight, None if pos_weight is None else pos_weight * t + 1 - t):
         curvature = curvature if factor is None else curvature * factor
     return np.asarray(u * r * curvature)

@@ -5,8 +5,8 @@ inputs seldom reach where it matters. Here the inputs are those: tiny ones, larg
 next to 0 and 1, numbers that are nearly equal, means far above their spread.
 
 Errors are counted in ulps of the true value. A few formulas of the package lose digits by design, the same as PyTorch's
-(σ′ = y (1 − y) from a y next to 1): of these the error is counted in ulps of the number that is rounded before the
-difference, which is named in the row.
+(σ′ = y (1 − y) from a y next to 1, see `Sigmoid`): of these the error is counted in ulps of the number that is rounded
+before the difference, which is named in the row.
 
 Met are at most 3.2 ulps in either dtype on one processor: a few roundings. NumPy's exp, log and tanh differ by
 processor and are off by up to 4 ulps themselves, so the limit is 8. Where no such function stands it is what the
@@ -96,9 +96,12 @@ def same(x):
 
 ACTIVATIONS = {
     "Sigmoid": Truth(lambda s: s.Sigmoid(), sigma, lambda x: sigma(x) * sigma(-x), FEW, (zero, sigma)),
-    "Tanh": Truth(lambda s: s.Tanh(), mp.tanh, lambda x: mp.sech(x) ** 2, FEW, (zero, one)),
+    "Tanh": Truth(lambda s: s.Tanh(), mp.tanh, lambda x: mp.sech(x) ** 2, FEW),
     "Tanhshrink": Truth(
-        lambda s: s.Tanhshrink(), lambda x: x - mp.tanh(x), lambda x: mp.tanh(x) ** 2, FEW, (same, zero)
+        lambda s: s.Tanhshrink(),
+        lambda x: x - mp.tanh(x) if abs(x) > 1e-9 else x**3 / 3 - 2 * x**5 / 15,
+        lambda x: mp.tanh(x) ** 2,
+        FEW,
     ),
     "LogSigmoid": Truth(lambda s: s.LogSigmoid(), lambda x: -mp.log1p(mp.exp(-x)), lambda x: sigma(-x), FEW),
     "Softplus": Truth(lambda s: s.Softplus(threshold=1e3), lambda x: mp.log1p(mp.exp(x)), sigma, FEW),
@@ -220,9 +223,10 @@ LOSSES = {
         lambda p, t: -(t * mp.log(p) + (1 - t) * mp.log1p(-p)),
         lambda p, t: (p - t) / max(p * (1 - p), mp.mpf(float(np.float32(1e-12)))), FEW,
     ),
-    "BCEWithLogits": LossTruth(  # (1 − t) x + softplus(−x), and σ(x) − t
+    "BCEWithLogits": LossTruth(
         "BCEWithLogitsLoss", grid(X, T), lambda x, t: t * log1pexp(-x) + (1 - t) * log1pexp(x),
-        lambda x, t: (1 - t) * sigma(x) - t * sigma(-x), FEW, (lambda x, t: (1 - t) * x, lambda x, t: t),
+        lambda x, t: (1 - t) * sigma(x) - t * sigma(-x), FEW,
+        (lambda x, t: (1 - t) * x * (t != 0), lambda x, t: t * (1 - t)),
     ),
     "SoftMargin": LossTruth(
         "SoftMarginLoss", grid(X, [1.0, -1.0]), lambda x, t: log1pexp(-t * x), lambda x, t: -t * sigma(-t * x), FEW
@@ -419,11 +423,29 @@ UNSTABLE: dict[str, tuple[Edit, str]] = {
         Edit("SiLU.backward", "(s * (1 + x * sigmoid(-x)))", "(1 - sigmoid(-x) + x * s * sigmoid(-x))"),
         "SiLU",
     ),
+    "tanh′: 1 − y²": (Edit("Tanh.backward", "np.exp(-2 * np.abs(x)) * (1 + y * (2 + y))", "1 - y * y"), "Tanh"),
+    "tanhshrink: x − tanh x": (Edit("Tanhshrink.forward", "near * (q / (1 + q))", "x - t"), "Tanhshrink"),
+    "log cosh: |d| + log(1 + e^−2|d|) − log 2": (
+        Edit("LogCoshLoss.forward", "np.log1p(h * h) / 2", "size + np.log1p(e * e) - math.log(2)"),
+        "LogCoshLoss",
+    ),
+    "bce-logits: (1 − t) x + softplus(−x)": (
+        Edit(
+            "BCEWithLogitsLoss.forward",
+            "(1 - target) * input + straight + curved",
+            "(1 - target) * input + (straight + curved)",
+        ),
+        "BCEWithLogits",
+    ),
+    "bce-logits′: σ − t": (
+        Edit("BCEWithLogitsLoss.backward", "(1 - target) * sigmoid(x) - target * sigmoid(-x)", "sigmoid(x) - target"),
+        "BCEWithLogits",
+    ),
     "mish: (u² − 1)/(u² + 1)": (
         Edit("Mish.forward", "numerator / (numerator + rest)", "1 - 2 / ((1 + np.exp(x.clip(-80, 40))) ** 2 + 1)"),
         "Mish",
     ),
-    "gelu: 1 + erf": (Edit("activations.functions.normal_cdf", "tail, 1 - tail", "1 - (1 - tail), 1 - tail"), "GELU"),
+    "gelu: 1 + erf": (Edit("GELU.forward", "tail, x - tail", "x - (x - tail), x - tail"), "GELU"),
     "gelu tanh: ½(1 + tanh)": (
         Edit("GELU.forward", "sigmoid(self._twice_v(x))", "0.5 * (1 + np.tanh(self._twice_v(x) / 2))"),
         "GELU tanh",

@@ -12,7 +12,7 @@ __all__ = ["GLU", "SwiGLU"]
 class GLU(Module):
     """y = a ⊙ σ(b), where a and b are the first and the second half of x along the axis `dim`.
 
-    By the product rule dL/da = g σ(b) and, with σ′ = σ(1 − σ), dL/db = g a σ(b)(1 − σ(b)).
+    By the product rule dL/da = g σ(b) and, with σ′(b) = σ(b)(1 − σ(b)) = σ(b) σ(−b), dL/db = g a σ(b) σ(−b).
 
     Raises IndexError if `dim` is no axis of the input, ValueError if that axis cannot be halved.
     Source: Y. Dauphin, A. Fan, M. Auli, D. Grangier, Language modeling with gated convolutional networks, ICML 2017,
@@ -28,11 +28,11 @@ class GLU(Module):
         checks.halves(self.name, x.shape, self.dim)
         a, b = np.split(x, 2, self.dim)
         s = sigmoid(b)
-        return self._remember(a * s, a, s, self.dim)
+        return self._remember(a * s, a, b, s, self.dim)
 
     def backward(self, grad_output: Array) -> Array:
-        a, s, dim = self._recall(grad_output)
-        return np.concatenate([grad_output * s, grad_output * (s * (1 - s)) * a], dim)
+        a, b, s, dim = self._recall(grad_output)
+        return np.concatenate([grad_output * s, grad_output * (s * sigmoid(-b)) * a], dim)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from contract import checks
-from scratch.activations.functions import normal_cdf, normal_density, not_positive, sigmoid, softplus
+from scratch.activations.functions import normal_tail, not_positive, sigmoid, softplus
 from scratch.module import Array, Module
 
 __all__ = ["CELU", "ELU", "GELU", "SELU", "Mish", "SiLU", "Softplus"]
@@ -87,7 +87,9 @@ class SELU(Module):
 class GELU(Module):
     """y = x Φ(x), Φ the standard normal distribution function: x times the probability that a normal number is below x.
 
-    With Φ′ = φ(x) = e^{−x²/2}/√(2π) the product rule gives f′ = Φ(x) + x φ(x).
+    With Φ′ = φ(x) = e^{−x²/2}/√(2π) the product rule gives f′ = Φ(x) + x φ(x). For a = |x|, E = e^{−a²/2} and
+    Φ(−a) = E·R (see `normal_tail`) that is d = E·R − aE/√(2π) = E (R − a/√(2π)) at −a, so that E's rounding does not
+    count where the two terms cancel; and 1 − E·R + aE/√(2π) = 1 − d at a.
 
     `approximate="tanh"` replaces Φ by ½(1 + tanh v) with v = √(2/π)(x + 0.044715 x³). That is σ(2v) = 1/(1 + e^{−2v}),
     in which nothing cancels, and from σ′ = σ(1 − σ) and v′ = √(2/π)(1 + 0.134145 x²)
@@ -104,22 +106,25 @@ class GELU(Module):
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
-        cdf = normal_cdf(x) if self.approximate == "none" else sigmoid(self._twice_v(x))
-        return self._remember(x * cdf, x, cdf, self.approximate)
+        if self.approximate == "none":
+            e, r = normal_tail(x)
+            tail = x * r * e  # x·Φ(−|x|); in this order a denormal Φ is not multiplied
+            return self._remember(np.where(x <= 0, tail, x - tail), x, e, r)
+        cdf = sigmoid(self._twice_v(x))
+        return self._remember(x * cdf, x, cdf, None)
 
     def _twice_v(self, x: Array) -> Array:
         near = x.clip(-40, 40)  # there σ(2v) is 0 or 1 already, and x³ far from overflow
         return np.asarray(near * (1 + 0.044715 * near * near) * (2 * math.sqrt(2 / math.pi)))
 
     def backward(self, grad_output: Array) -> Array:
-        x, cdf, approximate = self._recall(grad_output)
-        if approximate == "none":
-            density = normal_density(x)
-        else:
-            near = x.clip(-40, 40)
-            slope = (1 + 0.134145 * near * near) * (2 * math.sqrt(2 / math.pi))
-            density = cdf * sigmoid(-self._twice_v(x)) * slope
-        return np.asarray(grad_output * (cdf + x * density))
+        x, e, r = self._recall(grad_output)
+        if r is not None:
+            d = e * (r - np.abs(x) / math.sqrt(2 * math.pi))
+            return np.asarray(grad_output * np.where(x < 0, d, 1 - d))
+        cdf, near = e, x.clip(-40, 40)
+        slope = (1 + 0.134145 * near * near) * (2 * math.sqrt(2 / math.pi))
+        return np.asarray(grad_output * (cdf + x * (cdf * sigmoid(-self._twice_v(x)) * slope)))
 
     def extra_repr(self) -> str:
         return f"approximate={self.approximate!r}"

@@ -49,10 +49,13 @@ class BCELoss(Loss):
 class BCEWithLogitsLoss(Loss):
     """Binary cross-entropy of logits x: value = w (c·t·softplus(−x) + (1 − t)·softplus(x)), softplus(x) = log(1 + eˣ).
 
-    With softplus(x) = x + softplus(−x) and l = 1 + (c − 1)t it is w ((1 − t) x + l·softplus(−x)), and
-    softplus(−x) = log(1 + e^−|x|) + max(−x, 0) never overflows. As softplus′ = σ and 1 − σ(x) = σ(−x),
+    softplus(x) = x + softplus(−x), so with l = 1 − t + c·t it is w ((1 − t) x + l·softplus(−x)), and
+    softplus(−x) = max(−x, 0) + log(1 + e^−|x|) never overflows. Without c the two straight parts are added
+    first: for t = 0 or 1 they are 0 where the logarithm is small, and all its digits stay. As softplus′ = σ,
 
-        ∂value/∂x = w ((1 − t) − l (1 − σ(x))) = w (l σ(x) − c t),  which is σ(x) − t without weights.
+        ∂value/∂x = w (l σ(x) − c t) = w ((1 − t) σ(x) − c t σ(−x)),  which is σ(x) − t without weights.
+
+    σ(x) − 1 would lose every digit of σ(−x) for a large x. With c, PyTorch's first form decides what is no number.
 
     `pos_weight` c and `weight` w broadcast to the input. The mean divides by the number of elements.
     """
@@ -66,10 +69,11 @@ class BCEWithLogitsLoss(Loss):
         target = loss_checks.elementwise_loss(
             self.name, input, target, self.reduction, weight=self.weight, pos_weight=self.pos_weight
         )
-        softplus = np.log1p(np.exp(-np.abs(input))) + np.maximum(-input, 0)
-        if self.pos_weight is not None:
-            softplus = softplus * ((self.pos_weight - 1) * target + 1)
-        values = (1 - target) * input + softplus
+        straight, curved = np.maximum(-input, 0), np.log1p(np.exp(-np.abs(input)))
+        if self.pos_weight is None:
+            values = (1 - target) * input + straight + curved
+        else:
+            values = (1 - target) * input + ((self.pos_weight - 1) * target + 1) * (straight + curved)
         if self.weight is not None:
             values = values * self.weight
         return self._reduce(values, input, target, self.weight, self.pos_weight)
@@ -77,7 +81,7 @@ class BCEWithLogitsLoss(Loss):
     def backward(self, grad_output: Any = None) -> Array:
         x, target, weight, pos_weight, u = self._recall(grad_output)
         if pos_weight is None:
-            gradient = sigmoid(x) - target
+            gradient = (1 - target) * sigmoid(x) - target * sigmoid(-x)
         else:
             positive = pos_weight * target
             gradient = (positive + 1 - target) * sigmoid(x) - positive

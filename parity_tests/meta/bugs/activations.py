@@ -152,20 +152,25 @@ ACTIVATIONS: dict[str, Bug] = {
         edit("activations.functions.sigmoid", "e = np", "x = np.clip(x, -30, 30)\n    e = np"),
         hint="[Sigmoid",
     ),
-    "tanh: square forgotten": Bug("derivative", "1 − y", edit("Tanh.backward", "y * y", "y"), hint="[Tanh"),
+    "tanh: square forgotten": Bug(
+        "derivative", "e (1 + |y|) = 1 − |y|", edit("Tanh.backward", "y * (2 + y)", "y"), hint="[Tanh"
+    ),
     "tanh: derivative at the input": Bug(
-        "derivative", "1 − x²", edit("Tanh.forward", "(y, y)", "(y, x)"), hint="[Tanh"
+        "derivative", "1 − x²", edit("Tanh.forward", "(y, x, y)", "(y, y, x)"), hint="[Tanh"
     ),
     "tanh: derivative of the output": Bug(
-        "derivative", "1 − tanh²(y)", edit("Tanh.backward", "y * y", "np.tanh(y) ** 2"), hint="[Tanh"
+        "derivative", "1 − tanh²(y)", edit("Tanh.forward", "(y, x, y)", "(y, y, np.tanh(y))"), hint="[Tanh"
     ),
     "tanh: the derivative of sigmoid": Bug(
-        "derivative", "y (1 − y) copied", edit("Tanh.backward", "1 - y * y", "y * (1 - y)"), hint="[Tanh"
+        "derivative",
+        "y (1 − y) copied",
+        edit("Tanh.backward", "np.exp(-2 * np.abs(x)) * (1 + y * (2 + y))", "y * (1 - y)"),
+        hint="[Tanh",
     ),
     "tanh: no derivative": Bug(
         "derivative",
         "forgotten in backward",
-        edit("Tanh.backward", " * (1 - y * y)", " + 0"),
+        edit("Tanh.backward", " * (np.exp(-2 * np.abs(x)) * (1 + y * (2 + y)))", " + 0"),
         "nets",
         hint="test_whole_net[tanh, cross",
         pattern="missing activation derivative",
@@ -188,7 +193,7 @@ ACTIVATIONS: dict[str, Bug] = {
         edit(
             "Tanh.forward",
             "y = np.tanh(x)",
-            "y = np.tanh(x, out=self._memory[2][0] if self._memory and self._memory[0] == x.shape else None)",
+            "y = np.tanh(x, out=self._memory[2][1] if self._memory and self._memory[0] == x.shape else None)",
         ),
         "contract",
         hint="test_an_output_stays[Tanh",

@@ -219,8 +219,8 @@ LOSSES: dict[str, Bug] = {
         "overflows for large negative x",
         edit(
             "BCEWithLogitsLoss.forward",
-            "np.log1p(np.exp(-np.abs(input))) + np.maximum(-input, 0)",
-            "np.log1p(np.exp(-input))",
+            "np.maximum(-input, 0), np.log1p(np.exp(-np.abs(input)))",
+            "np.maximum(-input, 0), np.log1p(np.exp(-input)) - np.maximum(-input, 0)",
         ),
         "losses",
         hint="[BCEWithLogits-",
@@ -229,21 +229,25 @@ LOSSES: dict[str, Bug] = {
     "bce-logits: pos_weight on the negatives": Bug(
         "weight",
         "1 − t for t",
-        edit("BCEWithLogitsLoss.forward", "(self.pos_weight - 1) * target", "(self.pos_weight - 1) * (1 - target)"),
+        edit(
+            "BCEWithLogitsLoss.forward",
+            "(self.pos_weight - 1) * target + 1",
+            "(self.pos_weight - 1) * (1 - target) + 1",
+        ),
         "losses",
         hint="[BCEWithLogits pos_weight",
     ),
     "bce-logits: pos_weight as weight": Bug(
         "weight",
         "everything is multiplied",
-        edit("BCEWithLogitsLoss.forward", "((self.pos_weight - 1) * target + 1)", "self.pos_weight"),
+        edit("BCEWithLogitsLoss.forward", "(self.pos_weight - 1) * target + 1", "self.pos_weight"),
         "losses",
         hint="[BCEWithLogits pos_weight",
     ),
     "bce-logits: pos_weight forgotten in the gradient": Bug(
         "weight",
         "only the value is weighted",
-        edit("BCEWithLogitsLoss.backward", "pos_weight is None", "True"),
+        edit("BCEWithLogitsLoss.backward", "if pos_weight is None", "if True"),
         "losses",
         hint="[BCEWithLogits pos_weight",
     ),
@@ -264,7 +268,7 @@ LOSSES: dict[str, Bug] = {
     "bce-logits: t − σ": Bug(
         "sign",
         "the sign of the update in the gradient",
-        edit("BCEWithLogitsLoss.backward", "sigmoid(x) - target", "target - sigmoid(x)"),
+        edit("BCEWithLogitsLoss.backward", "gradient = u *", "gradient = -u *"),
         "losses",
         hint="test_value_and_gradient[BCEWithLogits-mean-float64",
         pattern="constant ratio −1",
@@ -272,7 +276,11 @@ LOSSES: dict[str, Bug] = {
     "bce-logits: σ twice": Bug(
         "derivative",
         "the model had a sigmoid once",
-        edit("BCEWithLogitsLoss.backward", "sigmoid(x) - target", "sigmoid(sigmoid(x)) - target"),
+        edit(
+            "BCEWithLogitsLoss.backward",
+            "(1 - target) * sigmoid(x) - target * sigmoid(-x)",
+            "sigmoid(sigmoid(x)) - target",
+        ),
         "losses",
         hint="[BCEWithLogits-",
     ),

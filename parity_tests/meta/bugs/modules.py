@@ -137,8 +137,8 @@ MODULES: dict[str, Bug] = {
         "if self._y is None",
         edit(
             "Tanh.forward",
-            "(y, y)",
-            "(y, y if self._memory is None or self._memory[0] != y.shape else self._memory[2][0])",
+            "(y, x, y)",
+            "(y, *((x, y) if self._memory is None or self._memory[0] != y.shape else self._memory[2]))",
         ),
         "runs",
         hint="tanh, tanh",

@@ -55,19 +55,19 @@ SMOOTH: dict[str, Bug] = {
     ),
     "selu: λ at 0": Bug("ties", "x >= 0 in backward", edit("SELU.backward", "x > 0", "x >= 0"), hint="[SELU-"),
     "gelu: product rule forgotten": Bug(
-        "product rule", "Φ alone", edit("GELU.backward", "cdf + x * density", "cdf"), hint="[GELU-"
+        "product rule", "Φ alone", edit("GELU.backward", "r - np.abs(x) / math.sqrt(2 * math.pi)", "r"), hint="[GELU-"
     ),
     "gelu: φ without x": Bug(
-        "product rule", "one factor lost", edit("GELU.backward", "x * density", "density"), hint="[GELU-"
+        "product rule", "one factor lost", edit("GELU.backward", "np.abs(x) / math", "1 / math"), hint="[GELU-"
     ),
     "gelu: √π for √2π": Bug(
         "constant",
         "the density's factor",
-        edit("activations.functions.normal_density", "math.sqrt(2 * math.pi)", "math.sqrt(math.pi)"),
+        edit("GELU.backward", "np.abs(x) / math.sqrt(2 * math.pi)", "np.abs(x) / math.sqrt(math.pi)"),
         hint="[GELU-",
     ),
     "gelu: density of N(0, ½)": Bug(
-        "constant", "e^{−x²}", edit("activations.functions.normal_density", "-0.5 * a * a", "-a * a"), hint="[GELU-"
+        "constant", "e^{−x²}", edit("activations.functions.bell", "-0.5 * square", "-square"), hint="[GELU-"
     ),
     "gelu: approximate ignored": Bug(
         "option ignored", "always Φ", edit("GELU.forward", 'self.approximate == "none"', "True"), hint="[GELU(tanh)"
@@ -227,7 +227,7 @@ SMOOTH: dict[str, Bug] = {
     "hardswish: product rule forgotten": Bug(
         "product rule",
         "x · h′ is missing",
-        edit("Hardswish.backward", "near / 3 + 0.5", "near / 6 + 0.5"),
+        edit("Hardswish.backward", "2 * near + 3", "near + 3"),
         hint="[Hardswish-",
     ),
     "hardswish: 6 for 3": Bug(
@@ -263,13 +263,13 @@ SMOOTH: dict[str, Bug] = {
     "tanhshrink: y² for tanh²": Bug(
         "caches",
         "the output is remembered, as for tanh",
-        edit("Tanhshrink.forward", "x - t, t", "x - t, x - t"),
+        edit("Tanhshrink.forward", "x - t), t)", "x - t), x - t)"),
         hint="[Tanhshrink-",
     ),
     "tanhshrink: tanh x − x": Bug(
         "sign",
         "shrunk the wrong way",
-        edit("Tanhshrink.forward", "x - t, t", "t - x, t"),
+        edit("Tanhshrink.forward", "near == x, fraction, x - t", "near == x, -fraction, t - x"),
         hint="[Tanhshrink-",
         pattern="constant ratio −1",
     ),
@@ -296,15 +296,15 @@ SMOOTH: dict[str, Bug] = {
     ),
     "glu: a forgotten": Bug("product rule", "dL/db = g σ′", edit("GLU.backward", " * a],", "],"), hint="[GLU-"),
     "glu: σ for σ′": Bug(
-        "derivative", "the gate's derivative forgotten", edit("GLU.backward", "s * (1 - s)", "s"), hint="[GLU-"
+        "derivative", "the gate's derivative forgotten", edit("GLU.backward", "s * sigmoid(-b)", "s"), hint="[GLU-"
     ),
     "glu: gradients of the halves swapped": Bug(
         "order",
         "b's first",
         edit(
             "GLU.backward",
-            "[grad_output * s, grad_output * (s * (1 - s)) * a]",
-            "[grad_output * (s * (1 - s)) * a, grad_output * s]",
+            "[grad_output * s, grad_output * (s * sigmoid(-b)) * a]",
+            "[grad_output * (s * sigmoid(-b)) * a, grad_output * s]",
         ),
         hint="[GLU-",
     ),

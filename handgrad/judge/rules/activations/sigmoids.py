@@ -47,12 +47,16 @@ class Tanh(Activation):
     """a = tanh z."""
 
     def forward(self, x: Ball, parameters: Parameters) -> Ball:
-        self.a = tanh(x)
+        self.x, self.a = x, tanh(x)
         return self.a
 
     def vjp(self, grad: Ball) -> Ball:
-        """dz = d (1 − a²)."""
-        return grad * (one_like(grad) - self.a * self.a)
+        """dz = d (1 − a²), from the output as every program has it. Or, with e = e^{−2|z|}, d e (1 + |a|)²:
+        nothing cancels, and exp costs 8u, tanh 12u |a|/(1 + |a|) twice, at most 12u, four roundings 4u: 24u of the slope.
+        """
+        near = np.exp(-2 * nearest(self.x))
+        slope = np.where(np.isinf(self.x.rad), 1.0, 4 * near / (1 + near) ** 2)
+        return wider(grad * (one_like(grad) - self.a * self.a), 24 * grad.format.u * grad.reach * slope)
 
 
 class Tanhshrink(Activation):

@@ -1,0 +1,166 @@
+"""One side's value and derivative of one op at many inputs, and how far they are from the truth."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+import scratch
+from docs.writers.accuracy.truth import Float64, Function, Row
+
+FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+EMIN = {"float32": (-126, 23), "bfloat16": (-126, 7), "float16": (-14, 10)}
+"""Of a format the exponent of its smallest normal number, and the bits behind the leading one."""
+MAX = {name: float(torch.finfo(dtype).max) for name, dtype in FORMATS.items()}
+
+
+def spacing(m: Float64, form: str) -> Float64:
+    """The distance from |m| to the next number of the format: an ulp."""
+    least, bits = EMIN[form]
+    with np.errstate(divide="ignore"):
+        exponent = np.frexp(np.abs(m))[1] - 1
+    return np.asarray(np.ldexp(1.0, np.maximum(np.where(m == 0, least, exponent), least) - bits))
+
+
+@dataclass
+class Tally:
+    """The errors of one side's value or derivative over the inputs seen so far, in ulp of a truth that is normal."""
+
+    inputs: int = 0
+    ulps: float = 0.0  # their sum
+    worst: float = 0.0
+    at: float = 0.0
+    lost: int = 0
+    missed: int = 0
+    missed_at: float = 0.0
+    denormal: float = 0.0
+    """The worst error in spacings where the truth is denormal."""
+    by_exponent: dict[int, float] = field(default_factory=dict)
+    """Exponent of |x|, twice, plus 1 where x < 0 → worst error in ulp."""
+
+    def add(self, other: "Tally") -> None:
+        if other.worst > self.worst:
+            self.worst, self.at = other.worst, other.at
+        if other.missed and not self.missed:
+            self.missed_at = other.missed_at
+        self.inputs, self.ulps = self.inputs + other.inputs, self.ulps + other.ulps
+        self.lost, self.missed = self.lost + other.lost, self.missed + other.missed
+        self.denormal = max(self.denormal, other.denormal)
+        for key, error in other.by_exponent.items():
+            self.by_exponent[key] = max(error, self.by_exponent.get(key, 0.0))
+
+    @property
+    def mean(self) -> float:
+        return self.ulps / self.inputs if self.inputs else 0.0
+
+
+def tally(x: Float64, given: Float64, f: Function, form: str, zeros: tuple[float, ...] = (), goal: float = 4) -> Tally:
+    """Errors in ulp of the truth; ∞ where the truth is a number and NaN or ∞ is given.
+
+    Missed is the goal: 4 ulp, and within a quarter of a zero of f four times what half an ulp of x does to f, where
+    that is more. Lost is a number that is off by half of itself or more. Neither is asked of a denormal truth.
+    """
+    with np.errstate(all="ignore"):
+        truth = f(x)
+        take = np.isfinite(truth) & (np.abs(truth) <= MAX[form])
+        x, given, truth = x[take], given[take], truth[take]
+        unit = spacing(truth, form)
+        error = np.abs(given - truth)
+        error[np.isnan(error)] = np.inf
+        least, _ = EMIN[form]
+        normal = np.abs(truth) >= 2.0**least
+        allowed = goal * unit
+        for zero in zeros:
+            near = np.abs(x - zero) < 0.25
+            half = spacing(x[near], form) / 2
+            moved = np.maximum(np.abs(f(x[near] + half) - truth[near]), np.abs(f(x[near] - half) - truth[near]))
+            allowed[near] = np.maximum(allowed[near], 4 * moved)
+    found = Tally(int(x.size))
+    if not x.size:
+        return found
+    spacings = error / unit
+    found.denormal = float(spacings[~normal].max(initial=0.0))
+    ulps = np.where(normal, spacings, 0.0)
+    worst = int(np.argmax(ulps))
+    found.ulps, found.worst, found.at = float(ulps[np.isfinite(ulps)].sum()), float(ulps[worst]), float(x[worst])
+    found.lost = int(np.count_nonzero(normal & (error >= np.abs(truth) / 2)))
+    missed = normal & (error > allowed)
+    found.missed = int(np.count_nonzero(missed))
+    if found.missed:
+        found.missed_at = float(x[np.argmax(np.where(missed, error / allowed, 0))])
+    key = 2 * np.clip(np.frexp(np.abs(x))[1] - 1, least - 1, None) + (x < 0)
+    low = int(key.min())
+    worsts = np.zeros(int(key.max()) - low + 1)
+    np.maximum.at(worsts, key - low, ulps)
+    found.by_exponent = {low + int(i): float(worsts[i]) for i in np.flatnonzero(worsts)}
+    return found
+
+
+Side = Callable[[Row, npt.NDArray[np.float32]], tuple[Float64, Float64]]
+
+
+def hand_written(row: Row, x: npt.NDArray[np.float32]) -> tuple[Float64, Float64]:
+    made: Any = getattr(scratch, row.kind)
+    with np.errstate(all="ignore"):
+        if row.target is None:
+            module = made(**row.arguments)
+            value, slope = module.forward(x), module.backward(np.ones_like(x))
+        else:
+            loss = made(reduction="none", **row.arguments)
+            value = loss.forward(x, np.full_like(x, row.target))
+            slope = loss.backward(np.ones_like(value))
+    return value.astype(np.float64), slope.astype(np.float64)
+
+
+def pytorch(form: str) -> Side:
+    """PyTorch's own op on the CPU in that format, its derivative by autograd; x are numbers of the format."""
+
+    def side(row: Row, x: npt.NDArray[np.float32]) -> tuple[Float64, Float64]:
+        made: Any = getattr(torch.nn, row.kind)
+        dtype = FORMATS[form]
+        z = torch.from_numpy(x).to(dtype).requires_grad_()
+        if row.target is None:
+            y = made(**row.arguments).to(dtype)(z)
+        else:
+            y = made(reduction="none", **row.arguments)(z, torch.full_like(z, row.target, requires_grad=False))
+        y.backward(torch.ones_like(y))
+        assert z.grad is not None
+        return y.detach().double().numpy(), z.grad.double().numpy()
+
+    return side
+
+
+SIDES: dict[str, tuple[str, Side]] = {
+    "hand-written float32": ("float32", hand_written),
+    "PyTorch float32": ("float32", pytorch("float32")),
+    "PyTorch bfloat16": ("bfloat16", pytorch("bfloat16")),
+    "PyTorch float16": ("float16", pytorch("float16")),
+}
+"""Name → the format of its numbers, and what computes."""
+
+
+def measured(row: Row, side: str, x: npt.NDArray[np.float32]) -> dict[str, Tally]:
+    """Value and derivative of one side at the finite x in the row's domain."""
+    form, compute = SIDES[side]
+    low, high = row.domain
+    x = x[np.isfinite(x) & (x >= low) & (x <= high)]
+    value, slope = compute(row, x)
+    wide = x.astype(np.float64)
+    return {
+        "value": tally(wide, value, row.value, form, row.roots),
+        "derivative": tally(wide, slope, row.slope, form, row.zeros),
+    }
+
+
+def all_of_16_bits(form: str) -> npt.NDArray[np.float32]:
+    """Every number of bfloat16 or float16, as float32."""
+    bits = torch.arange(-(2**15), 2**15, dtype=torch.int32).to(torch.int16)
+    return np.asarray(bits.view(FORMATS[form]).float().numpy())
+
+
+def strided(step: int, start: int = 0, stop: int = 2**32) -> npt.NDArray[np.float32]:
+    """Every `step`th of the 2³² float32 numbers, by their bits, from `start` to before `stop`."""
+    return np.arange(start, stop, step, dtype=np.uint64).astype(np.uint32).view(np.float32)
