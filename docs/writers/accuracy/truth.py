@@ -3,7 +3,7 @@
 A row's functions take float64 arrays that hold numbers of the working format. They are made of exp, expm1, log1p, tanh,
 sinh, erfc and erfcx, each right to a few units of 2⁻⁵³, and of products, quotients and sums of one sign. A sum of two
 signs stands only where the derivative has a zero. So the relative error is far below 2⁻⁴⁰, that is 2⁻¹⁶ ulp of float32;
-a test holds each row against 60 digits of mpmath at drawn points.
+a test holds the curved ones against 150 digits of mpmath.
 """
 
 import math
@@ -82,7 +82,7 @@ _TANH = _tanh_terms()
 def log_cosh(d: Float64) -> Float64:
     s = np.abs(d)
     near = np.log1p(2 * np.sinh(np.minimum(s, 1) / 2) ** 2)
-    return np.where(s < 1, near, s + np.log1p(np.expm1(-2 * s) / 2))
+    return np.asarray(np.where(s < 1, near, s + np.log1p(np.expm1(-2 * s) / 2)))
 
 
 def special(name: str, x: Float64) -> Float64:

@@ -52,7 +52,7 @@ class Tanh(Activation):
 
     def vjp(self, grad: Ball) -> Ball:
         """dz = d (1 − a²), from the output as every program has it. Or, with e = e^{−2|z|}, d e (1 + |a|)²:
-        nothing cancels, and exp costs 8u, tanh 12u |a|/(1 + |a|) twice, at most 12u, four roundings 4u: 24u of the slope.
+        nothing cancels; exp costs 8u, tanh 12u |a|/(1 + |a|) twice, at most 12u, roundings 4u: 24u of the slope.
         """
         near = np.exp(-2 * nearest(self.x))
         slope = np.where(np.isinf(self.x.rad), 1.0, 4 * near / (1 + near) ** 2)
