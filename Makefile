@@ -23,7 +23,8 @@ help:
 	@echo '               (ARGS=parity_tests/test_parity.py for the front door alone)'
 	@echo 'make alarms    judge $(N) random correct nets in each dtype: no verdict may be "wrong" (N=1000 for fewer)'
 	@echo 'make fuzz      play hostile programs on both sides until $(N) calls are compared: accepted or refused alike (N=10000 for fewer)'
-	@echo 'make mutants   change the code of both sides in every small way and see that a test notices (minutes)'
+	@echo 'make mutants   change the code of both sides in every small way and see that a test notices (an hour)'
+	@echo '               (ARGS="scratch.optim.*" for a part)'
 	@echo 'make dictionary  write docs/dictionary/ from docstrings, code and judge (ARGS=--all to measure everything anew)'
 	@echo 'make pictures  draw the pictures of the README anew (needs Chromium)'
 	@echo 'make sources   write docs/sources.md: what the source articles show, measured on both sides (ARGS=--all for all anew)'
@@ -67,7 +68,7 @@ fuzz: $(READY)
 	$(BIN)/python -m parity_tests.meta.fuzz $(N) $(ARGS)
 
 mutants: $(READY)
-	$(BIN)/python -m parity_tests.meta.mutants $(WORKERS)
+	$(BIN)/python -m parity_tests.meta.mutants $(WORKERS) $(ARGS)
 
 # Measures and draws what changed; a page that is out of date fails a test.
 dictionary: $(READY)
