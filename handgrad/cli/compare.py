@@ -16,7 +16,7 @@ from rich.text import Text
 from contract.names import SIDES
 from handgrad.cli import options
 from handgrad.cli.compare_all import compare_all
-from handgrad.cli.experiment import experiment
+from handgrad.cli.experiment import experiment, own_file
 from handgrad.cli.options import (
     Activation,
     BatchSize,
@@ -26,6 +26,8 @@ from handgrad.cli.options import (
     Epochs,
     Hidden,
     JudgeEvery,
+    LeaveOut,
+    Missing,
     OptimizerName,
     Rate,
     Seed,
@@ -58,6 +60,8 @@ def compare_command(
     ] = None,
     csv: CsvFile = None,
     target: Target = None,
+    missing: Missing = None,
+    leave_out: LeaveOut = None,
     everything: Annotated[bool, typer.Option("--all", help="Every experiment, and one page about them.")] = False,
     seeds: Annotated[int | None, option("seeds", options.seeds, "N", "Repeat over N seeds from --seed on.")] = None,
     jobs: Annotated[
@@ -99,7 +103,14 @@ def compare_command(
     that was not, to the last bit.
     """
     if everything:
-        of_one = {"NAME": name, "--csv": csv, "--target": target, "--lr": lr, "--batch-size": batch_size}
+        of_one: dict[str, object] = {
+            "NAME": name,
+            "--csv": csv,
+            "--target": target,
+            "--missing": missing,
+            "--leave-out": leave_out,
+        }
+        of_one |= {"--lr": lr, "--batch-size": batch_size}
         of_one |= {"--optimizer": optimizer, "--hidden": hidden, "--activation": activation}
         if used := [option for option, value in of_one.items() if value is not None]:
             raise BadInputError(f"--all runs every experiment with its own recipe; {used[0]} is for a single one")
@@ -107,12 +118,13 @@ def compare_command(
         words += [f"--device={device}"] * (device != "cpu") + [f"--seeds={seeds}"] * (seeds is not None)
         saving = [f"--checkpoint-every={checkpoint_every}"] * (checkpoint_every is not None)
         return compare_all(words, out or Path("runs"), jobs, resume, saving, context.obj)
-    named = experiment(name, given(context), csv, target)
+    file = own_file(csv, target, missing, leave_out)
+    named = experiment(name, given(context), file)
     from handgrad.training.seeds import Request
 
     if named.seed + (seeds or 1) > 2**32:
         raise BadInputError(f"--seeds {seeds} from --seed {named.seed} on goes beyond the last, {2**32 - 1}")
-    request = Request(name, csv, target, given(context), device)
+    request = Request(name, file, given(context), device)
     repeated = None if seeds is None else Repeated(request, seeds, jobs)
     command = SAVING.sub("", context.obj)
     return compare(named, device, out or Path("runs") / named.name, command, repeated, resume, checkpoint_every)
@@ -156,6 +168,8 @@ def compare(
             prepared = prepare(experiment, device)
         with refusing(f"--out {out}"):
             made = output_folder(out, (REPORT, RESULT))
+    for note in prepared.data.notes:
+        console.print(f"note    {note}", style="dim", soft_wrap=True)
 
     saving = Saving(out / FOLDER, checkpoint_every, say, through=repeated is not None)
     progress = Progress(*STEPS, console=console, auto_refresh=False)

@@ -126,6 +126,13 @@ def several(parse: Parser) -> Parser:
 Name = Annotated[str, typer.Argument(metavar="NAME", help="An experiment; `handgrad list` shows them.")]
 CsvFile = Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Your own data instead of a NAME.")]
 Target = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="Of the CSV file: what to learn.")]
+Missing = Annotated[
+    str | None,
+    typer.Option("--missing", metavar="HOW", help="Missing values of the CSV file: refuse, drop or fill."),
+]
+LeaveOut = Annotated[
+    str | None, typer.Option("--leave-out", metavar="COLUMN,...", help="Columns of the CSV file to leave out.")
+]
 Device = Annotated[str, typer.Option("--device", help="Where the PyTorch side computes: cpu, cuda, cuda:1 ...")]
 
 Epochs = Annotated[int | None, option("epochs", whole, "N", "Passes over the training data.")]

@@ -6,7 +6,20 @@ from typing import Annotated, Any
 import typer
 
 from handgrad.cli import options
-from handgrad.cli.options import CsvFile, Device, Dtype, Epochs, Target, given, option, several, whole
+from handgrad.cli.experiment import own_file
+from handgrad.cli.options import (
+    CsvFile,
+    Device,
+    Dtype,
+    Epochs,
+    LeaveOut,
+    Missing,
+    Target,
+    given,
+    option,
+    several,
+    whole,
+)
 
 
 def axis(name: str, parse: options.Parser, metavar: str, help: str) -> Any:
@@ -57,6 +70,8 @@ def sweep_command(
     device: Device = "cpu",
     csv: CsvFile = None,
     target: Target = None,
+    missing: Missing = None,
+    leave_out: LeaveOut = None,
     jobs: Annotated[int | None, option("jobs", whole, "N", "Processes at once.", show_default="cores")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for report and result.", show_default="runs/sweep-NAME")
@@ -75,7 +90,8 @@ def sweep_command(
     if presets:
         sweep_terminal.show_presets()
         return 0
+    file = own_file(csv, target, missing, leave_out)
     axes, fixed = given(context, AXES), given(context, ("epochs", "dtype", "judge_every"))
-    chosen = sweep_terminal.SweepOptions(name, preset, axes, csv, target, fixed, seed, seeds, metric, device)
+    chosen = sweep_terminal.SweepOptions(name, preset, axes, file, fixed, seed, seeds, metric, device)
     plan, folder = sweep_terminal.planned(chosen), out or Path("runs") / chosen.folder
     return sweep_terminal.run(plan, jobs, folder, resume, context.obj)

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from contract.names import SIDES
 from handgrad.errors import refusing
+from handgrad.experiments.own import OwnFile
 from handgrad.files import REPORT, RESULT, output_folder
 from handgrad.format import share
 from handgrad.lock import locked
@@ -39,8 +40,7 @@ class SweepOptions:
     name: str | None
     preset: str | None
     axes: dict[str, tuple[Any, ...]]
-    csv: str | None
-    target: str | None
+    csv: OwnFile | None
     given: dict[str, Any]
     seed: int | None
     seeds: int | None
@@ -50,7 +50,7 @@ class SweepOptions:
     @property
     def folder(self) -> str:
         """Below `runs`, unless --out says otherwise."""
-        name = self.preset or Path(self.csv or (self.name or "").rpartition(":")[2] or "").stem
+        name = self.preset or Path((self.csv and self.csv.path) or (self.name or "").rpartition(":")[2] or "").stem
         return f"sweep-{name}"
 
 
@@ -62,7 +62,7 @@ def planned(options: SweepOptions) -> Plan:
             return dead_relu(SweepRequest(None, {}, seeds=options.seeds or DEAD_RELU_SEEDS, **_alone(options, rest)))
         if options.name in PRESETS and options.preset is None:
             raise ValueError(f"{options.name} is a preset: handgrad sweep --preset {options.name}")
-        rest |= {"axes": options.axes, "csv": options.csv, "target": options.target}
+        rest |= {"axes": options.axes, "csv": options.csv}
         rest |= {key: value for key in ("seeds", "metric") if (value := getattr(options, key)) is not None}
         if options.name is not None or options.csv is not None:
             rest["name"] = options.name
@@ -79,7 +79,6 @@ def _alone(options: SweepOptions, rest: dict[str, Any]) -> dict[str, Any]:
     others: dict[str, object] = {
         "--preset": options.preset,
         "--csv": options.csv,
-        "--target": options.target,
         "--metric": options.metric,
     }
     others |= {f"--{axis.replace('_', '-')}": values for axis, values in options.axes.items()}

@@ -42,6 +42,7 @@ class Data:
     y_val: Target | None = None
     classes: tuple[str, ...] | None = None  # the classes' names; None for regression
     features: tuple[str, ...] = ()  # the features' names
+    notes: tuple[str, ...] = ()  # what was assumed or done when they were read, in words
 
     def arrays(self) -> dict[str, Array | Target]:
         """Every array there is, by name."""

@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -14,8 +14,18 @@ from handgrad.experiments.experiment import Data, Experiment
 from handgrad.experiments.table import EXPERIMENTS
 
 
-def find(name: str | None, csv: str | None = None, target: str | None = None) -> Experiment:
-    """The experiment called `name`, or in the file `mine.py:experiment`, or made of a CSV file and its target column.
+@dataclass(frozen=True)
+class OwnFile:
+    """A CSV file as a command line names it, its target column, and what to do with what is missing or useless."""
+
+    path: str
+    target: str | None = None
+    missing: str = "refuse"
+    leave_out: tuple[str, ...] = ()
+
+
+def find(name: str | None, csv: OwnFile | None = None) -> Experiment:
+    """The experiment called `name`, or in the file `mine.py:experiment`, or made of a CSV file.
 
     Raises ValueError in one line for what is not there or cannot be used.
     """
@@ -23,10 +33,8 @@ def find(name: str | None, csv: str | None = None, target: str | None = None) ->
         from handgrad.experiments.csv_file import read
 
         if name is not None:
-            raise ValueError(f"give a NAME or --csv, not both; got {name!r} and {csv!r}")
-        return read(Path(csv), target)
-    if target is not None:
-        raise ValueError(f"--target belongs to --csv FILE; got {target!r} alone")
+            raise ValueError(f"give a NAME or --csv, not both; got {name!r} and {csv.path!r}")
+        return read(Path(csv.path), csv.target, csv.missing, csv.leave_out)
     if name is None:
         raise ValueError("give the NAME of an experiment (`handgrad list` shows them), --csv FILE, or --all")
     if name in EXPERIMENTS:

@@ -209,6 +209,7 @@ def recipe(run: Run) -> list[tuple[str, str]]:
         ("Initial weights", f"{experiment.init}, drawn once and given to both sides"),
         ("Seed", str(experiment.seed)),
         ("Number format", experiment.dtype),
+        *(("Data as read", note) for note in data.notes),
         ("Steps judged", "every one" if experiment.judge_every == 1 else f"every {experiment.judge_every}th"),
     ]
 

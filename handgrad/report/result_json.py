@@ -45,6 +45,7 @@ def result(outcome: Outcome) -> dict[str, Any]:
         "data": {
             "features": list(data.features),
             "classes": data.classes,
+            "notes": list(data.notes),
             "train": len(data.x_train),
             "validation": 0 if data.x_val is None else len(data.x_val),
             "test": 0 if data.x_test is None else len(data.x_test),

@@ -10,6 +10,7 @@ from typing import Any
 
 from handgrad.experiments import Data, Experiment
 from handgrad.experiments.experiment import METRICS
+from handgrad.experiments.own import OwnFile
 from handgrad.sweep.text import words
 from handgrad.training.seeds import Request
 
@@ -54,10 +55,9 @@ class Plan:
 class SweepRequest:
     """The user's words for a sweep, parsed."""
 
-    name: str | None  # of the experiment; or `csv` and `target`
+    name: str | None  # of the experiment; or `csv`
     axes: Mapping[str, Sequence[Any]]
-    csv: str | None = None
-    target: str | None = None
+    csv: OwnFile | None = None
     given: Mapping[str, Any] = field(default_factory=dict)  # epochs, dtype, judge_every: the same for every run
     seed: int | None = None  # the first
     seeds: int = 1  # how many
@@ -75,7 +75,7 @@ def plan(asked: SweepRequest) -> Plan:
     from handgrad.experiments.overrides import with_overrides
     from handgrad.experiments.own import find
 
-    original = find(asked.name, asked.csv, asked.target)
+    original = find(asked.name, asked.csv)
     fixed = dict(asked.given)
     experiment = with_overrides(original, fixed)
     axes = {name: tuple(asked.axes[name]) for name in AXES if name in asked.axes}
@@ -85,7 +85,7 @@ def plan(asked: SweepRequest) -> Plan:
     made = []
     for values in product(*axes.values()):
         cell = dict(zip(axes, values, strict=True))
-        request = Request(asked.name, asked.csv, asked.target, {**fields(experiment, cell), **fixed}, asked.device)
+        request = Request(asked.name, asked.csv, {**fields(experiment, cell), **fixed}, asked.device)
         made.append(rehearsed(cell, request, first))
     data = made[0][1]
     has = {"accuracy": data.classes is not None, "test": data.x_test is not None}
@@ -116,7 +116,7 @@ def rehearsed(values: dict[str, Any], request: Request, seed: int) -> tuple[Cell
     from handgrad.experiments.own import find
     from handgrad.training.train import prepare
 
-    experiment = with_overrides(find(request.name, request.csv, request.target), request.given)
+    experiment = with_overrides(find(request.name, request.csv), request.given)
     prepared = prepare(replace(experiment, seed=seed), request.device)
     given = {"judge_every": math.ceil(prepared.steps / JUDGED), **request.given}
     return Cell(values, replace(request, given=given)), prepared.data
@@ -171,7 +171,9 @@ def settings(experiment: Experiment, asked: SweepRequest) -> dict[str, Any]:
     found["hidden"] = list(experiment.hidden)
     found["judge_every"] = asked.given.get("judge_every")
     found["device"] = asked.device
-    file = asked.csv or (asked.name or "").rpartition(":")[0]
+    file = asked.csv.path if asked.csv else (asked.name or "").rpartition(":")[0]
     if file:
-        found |= {"file": file, "target": asked.target, "sha256": sha256(Path(file).read_bytes()).hexdigest()}
+        found |= {"file": file, "sha256": sha256(Path(file).read_bytes()).hexdigest()}
+    if asked.csv:
+        found |= {"target": asked.csv.target, "missing": asked.csv.missing, "leave_out": list(asked.csv.leave_out)}
     return found

@@ -84,7 +84,7 @@ def dead_relu(asked: SweepRequest) -> Plan:
 
     first = asked.seed or 0
     seeds = seeds_from(first, asked.seeds)
-    requests = {net: Request(name, None, None, dict(asked.given), asked.device) for net, name in NETS.items()}
+    requests = {net: Request(name, None, dict(asked.given), asked.device) for net, name in NETS.items()}
     cells = tuple(rehearsed({"net": net}, request, first)[0] for net, request in requests.items())
     experiment = with_overrides(EXPERIMENTS[NETS["relu"]], dict(asked.given))
     return Plan(

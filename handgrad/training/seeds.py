@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from handgrad.experiments.own import OwnFile
 from handgrad.stopping import Terminated
 from handgrad.training.parallel import run_all
 from handgrad.training.record import Repeat, Run
@@ -15,8 +16,7 @@ class Request:
     """What names an experiment in any process: functions cannot be sent there, words can."""
 
     name: str | None
-    csv: str | None
-    target: str | None
+    csv: OwnFile | None
     given: dict[str, Any]  # the fields that the user changed
     device: str
 
@@ -27,7 +27,7 @@ def trained(request: Request, seed: int) -> Run:
     from handgrad.experiments.own import find
     from handgrad.training.train import prepare, train
 
-    experiment = with_overrides(find(request.name, request.csv, request.target), request.given)
+    experiment = with_overrides(find(request.name, request.csv), request.given)
     run = train(prepare(replace(experiment, seed=seed), request.device), pictures=False)
     if run.interrupted:
         raise Terminated if run.terminated else KeyboardInterrupt

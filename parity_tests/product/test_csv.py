@@ -7,6 +7,8 @@ import pytest
 
 from handgrad.experiments import Expectation
 from handgrad.experiments.csv_file import read
+from handgrad.experiments.csv_file.columns import columns_of
+from handgrad.experiments.csv_file.table import load
 from handgrad.experiments.data import standardised
 from handgrad.training.outcome import Outcome
 from handgrad.training.train import prepare, train
@@ -125,45 +127,104 @@ def test_plain_numbers_are_numbers(text, file):
     assert np.array_equal(column(text), column(repr(PLAIN[text])))
 
 
-# How numbers come that are not plain. `float` takes some of them, and as texts they would be a column per value.
-DRESSES = [
-    "{},5",
-    "{}%",
-    "{} %",
-    "1,{:03}",
-    "1.{:03}.000",
-    "1'{:03}",
-    "1 {:03}",
-    "1\xa0{:03}",
-    "1\u202f{:03}",
-    "1_{:03}",
-]
-DRESSES += [
-    "12,34,{:03}",
-    "${}",
-    "{} €",
-    "({})",
-    "−{}",
-    "{}-",
-    "0x{:x}",
-    "１{}",
-    "٣{}",
-    "{}e−5",
-    "{},5e3",
-    "{}d5",
-    "[{}]",
-]
-DRESSES += ["{} kg", "{}ms", "{},5 °C", "{}k", "'{}'", "1,{:03}.50", "{} USD"]
+# How numbers come that are not plain: as in a cell with a number from 10 to 33, and the number that it is.
+DRESSES = {
+    "{},5": "{}.5",
+    "{}%": "{}",
+    "{} %": "{}",
+    "1,{:03},000.5": "1{:03}000.5",
+    "1.{:03}.000": "1{:03}000",
+    "1'{:03}": "1{:03}",
+    "1 {:03}": "1{:03}",
+    "1\xa0{:03}": "1{:03}",
+    "1\u202f{:03},25": "1{:03}.25",
+    "1_{:03}": "1{:03}",
+    "12,34,{:03}": "1234{:03}",
+    "${}": "{}",
+    "-${}": "-{}",
+    "{} €": "{}",
+    "({})": "-{}",
+    "−{}": "-{}",
+    "{}-": "-{}",
+    "１{}": "1{}",
+    "٣{}": "3{}",
+    "{}e−5": "{}e-5",
+    "{},5e3": "{}500",
+    "{}d5": "{}e5",
+    "[{}]": "{}",
+    "'{}'": "{}",
+    "{} kg": "{}",
+    "{}ms": "{}",
+    "{},5 °C": "{}.5",
+    "{}k": "{}",
+    "1,{:03}.50": "1{:03}.50",
+    "{} USD": "{}",
+    "EUR {}": "{}",
+    "(€1.{:03},50)": "-1{:03}.50",
+}
 
 
 @pytest.mark.parametrize("column", ["a", "b"])
 @pytest.mark.parametrize("dress", DRESSES)
-def test_numbers_in_another_dress_are_refused_by_row_and_cell(dress, column, file):
-    cells = [dress.format(10 + i) for i in range(24)]
-    rows = [f"{cells[i]};{i}" if column == "a" else f"{i};{cells[i]}" for i in range(24)]
-    with pytest.raises(ValueError, match=rf"row 1 \(line 2\) of column '{column}' is .* no plain number") as caught:
-        read(file("a;b", *rows), "b")
-    assert repr(cells[0]) in str(caught.value)
+def test_numbers_in_another_dress_are_numbers(dress, column, file):
+    def column_as(form):
+        cells = [form.format(10 + i) for i in range(24)]
+        rows = [f"{cells[i]};{i}" if column == "a" else f"{i};{cells[i]}" for i in range(24)]
+        return read(file("a;b", *rows), "b").data(0)
+
+    found, wanted = column_as(dress), column_as(DRESSES[dress])
+    for name, array in wanted.arrays().items():
+        np.testing.assert_array_equal(found.arrays()[name], array)
+    assert any(repr(dress.format(10)) in note for note in found.notes)
+
+
+def thousands(*cells):
+    return [f"{cells[i % len(cells)].format(100 + i)};{i % 2}" for i in range(24)]
+
+
+# A mark that could stand between thousands, the rest of the file, and what the first number then is.
+OPEN = {
+    "another cell of the column tells": (["1,{}", "1,{},000"], "1", 1100.0),
+    "a decimal comma elsewhere": (["1,{}"], "2,5", 1.1),
+    "decimal points elsewhere": (["1,{}"], "2.5", 1100.0),
+    "points, and a decimal comma elsewhere": (["1.{}"], "2,5", 1100.0),
+    "points alone": (["1.{}"], "1", 1.1),
+}
+
+
+@pytest.mark.parametrize("case", OPEN)
+def test_the_file_tells_what_a_mark_between_digits_is(case, file):
+    cells, other, first = OPEN[case]
+    columns = columns_of(load(file("a;c;b", *(f"{line};{other}{i}" for i, line in enumerate(thousands(*cells))))), "c")
+    assert columns.features["a"][0] == pytest.approx(first, rel=1e-15)
+
+
+# Cells among which two readings are left, or of which some are of another kind; what is said, and of which row.
+UNCLEAR = {
+    "no cell tells": (["1,{}"], "'1,100', which may be 1100 or 1.100"),
+    "points and commas": (["1.{}5", "{},5"], "'.*', and others have (points|commas)"),
+    "some in per cent": (["{}", "{}", "{} %"], "'102 %', and most values are without a unit"),
+    "two currencies": (["${}", "${}", "€{}"], "'€102', and most values are in \\$"),
+}
+
+
+@pytest.mark.parametrize("case", UNCLEAR)
+def test_what_stays_open_is_refused_by_its_cell(case, file):
+    cells, message = UNCLEAR[case]
+    with pytest.raises(ValueError, match=rf"row \d \(line \d\) of column 'a' is {message}"):
+        read(file("a;b", *thousands(*cells)), "b")
+
+
+def test_a_decimal_comma_in_a_file_of_decimal_points_is_refused(file):
+    rows = [f"{1.5 + i};{i},5;{i % 2}" for i in range(12)]
+    with pytest.raises(ValueError, match=r"row 1 \(line 2\) of column 'b' is '0,5', with a decimal comma"):
+        read(file("a;b;c", *rows), "c")
+
+
+def test_powers_of_ten_are_multiplied_where_they_differ(file):
+    cells = [f"{i}{'kM'[i % 2]}" for i in range(1, 25)]
+    numbers = columns_of(load(file("a,b", *(f"{cell},{i % 3}" for i, cell in enumerate(cells)))), "b").features["a"]
+    assert numbers.tolist() == [i * (1e6 if i % 2 else 1e3) for i in range(1, 25)]
 
 
 SLIPS = ["2O", "l2", "1.2.3", "12;", "-", "--", "inf", "-Infinity", "1,5", "7 %", "x", "12 or 13", "#DIV/0!", "1e", "."]
@@ -242,6 +303,18 @@ FILES = {
     "quoted numbers": ("\n".join(f'"{x}"' for x in ["a,b", *LINES]).replace(",", '","'), ("a",)),
     "other line separators": ("\n".join(["a\x85\u2028,b", *LINES]), ("a",)),
     "years as names": ("\n".join(["2023,b", *LINES]), ("2023",)),
+    "bars": ("\n".join(["a|b", *LINES]).replace(",", "|"), ("a",)),
+    "blanks": ("\n".join(["a   b", *LINES]).replace(",", "   "), ("a",)),
+    "blanks and quotes": ("\n".join(['"a x" b', *LINES]).replace(",", " "), ("a x",)),
+    "sep=": ("sep=;\r\n" + "\r\n".join(["a;b", *LINES]).replace(",", ";"), ("a",)),
+    "comments": ("# made by hand\n#\n" + "\n".join(["a,b", *LINES[:4], "# half", *LINES[4:]]), ("a",)),
+    "names in a comment": ("# made by hand\n# a,b\n" + "\n".join(LINES), ("a",)),
+    "names in a comment of blanks": ("# a b\n" + "\n".join(LINES).replace(",", " "), ("a",)),
+    "a pandas index": ("\n".join([",a,b", *(f"{i},{line}" for i, line in enumerate(LINES))]), ("a",)),
+    "R's row names": ("\n".join(["a,b", *(f"r{i},{line}" for i, line in enumerate(LINES))]), ("a",)),
+    "a delimiter at the end": ("\n".join(["a,b", *(f"{line}," for line in LINES)]), ("a",)),
+    "a delimiter at every end": ("\n".join(["a,b,", *(f"{line}," for line in LINES)]), ("a",)),
+    "ARFF": ("% x\n@RELATION r\n@attribute 'a x' real\n@attribute b {0,1}\n@DATA\n" + "\n".join(LINES), ("a x",)),
 }
 
 
@@ -252,6 +325,119 @@ def test_files_as_programs_write_them(kind, tmp_path):
     data = read(tmp_path / "x.csv", "b").data(0)
     assert (data.features, data.classes) == (features, ("0", "1"))
     assert len(data.x_train) + len(data.x_test) == 10
+
+
+def test_a_file_without_names(file):
+    data = read(file(*FLOWERS), "4").data(0)
+    assert data.features == ("1", "2", "3=clay", "3=sand")
+    assert "no line of names" in data.notes[0]
+    whole = read(file(*(f"1,1,{i % 2},{i % 3}" if i % 5 else f"2,0,{i % 2},{i % 3}" for i in range(1, 21))), "4")
+    assert whole.data(0).features == ("1", "2", "3")
+
+
+# --- dates ------------------------------------------------------------------------------------------------------------
+
+# How the 11th to the 28th of January 2024 are written, and the days since 1970 of the first.
+DATES = {
+    "2024-01-{:02}": 19733,
+    "2024/01/{:02}": 19733,
+    "{:02}.01.2024": 19733,
+    "{:02}.01.24": 19733,
+    "01/{}/2024": 19733,
+    "{} January 2024": 19733,
+    "Jan {}, 2024": 19733,
+    "2024-01-{:02}T12:00:00Z": 19733.5,
+    "2024-01-{:02} 06:00:00.000": 19733.25,
+    "01/{}/2024 6:00 PM": 19733.75,
+    "2024-01-{:02} 12:00+0200": 19733 + 10 / 24,
+}
+
+
+@pytest.mark.parametrize("form", DATES)
+def test_dates_are_days(form, file):
+    rows = [f'"{form.format(11 + i)}",{i % 2}' for i in range(18)]
+    features = columns_of(load(file("when,b", *rows)), "b").features
+    assert list(features) == ["when", "when weekday"]
+    assert features["when"][0] == DATES[form]
+    assert (np.diff(features["when"]) == 1).all()
+    assert features["when weekday"].tolist()[:5] == [4, 5, 6, 7, 1]  # the 11th was a Thursday
+
+
+def test_parts_of_dates_are_given_where_they_come_again(file):
+    rows = [f"{2020 + i // 12}-{1 + i % 12:02}-01 {i % 24:02}:30,{i % 2}" for i in range(36)]
+    assert read(file("when,b", *rows), "b").data(0).features == ("when", "when month", "when weekday", "when hour")
+    hours = [f"{i % 24:02}:{i % 60:02},{i % 2}" for i in range(36)]
+    assert read(file("when,b", *hours), "b").data(0).features == ("when",)
+
+
+def test_a_day_that_may_be_a_month_is_refused(file):
+    rows = [f"{1 + i % 12:02}/{1 + i % 11:02}/2024,{i % 2}" for i in range(24)]
+    with pytest.raises(
+        ValueError, match=r"column 'when': '01/01/2024' .*|column 'when': '\d\d/.*' may be .*2024-03-31"
+    ):
+        read(file("when,b", *rows), "b")
+
+
+# Texts that only look like dates: scores, versions, ranges, fractions.
+NO_DATES = [["2:1", "1:3"], ["1.2.34", "2.10.12"], ["10-20", "20-30"], ["1/2", "3/4"], ["A-1", "B-2"]]
+
+
+@pytest.mark.parametrize("values", [pytest.param(values, id=values[0]) for values in NO_DATES])
+def test_what_is_no_date_is_a_kind(values, file):
+    rows = [f"{values[i % 2]},{i % 3}" for i in range(12)]
+    assert read(file("a,b", *rows), "b").data(0).features == tuple(f"a={text}" for text in sorted(values))
+
+
+# --- missing values and useless columns -------------------------------------------------------------------------------
+
+GAPS = ["x,y,z", *(f"{i if i % 5 else ''},{'NA' if i % 7 == 3 else 'ab'[i % 2]},{i % 2}" for i in range(40))]
+
+
+def test_missing_values_are_refused_with_the_options(file):
+    with pytest.raises(ValueError, match=r"8 of 40 values of column 'x' .* row 1 .*--missing drop .*--leave-out x "):
+        read(file(*GAPS), "z")
+
+
+def test_rows_with_missing_values_are_dropped(file):
+    data = read(file(*GAPS), "z", "drop").data(0)
+    whole = [line for line in GAPS[1:] if not line.startswith(",") and "NA" not in line]
+    assert data.notes == (f"{40 - len(whole)} of 40 rows have a missing value and are left out",)
+    wanted = read(file(GAPS[0], *whole), "z").data(0)
+    np.testing.assert_array_equal(data.x_train, wanted.x_train)
+
+
+def test_missing_values_are_filled_with_what_is_usual_in_training(file):
+    path = file(*GAPS, "7,a,")
+    data = read(path, "z", "fill").data(3)
+    assert data.features == ("x", "y=a", "y=b")
+    assert len(data.x_train) + len(data.x_test) == 40
+    columns = columns_of(load(path), "z", "fill")
+    assert np.isnan(columns.features["x"]).sum() == 8
+    assert columns.features["y"].count("") == 6
+    note = next(note for note in data.notes if "'x'" in note)
+    assert note.startswith("column 'x': 8 missing, filled with the training median ")
+    # The same file with those values written in gives the same data.
+    filled, kind = note.rpartition(" ")[2], next(n for n in data.notes if "'y'" in n).rpartition(" ")[2].strip("'")
+    written = [line.replace("NA", kind) for line in GAPS]
+    written = [f"{filled}{line}" if line.startswith(",") else line for line in written]
+    again = read(file(*written), "z").data(3)
+    np.testing.assert_array_equal(data.x_train, again.x_train)
+    np.testing.assert_array_equal(data.x_test, again.x_test)
+    assert any("'y'" in note and "the most frequent" in note for note in data.notes)
+    assert "1 of 41 rows have no 'z' and are left out" in data.notes
+
+
+def test_columns_are_left_out(file):
+    assert read(file(HEAD, *FLOWERS), "kind", leave_out=("soil", "width")).data(0).features == ("height",)
+    for names, message in (
+        (("soli",), r"--leave-out must be a column of .*got 'soli' \(did you mean 'soil'\?\)"),
+        (("kind",), "--leave-out must not name the target; got 'kind'"),
+        (("height", "width", "soil"), "no column but the target 'kind'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            read(file(HEAD, *FLOWERS), "kind", leave_out=names)
+    with pytest.raises(ValueError, match="--missing must be one of refuse, drop, fill; got 'guess'"):
+        read(file(HEAD, *FLOWERS), "kind", "guess")
 
 
 # Lines, target, what must be said in one line.
@@ -266,9 +452,9 @@ BAD = [
     ([HEAD, *FLOWERS], None, "--csv needs --target COLUMN, one of height, width, soil, kind"),
     (["a,b,a,kind", *FLOWERS], "kind", "the header has 'a' 2 times"),
     (["a,b,,kind", *FLOWERS], "kind", "column 3 has no name"),
-    ([f"{HEAD},", *(f"{line}," for line in FLOWERS)], "kind", "column 5 has no name"),
-    (FLOWERS, "kind", r"the first line looks like data \('-0.5' in it"),
-    ([f"1,1,{i % 2},{i % 2}" for i in range(20)], "1", r"the first line looks like data \('1' in it"),
+    (FLOWERS, "kind", "--target must be a column of .*: 1, 2, 3, 4; got 'kind'"),
+    (["a,1.5,soil,kind", *FLOWERS], "kind", r"the first line looks like data \('1.5' in it"),
+    (["a,b,clay,kind", *FLOWERS], "kind", r"the first line looks like data \('clay' in it"),
     ([HEAD, *FLOWERS[:9], HEAD, *FLOWERS[9:]], "kind", "line 11 is the header again"),
     ([HEAD, *FLOWERS, "1,2,clay"], "kind", r"row 21 \(line 22\) has 3 cells; the header has 4"),
     ([HEAD, "", *FLOWERS, "", "1,2,clay,rose,5"], "kind", r"row 21 \(line 24\) has 5 cells; the header has 4"),
@@ -297,7 +483,6 @@ BAD = [
     ([HEAD, *FLOWERS, "1,2,clay,lily"], "kind", "class 'lily' of 'kind' has one row"),
     ([HEAD + ",id", *(f"{line},n{i}" for i, line in enumerate(FLOWERS))], "kind", "column 'id' has 20 different texts"),
     (["kind", *(line.split(",")[-1] for line in FLOWERS)], "kind", "no column but the target 'kind'"),
-    (["a|b", *(f"{i}|{i % 2}" for i in range(20))], "b", r"--target must be a column of .*: a\|b; got 'b'"),
 ]
 
 
@@ -309,21 +494,29 @@ def test_bad_files_are_refused_in_one_line(lines, target, message, file):
     assert len(str(caught.value)) < 500
 
 
-# Bytes that are no UTF-8 text.
+# Bytes that are no text.
 FOREIGN = {
-    "latin-1": "gr\xfcn,b\n1,2\n".encode("latin-1"),
-    "UTF-16": "a,b\n1,2\n".encode("utf-16"),
-    "UTF-16 without its mark": "a,b\n1,2\n".encode("utf-16-le"),
     "NUL": b"a,b\n1,\x002\n",
     "an archive": b"PK\x03\x04\x14\x00\x06\x00\x08\x00",
+    "no UTF-8 and no text": b"a,b\n\xff\xfe\x01\x02",
+    "half of UTF-16": "a,b\n".encode("utf-16")[:-1],
 }
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_what_is_no_utf_8_text_is_refused(kind, tmp_path):
+def test_what_is_no_text_is_refused(kind, tmp_path):
     (tmp_path / "x.csv").write_bytes(FOREIGN[kind])
-    with pytest.raises(ValueError, match=r"is not UTF-8 text \(.*\): save it as UTF-8"):
+    with pytest.raises(ValueError, match=r"is no text") as caught:
         read(tmp_path / "x.csv", "b")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+def test_text_of_any_program_is_read(encoding, file):
+    lines = ["größe,art", *(f"{i}.5,{'grün' if i % 2 else 'blau'}" for i in range(12))]
+    data = read(file(*lines, encoding=encoding), "art").data(0)
+    assert data.classes == ("blau", "grün")
+    assert bool(data.notes) == (encoding != "utf-8-sig")
 
 
 def test_what_cannot_be_opened_is_refused(tmp_path):

@@ -557,7 +557,7 @@ GIVEN = {"epochs": 1, "dtype": "float64", "lr": 0.2, "hidden": (3,), "batch_size
 
 def test_a_repeat_is_the_run_of_its_seed_with_the_same_options(compared, tmp_path, capsys):
     """`--seeds` in another process gives the numbers that `--seed` gives here."""
-    request = Request("mine.py:experiment", None, None, GIVEN, "cpu")
+    request = Request("mine.py:experiment", None, GIVEN, "cpu")
     options = ["--epochs", "1", "--dtype", "float64", "--lr", "0.2", "--hidden", "3", "--batch-size", "5"]
     seen = set()
     for repeat in repeats(request, [6, 7], 1):
@@ -569,7 +569,7 @@ def test_a_repeat_is_the_run_of_its_seed_with_the_same_options(compared, tmp_pat
 
 
 def test_a_run_of_a_sweep_is_the_run_of_its_seed_with_the_same_options(compared, capsys):
-    request = Request("mine.py:experiment", None, None, {"epochs": 1, "lr": 0.2, "judge_every": 2}, "cpu")
+    request = Request("mine.py:experiment", None, {"epochs": 1, "lr": 0.2, "judge_every": 2}, "cpu")
     outcome = sweep_run.one(({"lr": 0.2}, request, 6))
     _, found = compared("--epochs", "1", "--lr", "0.2", "--judge-every", "2", "--seed", "6")
     sides = found["sides"]

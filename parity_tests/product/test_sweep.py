@@ -505,7 +505,7 @@ def test_theory_inside_the_interval():
 def command_words(**said):
     from handgrad.cli.sweep_terminal import SweepOptions
 
-    nothing = dict.fromkeys(("name", "preset", "csv", "target", "seed", "seeds", "metric"))
+    nothing = dict.fromkeys(("name", "preset", "csv", "seed", "seeds", "metric"))
     return SweepOptions(**{**nothing, "axes": {}, "given": {}, "device": "cpu", **said})
 
 
