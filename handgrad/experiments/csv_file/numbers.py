@@ -23,8 +23,8 @@ DRESSED = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 GROUPED = {
-    mark: re.compile(rf"[1-9]\d{{0,2}}(\{mark}\d{{3}})+|[1-9]\d?(\{mark}\d{{2}})*\{mark}\d{{3}}" if mark else r"\d+")
-    for mark in ("", ".", ",", "'", "’", " ", "_")
+    mark: re.compile(rf"[1-9]\d{{0,2}}(\{mark}\d{{3}})+|[1-9]\d?(\{mark}\d{{2}})*\{mark}\d{{3}}")
+    for mark in (".", ",", "'", "’", " ", "_")
 }
 """Digits in groups of three, or as in India of two before the last three."""
 
@@ -35,24 +35,33 @@ FEW = 10  # different values with a unit that may still be kinds, such as "2 doo
 
 
 class Cell(NamedTuple):
-    """A number's parts: sign and digits with marks in between, exponent, and what stands around it."""
+    """A number as `float` reads it, with either decimal mark; None where the digits do not allow that mark."""
 
-    sign: str
-    body: str
-    exponent: str
-    unit: str
-    scaled: bool  # the unit is a % or a currency, and none of letters
+    point: str | None
+    comma: str | None
+    unit: str = ""
+    scaled: bool = False  # the unit is a % or a currency, and none of letters
 
     def plain(self, mark: str) -> str | None:
-        """As `float` reads it, with `mark` for the decimal one; None where the digits do not allow that."""
-        whole, found, fraction = self.body.partition(mark)
-        if not (fraction.isdecimal() or (not fraction and mark != ",") or not found):
+        return self.point if mark == "." else self.comma
+
+
+def _read(body: str, mark: str) -> str | None:
+    """Digits with marks in between as plain ones; None where they do not allow `mark` for the decimal one."""
+    whole, found, fraction = body.partition(mark)
+    if found and not fraction.isdecimal() and (fraction or mark == ","):
+        return None
+    if whole and not whole.isdecimal():
+        between = {c for c in whole if not c.isdecimal()}
+        if len(between) > 1 or mark in between or not GROUPED[min(between)].fullmatch(whole):
             return None
-        for between in {c for c in whole if not c.isdecimal()} or {""}:
-            if between == mark or not GROUPED[between].fullmatch(whole or "0"):
-                return None
-            whole = whole.replace(between, "") if between else whole
-        return f"{self.sign}{whole or '0'}{'.' if found else ''}{fraction}{self.exponent}"
+        whole = whole.replace(min(between), "")
+    return f"{whole or '0'}{'.' if found else ''}{fraction}"
+
+
+def _cell(sign: str, body: str, exponent: str, unit: str = "", scaled: bool = False) -> Cell:
+    point, comma = (None if (read := _read(body, mark)) is None else f"{sign}{read}{exponent}" for mark in MARKS)
+    return Cell(point, comma, unit, scaled)
 
 
 @dataclass
@@ -69,7 +78,7 @@ class Column:
 
     def open(self) -> bool:
         """Whether the numbers depend on the mark."""
-        return any(cell.plain(".") != cell.plain(",") for cell in self.cells.values())
+        return any(cell.point != cell.comma for cell in self.cells.values())
 
     def numbers(self, mark: str) -> dict[str, str]:
         """Text → the same number as `float` reads it."""
@@ -100,8 +109,8 @@ def analysed(text: str) -> Cell | None:
     unit = "".join(around)
     exponent = (found["exponent"] or "").lower().replace("d", "e")
     scaled = bool(found["before"]) or unit in (*"%‰", *SIGNS, *CURRENCIES.split("|"))
-    cell = Cell("-" if signs == ["-"] else "", body, exponent, unit, scaled)
-    return cell if any(cell.plain(mark) is not None for mark in MARKS) else None
+    cell = _cell("-" if signs == ["-"] else "", body, exponent, unit, scaled)
+    return None if cell.point is None and cell.comma is None else cell
 
 
 def column_of(values: Iterable[str]) -> Column:
@@ -111,7 +120,7 @@ def column_of(values: Iterable[str]) -> Column:
         if PLAIN.fullmatch(text):
             base, _, exponent = text.lower().partition("e")
             sign = "-" if base.startswith("-") else ""
-            found[text] = Cell(sign, base.lstrip("+-"), f"e{exponent}" if exponent else "", "", False)
+            found[text] = _cell(sign, base.lstrip("+-"), f"e{exponent}" if exponent else "")
         elif cell := analysed(text):
             found[text] = cell
     units = Counter(cell.unit for cell in found.values())
