@@ -62,6 +62,7 @@ def render(outcome: Outcome) -> str:
         seeds=seeds(outcome),
         confusion=confusion(run),
         claims=claims(outcome),
+        program=run.program,
         recipe=recipe(run),
         environment=[(key, plain(value)) for key, value in run.environment.items()],
         command=run.command,

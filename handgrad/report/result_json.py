@@ -76,7 +76,7 @@ def _side(outcome: Outcome, name: str) -> dict[str, Any]:
         "final_loss": final.train_loss,
         "test_loss": final.test_loss,
         "seconds_per_step": side.seconds_per_step if side.seconds else None,
-        "seconds_total": math.fsum(side.seconds),
+        "seconds_total": math.fsum([*side.seconds, side.seconds_written_out]),
         "reached": came_to.reached,
         "expectation_met": came_to.met,
         "parity": {

@@ -29,8 +29,18 @@ def _environment(folder: Path) -> Environment:
         lstrip_blocks=True,
     )
     script = f"\n{(SHARED / 'report.js').read_text(encoding='utf-8')}"
+    environment.filters["commented"] = _commented
     environment.globals |= {"version": handgrad.__version__, "script": Markup(script), "policy": _policy(script)}
     return environment
+
+
+def _commented(program: str) -> list[tuple[str, str]]:
+    """The code of each line and its comment."""
+    lines = []
+    for line in program.splitlines():
+        code = line.partition("#" if line.lstrip().startswith("#") else "  # ")[0]
+        lines.append((code, line[len(code) :]))
+    return lines
 
 
 def _policy(script: str) -> str:

@@ -39,6 +39,7 @@ def to_json(trace: Trace, entry: Line | None = None) -> str:
             for update in trace.updates
         ],
         "buffers": [_tensor(tensor) for tensor in trace.buffers],
+        "written_out": trace.program,
     }
     if entry is not None:
         found["entry"] = _line(entry)

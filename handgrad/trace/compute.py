@@ -23,6 +23,7 @@ from handgrad.judge.rules import layers as rules
 from handgrad.judge.rules.rule import Activation
 from handgrad.judge.training_step import Snapshot
 from handgrad.training.train import Prepared, batches
+from handgrad.training.written_out import program
 
 Array = npt.NDArray[Any]
 
@@ -125,6 +126,7 @@ class Trace:
     updates: tuple[Update, ...]
     buffers: tuple[Tensor, ...]  # after the step, as a normalization's running mean
     verdicts: dict[str, Verdict]
+    program: str  # the NumPy side's step, written out; empty where it cannot be
     net: "Net" = field(repr=False)
 
     @property
@@ -217,6 +219,7 @@ def trace(prepared: Prepared, step: int) -> Trace:
         tuple(_updates(prepared, judges["scratch"].names, start, gradients)),
         tuple(_buffers(prepared)),
         verdicts,
+        program(ours, x, y),
         net,
     )
 

@@ -38,6 +38,11 @@ def _step(trace: Trace) -> Iterator[str]:
         yield from _update(update)
     for buffer in trace.buffers:
         yield from _tensor(buffer)
+    if trace.program:
+        yield from (
+            "",
+            f"written out as one function of NumPy: --html, or handgrad unroll {trace.experiment} --step-only",
+        )
 
 
 def shown(trace: Trace, layer: Layer) -> tuple[Tensor, ...]:

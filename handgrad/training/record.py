@@ -28,13 +28,15 @@ class SideRun:
 
     side: str  # "scratch" or "torch"
     losses: list[float] = field(default_factory=list)  # the batch loss of every step, before its update
-    seconds: list[float] = field(default_factory=list)  # wall time of every step
+    seconds: list[float] = field(default_factory=list)  # wall time of every step that the trainer itself made
     epochs: list[EpochRecord] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)  # what the judge said of this side's steps
     region: Array | None = None  # model output over `Run.grid`, shape (points, outputs); 2-D experiments only
     confusion: npt.NDArray[np.int64] | None = (
         None  # rows true class, columns predicted, on the held-out split (else train)
     )
+
+    seconds_written_out: float = 0.0  # of the steps that are not in `seconds`, together
 
     @property
     def judged(self) -> bool:
@@ -59,7 +61,7 @@ class SideRun:
 
     @property
     def seconds_per_step(self) -> float:
-        """Median over all steps."""
+        """Median over the steps of the trainer itself."""
         return float(np.median(self.seconds))
 
 
@@ -94,6 +96,7 @@ class Run:
     divergence: list[float] = field(default_factory=list)  # per step: max |w_scratch - w_torch| / max |w_torch|
     one_ulp_copy: list[float] = field(default_factory=list)  # the same between the NumPy side and a copy 1 ulp apart
     moments: list[Moment] = field(default_factory=list)  # spread over the run, the first and the last step included
+    program: str = ""  # the NumPy side's step, written out; empty where it cannot be
     grid: Array | None = None  # (points, 2) float64, row-major over a square lattice; None unless inputs are 2-D
     steps_planned: int = 0
     interrupted: bool = False

@@ -145,6 +145,7 @@ def tree_of(
                 name: {
                     "losses": np.array(side.losses),
                     "seconds": np.array(side.seconds),
+                    "seconds_written_out": np.array(side.seconds_written_out),
                     "epochs": [vars(record) for record in side.epochs],
                     "tally": asdict(side.tally),
                 }
@@ -182,6 +183,7 @@ def _taken(
     for name, side in run.sides.items():
         own = there["sides"][name]
         side.losses, side.seconds = own["losses"].tolist(), own["seconds"].tolist()
+        side.seconds_written_out = float(own["seconds_written_out"])
         side.epochs = [EpochRecord(**record) for record in own["epochs"]]
         side.tally = Tally(**{**own["tally"], "failures": [_failure(each) for each in own["tally"]["failures"]]})
     step: int = tree["position"]["step"]

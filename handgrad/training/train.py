@@ -22,12 +22,14 @@ from handgrad.stopping import Stop, interruptible
 from handgrad.training.record import EpochRecord, Moment, Run, SideRun
 from handgrad.training.saving import Saving, changes, take_over, tree_of
 from handgrad.training.sides import build, build_pair
+from handgrad.training.written_out import WrittenOut, program, quick
 
 DEVICES = ("cpu", "cuda", "mps", "xpu")
 GRID_POINTS = 101  # per axis, as in source 003
 GRID_MARGIN = 0.15  # of the data's range, on each side
 MOMENTS = 12  # of which the parameters are kept for the report
 RECORDED = 6_000_000  # numbers at most in all of them
+TIMED = 20  # first steps, which are the trainers' own even where they are not judged: "time per step" is theirs
 
 
 class TrainingError(RuntimeError):
@@ -117,8 +119,9 @@ def train(
 ) -> Run:
     """Train and judge both sides, each on one thread; `on_step` sees the run after every step.
 
-    With `pictures`, what only they need is recorded as well: the moments, and the copy one ulp apart. Nothing else
-    depends on these.
+    With `pictures`, what only the report needs is recorded as well: the moments, the copy one ulp apart, the step
+    written out. Nothing else depends on these. Steps of the NumPy side that are not judged are made by such programs
+    where there are many: the numbers are the same to the last bit.
 
     The first Ctrl-C or SIGTERM ends training after the step in progress, and the run so far is returned with
     `interrupted` set. With `saving` checkpoints are written on the way, and training goes on from the one that it has
@@ -137,6 +140,10 @@ def train(
         with interruptible() as stop:
             _train(run, prepared, stop, on_step, pictures, saving)
         _finish(run, prepared)
+        if pictures:
+            rows = next(batches(prepared))
+            x, y = prepared.cast["x_train"][rows], prepared.cast["y_train"][rows]
+            run.program = program(prepared.trainers["scratch"], x, y)
     return run
 
 
@@ -151,7 +158,10 @@ def _train(
     trainers = prepared.trainers
     judges = {side: StepJudge(trainer.model, trainer.loss, trainer.optimizer) for side, trainer in trainers.items()}
     weights = [[weight for _, weight in trainer.model.named_parameters()] for trainer in trainers.values()]
+    every = prepared.experiment.judge_every
+    steppers = {side: quick(trainer, prepared.steps - prepared.steps // every) for side, trainer in trainers.items()}
     copy = one_ulp_copy(prepared) if pictures else None
+    copied = None if copy is None else quick(copy, prepared.steps)
     copies = None if copy is None else [weights[0], [weight for _, weight in copy.model.named_parameters()]]
     shuffles = _shuffles(prepared)
     kept = moments(run.steps_planned, sum(weight.data.size for weight in weights[0])) if pictures else set()
@@ -171,13 +181,14 @@ def _train(
             if step <= done:
                 continue
             x, y = prepared.cast["x_train"][rows], prepared.cast["y_train"][rows]
-            judged = (step - 1) % prepared.experiment.judge_every == 0 or step == run.steps_planned
+            judged = (step - 1) % every == 0 or step == run.steps_planned
             # Whoever goes second finds the batch in the cache: they take turns.
             for side in list(trainers) if step % 2 else reversed(trainers):
-                _step(run.sides[side], trainers[side], judges[side] if judged else None, step, x, y)
+                stepper = trainers[side] if judged or step <= TIMED else steppers[side]
+                _step(run.sides[side], trainers[side], stepper, judges[side] if judged else None, step, x, y)
             run.divergence.append(divergence(*weights))
-            if copy is not None and copies is not None:
-                copy.step(x, y)
+            if copied is not None and copies is not None:
+                copied.step(x, y)
                 run.one_ulp_copy.append(divergence(*copies))
             _keep(run, prepared, step, epoch, kept)
             if on_step is not None:
@@ -232,16 +243,31 @@ def one_ulp_copy(prepared: Prepared) -> Trainer:
     return copy
 
 
-def _step(side: SideRun, trainer: Trainer, judge: StepJudge | None, step: int, x: Array, y: Target) -> None:
-    """One timed step of one side; the journey of the batch to the device and the judge are outside the clock."""
+def _step(
+    side: SideRun,
+    trainer: Trainer,
+    stepper: Trainer | WrittenOut,
+    judge: StepJudge | None,
+    step: int,
+    x: Array,
+    y: Target,
+) -> None:
+    """One timed step of one side, by its trainer or by what does the same.
+
+    The journey of the batch to the device and the judge are outside the clock.
+    """
     native_x, native_y = trainer.asarray(x), trainer.asarray(y)
     before = judge.before() if judge else None
     start = perf_counter()
     try:
-        value = trainer.step(native_x, native_y)
+        value = stepper.step(native_x, native_y)
     except (Exception, SystemExit) as error:  # of the user's net or loss, or of torch where a number has left its dtype
         raise TrainingError(f"step {step} failed on the side {side.side}: {one_line(error)}") from error
-    side.seconds.append(perf_counter() - start)
+    seconds = perf_counter() - start
+    if stepper is trainer:
+        side.seconds.append(seconds)
+    else:
+        side.seconds_written_out += seconds
     side.losses.append(value)
     if judge is not None and before is not None:
         side.tally.add(step, judge.after(before, x, y, value))
