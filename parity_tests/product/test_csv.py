@@ -215,6 +215,11 @@ def test_what_stays_open_is_refused_by_its_cell(case, file):
         read(file("a;b", *thousands(*cells)), "b")
 
 
+def test_commas_between_cells_make_a_comma_in_a_number_one_of_thousands(file):
+    columns = columns_of(load(file("a,b", *(f'"1,{100 + i}",{i % 2}' for i in range(12)))), "b")
+    assert columns.features["a"].tolist() == [1100 + i for i in range(12)]
+
+
 def test_a_decimal_comma_in_a_file_of_decimal_points_is_refused(file):
     rows = [f"{1.5 + i};{i},5;{i % 2}" for i in range(12)]
     with pytest.raises(ValueError, match=r"row 1 \(line 2\) of column 'b' is '0,5', with a decimal comma"):
@@ -306,6 +311,10 @@ FILES = {
     "bars": ("\n".join(["a|b", *LINES]).replace(",", "|"), ("a",)),
     "blanks": ("\n".join(["a   b", *LINES]).replace(",", "   "), ("a",)),
     "blanks and quotes": ("\n".join(['"a x" b', *LINES]).replace(",", " "), ("a x",)),
+    "blanks and a tab": (
+        "# a b c\n" + "\n".join(f'{line.replace(",", "   ")}\t"car {i % 2}"' for i, line in enumerate(LINES)),
+        ("a", "c=car 0", "c=car 1"),
+    ),
     "sep=": ("sep=;\r\n" + "\r\n".join(["a;b", *LINES]).replace(",", ";"), ("a",)),
     "comments": ("# made by hand\n#\n" + "\n".join(["a,b", *LINES[:4], "# half", *LINES[4:]]), ("a",)),
     "names in a comment": ("# made by hand\n# a,b\n" + "\n".join(LINES), ("a",)),

@@ -125,10 +125,13 @@ def _mostly(column: Column, values: Texts) -> bool:
 
 
 def _mark(table: Table, cells: dict[str, Texts], numeric: dict[str, Column]) -> str | None:
-    """The decimal mark of the file; None where nothing tells. ValueError where two columns tell differently."""
+    """The decimal mark of the file; None where nothing tells. ValueError where two columns tell differently.
+
+    Who writes decimal commas does not write commas between cells: in such a file a comma is that of thousands.
+    """
     decided = {name: c.marks()[0] for name, c in numeric.items() if len(c.marks()) == 1 and c.open()}
     if len(set(decided.values())) < 2:
-        return next(iter(decided.values()), None)
+        return next(iter(decided.values()), "." if table.delimiter == "," else None)
     comma, point = (next(name for name, mark in decided.items() if mark == m) for m in (",", "."))
     plain = numeric[comma].cells
     row, cell = next((i, v) for i, v in enumerate(cells[comma]) if v in plain and plain[v].plain(".") is None)
@@ -149,8 +152,8 @@ def _plain(table: Table, name: str, values: Texts, column: Column, mark: str | N
             row,
             name,
             cell,
-            f"and {count} of {len(values)} values are numbers: correct it, leave the row out, or, if the column holds "
-            "kinds, write a letter before each number",
+            f"and {count} of {len(values)} values are numbers: correct it, leave the row out, leave the column out "
+            f"with --leave-out {_quoted(name)}, or, if it holds kinds, write a letter before each number",
         )
     marks = column.marks()
     if not marks:

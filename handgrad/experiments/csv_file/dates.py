@@ -68,6 +68,7 @@ def parts(name: str, values: list[datetime]) -> dict[str, Array]:
     read = {"month": lambda m: m.month, "weekday": lambda m: m.isoweekday(), "hour": lambda m: m.hour + m.minute / 60}
     for part, needed in PERIODS.items():
         column = np.array([float(read[part](moment)) for moment in values])
-        if np.ptp(days) >= needed and np.ptp(column) > 0:
+        monthly = part == "weekday" and all(moment.day == 1 for moment in values)  # no day was chosen
+        if np.ptp(days) >= needed and np.ptp(column) > 0 and not monthly:
             columns[f"{name} {part}"] = column
     return columns

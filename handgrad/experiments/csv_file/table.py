@@ -34,6 +34,7 @@ class Table:
     rows: list[Texts]
     lines: list[int]
     numbers: list[int]  # of the rows, from 1 below the header
+    delimiter: str = ","
     notes: list[str] = field(default_factory=list)
 
     def error(self, text: str) -> ValueError:
@@ -48,9 +49,10 @@ class Table:
 def load(path: Path) -> Table:
     """The table in a file. ValueError in one line for what is none."""
     text, notes = read_text(path)
-    header, records = _arff(path, text) if _is_arff(text) else _csv(path, text, notes)
+    header, records, delimiter = (*_arff(path, text), ",") if _is_arff(text) else _csv(path, text, notes)
     lines = [line for line, _ in records]
-    table = Table(path, header, [cells for _, cells in records], lines, list(range(1, len(lines) + 1)), notes)
+    rows, numbers = [cells for _, cells in records], list(range(1, len(lines) + 1))
+    table = Table(path, header, rows, lines, numbers, delimiter, notes)
     _refuse_header(table)
     for number, row in enumerate(table.rows):
         if len(row) != len(table.header):
@@ -71,8 +73,8 @@ def enough(table: Table) -> None:
 # --- CSV --------------------------------------------------------------------------------------------------------------
 
 
-def _csv(path: Path, text: str, notes: list[str]) -> tuple[Texts, list[Record]]:
-    """The names and the records of a file with a delimiter."""
+def _csv(path: Path, text: str, notes: list[str]) -> tuple[Texts, list[Record], str]:
+    """The names and the records of a file, and its delimiter."""
     said = re.match(r"\s*\"?sep=(.)\"?[ \t]*(\r\n|\r|\n)", text, re.IGNORECASE)  # as Excel says it
     start, first_line = (said.end(), text.count("\n", 0, said.end()) + 1) if said else (0, 1)
     delimiter = said[1] if said else _delimiter(text)
@@ -81,12 +83,12 @@ def _csv(path: Path, text: str, notes: list[str]) -> tuple[Texts, list[Record]]:
     if not records:
         raise ValueError(f"{path} is empty")
     if comments and _names(comments[-1], records):
-        return comments[-1], records
+        return comments[-1], records, delimiter
     header = records[0][1]
     if not _looks_like_data(header, [cells for _, cells in records[1:]]):
-        return _whole(header, records[1:], notes)
+        return *_whole(header, records[1:], notes), delimiter
     notes.append(f"the file has no line of names: its columns are called 1 to {len(header)}")
-    return [str(number) for number in range(1, len(header) + 1)], records
+    return [str(number) for number in range(1, len(header) + 1)], records, delimiter
 
 
 def _records(path: Path, text: str, delimiter: str, line: int = 1) -> Iterator[Record]:
@@ -114,10 +116,15 @@ def _delimiter(text: str) -> str:
     first = re.sub(r'"[^"]*"', "", "\n".join(lines).lstrip()).splitlines()[:1]
     counts = {delimiter: "".join(first).count(delimiter) for delimiter in DELIMITERS}
     there = [delimiter for delimiter in DELIMITERS if counts[delimiter]]
-    if not there:
+    if not there or (there == ["\t"] and any(_numbers(cell) for cell in lines[0].split("\t"))):
         widths = {len(re.findall(r'"[^"]*"|\S+', line)) for line in lines[:SAMPLE]}
         return BLANKS if len(widths) == 1 and widths != {1} else ","
     return max(there, key=lambda delimiter: (_evenness(lines, delimiter), counts[delimiter]))
+
+
+def _numbers(cell: str) -> bool:
+    """Whether there are several numbers with blanks between: then a tab is one blank more."""
+    return len(cell.split()) > 1 and all(map(PLAIN.fullmatch, cell.split()))
 
 
 def _evenness(lines: Texts, delimiter: str) -> float:
