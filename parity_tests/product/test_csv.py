@@ -373,7 +373,9 @@ def test_dates_are_days(form, file):
 
 
 def test_parts_of_dates_are_given_where_they_come_again(file):
-    rows = [f"{2020 + i // 12}-{1 + i % 12:02}-01 {i % 24:02}:30,{i % 2}" for i in range(36)]
+    monthly = [f"{2020 + i // 12}-{1 + i % 12:02},{i % 2}" for i in range(36)]
+    assert read(file("when,b", *monthly), "b").data(0).features == ("when", "when month")
+    rows = [f"{2020 + i // 12}-{1 + i % 12:02}-{1 + i % 3:02} {i % 24:02}:30,{i % 2}" for i in range(36)]
     assert read(file("when,b", *rows), "b").data(0).features == ("when", "when month", "when weekday", "when hour")
     hours = [f"{i % 24:02}:{i % 60:02},{i % 2}" for i in range(36)]
     assert read(file("when,b", *hours), "b").data(0).features == ("when",)
