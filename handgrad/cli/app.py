@@ -24,6 +24,7 @@ from handgrad.cli.sweep import sweep_command
 from handgrad.cli.trace import trace_command
 from handgrad.cli.unroll import unroll_command
 from handgrad.cli.vectors import vectors_command
+from handgrad.cli.worksheet import worksheet_command
 from handgrad.errors import BadInputError
 from handgrad.stopping import terminable
 
@@ -31,6 +32,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "list": list_command,
     "compare": compare_command,
     "trace": trace_command,
+    "worksheet": worksheet_command,
     "unroll": unroll_command,
     "sweep": sweep_command,
     "distributed": distributed_command,
