@@ -11,7 +11,7 @@ N       ?= 100000
 # Some machines ask Python for no bytecode: then each process that a command or test starts compiles all it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help compare bench performance test thorough alarms fuzz mutants dictionary sources lint format pictures clean
+.PHONY: help compare bench performance test thorough alarms faults fuzz mutants dictionary sources lint format pictures clean
 
 help:
 	@echo 'make compare   train both sides on real data, judge every step, write runs/$(NAME)/report.html'
@@ -23,6 +23,7 @@ help:
 	@echo '               (ARGS=parity_tests/test_parity.py for the front door alone)'
 	@echo 'make alarms    judge $(N) random correct nets in each dtype: no verdict may be "wrong" (N=1000 for fewer)'
 	@echo 'make fuzz      play hostile programs on both sides until $(N) calls are compared: accepted or refused alike (N=10000 for fewer)'
+	@echo 'make faults    kill commands at drawn moments, N for each command and signal, let them go on, compare every byte (N=100; slow)'
 	@echo 'make mutants   change the code of both sides in every small way and see that a test notices (an hour)'
 	@echo '               (ARGS="scratch.optim.*" for a part)'
 	@echo 'make dictionary  write docs/dictionary/ from docstrings, code and judge (ARGS=--all to measure everything anew)'
@@ -66,6 +67,9 @@ alarms: $(READY)
 
 fuzz: $(READY)
 	$(BIN)/python -m parity_tests.meta.fuzz $(N) $(ARGS)
+
+faults: $(READY)
+	$(BIN)/python -m parity_tests.meta.faults $(if $(filter file,$(origin N)),100,$(N)) $(ARGS)
 
 mutants: $(READY)
 	$(BIN)/python -m parity_tests.meta.mutants $(WORKERS) $(ARGS)

@@ -12,8 +12,9 @@ LOCK = ".handgrad.lock"
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Inside, no other run writes into `folder`. What a killed one left there half written is removed first.
+def locked(folder: Path, *within: Path) -> Iterator[None]:
+    """Inside, no other run writes into `folder`. What a killed one left half written, there or in one of the folders
+    `within`, is removed first.
 
     Raises BadInputError, which names the process, where another run holds it. The file of a run that died is there
     still, and holds nobody up: the lock itself ended with the process. Without `fcntl` (Windows) nothing is locked.
@@ -21,8 +22,9 @@ def locked(folder: Path) -> Iterator[None]:
     path = folder / LOCK
     file = _taken(path)
     try:
-        for half in folder.glob(LEFT_BEHIND):
-            half.unlink(missing_ok=True)
+        for place in (folder, *within):
+            for half in place.glob(LEFT_BEHIND):
+                half.unlink(missing_ok=True)
         yield
     finally:
         with suppress(OSError):

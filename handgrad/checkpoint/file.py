@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import safetensors.numpy
+import safetensors
 
 from handgrad.files import write_bytes
+from handgrad.tensors import packed
 
 VERSION = 1
 TEXT, SUM = "checkpoint", "sha256"  # the entries of the file's metadata
@@ -42,7 +43,7 @@ def write(path: Path, tree: Mapping[str, Any]) -> None:
     arrays: Arrays = {}
     text = json.dumps({"version": VERSION, **_plain(tree, "", arrays)}, allow_nan=False)
     metadata = {TEXT: text, SUM: _checksum(text, arrays)}
-    write_bytes(path, safetensors.numpy.save(arrays, metadata))
+    write_bytes(path, packed(arrays, metadata))
 
 
 def as_read(tree: Any) -> Any:

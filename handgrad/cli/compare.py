@@ -1,7 +1,6 @@
 """`handgrad compare` of one experiment."""
 
 import math
-import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -126,12 +125,8 @@ def compare_command(
         raise BadInputError(f"--seeds {seeds} from --seed {named.seed} on goes beyond the last, {2**32 - 1}")
     request = Request(name, file, given(context), device)
     repeated = None if seeds is None else Repeated(request, seeds, jobs)
-    command = SAVING.sub("", context.obj)
+    command = options.reproducing(context.obj)
     return compare(named, device, out or Path("runs") / named.name, command, repeated, resume, checkpoint_every)
-
-
-SAVING = re.compile(r" (--resume|--checkpoint-every[ =]\S+)(?= |$)")
-"""Options that change no number: the line that reproduces a run is without them."""
 
 
 class Repeated(NamedTuple):
@@ -176,7 +171,7 @@ def compare(
     with ExitStack() as held:
         held.enter_context(removed_if_it_fails(made))
         with refusing(f"--out {out}"):
-            held.enter_context(locked(out))
+            held.enter_context(locked(out, saving.folder))
         if numbered(saving.folder) and not resume:
             say(f"{saving.folder} holds a checkpoint that --resume would go on from; this run begins anew")
         with refusing("--resume", kinds=(CheckpointError,)):

@@ -5,6 +5,7 @@ A parser gives the value of a text, or raises BadInputError in our words, which 
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Annotated, Any
@@ -154,6 +155,11 @@ Dtype = Annotated[str | None, option("dtype", dtype, "NAME", f"{' or '.join(DTYP
 JudgeEvery = Annotated[int | None, option("judge-every", whole, "N", "Judge every n-th step, and the last.")]
 RECIPE = ("epochs", "lr", "batch_size", "optimizer", "hidden", "activation", "seed", "dtype", "judge_every")
 """The options above that replace a field of the experiment, as they stand in `context.params`."""
+
+
+def reproducing(command: str) -> str:
+    """The line that reproduces a run: without the options that change no number."""
+    return re.sub(r" (--resume|--checkpoint-every[ =]\S+)(?= |$)", "", command)
 
 
 def given(context: typer.Context, fields: Iterable[str] = RECIPE) -> dict[str, Any]:

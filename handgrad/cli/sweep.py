@@ -94,4 +94,4 @@ def sweep_command(
     axes, fixed = given(context, AXES), given(context, ("epochs", "dtype", "judge_every"))
     chosen = sweep_terminal.SweepOptions(name, preset, axes, file, fixed, seed, seeds, metric, device)
     plan, folder = sweep_terminal.planned(chosen), out or Path("runs") / chosen.folder
-    return sweep_terminal.run(plan, jobs, folder, resume, context.obj)
+    return sweep_terminal.run(plan, jobs, folder, resume, options.reproducing(context.obj))

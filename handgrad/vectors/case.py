@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import safetensors.numpy
+import safetensors
 
 from handgrad.files import write_bytes
+from handgrad.tensors import packed
 
 Array = npt.NDArray[Any]
 KEYS = ("op", "options")
@@ -97,13 +98,4 @@ def write(path: Path, cases: Iterable[Case]) -> None:
         for case in listed
         for name, array in case.arrays.items()
     }
-    write_bytes(path, _settled(safetensors.numpy.save(arrays, metadata), metadata))
-
-
-def _settled(content: bytes, metadata: Mapping[str, str]) -> bytes:
-    """The file with its metadata in this order: the library shuffles them, and every call would give another file."""
-    end = 8 + int.from_bytes(content[:8], "little")
-    header = {**json.loads(content[8:end]), "__metadata__": metadata}
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)  # the numbers begin at a multiple of 8
-    return len(text).to_bytes(8, "little") + text + content[end:]
+    write_bytes(path, packed(arrays, metadata))

@@ -88,9 +88,9 @@ def everything(run):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_killed_run_goes_on_to_the_last_bit(name, folder):
-    """Killed after the first step, at an epoch's end, at the last step; and once more on its way."""
+    """Killed at an epoch's end and once more on its way; and at the last step."""
     whole = everything(train(prepared(name)))
-    for steps in (2, 6, 10) if name == "a net that draws, AdamW" else (8,):
+    for steps in (6, 10) if name == "a net that draws, AdamW" else (8,):
         saving = Saving(folder / f"killed-{steps}", every=0)
         with pytest.raises(KilledError):
             train(prepared(name), on_step=partial(killed_after, steps), saving=saving)
@@ -241,8 +241,11 @@ def test_compare_says_where_it_begins(folder, capsys, monkeypatch):
         assert cli.main([*COMMAND, "--checkpoint-every", "0"]) == 130
     assert "here/checkpoints holds a checkpoint that --resume would go on from" in capsys.readouterr().err
     newest, before = numbered(folder / "here" / "checkpoints").values()
+    left = newest.with_name(".handgrad-0123")
+    left.write_text("half of a checkpoint")
     assert cli.main([*COMMAND, "--resume", "--lr", "1"]) == 2
     assert f"{newest.relative_to(folder)} is of another run: its lr is" in capsys.readouterr().err
+    assert not left.exists()
     newest.write_bytes(b"")
     before.write_bytes(before.read_bytes()[:-1])
     assert cli.main([*COMMAND, "--resume"]) == 2

@@ -1,0 +1,60 @@
+"""A small run of the faults, and that it would see what it looks for."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from handgrad import files
+from handgrad.checkpoint import file, folder
+from parity_tests.meta import faults
+
+NET = ("compare", "grow-1", "--epochs", "3", *faults.EVERY)
+SMALL = faults.Command(NET, faults.checkpoints, "checkpoint")
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_killed_command_goes_on(tmp_path):
+    """Killed while it writes a checkpoint: the files that it leaves half written are in nobody's way."""
+    faults.warm(tmp_path, [SMALL])
+    row = faults.kill(SMALL, signal.SIGKILL, 1, np.random.default_rng(0), tmp_path, ("checkpoint",))
+    assert row.wrong == []
+    assert (row.moments.total(), row.lost, row.broken, row.equal) == (1, 0, 0, 1)
+
+
+def test_a_half_written_file_is_broken(tmp_path):
+    folder.write_next(tmp_path / "checkpoints", {"x": np.arange(3)})
+    (tmp_path / "result.json").write_text("{}")
+    (tmp_path / "report.html").write_text("<html></html>\n")
+    assert faults.whole(tmp_path)
+    for name in ("result.json", "report.html", "checkpoints/checkpoint-000001.safetensors"):
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(content[:-2])
+        assert not faults.whole(tmp_path)
+        (tmp_path / name).write_bytes(content)
+
+
+def text(path, which):
+    files.write_text(path, which * 1000)
+
+
+CHECKPOINT = faults.Writer(lambda path, which: file.write(path, {"x": np.full(99, which == "new")}), "a.safetensors")
+
+
+@pytest.mark.parametrize("writer", [faults.Writer(text, "result.json"), CHECKPOINT], ids=["text", "checkpoint"])
+def test_every_call_that_fails_leaves_the_old_file_or_the_new(writer, tmp_path):
+    assert faults.fail(writer, tmp_path) == ["20 faults"]
+
+
+def in_place(path, which):
+    """What a careless writer does."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as out:  # noqa: PTH123
+        os.write(out.fileno(), which.encode() * 1000)
+        os.fsync(out.fileno())
+
+
+def test_a_careless_writer_is_found_out(tmp_path):
+    _, *wrong = faults.fail(faults.Writer(in_place, "a"), tmp_path)
+    assert any("call 1, full: 0 bytes" in line for line in wrong)
+    assert any("call 1, short: 1500 bytes, done" in line for line in wrong)
