@@ -19,6 +19,7 @@ from handgrad.check.surroundings import kept
 from handgrad.check.written import Written
 from handgrad.judge.ball import Ball, Float64, Format
 from handgrad.judge.explain.patterns import Evidence, fits, recognise
+from handgrad.judge.verdict import digits_lost
 
 MANY = 4096  # numbers of a pattern's evidence: beyond, recognising is not worth its time
 
@@ -257,6 +258,7 @@ class _Check:
         self.trials.append(edits.Trial(p, found, lambda: judged(oracles.program(HAND, p, p.backward, p.unit))))
         for j in found:
             self._remark_reference(j, readings)
+            self._remark_digits(j, readings[CERTIFIED], p.dtype)
         self.readings.append(readings)
         self.kinks.append({j.name: central.kinks[j.name] & ~j.wrong for j in found})
         self.judged += found
@@ -308,6 +310,15 @@ class _Check:
         """Whether the output depends on a value."""
         moved = p.forward({**p.case.values, name: nudged(p.case.values[name])})
         return not np.array_equal(moved, p.output.ravel())
+
+    def _remark_digits(self, j: Judged, certified: Reading, dtype: npt.DTypeLike) -> None:
+        """Once for each dtype: the gradient is right for the op's own output, and a known form keeps more digits."""
+        said = any(f"bits of {np.dtype(dtype)} " in text for text in self.answer.remarks)
+        if certified.digits is not None and not said and not j.wrong.any() and not j.problem:
+            stable, own, x, form = certified.digits
+            if x.shape == j.value.shape and (note := digits_lost(j.value, stable, own, x)[0]):
+                note = note.replace("bits ", f"bits of {np.dtype(dtype)} ")
+                self.answer.remarks.append(f"right, but {note}; this form does not: {form}")
 
     def _remark_reference(self, j: Judged, readings: dict[str, Reading]) -> None:
         """The reference itself may be wrong, as nn.Hardsigmoid is in float64."""
@@ -463,6 +474,7 @@ class _Check:
             else Reading(CERTIFIED, "not float32")
         )
         for j in self._ask(lambda: decide.single(p, hand, central, certified), "backward in float32"):
+            self._remark_digits(j, certified, np.float32)
             if j.unsure.any():
                 self.unsure_single += int(j.unsure.sum())
                 text = (

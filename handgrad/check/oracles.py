@@ -57,6 +57,8 @@ class Reading:
     why: str = ""
     values: Values = field(default_factory=dict)
     radii: Values = field(default_factory=dict)
+    digits: tuple[Ball, Ball, Array, str] | None = None
+    """Of an op whose derivative has a form that loses no digits: see `Activation.of_its_own`; x; and the form."""
 
     @property
     def applies(self) -> bool:
@@ -461,7 +463,10 @@ def certified(p: Point, source: Any, output: Array, dtype: npt.DTypeLike, match:
         balls = _several(rule.backward(f.exact(upstream), gradients))
         gradients |= dict(zip([n for n in case.arguments if n in values], balls, strict=True))
     mid = match.back({name: ball.mid for name, ball in gradients.items()})
-    return Reading(CERTIFIED, "", mid, match.back({name: ball.rad for name, ball in gradients.items()}))
+    reading = Reading(CERTIFIED, "", mid, match.back({name: ball.rad for name, ball in gradients.items()}))
+    if isinstance(rule, layers.Activation) and rule.stable and not any(turned for _, turned in match.names.values()):
+        reading.digits = (*rule.of_its_own(f.exact(upstream), out), rule.x.mid, rule.stable)
+    return reading
 
 
 def _several(balls: Any) -> tuple[Ball, ...]:

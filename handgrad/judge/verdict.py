@@ -102,6 +102,7 @@ class Verdict(Counts):
     skipped: int = 0  # of them, those about which nothing is claimed: a partial result may overflow
     worst: float = 0.0  # the largest |v − m| / r
     failures: list[Failure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # where digits are lost that another form keeps: no failure
 
     @property
     def held(self) -> bool:
@@ -109,9 +110,8 @@ class Verdict(Counts):
 
     def render(self) -> str:
         if self.held:
-            return (
-                f"{self.side}: {self.numbers} numbers held, {self.skipped_text} skipped, worst {self.worst:.2g} radii"
-            )
+            held = f"{self.numbers} numbers held, {self.skipped_text} skipped, worst {self.worst:.2g} radii"
+            return "\n".join([f"{self.side}: {held}", *(f"  note       {note}" for note in self.notes)])
         shown: set[str] = set()
         texts = []
         for failure in self.failures:
@@ -150,6 +150,25 @@ class Verdict(Counts):
         elif given.dtype != f.dtype:
             self.refuse(tensor, f"its dtype is {given.dtype}, not {f.dtype}", "a silent cast")
         self.compare(tensor, v, reference, explain)
+
+    def check_digits(
+        self,
+        tensor: str,
+        value: Any,
+        stable: Ball,
+        own: Ball,
+        x: npt.NDArray[np.float64],
+        form: str,
+        explain: Explain | None = None,
+    ) -> None:
+        """Hold `value`, a number for each of `x`, against what a `form` that keeps its digits may give. A number that
+        only the program's `own` output explains is right and loses digits: noted, with how many bits are not right."""
+        if value is not None and (v := structure.array(value)).shape == stable.shape and v.dtype.kind == "f":
+            note, lost = digits_lost(v.astype(np.float64), stable, own, x)
+            if note and lost.any():
+                self.notes.append(f"{tensor}: right, but {note}; this form does not: {form}")
+                stable = Ball(np.where(lost, own.mid, stable.mid), np.where(lost, own.rad, stable.rad), own.format)
+        self.check(tensor, value, stable, explain)
 
     def compare(self, tensor: str, v: npt.NDArray[np.float64], reference: Ball, explain: Explain | None = None) -> bool:
         """Hold float64 numbers against their balls, of equal shape; whether they held."""
@@ -244,6 +263,22 @@ class Tally(Counts):
         if self.held:
             return f"held: {steps}, {numbers}, worst error {self.worst:.2g} of its bound"
         return f"wrong: {self.wrong_steps} of {steps}, {numbers}"
+
+
+def digits_lost(
+    v: npt.NDArray[np.float64], stable: Ball, own: Ball, x: npt.NDArray[np.float64]
+) -> tuple[str, npt.NDArray[np.bool_]]:
+    """Where `own` explains a number that is outside `stable`, and in words the most bits that are lost there, nearest
+    to 0; an error as large as the true number loses all."""
+    with np.errstate(all="ignore"):
+        error = np.abs(v - stable.mid)
+        lost: npt.NDArray[np.bool_] = (error > stable.rad) & (np.abs(v - own.mid) <= own.rad)
+        precision = int(np.finfo(stable.format.dtype).nmant) + 1
+        bits = np.clip(np.ceil(np.log2(error / np.abs(stable.mid)) + precision), 0, precision)
+    if not lost.any():
+        return "", lost
+    most, _, at = min(zip(-bits[lost], np.abs(x[lost]), x[lost], strict=True))
+    return f"loses {-most:.0f} bits at x = {at:.6g}", lost
 
 
 def _ulp(m: float, f: Format) -> float:

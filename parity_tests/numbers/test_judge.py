@@ -180,7 +180,7 @@ def wrong_zero_grad(self: Any, set_to_none: bool = True) -> None:
 
 
 def wrong_forward(self: Any, x: Array) -> Array:
-    return np.asarray(self._remember(np.tanh(x) * (1 + 1e-9), np.tanh(x)))
+    return np.asarray(self._remember(np.tanh(x) * (1 + 1e-9), x, np.tanh(x)))
 
 
 METHOD_BUGS: dict[str, tuple[type, str, Any, str, str]] = {

@@ -4,9 +4,12 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 import scratch
+import torch_impl
 from handgrad.judge import judge_backward, judge_forward
+from parity_tests.catalogue.tables import DTYPES
 
 X = np.array([[-4.0, -2.5, -1.3, -0.7], [-0.2, 0.3, 0.45, 0.9], [1.7, 2.9, 5.5, 25.0]])
 G = np.array([[0.7, -1.1, 0.4, 2.0], [-0.6, 1.3, 0.9, -0.8], [1.5, 0.3, -2.2, 0.5]])
@@ -189,3 +192,50 @@ def test_the_derivative_at_a_kink_is_pinned(name):
             others.append(model.backward(one))
         other = max(others, key=lambda v: abs(v - right)[0])
         assert not judge_backward(model, at, one, other, gradients).held
+
+
+# --- a tail in which the usual form cancels ---------------------------------------------------------------------------
+
+TAIL_BUGS = {"zero": 0, "twice": 2, "minus": -1}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", ["Tanh", "Sigmoid"])
+@pytest.mark.parametrize("factor", TAIL_BUGS.values(), ids=TAIL_BUGS)
+def test_a_tail_of_wrong_sign_or_size_is_refused(factor, kind, dtype):
+    """Of a number of the tail, as long as the own output is not rounded to 1, where 1 − y is exactly 0 for all."""
+    reach = (8.5 if dtype == np.float32 else 18) * (1 + (kind == "Sigmoid"))
+    x = np.linspace(reach * 0.8, reach * 0.95, 5).astype(dtype)
+    op, upstream = getattr(scratch, kind)(), np.full_like(x, -1.7)
+    y = op.forward(x)
+    gradient = op.backward(upstream)
+    assert judge_backward(op, x, upstream, gradient, output=y).held
+    for i in range(x.size):
+        bad = gradient.copy()
+        bad[i] *= factor
+        assert not judge_backward(op, x, upstream, bad, output=y).held
+
+
+@pytest.mark.parametrize("kind", ["Tanh", "Sigmoid"])
+@pytest.mark.parametrize("factor", [2, -1])
+def test_a_tail_beyond_the_last_bit(factor, kind):
+    """Where y is 1, what is not 0 has the derivative's sign and size, or is refused; a 0 is noted as lost."""
+    x = np.linspace(20, 30, 5).astype(np.float32)
+    op, upstream = getattr(scratch, kind)(), np.ones(5, np.float32)
+    y, slope = op.forward(x), (4 * np.exp(-2 * x) if kind == "Tanh" else np.exp(-x))
+    assert judge_backward(op, x, upstream, slope, output=y).notes == []
+    assert not judge_backward(op, x, upstream, factor * slope, output=y).held
+    (note,) = judge_backward(op, x, upstream, np.zeros_like(x), output=y).notes
+    assert note.startswith("gradient of the input: right, but loses 24 bits at x = 20; this form does not: e")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", ["Tanh", "Sigmoid"])
+def test_what_cancels_is_right_and_noted(kind, dtype):
+    """PyTorch's derivative is made of the rounded output: right, and the note says what it loses."""
+    x = np.linspace(-45, 45, 91).astype(dtype)
+    verdict = judge_backward(torch_impl.Model(getattr(torch.nn, kind)()), x, np.ones_like(x))
+    bits = np.finfo(dtype).nmant + 1
+    assert verdict.held
+    assert f"right, but loses {bits} bits at x = " in verdict.render()
+    assert bool(judge_backward(getattr(scratch, kind)(), x, np.ones_like(x)).notes) == (kind == "Sigmoid")

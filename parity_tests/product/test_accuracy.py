@@ -3,8 +3,10 @@
 import mpmath
 import numpy as np
 import pytest
+import torch
 
 from docs.writers.accuracy.truth import ROWS, T
+from handgrad import check_gradients
 
 mp = mpmath.mp.clone()
 mp.dps = 150
@@ -61,3 +63,15 @@ def test_a_truth_is_true(name):
             truth = of(mp.mpf(v))
             if abs(truth) > 1e-50 and not (name == "Softplus" and v > 20):  # float32 has no less; the threshold is 20
                 assert abs(mp.mpf(float(number)) - truth) <= abs(truth) * mp.mpf(2) ** -34, (v, number, truth)
+
+
+def test_check_shows_a_form_that_keeps_the_digits():
+    """1 − y² is right, and the note says what it loses and what does not."""
+
+    def gradient(x):
+        return 1 - np.tanh(x) ** 2
+
+    found = check_gradients((np.tanh, gradient), np.array([0.5, 9.25], np.float32), torch.nn.Tanh)
+    assert found.status == "agree"
+    (note,) = (text for text in found.remarks if "float32" in text)
+    assert note.startswith("right, but loses 24 bits of float32 at x = 9.25; this form does not: e·(1 + |tanh x|)²")

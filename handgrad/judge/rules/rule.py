@@ -62,6 +62,13 @@ class Activation(Leaf):
     """An elementwise layer. With `bypass` its backward pretends that the derivative is 1: a bug to compare with."""
 
     bypass = False
+    stable = ""
+    """Where the usual form of the derivative cancels: one that does not."""
+
+    def of_its_own(self, grad: Ball, output: Float64) -> tuple[Ball, Ball]:
+        """Of an op judged alone, for an exact x: what its `stable` form may give, and what the usual form may give that
+        is made of the program's own output."""
+        raise NotImplementedError
 
     def backward(self, grad: Ball, gradients: Gradients) -> Ball:
         return grad if self.bypass else self.vjp(grad)

@@ -10,7 +10,7 @@ difference itself, and it falls exponentially. (Every `left` is doubled: the dif
 
 import numpy as np
 
-from handgrad.judge.ball import EXP, TANH, WIDEN, Ball, settle
+from handgrad.judge.ball import EXP, TANH, WIDEN, Ball, Float64, settle
 from handgrad.judge.rules.activations.functions import LOG1P, moved, nearest, one_like, sigmoid, tanh, wider
 from handgrad.judge.rules.rule import (
     Activation,
@@ -30,7 +30,7 @@ class Sigmoid(Activation):
     """a = 1 / (1 + e^{−z})."""
 
     def forward(self, x: Ball, parameters: Parameters) -> Ball:
-        self.a = sigmoid(x)
+        self.x, self.a = x, sigmoid(x)
         return self.a
 
     def vjp(self, grad: Ball) -> Ball:
@@ -41,6 +41,20 @@ class Sigmoid(Activation):
         if isinstance(grad, ProbabilityGradient) and grad.p is self.a:
             return grad.by_logit
         return grad * (self.a * (one_like(grad) - self.a))
+
+    stable = "e/(1 + e)² with e = exp(−|x|)"
+
+    def of_its_own(self, grad: Ball, output: Float64) -> tuple[Ball, Ball]:
+        """exp costs 8u, e/(1 + e)² four roundings, of which 1 + e counts twice: 13u; and what is flushed.
+
+        Of its own output y a program forms y (1 − y) with 3u, or y − y² with u y² and 2u; for y = 1 both are exactly 0.
+        """
+        f, e = grad.format, np.exp(-np.abs(self.x.mid))
+        slope = e / (1 + e) ** 2
+        y = f.exact(output)
+        own = y * (one_like(grad) - y)
+        own = Ball(own.mid, np.where(y.mid == 1, 0.0, own.rad + f.u * y.mid**2), f)
+        return grad * Ball(slope, np.where(np.isinf(self.x.rad), np.inf, 13 * f.u * slope + f.tau), f), grad * own
 
 
 class Tanh(Activation):
@@ -57,6 +71,20 @@ class Tanh(Activation):
         near = np.exp(-2 * nearest(self.x))
         slope = np.where(np.isinf(self.x.rad), 1.0, 4 * near / (1 + near) ** 2)
         return wider(grad * (one_like(grad) - self.a * self.a), 24 * grad.format.u * grad.reach * slope)
+
+    stable = "e·(1 + |tanh x|)² with e = exp(−2·|x|)"
+
+    def of_its_own(self, grad: Ball, output: Float64) -> tuple[Ball, Ball]:
+        """The 24u of `vjp`, or 4e/(1 + e)² with 13u; 4e of a flushed e.
+
+        Of its own output y a program forms 1 − y² with u y² and a rounding; for y = ±1 that is exactly 0.
+        """
+        f, e = grad.format, np.exp(-2 * np.abs(self.x.mid))
+        slope = 4 * e / (1 + e) ** 2
+        y = f.exact(output)
+        own = one_like(grad) - y * y
+        own = Ball(own.mid, np.where(np.abs(y.mid) == 1, 0.0, own.rad), f)
+        return grad * Ball(slope, np.where(np.isinf(self.x.rad), np.inf, 24 * f.u * slope + 4 * f.tau), f), grad * own
 
 
 class Tanhshrink(Activation):
