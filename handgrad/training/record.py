@@ -35,7 +35,6 @@ class SideRun:
     confusion: npt.NDArray[np.int64] | None = (
         None  # rows true class, columns predicted, on the held-out split (else train)
     )
-
     seconds_written_out: float = 0.0  # of the steps that are not in `seconds`, together
 
     @property

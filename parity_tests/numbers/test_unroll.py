@@ -617,6 +617,22 @@ def test_a_program_that_differs_by_one_bit_is_refused(monkeypatch):
     assert numbers(trainer) == before
 
 
+def test_equal_counts_are_computed_with_once(stepped):
+    """Adam's corrections by β₁ᵗ and β₂ᵗ: once for all parameters that count the same, and apart where they do not."""
+
+    def build():
+        model = scratch.MLP((3, 5, 4), rng=1)
+        return scratch.Trainer(model, scratch.CrossEntropyLoss(), scratch.Adam(model.parameters(), lr=0.1))
+
+    def earlier(trainer, number):
+        if number == 3:
+            trainer.optimizer.state[trainer.model.layers[2].bias]["step"] += 5
+
+    batches = classes(6, 4, np.float32, 6)
+    text = follow(stepped, build, batches, earlier, own=2).source(*batches[0])
+    assert text.count("math.sqrt(1 - (betas_1 ** ") == 2
+
+
 # --- the text ---------------------------------------------------------------------------------------------------------
 
 

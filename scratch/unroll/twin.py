@@ -84,6 +84,7 @@ class Shadow:
         self.made: dict[int, Any] = {}
         self.kept: list[Any] = []  # so that no id is used twice
         self.objects: list[Any] = []  # those of the twin's classes
+        self.counts: dict[Any, Number] = {}  # numbers of the optimizer's state, by key and value
 
     def of(self, given: Any, path: str, varies: bool = False) -> Any:
         """`given` on record. With `varies` the Python numbers in it are read anew in every step."""
@@ -99,7 +100,7 @@ class Shadow:
         if isinstance(given, np.ndarray):
             return self.record.array(given, path=path)
         if varies and varies_in_steps(path, given):
-            return Number(self.record, given, path=path)
+            return self._number(given, path)
         if isinstance(given, np.random.Generator):
             return _Generator(self.record, given, path)
         kind = type(given)
@@ -110,6 +111,16 @@ class Shadow:
         if given is None or isinstance(given, bool | int | float | str | np.generic):
             return given
         raise UnrollError(f"{path} is a {kind.__name__}")
+
+    def _number(self, given: Any, path: str) -> Number:
+        """A number on record. Parameters whose state counts the same share one, if the program finds it so as well."""
+        number = Number(self.record, given, path=path)
+        if not path.startswith("trainer.optimizer.state["):
+            return number
+        first = self.counts.setdefault((path.rpartition("[")[2], type(given), repr(given)), number)
+        if first is not number:
+            bool(first == number)
+        return first
 
     def _container(self, given: Any, path: str, varies: bool) -> Any:
         if type(given) is not dict:
