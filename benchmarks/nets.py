@@ -108,3 +108,17 @@ class Problem:
         if self.net.loss == "BCEWithLogitsLoss":
             return rng.integers(0, 2, (self.net.batch, 1)).astype(self.dtype)
         return rng.integers(0, self.net.sizes[-1], self.net.batch)
+
+
+Case = dict[str, Any]
+"""A row to be: JSON, with a `name` that is its own."""
+
+
+def case_of(problem: Problem, **more: Any) -> Case:
+    net = problem.net
+    given = {"sizes": list(net.sizes), "batch": net.batch, "optimizer": problem.optimizer, "dtype": problem.dtype}
+    return {"name": problem.name, **given, **more}
+
+
+def problem_of(case: Case) -> Problem:
+    return Problem(Net(tuple(case["sizes"]), case["batch"]), case["optimizer"], case["dtype"])

@@ -18,8 +18,7 @@ import torch
 
 import torch_impl
 from benchmarks.machine import Probe, assert_threads
-from benchmarks.nets import Problem
-from benchmarks.questions.question import problem_of
+from benchmarks.nets import Problem, problem_of
 from benchmarks.timing import MOST, no_collection
 from handgrad.distributed.process_group import Ranks, everyones, joined
 from handgrad.distributed.train import factor, shards, spread, step

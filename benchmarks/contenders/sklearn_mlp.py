@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from sklearn.neural_network import MLPClassifier
 
 from benchmarks.nets import Array, Problem
 
@@ -23,6 +22,8 @@ class SklearnMLP:
         return "its Adam puts ε elsewhere" if problem.optimizer == "Adam" else ""
 
     def prepare(self, problem: Problem) -> None:
+        from sklearn.neural_network import MLPClassifier  # seconds, in each process that does not time it
+
         self.names = list(problem.weights)
         self.x, self.y = problem.x, problem.y.ravel().astype(np.int64)
         self.net = MLPClassifier(

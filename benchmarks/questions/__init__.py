@@ -1,5 +1,6 @@
 """What is asked. A question is a file with a `Question`, and a row here."""
 
+from benchmarks.nets import Case
 from benchmarks.questions.accuracy import ACCURACY
 from benchmarks.questions.crossover import CROSSOVER
 from benchmarks.questions.floor import FLOOR
@@ -9,7 +10,7 @@ from benchmarks.questions.lines import LINES
 from benchmarks.questions.memory import MEMORY
 from benchmarks.questions.phases import PHASES_QUESTION
 from benchmarks.questions.processes import PROCESSES
-from benchmarks.questions.question import Case, Question, Settings, Table
+from benchmarks.questions.question import Question, Settings, Table
 from benchmarks.questions.scaling import SCALING
 from benchmarks.questions.step import STEP
 from benchmarks.questions.ways import WAYS_QUESTION

@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.contenders import OURS, TORCH
+from benchmarks.nets import Case
 from benchmarks.questions.format import NOTHING, ratio_cell, time_cell
-from benchmarks.questions.question import Case, Question, Settings, Table
+from benchmarks.questions.question import Question, Settings, Table
 from benchmarks.result import Row
 from benchmarks.timing import no_collection
 from handgrad.experiments import EXPERIMENTS

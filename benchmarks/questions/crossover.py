@@ -6,9 +6,9 @@ from matplotlib.figure import Figure
 
 from benchmarks import pictures
 from benchmarks.contenders import CONTENDERS
-from benchmarks.nets import Net, Problem
+from benchmarks.nets import Case, Net, Problem, case_of, problem_of
 from benchmarks.questions.format import NOTHING, digits, present, time_text
-from benchmarks.questions.question import Case, Question, Settings, Table, case_of, problem_of
+from benchmarks.questions.question import Question, Settings, Table
 from benchmarks.questions.timed import time_contenders
 from benchmarks.result import Row, seconds_of
 from benchmarks.statistics import overhead_and_rate, ratio_of, time_of

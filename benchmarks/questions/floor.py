@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from benchmarks import pictures
 from benchmarks.contenders import OURS, TORCH
-from benchmarks.nets import NETS, Net, Problem
+from benchmarks.nets import NETS, Case, Net, Problem, case_of, problem_of
 from benchmarks.questions.format import NOTHING, digits, time_cell
-from benchmarks.questions.question import Case, Question, Settings, Table, case_of, problem_of
+from benchmarks.questions.question import Question, Settings, Table
 from benchmarks.questions.timed import ready, time_works
 from benchmarks.result import Row, seconds_of
 from benchmarks.statistics import Estimate, ratio_of, time_of

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from benchmarks import pictures
 from benchmarks.contenders import OURS, TORCH
-from benchmarks.nets import NETS, Net, Problem
+from benchmarks.nets import NETS, Case, Net, Problem, case_of, problem_of
 from benchmarks.questions.format import present, ratio_cell, time_cell
-from benchmarks.questions.question import Case, Question, Settings, Table, case_of, problem_of
+from benchmarks.questions.question import Question, Settings, Table
 from benchmarks.questions.timed import time_contenders
 from benchmarks.result import Row
 

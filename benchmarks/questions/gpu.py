@@ -5,9 +5,9 @@ from matplotlib.figure import Figure
 
 from benchmarks import pictures
 from benchmarks.contenders import CONTENDERS, OURS, TORCH
-from benchmarks.nets import Net, Problem
+from benchmarks.nets import Case, Net, Problem, case_of, problem_of
 from benchmarks.questions.format import NOTHING, digits, present
-from benchmarks.questions.question import Case, Question, Settings, Table, case_of, problem_of
+from benchmarks.questions.question import Question, Settings, Table
 from benchmarks.questions.timed import time_contenders
 from benchmarks.result import Row, seconds_of
 from benchmarks.statistics import time_of

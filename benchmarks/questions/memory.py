@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from benchmarks import pictures
 from benchmarks.contenders import CONTENDERS, OURS, TORCH
-from benchmarks.nets import NETS, Problem
+from benchmarks.nets import NETS, Case, Problem, case_of, problem_of
 from benchmarks.parity import ParityError, Reference
 from benchmarks.questions.format import NOTHING
-from benchmarks.questions.question import Case, Question, Settings, Table, case_of, problem_of
+from benchmarks.questions.question import Question, Settings, Table
 from benchmarks.result import Row
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")

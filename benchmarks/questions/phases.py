@@ -8,9 +8,9 @@ import scratch
 from benchmarks import pictures
 from benchmarks.contenders import OURS, TORCH
 from benchmarks.contenders.torch_step import TorchStep
-from benchmarks.nets import NETS, Problem
+from benchmarks.nets import NETS, Case, Problem, case_of, problem_of
 from benchmarks.questions.format import NOTHING, time_text
-from benchmarks.questions.question import Case, Question, Settings, Table, case_of, problem_of
+from benchmarks.questions.question import Question, Settings, Table
 from benchmarks.questions.timed import ready, time_works
 from benchmarks.result import Row, seconds_of
 from benchmarks.statistics import time_of

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from benchmarks import pictures
 from benchmarks.contenders import TORCH
 from benchmarks.machine import NotAsAskedError, process_environment
-from benchmarks.nets import NETS, Problem
+from benchmarks.nets import NETS, Case, Problem, case_of, problem_of
 from benchmarks.questions.format import NOTHING, digits, ratio_cell
-from benchmarks.questions.question import Case, Question, Settings, Table, case_of, problem_of
+from benchmarks.questions.question import Question, Settings, Table
 from benchmarks.result import Row, seconds_of
 from benchmarks.statistics import time_of
 from handgrad.machine.environment import same_imports

@@ -2,18 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from matplotlib.figure import Figure
 
 from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.machine import Probe
-from benchmarks.nets import Net, Problem
+from benchmarks.nets import Case
 from benchmarks.result import Row
 from benchmarks.timing import FULL, QUICK, Budget
-
-Case = dict[str, Any]
-"""A row to be: JSON, with a `name` that is its own."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +56,3 @@ class Question:
     processes: int = 2  # in a full run, of the cases that `repeated` says
     repeated: Callable[[Case], bool] = lambda case: True
     in_quick: bool = True  # whether a quick run asks it unless told to
-
-
-def case_of(problem: Problem, **more: Any) -> Case:
-    net = problem.net
-    given = {"sizes": list(net.sizes), "batch": net.batch, "optimizer": problem.optimizer, "dtype": problem.dtype}
-    return {"name": problem.name, **given, **more}
-
-
-def problem_of(case: Case) -> Problem:
-    return Problem(Net(tuple(case["sizes"]), case["batch"]), case["optimizer"], case["dtype"])

@@ -6,9 +6,9 @@ from matplotlib.figure import Figure
 
 from benchmarks import pictures
 from benchmarks.contenders import CONTENDERS, EVERYWHERE, OURS, TORCH
-from benchmarks.nets import DTYPES, NETS, OPTIMIZERS, Problem
+from benchmarks.nets import DTYPES, NETS, OPTIMIZERS, Case, Problem, case_of, problem_of
 from benchmarks.questions.format import NOTHING, present, ratio_cell, time_cell, time_text
-from benchmarks.questions.question import Case, Question, Settings, Table, case_of, problem_of
+from benchmarks.questions.question import Question, Settings, Table
 from benchmarks.questions.timed import time_contenders
 from benchmarks.result import Row
 

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 import scratch
+from benchmarks.nets import Case
 from benchmarks.parity import ParityError
 from benchmarks.questions.format import ratio_cell, time_cell
-from benchmarks.questions.question import Case, Question, Settings, Table
+from benchmarks.questions.question import Question, Settings, Table
 from benchmarks.questions.timed import time_works
 from benchmarks.result import Row, seconds_of
 from benchmarks.timing import Work

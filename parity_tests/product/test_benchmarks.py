@@ -12,10 +12,9 @@ import scratch
 from benchmarks import machine, page, pictures, run, statistics
 from benchmarks.contenders import CONTENDERS, EVERYWHERE, OURS, TORCH
 from benchmarks.contenders.hand_written import HandWritten
-from benchmarks.nets import DTYPES, NETS, OPTIMIZERS, Net, Problem
+from benchmarks.nets import DTYPES, NETS, OPTIMIZERS, Net, Problem, case_of
 from benchmarks.parity import ParityError, Reference
 from benchmarks.questions import QUESTIONS, Settings, processes
-from benchmarks.questions.question import case_of
 from benchmarks.result import add, load, rows_of, seconds_of
 from benchmarks.timing import Budget
 from handgrad.cli import main
