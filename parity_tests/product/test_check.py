@@ -28,7 +28,7 @@ from parity_tests.support.strategies import Draw
 @pytest.fixture(autouse=True)
 def verdicts_alone(monkeypatch):
     """Which line is to blame decides nothing: it is looked for in test_check_lines and test_check_conventions."""
-    monkeypatch.setattr(edits, "MOST", 0)
+    monkeypatch.setattr(edits, "likeliest", lambda subject, trials: [])
 
 
 def sigmoid(x):
