@@ -312,7 +312,7 @@ def caught_by(bug: Bug, plain: bool) -> set[str]:
 
 
 def _hinted(bug: Bug) -> list[Scenario]:
-    return [s for s in in_order(bug.kind) if bug.hint in s.name] if bug.hint else []
+    return [s for s in in_order(bug) if bug.hint in s.name] if bug.hint else []
 
 
 def false_alarms(kind: str) -> dict[str, int]:

@@ -12,13 +12,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import pytest
 
 import scratch
 from parity_tests.contract import test_between_calls, test_contract, test_options, test_state_dicts
+from parity_tests.meta.bugs import Bug
 from parity_tests.numbers import (
     test_clip,
     test_init,
@@ -115,7 +116,7 @@ EXAMPLES = [
 FEWER = {test_nets.test_five_steps_side_by_side: 5}
 
 
-def judged_on_examples(number: int | None, body: Callable[..., Any], **drawn: Any) -> None:
+def judged_on_examples(number: int | None, body: Callable[..., Any], times: float = 1, **drawn: Any) -> None:
     """Stands in for `judged.judged`: the same demand on the first `number` of `EXAMPLES`."""
     for example in EXAMPLES[:number]:
         for verdict in body(**example.arguments(drawn)):
@@ -129,7 +130,7 @@ class Scenario:
     test: Callable[..., Any]
     arguments: dict[str, Any]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """As pytest would print it: `test_ops::test_forward_and_backward[ReLU-float64]`."""
         module = self.test.__module__.rpartition(".")[2]
@@ -299,9 +300,12 @@ SCENARIOS: dict[str, list[Scenario]] = {
 }
 
 
-def in_order(kind: str, hint: str = "") -> list[Scenario]:
-    """All scenarios: those with `hint` in their name first, then those of `kind`, then the rest."""
-    everything = [scenario for kinds in ({kind: 0} | SCENARIOS) for scenario in SCENARIOS[kinds]]
-    if not hint:
-        return everything
-    return [s for s in everything if hint in s.name] + [s for s in everything if hint not in s.name]
+def in_order(bug: Bug) -> list[Scenario]:
+    """All scenarios: those with the bug's hint in their name first, then those of its kind, then the rest.
+
+    Of each, those first that are named after the class that has the bug: it is refused sooner.
+    """
+    likely = SCENARIOS[bug.kind]
+    rest = [scenario for kind, scenarios in SCENARIOS.items() if kind != bug.kind for scenario in scenarios]
+    by_name = [sorted(part, key=lambda s: f"[{bug.owner}" not in s.name) for part in (likely, rest)]
+    return sorted(itertools.chain(*by_name), key=lambda scenario: bug.hint not in scenario.name)

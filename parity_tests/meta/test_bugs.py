@@ -28,7 +28,7 @@ def without_a_bug(name):
 def test_a_planted_bug_is_refused_and_named(name):
     bug = BUGS[name]
     with planted(bug):
-        refusals = ((s.name, text) for s in in_order(bug.kind, bug.hint) if (text := s.refusal()))
+        refusals = ((s.name, text) for s in in_order(bug) if (text := s.refusal()))
         where, text = next(refusals, ("", ""))
     assert text, f"{name}: all {len(ALL)} scenarios hold"
     assert bug.pattern in text, f"{name}: {where} says\n{text}"

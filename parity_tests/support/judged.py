@@ -23,10 +23,11 @@ run_seed: Any = None
 """What `--hypothesis-seed` says; `conftest` puts it here."""
 
 
-def judged(body: Callable[..., list[Verdict]], times: int = 1, **strategies: Any) -> Tally:
+def judged(body: Callable[..., list[Verdict]], times: float = 1, **strategies: Any) -> Tally:
     """Call `body` with drawn arguments; all verdicts it returns must hold. Returns the tally of all examples.
 
-    A property that is asked once, not of every row of a table, may draw so many `times` as many examples.
+    A property that is asked once, not of every row of a table, may draw so many `times` as many examples; one whose
+    examples are many steps each, fewer.
 
     The judge must not skip everything: one example at least, hypothesis's first and simplest, is judged whole.
 
@@ -35,7 +36,7 @@ def judged(body: Callable[..., list[Verdict]], times: int = 1, **strategies: Any
     each row has draws of its own, the same in every run of one seed.
     """
     tally, whole = Tally(), 0
-    examples = times * max(settings.default.max_examples // ROWS_SHARE, FEWEST)
+    examples = round(times * max(settings.default.max_examples // ROWS_SHARE, FEWEST))
 
     @settings(max_examples=examples, derandomize=False)
     @given(**strategies)

@@ -43,6 +43,11 @@ class Bug:
     hint: str = ""
     pattern: str = ""
 
+    @property
+    def owner(self) -> str:
+        """The class that has the bug, or a function's name."""
+        return self.edits[0].target.partition(".")[0]
+
 
 def functions_of(bug: Bug) -> dict[str, Any]:
     """The functions of `scratch` that the bug changes, by their path."""

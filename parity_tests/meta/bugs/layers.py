@@ -210,7 +210,7 @@ LAYERS: dict[str, Bug] = {
             "if padding_idx is not None:\n        gradient",
             "if False:\n        gradient",
         ),
-        hint="Embedding",
+        hint="Embedding padding_idx",
     ),
     "embedding: padding_idx 0 is none": Bug(
         "an option",
@@ -220,7 +220,7 @@ LAYERS: dict[str, Bug] = {
             "if padding_idx is not None:\n        gradient",
             "if padding_idx:\n        gradient",
         ),
-        hint="Embedding",
+        hint="Embedding negative padding",
     ),
     "embedding: padding is not 0": Bug(
         "an option",
@@ -243,7 +243,7 @@ LAYERS: dict[str, Bug] = {
             "times.clip(1)[:, np.newaxis]",
             "np.full_like(times, max(x.size, 1))[:, np.newaxis]",
         ),
-        hint="Embedding",
+        hint="Embedding scale_grad",
     ),
     "embedding: frequency always": Bug(
         "an option",
@@ -255,7 +255,7 @@ LAYERS: dict[str, Bug] = {
         "constant",
         "each of t terms is divided by t, and so is the sum",
         edit("Embedding.backward_parameters", "times.clip(1)", "(times.clip(1) ** 2)"),
-        hint="Embedding",
+        hint="Embedding scale_grad",
     ),
     "embedding: negative rows from the end": Bug(
         "refusal",
@@ -323,7 +323,7 @@ LAYERS: dict[str, Bug] = {
         "it descends",
         edit("SparseAdam.update", '-gradient[rows] if group["maximize"] else gradient[rows]', "gradient[rows]"),
         "optimizers",
-        hint="test_sparse_adam",
+        hint="test_sparse_adam::test_steps[maximize",
         pattern="maximize",
     ),
     "sparse adam: moments not kept": Bug(

@@ -252,6 +252,7 @@ MODULES: dict[str, Bug] = {
         "an argument that goes nowhere",
         edit("MLP.__init__", "if output_activation is not None:\n        modules", "if False:\n        modules"),
         "contract",
+        hint="[MLP-output_activation",
     ),
     "MLP: bias argument ignored": Bug(
         "option ignored",
@@ -264,6 +265,7 @@ MODULES: dict[str, Bug] = {
         "the seed is handed on, not the generator",
         edit("MLP.__init__", "rng = checks.generator(self.name, rng)", "pass"),
         "contract",
+        hint="one_seed_draws",
     ),
     "upstream of any shape": Bug(
         "refusals",

@@ -157,7 +157,7 @@ SCHEDULES: dict[str, Bug] = {
         "the sum of powers is taken for the norm",
         edit("clip.norm", "** (1 / order)", "** 1"),
         "clipping",
-        hint="test_norm",
+        hint="test_norm[3.0",
     ),
     "clip: values on one side": Bug(
         "clipping",
