@@ -17,6 +17,7 @@ from handgrad.cli.check import check_command
 from handgrad.cli.compare import compare_command
 from handgrad.cli.distributed import distributed_command
 from handgrad.cli.doctor import doctor_command
+from handgrad.cli.hunt import hunt_command
 from handgrad.cli.judge import judge_command
 from handgrad.cli.list import list_command
 from handgrad.cli.say import refuse, stopped
@@ -33,6 +34,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "compare": compare_command,
     "trace": trace_command,
     "worksheet": worksheet_command,
+    "hunt": hunt_command,
     "unroll": unroll_command,
     "sweep": sweep_command,
     "distributed": distributed_command,

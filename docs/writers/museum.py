@@ -1,0 +1,69 @@
+"""Writes docs/museum.md, the gallery of the bug hunt: `python -m docs.writers.museum`."""
+
+from pathlib import Path
+from textwrap import fill
+
+from handgrad.files import write_text
+from handgrad.hunt import HUNTS, Hunt
+
+PAGE = Path(__file__).parent.parent / "museum.md"
+
+HEAD = f"""# A museum of wrong gradients
+
+{len(HUNTS)} mistakes that were published, in libraries, courses and books, and found by somebody who checked. Each is
+re-created here in a line or two of [`parts.py`](../handgrad/hunt/parts.py), in our own words; the source is the report.
+They are here because everybody makes them.
+
+**This page gives the answers away.** To find them yourself first:
+
+    handgrad hunt                       # what went wrong, {len(HUNTS)} times
+    handgrad hunt 7 --out bug7          # bug 7 in a copy of the file, and its task
+    handgrad hunt 7 --hint 1            # up to 3
+    handgrad hunt 7 --check bug7/parts.py
+
+`handgrad hunt 7 --story` prints its entry on this page. `--check` runs [the check](checking.md) on the part that has
+the bug.
+"""
+
+ALARM = """
+## A false alarm
+
+In batch normalization the variance depends on the mean, so the gradient of the mean has a second term. Several reports
+say that a library's backward forgot it ([one](https://github.com/pjreddie/darknet/issues/1723)). The author's answer to
+[another](https://github.com/pjreddie/darknet/pull/29) is right: the term is a multiple of Σ (x − μ), which is 0. Before
+you report a missing term, check the number.
+"""
+
+
+def page() -> str:
+    return HEAD + "".join(_entry(number, hunt) for number, hunt in enumerate(HUNTS, 1)) + ALARM
+
+
+def _entry(number: int, hunt: Hunt) -> str:
+    lines = [*(f"-{line}" for line in _code(hunt.wrong)), *(f"+{line}" for line in _code(hunt.right))]
+    diff = "\n".join(lines)
+    return f"""
+## {number}. {hunt.title}
+
+*{hunt.symptom}*
+
+```diff
+{diff}
+```
+
+{_filled(f"{hunt.story} [Source]({hunt.source})")}
+
+{_filled(f"**The lesson.** {hunt.lesson}")}
+"""
+
+
+def _filled(text: str) -> str:
+    return fill(text, 120, break_on_hyphens=False, break_long_words=False)
+
+
+def _code(text: str) -> list[str]:
+    return [f" {line.strip()}" for line in text.strip().split("\n")]
+
+
+if __name__ == "__main__":
+    write_text(PAGE, page())
