@@ -11,13 +11,15 @@ N       ?= 100000
 # Some machines ask Python for no bytecode: then each process that a command or test starts compiles all it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help compare bench performance test thorough alarms faults fuzz mutants dictionary sources lint format pictures clean
+.PHONY: help compare bench performance atlas test thorough alarms faults fuzz mutants dictionary sources lint format pictures clean
 
 help:
 	@echo 'make compare   train both sides on real data, judge every step, write runs/$(NAME)/report.html'
 	@echo '               (NAME=moons for another experiment, ARGS="--epochs 5" for options)'
 	@echo 'make bench     time both sides and their peers, about 20 minutes (ARGS=--quick for 2)'
 	@echo 'make performance  write docs/performance.md from benchmarks/results/'
+	@echo 'make atlas     measure value and derivative of every elementwise op over all float32 numbers, write docs/accuracy.md'
+	@echo '               (hours, goes on where it stopped; ARGS="--every 1021" for a sample, minutes)'
 	@echo 'make test      lint, types and every test'
 	@echo 'make thorough  every test on new examples, ten times as many (slow); prints its seed, SEED=1234 repeats it'
 	@echo '               (ARGS=parity_tests/test_parity.py for the front door alone)'
@@ -47,6 +49,10 @@ bench: $(READY)
 # The page of the committed results; one that is out of date fails a test.
 performance: $(READY)
 	$(BIN)/python -m benchmarks.page
+
+# Hours; Ctrl-C and the same command again go on. A page that is out of date fails a test (ARGS=--page writes it alone).
+atlas: $(READY)
+	$(BIN)/python -m docs.writers.accuracy --workers $(WORKERS) $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check

@@ -1,10 +1,17 @@
-"""How accurate value and derivative are: the truths that they are held against, against 150 digits."""
+"""How accurate value and derivative are: the truths against 150 digits, a quick subset of the atlas, and its page."""
+
+import json
+import sys
 
 import mpmath
 import numpy as np
 import pytest
 import torch
 
+from docs.writers.accuracy import run
+from docs.writers.accuracy.__main__ import main
+from docs.writers.accuracy.measure import all_of_16_bits, measured, tally
+from docs.writers.accuracy.page import DATA, PAGE, PICTURE, page, picture
 from docs.writers.accuracy.truth import ROWS, T
 from handgrad import check_gradients
 
@@ -75,3 +82,73 @@ def test_check_shows_a_form_that_keeps_the_digits():
     assert found.status == "agree"
     (note,) = (text for text in found.remarks if "float32" in text)
     assert note.startswith("right, but loses 24 bits of float32 at x = 9.25; this form does not: e·(1 + |tanh x|)²")
+
+
+def test_the_page_is_the_data():
+    """docs/accuracy.md and its picture are what `make atlas ARGS=--page` writes; the data name their machine."""
+    result = json.loads(DATA.read_text(encoding="utf-8"))
+    assert list(result["rows"]) == list(ROWS)
+    assert PAGE.read_text(encoding="utf-8") == page(result)
+    assert PICTURE.read_text(encoding="utf-8") == picture(result)
+
+
+GOAL_MISSED = {"GELU", "GELU, tanh", "SiLU", "Mish", "Sigmoid", "LogCoshLoss", "PoissonNLLLoss"}
+"""The page says of each why."""
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_hand_written_side_loses_no_digits(name):
+    """The quick subset: at every number that bfloat16 has the goal is met, or the row says why not."""
+    for part, found in measured(ROWS[name], "hand-written float32", all_of_16_bits("bfloat16")).items():
+        assert found.lost == 0 or (name, part) == ("Sigmoid", "derivative")
+        assert found.missed == 0 or (name in GOAL_MISSED and ROWS[name].said)
+
+
+def test_what_pytorch_loses_is_seen():
+    """PyTorch's tanh′ = 1 − y² has no right digit at hundreds of the numbers of bfloat16; nor has its own bfloat16."""
+    for side in ("PyTorch float32", "PyTorch bfloat16"):
+        found = measured(ROWS["Tanh"], side, all_of_16_bits("bfloat16"))
+        assert found["derivative"].lost > 400
+        assert found["derivative"].worst > 100
+
+
+def test_ulp_and_goal():
+    """Half a spacing is half an ulp; beside a zero four times what half an ulp of x does is allowed, elsewhere not."""
+    x = np.array([1.0, 1.5, -3.0, 2.0**-140])
+    off = tally(x, x * (1 + np.array([2.0**-24, 0, 2.0**-20, 0])), lambda x: x, "float32")
+    assert (off.inputs, off.worst, off.at, off.missed, off.lost) == (4, 12.0, -3.0, 1, 0)
+    near = np.array([1 + 2.0**-20])
+    for zeros, missed in (((1.0,), 0), ((), 1)):
+        assert tally(near, near - 1 + 2.0**-22, lambda x: x - 1, "float32", zeros).missed == missed
+    lost = tally(x, -x, lambda x: x, "float32")
+    assert lost.lost == 3  # not the denormal number
+    assert tally(x, np.full(4, np.nan), lambda x: x, "float32").worst == np.inf
+
+
+def test_a_stopped_run_goes_on(tmp_path, monkeypatch):
+    """What is written after the first chunk is added to, not measured again, and the whole is that of one run."""
+    monkeypatch.setattr(run, "CHUNK", 2**13)
+    every, task = 2**17 - 1, ("Tanh", "hand-written float32")
+    whole = run.measure(task, every, tmp_path / "whole")
+    seen, real = [], run.measured
+
+    def stops(*arguments):
+        seen.append(arguments[2].size)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(run, "measured", stops)
+    with pytest.raises(KeyboardInterrupt):
+        run.measure(task, every, tmp_path)
+    assert run.measure(task, every, tmp_path) == whole
+    assert len(seen) == 3 + len(list(run.chunks("float32", every))) - 2
+
+
+@pytest.mark.parametrize("arguments", [["--every", "0"], ["--op", "Tanhh"], ["--every", "x"]])
+def test_bad_input(arguments, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["accuracy", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    assert arguments[1] in capsys.readouterr().err

@@ -133,8 +133,9 @@ def pytorch(form: str) -> Side:
     return side
 
 
+HAND = "hand-written float32"
 SIDES: dict[str, tuple[str, Side]] = {
-    "hand-written float32": ("float32", hand_written),
+    HAND: ("float32", hand_written),
     "PyTorch float32": ("float32", pytorch("float32")),
     "PyTorch bfloat16": ("bfloat16", pytorch("bfloat16")),
     "PyTorch float16": ("float16", pytorch("float16")),

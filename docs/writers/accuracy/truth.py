@@ -175,17 +175,25 @@ def before(x: float) -> float:
 INF = math.inf
 LAMBDA, ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
+DENORMAL = "Between x = −104 and −87.3 σ(x) is denormal, and lacks the digits that x then multiplies."
+
 ACTIVATIONS: dict[str, Row] = {
     "CELU": Row("CELU", *elu(1.0)),
     "ELU": Row("ELU", *elu(1.0)),
-    "GELU": Row("GELU", gelu, gelu_slope, zeros=(-0.7517915246935645,)),
+    "GELU": Row(
+        "GELU",
+        gelu,
+        gelu_slope,
+        zeros=(-0.7517915246935645,),
+        said="Left of −13.2 e^(−x²/2) is denormal, and lacks the digits that x then multiplies; else at most 5 ulp.",
+    ),
     "GELU, tanh": Row(
         "GELU",
         lambda x: x * sigmoid(_twice_v(x)),
         gelu_tanh_slope,
         (("approximate", "tanh"),),
         zeros=(-0.7524614220710163,),
-        said="the exponent 2v is rounded, which moves e^2v by up to 2v times as much: the formula's own condition",
+        said="The exponent 2v is rounded, which moves e^2v by up to 2v times as much: its constants are not exact.",
     ),
     "Hardshrink": Row("Hardshrink", *straight((before(-0.5), 1, 0), (0.5, 0, 0), (INF, 1, 0))),
     "Hardsigmoid": Row(
@@ -202,13 +210,19 @@ ACTIVATIONS: dict[str, Row] = {
     "Hardtanh": Row("Hardtanh", *straight((-1, 0, -1), (before(1), 1, 0), (INF, 0, 1))),
     "LeakyReLU": Row("LeakyReLU", *straight((0, 0.01, 0), (INF, 1, 0))),
     "LogSigmoid": Row("LogSigmoid", lambda x: -softplus(-x), lambda x: sigmoid(-x)),
-    "Mish": Row("Mish", lambda x: mish(x)[0], mish_slope, zeros=(-1.1924312451495547,)),
+    "Mish": Row("Mish", lambda x: mish(x)[0], mish_slope, zeros=(-1.1924312451495547,), said=DENORMAL),
     "PReLU": Row("PReLU", *straight((0, 0.25, 0), (INF, 1, 0))),
     "ReLU": Row("ReLU", *straight((0, 0, 0), (INF, 1, 0))),
     "ReLU6": Row("ReLU6", *straight((0, 0, 0), (before(6), 1, 0), (INF, 0, 6))),
     "SELU": Row("SELU", *elu(ALPHA, LAMBDA)),
-    "SiLU": Row("SiLU", lambda x: x * sigmoid(x), silu_slope, zeros=(-1.2784645427610738,)),
-    "Sigmoid": Row("Sigmoid", sigmoid, sigmoid_slope),
+    "SiLU": Row("SiLU", lambda x: x * sigmoid(x), silu_slope, zeros=(-1.2784645427610738,), said=DENORMAL),
+    "Sigmoid": Row(
+        "Sigmoid",
+        sigmoid,
+        sigmoid_slope,
+        said="It keeps y (1 − y), as PyTorch: `BCELoss` divides by the same y (1 − y). See its docstring. "
+        "e/(1 + e)² with e = exp(−|x|) is within 5 ulp.",
+    ),
     "Softplus": Row("Softplus", softplus, lambda x: np.where(x > 20, 1.0, sigmoid(x))),
     "Softshrink": Row("Softshrink", *straight((before(-0.5), 1, 0.5), (0.5, 0, 0), (INF, 1, -0.5))),
     "Softsign": Row("Softsign", lambda x: x / (1 + np.abs(x)), lambda x: (1 + np.abs(x)) ** -2.0),
@@ -237,14 +251,20 @@ LOSSES: dict[str, Row] = {
         lambda x: np.clip(x - T, -1, 1),
         target=T,
     ),
-    "LogCoshLoss": Row("LogCoshLoss", lambda x: log_cosh(x - T), lambda x: np.tanh(x - T), target=T),
+    "LogCoshLoss": Row(
+        "LogCoshLoss",
+        lambda x: log_cosh(x - T),
+        lambda x: np.tanh(x - T),
+        target=T,
+        said="The rounding of x − t counts twice, in front of a sinh that NumPy has within 1.5 ulp.",
+    ),
     "BCELoss, t = 1": Row(
         "BCELoss",
         lambda p: -np.maximum(np.log(p), -100),
         lambda p: (p - 1) / np.maximum(p * (1 - p), float(np.float32(1e-12))),
         target=1.0,
         domain=(0.0, 1.0),
-        said="the derivative with PyTorch's clamp of p (1 − p) at 1e-12",
+        said="The derivative with PyTorch's clamp of p (1 − p) at 1e-12",
     ),
     "BCELoss, t = 0": Row(
         "BCELoss",
@@ -252,7 +272,7 @@ LOSSES: dict[str, Row] = {
         lambda p: p / np.maximum(p * (1 - p), float(np.float32(1e-12))),
         target=0.0,
         domain=(0.0, 1.0),
-        said="the derivative with PyTorch's clamp of p (1 − p) at 1e-12",
+        said="The derivative with PyTorch's clamp of p (1 − p) at 1e-12",
     ),
     "BCEWithLogitsLoss, t = 1": Row("BCEWithLogitsLoss", lambda x: softplus(-x), lambda x: -sigmoid(-x), target=1.0),
     "BCEWithLogitsLoss, t = 0": Row("BCEWithLogitsLoss", softplus, sigmoid, target=0.0),
@@ -277,7 +297,7 @@ LOSSES: dict[str, Row] = {
         lambda x: np.exp(x) - 2,
         target=2.0,
         zeros=(math.log(2),),
-        said="in the value eˣ − t x the terms cancel in part: PyTorch's documented formula",
+        said="PyTorch's documented formula: eˣ and t x cancel in part, and in the derivative eˣ and t.",
     ),
 }
 

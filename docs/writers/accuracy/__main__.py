@@ -1,0 +1,44 @@
+"""`python -m docs.writers.accuracy`: measure, and write docs/accuracy.json, docs/accuracy.md and its picture.
+
+Without options all 2³² float32 numbers, about 18 CPU-hours; Ctrl-C and the same command again go on where it stopped.
+`--every 1021` takes every 1021st, and all that bfloat16 has, in a few CPU-minutes; `--page` writes the page alone.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from docs.writers.accuracy.page import DATA, PAGE, PICTURE, page, picture
+from docs.writers.accuracy.run import run
+from docs.writers.accuracy.truth import ROWS
+from handgrad.files import write_text
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m docs.writers.accuracy", description=__doc__)
+    parser.add_argument("--every", type=positive, default=1, help="take every so many-th float32 number (default: all)")
+    parser.add_argument("--op", action="append", default=[], choices=list(ROWS), help="this row alone; prints it")
+    parser.add_argument("--workers", type=positive, default=2, help="processes (default: 2)")
+    parser.add_argument("--page", action="store_true", help="write the page from the committed data")
+    given = parser.parse_args()
+    if not given.page:
+        result = run(given.every, Path("runs", "atlas", f"every-{given.every}"), tuple(given.op), given.workers)
+        if given.op:
+            print(json.dumps(result, indent=1))
+            return
+        write_text(DATA, json.dumps(result, indent=None, separators=(",", ":")) + "\n")
+    result = json.loads(DATA.read_text(encoding="utf-8"))
+    write_text(PICTURE, picture(result))
+    write_text(PAGE, page(result))
+    print(PAGE)
+
+
+if __name__ == "__main__":
+    main()

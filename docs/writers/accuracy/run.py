@@ -1,0 +1,108 @@
+"""The measurement: every row on every side, in chunks that are written down, so that a run goes on where it stopped."""
+
+import json
+import os
+import platform
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from docs.writers.accuracy.measure import HAND, SIDES, Tally, all_of_16_bits, measured, strided
+from docs.writers.accuracy.truth import ROWS
+from handgrad.files import write_text
+
+CHUNK = 2**20
+"""Numbers at a time: a few hundred megabytes of arrays."""
+Task = tuple[str, str]
+"""An op's row and a side."""
+
+
+def tasks(rows: tuple[str, ...] = ()) -> list[Task]:
+    """Every row on every side that has its op."""
+    wanted = [row for row in ROWS if not rows or row in rows]
+    return [(row, side) for row in wanted for side in SIDES if side == HAND or hasattr(torch.nn, ROWS[row].kind)]
+
+
+def measure(task: Task, every: int, folder: Path) -> dict[str, Any]:
+    """One row on one side: of float32 every `every`th number and all of bfloat16, of a half format all.
+
+    After each chunk what is known is written to a file in `folder`, which a later call reads.
+    """
+    torch.set_num_threads(1)
+    folder.mkdir(parents=True, exist_ok=True)
+    row, side = task
+    form = SIDES[side][0]
+    path = folder / f"{row}, {side}.json"
+    state: dict[str, Any] = {"next": 0, "value": Tally(), "derivative": Tally()}
+    if path.exists():
+        state = json.loads(path.read_text(encoding="utf-8"))
+        state |= {part: read(state[part]) for part in ("value", "derivative")}
+    for number, inputs in enumerate(chunks(form, every)):
+        if number >= state["next"]:
+            for part, tally in measured(ROWS[row], side, inputs()).items():
+                state[part].add(tally)
+            state["next"] = number + 1
+            write_text(path, json.dumps(state | {part: asdict(state[part]) for part in ("value", "derivative")}))
+    return {part: committed(state[part]) for part in ("value", "derivative")}
+
+
+def committed(tally: Tally) -> dict[str, Any]:
+    """What the data keep: errors to three digits, and of the exponents those with more than half an ulp."""
+    strips = {key: float(f"{error:.3g}") for key, error in sorted(tally.by_exponent.items()) if error > 0.5}
+    rounded = {name: float(f"{getattr(tally, name):.3g}") for name in ("worst", "mean", "denormal")}
+    counts = {name: getattr(tally, name) for name in ("inputs", "at", "lost", "missed", "missed_at")}
+    return {**rounded, **counts, "by_exponent": strips}
+
+
+def chunks(form: str, every: int) -> Iterator[Callable[[], npt.NDArray[np.float32]]]:
+    """What makes the inputs of each chunk."""
+    if form != "float32" or every > 1:
+        yield partial(all_of_16_bits, "bfloat16" if form == "float32" else form)
+    if form == "float32":
+        width = CHUNK * every
+        yield from (partial(strided, every, at, min(at + width, 2**32)) for at in range(0, 2**32, width))
+
+
+def read(saved: dict[str, Any]) -> Tally:
+    known = {f.name for f in fields(Tally)}
+    tally = Tally(**{name: value for name, value in saved.items() if name in known})
+    tally.by_exponent = {int(key): value for key, value in tally.by_exponent.items()}
+    return tally
+
+
+def run(every: int, folder: Path, rows: tuple[str, ...], workers: int) -> dict[str, Any]:
+    """All tasks on `workers` processes; the result as it is committed."""
+    found: dict[str, dict[str, Any]] = {}
+    todo = tasks(rows)
+    with ProcessPoolExecutor(workers) as pool:
+        waiting = {pool.submit(measure, task, every, folder): task for task in todo}
+        for number, done in enumerate(as_completed(waiting), 1):
+            row, side = waiting[done]
+            found.setdefault(row, {})[side] = done.result()
+            print(f"{number} of {len(todo)}: {row}, {side}", flush=True)
+    ordered = {row: {side: found[row][side] for side in SIDES if side in found[row]} for row in ROWS if row in found}
+    return {"machine": machine(), "every": every, "rows": ordered}
+
+
+def machine() -> dict[str, str]:
+    versions = {"python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__}
+    return {"processor": processor(), "cores": str(os.cpu_count()), **versions}
+
+
+def processor() -> str:
+    """The processor's name, with what decides which vector code runs."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or platform.machine()
+    lines = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    named = {key.strip(): value.strip() for key, value in lines.items()}
+    has = "AVX-512" if "avx512f" in named.get("flags", "") else "no AVX-512"
+    return f"{named.get('model name', platform.machine())}, {has}"
