@@ -8,6 +8,7 @@ What shapes the code takes is found by trying `layouts`: rows, columns, a single
 a function that is given its weights, the shapes that these can have with them.
 """
 
+import functools
 import itertools
 import math
 import re
@@ -471,7 +472,25 @@ WIDTHS = (
 
 def build(subject: Subject, layout: Layout, style: str, rng: Rng) -> Case:
     """One case of a layout."""
-    arrays: dict[str, Array] = draw(layout, rng, style)
+    return _completed(subject, layout, style, rng, draw(layout, rng, style))
+
+
+def first(subject: Subject, layout: Layout, seed: int) -> Case:
+    """The first case of a layout. What is drawn before the target is drawn once for all kinds of target."""
+    arrays, state = _before_targets(tuple(layout.specs.items()), layout.domain, seed)
+    rng = np.random.default_rng(0)
+    rng.bit_generator.state = state
+    return _completed(subject, layout, "normal", rng, dict(arrays))
+
+
+@functools.lru_cache(maxsize=256)
+def _before_targets(specs: tuple[tuple[str, Spec], ...], domain: str, seed: int) -> tuple[dict[str, Array], Any]:
+    """The arguments but for the target, and the state in which drawing them leaves the generator."""
+    rng = np.random.default_rng([seed, 0])
+    return draw(Layout(dict(specs), domain), rng, "normal"), rng.bit_generator.state
+
+
+def _completed(subject: Subject, layout: Layout, style: str, rng: Rng, arrays: dict[str, Array]) -> Case:
     for name in subject.targets:
         shape = layout.prediction
         if shape is None:

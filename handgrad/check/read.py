@@ -219,6 +219,7 @@ class _Search:
             yield from self.with_given(reading)
             return
         scout = Written(reading)
+        scout.draws = False  # it is only asked which inputs it takes
         source = scout.pristine
         tables = {
             p: held.plain(place.get()) for p, place in held.places(source).items() if not held.is_number(place.get())
@@ -247,7 +248,7 @@ class _Search:
                     self.calls += 2  # forward, and then backward
                     try:
                         subject = Written(variant)
-                        case = inputs.build(subject, at, "normal", np.random.default_rng([self.seed, 0]))
+                        case = inputs.first(subject, at, self.seed)
                         subject.forward(case, case.values)
                     except Exception:  # this reading does not fit; `runs` has kept why the first did not
                         continue
@@ -286,7 +287,7 @@ class _Search:
             if self.given is not None:
                 case = next(iter(inputs.given(subject, self.given)))
             else:
-                case = inputs.build(subject, at, "normal", np.random.default_rng([self.seed, 0]))
+                case = inputs.first(subject, at, self.seed)
             probe(subject, case)
             slopes = _Slopes(subject, case, np.ones(()))
             gradients = subject.backward(case, case.values, np.ones(()))
@@ -375,7 +376,7 @@ class _Search:
     def drawn(self, scout: Written, at: Layout) -> Case | None:
         """The case of a layout; None where there is none."""
         try:
-            return inputs.build(scout, at, "normal", np.random.default_rng([self.seed, 0]))
+            return inputs.first(scout, at, self.seed)
         except Exception:  # of this shape there is no such target
             return None
 
@@ -391,7 +392,7 @@ class _Search:
             return None
         self.calls += 1
         try:
-            made = made or inputs.build(scout, at, "normal", np.random.default_rng([self.seed, 0]))
+            made = made or inputs.first(scout, at, self.seed)
             out = scout.forward(made, made.values)
             if out.size and np.isfinite(np.asarray(out, np.float64)).all():
                 return out

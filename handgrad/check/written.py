@@ -73,7 +73,7 @@ class Written:
         self.pristine = self.copied(reading.root)
         held.rewritten(self.pristine, held.in_dtype(np.dtype(np.float64)))
         self._set_rates(self.pristine)
-        self._draws = True
+        self.draws = True  # whether the shared generators are put back before each call
         self._working: dict[np.dtype[Any], Kept] = {}
         self._places: dict[np.dtype[Any], dict[str, Place]] = {}
 
@@ -96,8 +96,8 @@ class Written:
 
     def still(self) -> None:
         """Code that has not drawn a number by now needs none of the shared generators put back."""
-        if self._draws and held.untouched(self._working[np.dtype(np.float64)].shared):
-            self._draws = False
+        if self.draws and held.untouched(self._working[np.dtype(np.float64)].shared):
+            self.draws = False
             for kept in self._working.values():
                 kept.shared = []
 
@@ -133,7 +133,7 @@ class Written:
             elif dtype != np.float64:
                 held.rewritten(root, held.in_dtype(dtype))
             found = held.places(root)
-            made = Kept(root, self._draws)
+            made = Kept(root, self.draws)
             for other in self._working.values():  # in every format the same numbers are drawn
                 made.shared = other.shared
             self._working[dtype] = made
