@@ -79,6 +79,7 @@ def compare_command(
             show_default="10, and so rarely that it costs 1 % at most",
         ),
     ] = None,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="Train on where a loss is not finite.")] = False,
     epochs: Epochs = None,
     lr: Rate = None,
     batch_size: BatchSize = None,
@@ -115,6 +116,7 @@ def compare_command(
             raise BadInputError(f"--all runs every experiment with its own recipe; {used[0]} is for a single one")
         words = [f"--{field.replace('_', '-')}={value}" for field, value in given(context).items()]
         words += [f"--device={device}"] * (device != "cpu") + [f"--seeds={seeds}"] * (seeds is not None)
+        words += ["--keep-going"] * keep_going
         saving = [f"--checkpoint-every={checkpoint_every}"] * (checkpoint_every is not None)
         return compare_all(words, out or Path("runs"), jobs, resume, saving, context.obj)
     file = own_file(csv, target, missing, leave_out)
@@ -126,7 +128,9 @@ def compare_command(
     request = Request(name, file, given(context), device)
     repeated = None if seeds is None else Repeated(request, seeds, jobs)
     command = options.reproducing(context.obj)
-    return compare(named, device, out or Path("runs") / named.name, command, repeated, resume, checkpoint_every)
+    return compare(
+        named, device, out or Path("runs") / named.name, command, repeated, resume, checkpoint_every, keep_going
+    )
 
 
 class Repeated(NamedTuple):
@@ -145,6 +149,7 @@ def compare(
     repeated: "Repeated | None" = None,
     resume: bool = False,
     checkpoint_every: float | None = None,
+    keep_going: bool = False,
 ) -> int:
     """Run one comparison with everything a terminal shows of it. Returns the exit code."""
     from handgrad.files import output_folder, removed_if_it_fails
@@ -178,15 +183,16 @@ def compare(
             if resume and not saving.find(prepared):
                 say(f"{out} holds no checkpoint; this run begins at the first step")
         with progress, refusing(kinds=(TrainingError, CheckpointError)):
-            run = train(prepared, command, _follow(progress, experiment.name, prepared.steps), saving=saving)
-        if repeated is not None and not run.interrupted:
+            follow = _follow(progress, experiment.name, prepared.steps)
+            run = train(prepared, command, follow, saving=saving, finite=not keep_going)
+        if repeated is not None and not (run.interrupted or run.diverged):
             _repeat(run, repeated, saving, console)
         outcome = Outcome.of(run)
         with refusing(f"--out {out}"):
             write_result(outcome, out / RESULT)  # first: it is quick, and a second Ctrl-C would cost the report alone
             with console.status("writing the report"):
                 write_report(outcome, out / REPORT)
-        if not run.interrupted:
+        if not (run.interrupted or run.diverged):
             saving.remove()
 
     console.print(summary_table(outcome))
@@ -197,7 +203,7 @@ def compare(
             heading = f"\n{SIDES[name]}, the first step that failed:"
             console.print(heading, failure.render(), sep="\n", soft_wrap=True)
     console.print(f"\nreport  {out / REPORT}\nresult  {out / RESULT}\n", soft_wrap=True)
-    console.print(verdict(outcome), style=outcome.ending.style, soft_wrap=True)
+    console.print(verdict(outcome, saving.last), style=outcome.ending.style, soft_wrap=True)
     return outcome.ending.exit_code
 
 
@@ -303,10 +309,10 @@ def summary_table(outcome: "Outcome") -> Table:
     return table
 
 
-def verdict(outcome: "Outcome") -> str:
-    """The whole run in one line."""
+def verdict(outcome: "Outcome", good: Path | None = None) -> str:
+    """The whole run in one line. `good` is the last checkpoint, whose losses are finite."""
     run, expect = outcome.run, outcome.run.experiment.expect
-    after = f" after {len(run.divergence):,} of {run.steps_planned:,} steps" if run.interrupted else ""
+    after = f" after {len(run.divergence):,} of {run.steps_planned:,} steps" if run.interrupted or run.diverged else ""
     failed = [SIDES[name] for name, side in outcome.sides.items() if side.parity == "FAILED"]
     parity = f"parity failed on {' and '.join(failed)}" if failed else "parity held on both sides"
     parity = parity if run.judged else "nothing was judged"
@@ -319,4 +325,7 @@ def verdict(outcome: "Outcome") -> str:
         expected += f"; does not decide: {outcome.undecided}"
     blown = outcome.diverged_at
     diverged = "" if blown is None else f"; the loss is not finite from step {blown:,} on: training diverged"
+    if run.diverged:
+        diverged += f"; the last good checkpoint is {good}" if good else "; no checkpoint was written before it"
+        diverged += "; --keep-going trains on"
     return f"{outcome.ending.word}{after}: {parity}; {expected}{diverged}"

@@ -82,7 +82,7 @@ def _bytes(frames: list[Drawn]) -> int:
 
 
 def verdicts(outcome: Outcome) -> list[Verdict]:
-    """One card per side, one for the expectation, one more if the run was interrupted."""
+    """One card per side, one for the expectation, one more if the run was cut short."""
     run, cards = outcome.run, []
     for name, side in run.sides.items():
         tally, parity = side.tally, outcome.sides[name].parity
@@ -105,6 +105,9 @@ def verdicts(outcome: Outcome) -> list[Verdict]:
         done = count(min(len(side.losses) for side in run.sides.values()))
         text = f"{done} of {count(run.steps_planned)} planned steps were done. This page shows what there was by then."
         cards.append(Verdict("note", "Interrupted", text))
+    if run.diverged:
+        text = f"The loss of step {count(outcome.diverged_at or 0)} is not finite, and training ended there."
+        cards.append(Verdict("bad", "Diverged", text))
     return cards
 
 

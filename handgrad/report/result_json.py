@@ -32,6 +32,7 @@ def result(outcome: Outcome) -> dict[str, Any]:
         "interrupted": run.interrupted,
         "steps_planned": run.steps_planned,
         "steps_done": len(run.divergence),
+        "diverged_at": outcome.diverged_at,
         "expectation": {
             "metric": experiment.expect.metric,
             "bound": experiment.expect.bound,

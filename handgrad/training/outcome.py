@@ -42,15 +42,16 @@ class Outcome:
 
     @classmethod
     def of(cls, run: Run) -> "Outcome":
-        """A run passes if each side was judged, parity held on every judged step, no Ctrl-C cut it short, and the
-        expectation is met where it decides."""
+        """A run passes if each side was judged, parity held on every judged step, neither Ctrl-C nor a loss that is
+        not finite cut it short, and the expectation is met where it decides."""
         expect, why = run.experiment.expect, undecided(run)
         sides = {name: _side(run, side) for name, side in run.sides.items()}
         met = all(side.met for side in sides.values())
+        held = run.judged and run.parity and (met or bool(why))
         blown = [i for side in run.sides.values() for i, loss in enumerate(side.losses, 1) if not math.isfinite(loss)]
         return cls(
             run=run,
-            ending=Ending(run.judged and run.parity and (met or bool(why)), run.interrupted, run.terminated),
+            ending=Ending(held and not run.diverged, run.interrupted, run.terminated),
             sides=sides,
             met=met,
             undecided=why,

@@ -100,6 +100,7 @@ class Run:
     steps_planned: int = 0
     interrupted: bool = False
     terminated: bool = False  # and that by SIGTERM, not Ctrl-C
+    diverged: bool = False  # ended at the first loss that is not finite
     repeats: list[Repeat] = field(default_factory=list)  # over several seeds, this run's own first; else empty
 
     @property

@@ -116,6 +116,7 @@ def train(
     on_step: Callable[[Run], None] | None = None,
     pictures: bool = True,
     saving: Saving | None = None,
+    finite: bool = False,
 ) -> Run:
     """Train and judge both sides, each on one thread; `on_step` sees the run after every step.
 
@@ -125,7 +126,8 @@ def train(
 
     The first Ctrl-C or SIGTERM ends training after the step in progress, and the run so far is returned with
     `interrupted` set. With `saving` checkpoints are written on the way, and training goes on from the one that it has
-    read: what is returned is that of a run which nothing stopped, times apart.
+    read: what is returned is that of a run which nothing stopped, times apart. With `finite` the first loss that is not
+    ends training as well, and `diverged` is set.
     """
     experiment, data = prepared.experiment, prepared.data
     with one_thread(), np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
@@ -138,7 +140,7 @@ def train(
             steps_planned=prepared.steps,
         )
         with interruptible() as stop:
-            _train(run, prepared, stop, on_step, pictures, saving)
+            _train(run, prepared, stop, on_step, pictures, saving, finite)
         _finish(run, prepared)
         if pictures:
             rows = next(batches(prepared))
@@ -154,6 +156,7 @@ def _train(
     on_step: Callable[[Run], None] | None,
     pictures: bool,
     saving: Saving | None,
+    finite: bool,
 ) -> None:
     trainers = prepared.trainers
     judges = {side: StepJudge(trainer.model, trainer.loss, trainer.optimizer) for side, trainer in trainers.items()}
@@ -198,10 +201,11 @@ def _train(
             last = run.interrupted or (saving is not None and saving.through and step == run.steps_planned)
             if saving is not None and (last or saving.due()) and _finite(run):
                 saving.write(tree_of(run, prepared, copy, drawn, step, epoch))
-            if run.interrupted:
+            run.diverged = finite and not _finite(run)
+            if run.interrupted or run.diverged:
                 break
         _record_epoch(run, prepared, epoch)
-        if run.interrupted:
+        if run.interrupted or run.diverged:
             _keep(run, prepared, step, epoch, {step} - {moment.step for moment in run.moments} if kept else set())
             return
 

@@ -257,6 +257,23 @@ def test_compare_says_where_it_begins(folder, capsys, monkeypatch):
     assert err.count("\n") == 1
 
 
+def test_a_loss_that_is_not_finite_ends_the_run(folder, capsys, monkeypatch):
+    """With its step and the last good checkpoint; --keep-going goes on from there, as if it had been said before."""
+    command = ["compare", "prod", "--epochs", "1", "--lr", "1e30", "--out", "here", "--checkpoint-every", "0"]
+    assert cli.main(command) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "FAILED after 2 of" in out
+    good = numbered(folder / "here" / "checkpoints")[1].relative_to(folder)
+    said = "not finite from step 2 on: training diverged; the last good checkpoint is"
+    assert f"{said} {good}; --keep-going trains on" in out
+    assert json.loads((folder / "here" / "result.json").read_text())["diverged_at"] == 2
+    assert "The loss of step 2 is not finite" in (folder / "here" / "report.html").read_text()
+    monkeypatch.setattr("handgrad.report.write_report", lambda outcome, path: None)
+    assert cli.main([*command, "--resume", "--keep-going"]) == 0
+    found = json.loads((folder / "here" / "result.json").read_text())
+    assert (found["steps_done"], found["diverged_at"]) == (found["steps_planned"], 2)
+
+
 def test_terminated_before_training_exits_143(capsys, monkeypatch):
     monkeypatch.setattr("handgrad.training.train.prepare", lambda *_: signal.raise_signal(signal.SIGTERM))
     assert cli.main(["compare", "line"]) == 143
