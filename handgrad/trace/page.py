@@ -42,8 +42,8 @@ def _rows(a: Any) -> Any:
 
 
 def _cell(ours: Any, theirs: Any, apart: float, top: float) -> tuple[str, str, str, str]:
-    a, b = (f"{v:.7g}" for v in (ours, theirs))
-    same = a == b and apart == 0
+    a, b = str(ours), str(theirs)  # NumPy's scalars: as few digits as tell a number from its neighbours
+    same = a == b
     return a, "" if same else b, "" if same else f"{ulps(apart)} ulp", _colour(float(ours) / top)
 
 

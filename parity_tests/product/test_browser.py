@@ -5,6 +5,7 @@ or a word on the console fails the test that caused it.
 """
 
 import os
+import re
 import shutil
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ from handgrad.trace.page import page as trace_page
 from handgrad.training.outcome import Outcome
 from handgrad.training.record import Repeat
 from handgrad.training.train import prepare, train
+from handgrad.worksheet import draw
+from handgrad.worksheet.page import page as worksheet_page
 from parity_tests.product.test_report import fake_run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -39,7 +42,7 @@ MOMENTS = 5
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
 
 
-def stand_in(_) -> Film:
+def stand_in(*_) -> Film:
     """A film whose pictures say which moment they are, and whose ids are the same at every moment."""
 
     def svg(key, n):
@@ -412,3 +415,12 @@ def test_a_long_film_is_thinned_until_the_page_is_small_enough():
     most = report_page.FILM_SIZE / len(picture) / 2
     assert most / 2 < len(kept.frames) <= most
     assert report_page.fitting(kept) == kept
+
+
+def test_the_fullest_worksheets_print_on_one_sheet(chromium, tmp_path):
+    for sizes, samples in (((3, 4, 1), 2), ((2, 3, 1), 4), ((2, 2, 2, 1), 2)):
+        sheet = draw(sizes, samples=samples)
+        (tmp_path / "key.html").write_text(worksheet_page(sheet, sheet.key()), encoding="utf-8")
+        with watched(chromium, tmp_path / "key.html") as opened:
+            printed = opened.tab.pdf(prefer_css_page_size=True)
+            assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1

@@ -295,6 +295,7 @@ def numbered_trace():
         ),
         buffers=(tensor("mean"),),
         verdicts=verdicts,
+        program="the program",
         net=Net({}, None, {"0": ("2",), "2": (None,)}),
     )
 
@@ -314,6 +315,7 @@ def test_a_trace_in_its_json():
     ]
     flat += [t for u in found["updates"] for t in (*u["state_before"], *u["state_after"], u["new"])] + found["buffers"]
     assert found["updates"][0]["options"] == {"lr": 0.5}
+    assert found["written_out"] == "the program"
     assert [layer["output_goes_to"] for layer in found["layers"]] == [["2"], [None]]
     for tensor, row in zip(tensors_of(trace), flat, strict=True):
         wanted = {"numpy": tensor.ours, "torch": tensor.theirs, "reference": tensor.ball.mid, "radius": tensor.ball.rad}
