@@ -420,7 +420,7 @@ UNSTABLE: dict[str, tuple[Edit, str]] = {
     "tanhshrink′: 1 − (1 − t²)": (Edit("Tanhshrink.backward", "(t * t)", "(1 - (1 - t * t))"), "Tanhshrink"),
     "silu: x − x σ(−x)": (Edit("SiLU.forward", "x * s,", "x - x * sigmoid(-x),"), "SiLU"),
     "silu′: σ + xσ′ of a σ from 1 − σ(−x)": (
-        Edit("SiLU.backward", "(s * (1 + x * sigmoid(-x)))", "(1 - sigmoid(-x) + x * s * sigmoid(-x))"),
+        Edit("SiLU.backward", "(s * ((1 + x * r + e) / (1 + e)))", "(1 - sigmoid(-x) + x * s * sigmoid(-x))"),
         "SiLU",
     ),
     "tanh′: 1 − y²": (Edit("Tanh.backward", "np.exp(-2 * np.abs(x)) * (1 + y * (2 + y))", "1 - y * y"), "Tanh"),

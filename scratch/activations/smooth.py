@@ -133,6 +133,9 @@ class GELU(Module):
 class SiLU(Module):
     """y = x σ(x), also called swish. With σ′ = σ(1 − σ): f′ = σ(x) + x σ(x)(1 − σ(x)) = σ(x)(1 + x σ(−x)).
 
+    With e = e^−|x|, σ(−x) = r/(1 + e) where r = 1 for x < 0 and e elsewhere, so f′ = σ(x) (1 + x r + e)/(1 + e). Where
+    f′ is 0, at x = −1.278, 1 + x is exact, and only the roundings of e are left.
+
     Source: S. Elfwing, E. Uchibe, K. Doya, Sigmoid-weighted linear units for neural network function approximation in
     reinforcement learning, Neural Networks 107 (2018), equation 14 and 15.
     """
@@ -144,7 +147,9 @@ class SiLU(Module):
 
     def backward(self, grad_output: Array) -> Array:
         x, s = self._recall(grad_output)
-        return np.asarray(grad_output * (s * (1 + x * sigmoid(-x))))
+        e = np.exp(-np.abs(x))
+        r = np.where(x < 0, 1, e)
+        return np.asarray(grad_output * (s * ((1 + x * r + e) / (1 + e))))
 
 
 class Mish(Module):

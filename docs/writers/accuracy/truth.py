@@ -176,9 +176,8 @@ INF = math.inf
 LAMBDA, ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
 DENORMAL = (
-    "Between x = −104 and −87.3 σ(x) is denormal, and lacks the digits that x then multiplies: up to 46 ulp. Elsewhere the "
-    "derivative misses 4 ulp left of −0.5, most of all (SiLU by a factor of 2, Mish of 5) just outside the quarter "
-    "around its zero, where two terms cancel."
+    "Between x = −104 and −87.3 σ(x) is denormal, and lacks the digits that x then multiplies: up to 46 ulp. Elsewhere "
+    "up to 5 ulp, of Mish's derivative up to 18 beside the quarter around its zero, where two terms cancel."
 )
 
 ACTIVATIONS: dict[str, Row] = {
@@ -189,8 +188,8 @@ ACTIVATIONS: dict[str, Row] = {
         gelu,
         gelu_slope,
         zeros=(-0.7517915246935645,),
-        said="Left of −13.2 e^(−x²/2) is denormal, and lacks the digits that x then multiplies. Elsewhere 4.1 ulp in the "
-        "value, and up to 10 ulp in the derivative where its two terms cancel, just outside the quarter around its zero.",
+        said="Left of −13.2 e^(−x²/2) is denormal, and lacks the digits that x then multiplies. Elsewhere 4.1 ulp in "
+        "the value, and up to 10 ulp in the derivative beside the quarter around its zero, where it cancels.",
     ),
     "GELU, tanh": Row(
         "GELU",

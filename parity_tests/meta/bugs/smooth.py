@@ -97,13 +97,15 @@ SMOOTH: dict[str, Bug] = {
         "stability", "∞ · 0 in the slope", edit("GELU.backward", "x.clip(-40, 40)", "x"), hint="test_far_out"
     ),
     "silu: product rule forgotten": Bug(
-        "product rule", "σ alone", edit("SiLU.backward", "s * (1 + x * sigmoid(-x))", "s"), hint="[SiLU-"
+        "product rule", "σ alone", edit("SiLU.backward", "s * ((1 + x * r + e) / (1 + e))", "s"), hint="[SiLU-"
     ),
-    "silu: σ for 1 − σ": Bug("derivative", "σ′ = σ²", edit("SiLU.backward", "sigmoid(-x)", "s"), hint="[SiLU-"),
+    "silu: σ for 1 − σ": Bug(
+        "derivative", "σ′ = σ²", edit("SiLU.backward", "x < 0, 1, e", "x < 0, e, 1"), hint="[SiLU-"
+    ),
     "silu: σ′ without σ": Bug(
         "derivative",
         "σ′ = 1 − σ",
-        edit("SiLU.backward", "s * (1 + x * sigmoid(-x))", "s + x * sigmoid(-x)"),
+        edit("SiLU.backward", "s * ((1 + x * r + e) / (1 + e))", "s + x * r / (1 + e)"),
         hint="[SiLU-",
     ),
     "silu: output for input": Bug(
