@@ -26,11 +26,15 @@ from handgrad.cli.options import (
     Hidden,
     JudgeEvery,
     LeaveOut,
+    Loss,
     Missing,
+    Momentum,
     OptimizerName,
+    OptimizerOptions,
     Rate,
     Seed,
     Target,
+    WeightDecay,
     given,
     option,
     whole,
@@ -49,6 +53,10 @@ if TYPE_CHECKING:
     from handgrad.training.record import Repeat, Run
     from handgrad.training.saving import Saving
     from handgrad.training.seeds import Request
+
+
+OF_ALL = ("epochs", "seed", "dtype", "judge_every")
+"""What of a recipe may be given to all experiments at once."""
 
 
 def compare_command(
@@ -84,6 +92,10 @@ def compare_command(
     lr: Rate = None,
     batch_size: BatchSize = None,
     optimizer: OptimizerName = None,
+    optimizer_options: OptimizerOptions = None,
+    momentum: Momentum = None,
+    weight_decay: WeightDecay = None,
+    loss: Loss = None,
     hidden: Hidden = None,
     activation: Activation = None,
     seed: Seed = None,
@@ -95,23 +107,17 @@ def compare_command(
     """Train both sides from the same weights on the same batches, judge every step, and write a report.
 
     Exit code 0: every judged step of both sides held and the experiment's expectation is met. With another recipe
-    (epochs, lr, batch size, optimizer, hidden, activation) or another seed the expectation is shown but does not
-    decide, nor does that of a CSV file. --all runs every experiment and writes runs/index.html; --seeds N repeats a run
-    over seeds: parity must hold in all of them, the expectation in the first.
+    (epochs, lr, batch size, optimizer and its options, loss, hidden, activation) or another seed the expectation is
+    shown but does not decide, nor does that of a CSV file. --all runs every experiment and writes runs/index.html;
+    --seeds N repeats a run over seeds: parity must hold in all of them, the expectation in the first.
 
     A run that was stopped, by Ctrl-C, SIGTERM or worse, goes on with --resume, and comes to the same numbers as one
     that was not, to the last bit.
     """
     if everything:
-        of_one: dict[str, object] = {
-            "NAME": name,
-            "--csv": csv,
-            "--target": target,
-            "--missing": missing,
-            "--leave-out": leave_out,
-        }
-        of_one |= {"--lr": lr, "--batch-size": batch_size}
-        of_one |= {"--optimizer": optimizer, "--hidden": hidden, "--activation": activation}
+        of_one: dict[str, object] = {"NAME": name, "--csv": csv, "--target": target, "--missing": missing}
+        of_one |= {"--leave-out": leave_out}
+        of_one |= {f"--{field.replace('_', '-')}": x for field, x in given(context).items() if field not in OF_ALL}
         if used := [option for option, value in of_one.items() if value is not None]:
             raise BadInputError(f"--all runs every experiment with its own recipe; {used[0]} is for a single one")
         words = [f"--{field.replace('_', '-')}={value}" for field, value in given(context).items()]

@@ -3,6 +3,7 @@
 A parser gives the value of a text, or raises BadInputError in our words, which say what is allowed.
 """
 
+import ast
 import difflib
 import math
 import re
@@ -99,6 +100,28 @@ def optimizer(option: str, text: str) -> str:
     return OPTIMIZERS[choice(option, text.lower(), OPTIMIZERS)]
 
 
+def loss(option: str, text: str) -> str:
+    import scratch
+
+    classes = {name: x for name, x in vars(scratch).items() if isinstance(x, type) and issubclass(x, scratch.Loss)}
+    return choice(option, text, sorted(classes.keys() - {"Loss"}))
+
+
+def settings(option: str, text: str) -> dict[str, Any]:
+    """Options by name, as in momentum=0.9,nesterov=true,betas=(0.9,0.99)."""
+    found: dict[str, Any] = {}
+    for part in re.split(r",(?![^(]*\))", text):
+        name, given, value = (piece.strip() for piece in part.partition("="))
+        try:
+            if not (name.isidentifier() and given) or name in found:
+                raise ValueError
+            found[name] = ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(value, value))
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            wanted = "options with values, each once, as in momentum=0.9,nesterov=true,betas=(0.9,0.99)"
+            raise BadInputError(f"{option} must be {wanted}; got {shortened(part)}") from None
+    return found
+
+
 activation: Parser = partial(choice, allowed=ACTIVATIONS)
 dtype: Parser = partial(choice, allowed=DTYPES)
 depth: Parser = partial(whole, high=DEEPEST)
@@ -148,12 +171,29 @@ OptimizerName = Annotated[
         f"One of {', '.join(OPTIMIZERS)}; another than the recipe's starts from PyTorch's defaults.",
     ),
 ]
+OptimizerOptions = Annotated[
+    Any,
+    option(
+        "optimizer-options",
+        settings,
+        "NAME=X,...",
+        "Of the optimizer, by PyTorch's names, as in betas=(0.9,0.99),amsgrad=true.",
+    ),
+]
+Momentum = Annotated[float | None, option("momentum", rate, "X", "Of the optimizer, where it has one.")]
+WeightDecay = Annotated[float | None, option("weight-decay", rate, "X", "Of the optimizer, where it has one.")]
+Loss = Annotated[
+    str | None, option("loss", loss, "NAME", "Class name, as MSELoss or CrossEntropyLoss; the targets must fit it.")
+]
 Hidden = Annotated[Any, option("hidden", widths, "N,N", "Widths of the hidden layers, as in 64,32.")]
 Activation = Annotated[str | None, option("activation", activation, "NAME", f"One of {', '.join(ACTIVATIONS)}.")]
 Seed = Annotated[int | None, option("seed", seed, "N", "Of weights, batches and generated data.")]
 Dtype = Annotated[str | None, option("dtype", dtype, "NAME", f"{' or '.join(DTYPES)}.")]
 JudgeEvery = Annotated[int | None, option("judge-every", whole, "N", "Judge every n-th step, and the last.")]
-RECIPE = ("epochs", "lr", "batch_size", "optimizer", "hidden", "activation", "seed", "dtype", "judge_every")
+RECIPE = (
+    *("epochs", "lr", "batch_size", "optimizer", "optimizer_options", "momentum", "weight_decay", "loss"),
+    *("hidden", "activation", "seed", "dtype", "judge_every"),
+)
 """The options above that replace a field of the experiment, as they stand in `context.params`."""
 
 

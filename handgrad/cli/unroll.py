@@ -6,7 +6,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handgrad.cli.experiment import experiment
-from handgrad.cli.options import Activation, BatchSize, Dtype, Epochs, Hidden, Name, OptimizerName, Rate, Seed, given
+from handgrad.cli.options import (
+    Activation,
+    BatchSize,
+    Dtype,
+    Epochs,
+    Hidden,
+    Loss,
+    Momentum,
+    Name,
+    OptimizerName,
+    OptimizerOptions,
+    Rate,
+    Seed,
+    WeightDecay,
+    given,
+)
 from handgrad.errors import BadInputError, refusing
 from handgrad.terminal import printable
 
@@ -24,6 +39,10 @@ def unroll_command(
     lr: Rate = None,
     batch_size: BatchSize = None,
     optimizer: OptimizerName = None,
+    optimizer_options: OptimizerOptions = None,
+    momentum: Momentum = None,
+    weight_decay: WeightDecay = None,
+    loss: Loss = None,
     hidden: Hidden = None,
     activation: Activation = None,
     seed: Seed = None,

@@ -14,12 +14,30 @@ def with_overrides(experiment: Experiment, given: Mapping[str, Any]) -> Experime
     """The experiment with the given fields in place of its own.
 
     The options and the learning rate of one optimizer mean nothing to another: a changed optimizer starts from
-    PyTorch's defaults. Raises BadInputError for what the experiment cannot take.
+    PyTorch's defaults. Given options replace those of the recipe one by one. Raises BadInputError for what the
+    experiment cannot take.
     """
     if given.get("optimizer", experiment.optimizer) != experiment.optimizer:
         default = inspect.signature(getattr(scratch, given["optimizer"])).parameters["lr"].default
-        given = {"optimizer_options": {}, "lr": default, **given}
+        experiment, given = replace(experiment, optimizer_options={}), {"lr": default, **given}
+    given = _with_options(experiment, given)
     if experiment.model is not None and (own := [f"--{f}" for f in ("hidden", "activation") if f in given]):
         raise BadInputError(f"{own[0]} cannot change {experiment.name}: it is a net of its own, not an MLP of layers")
     with refusing():
         return replace(experiment, **given)
+
+
+def _with_options(experiment: Experiment, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`given` with every option of the optimizer in one dict. BadInputError for one that it does not have."""
+    named = {name: given[name] for name in ("momentum", "weight_decay") if name in given}
+    options = {**given.get("optimizer_options", {}), **named}
+    if not options:
+        return given
+    optimizer = given.get("optimizer", experiment.optimizer)
+    has = [name for name in inspect.signature(getattr(scratch, optimizer)).parameters if name not in ("params", "lr")]
+    for name in options:
+        if name not in has:
+            where = "--lr says it" if name == "lr" else f"it has {', '.join(has)}"
+            raise BadInputError(f"{optimizer} has no option {name!r}: {where}")
+    rest = {name: value for name, value in given.items() if name not in named}
+    return {**rest, "optimizer_options": {**experiment.optimizer_options, **options}}

@@ -44,6 +44,11 @@ BAD = [
     (["compare", "line", "--lr", "inf"], ["--lr", "inf"]),
     (["compare", "line", "--batch-size", "0"], ["--batch-size", ">= 1"]),
     (["compare", "line", "--optimizer", "adamm"], ["--optimizer", "sgd, adam", "did you mean 'adam'"]),
+    (["compare", "line", "--optimizer", "adam", "--momentum", "0.9"], ["Adam has no option 'momentum'", "betas"]),
+    (["compare", "line", "--optimizer-options", "lr=1"], ["--lr"]),
+    (["compare", "line", "--optimizer-options", "dampening=0.5,dampening=1"], ["each once", "dampening=1"]),
+    (["compare", "digits", "--loss", "MSELos"], ["--loss", "did you mean 'MSELoss'"]),
+    (["compare", "digits", "--loss", "MSELoss"], ["MSELoss", "target"]),
     (["compare", "line", "--activation", "rely"], ["--activation", "did you mean 'relu'"]),
     (["compare", "line", "--hidden", "64,x"], ["--hidden", "64,32", "'64,x'"]),
     (["compare", "line", "--hidden", "64,0"], ["--hidden", "'64,0'"]),
@@ -260,6 +265,10 @@ def test_another_optimizer_drops_the_first_ones_options():
     changed = with_overrides(EXPERIMENTS["digits"], {"optimizer": "Adam"})
     assert (changed.optimizer, changed.optimizer_options, changed.lr) == ("Adam", {}, 0.001)
     assert with_overrides(EXPERIMENTS["digits"], {"optimizer": "SGD"}) == EXPERIMENTS["digits"]
+    options = {"momentum": 0.5, "optimizer_options": {"nesterov": True}}
+    assert with_overrides(EXPERIMENTS["digits"], options).optimizer_options == {"momentum": 0.5, "nesterov": True}
+    changed = with_overrides(EXPERIMENTS["digits"], {"optimizer": "AdamW", "weight_decay": 0.1, "loss": "MSELoss"})
+    assert (changed.optimizer_options, changed.lr, changed.loss) == ({"weight_decay": 0.1}, 1e-3, "MSELoss")
 
 
 def test_a_missed_expectation_exits_1(capsys, monkeypatch):
