@@ -20,12 +20,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import scratch
+import torch_impl
 from handgrad import catalogue
 from handgrad.judge import (
     judge_backward,
@@ -207,7 +210,7 @@ def steps(campaign: Campaign, only: str | None = None) -> None:
             shapes = [(8, 6)] if name == "Muon" else [(8, 6), (7,)]
             data = [rng.normal(size=shape).astype(DTYPE) for shape in shapes]
             gradients = [[rng.normal(size=shape).astype(DTYPE) for shape in shapes] for _ in range(6)]
-            for side in SIDES.values():
+            for side in (*SIDES.values(), *([PLAIN_TORCH] if name == "ASGD" else [])):
                 parameters = [side.Parameter(a.copy()) for a in data]
                 optimizer = getattr(side, name)(parameters, **options)
                 for step in gradients:
@@ -217,6 +220,15 @@ def steps(campaign: Campaign, only: str | None = None) -> None:
                     optimizer.step()
                     with campaign.of(row, *data, *step):
                         hold(judge_optimizer(optimizer, before))
+
+
+PLAIN_TORCH = SimpleNamespace(
+    Parameter=torch_impl.Parameter,
+    ASGD=lambda parameters, **options: torch_impl.Optimizer(
+        torch.optim.ASGD([p.tensor for p in parameters], foreach=True, **options)
+    ),
+)
+"""ASGD over many tensors at once, as on a GPU: its rate is then computed in float32, and rounds."""
 
 
 def rows_of_a_table(campaign: Campaign, only: str | None = None) -> None:
@@ -397,7 +409,7 @@ EXACT = (
     *("ReLU6: gradient of the input", "Hardtanh: gradient of the input", "Hardshrink: output", "Threshold: output"),
     *("Hardshrink: gradient of the input", "Softshrink: gradient of the input", "Threshold: gradient of the input"),
     *("Embedding: gradient of the input", "BatchNorm1d: num_batches_tracked", "Rprop: prev"),
-    *("clip: total norm of the largest", "ASGD: eta", "ASGD: mu", "NAdam: mu_product"),
+    *("clip: total norm of the largest", "ASGD: mu", "NAdam: mu_product"),
 )
 
 

@@ -11,7 +11,8 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b\u2060"))  # a byte order mark and spaces of no width
-CONTROL = frozenset(map(chr, range(32))) - frozenset("\t\n\r\f\v\x1b")
+CONTROL = frozenset(map(chr, range(32))) - frozenset("\t\n\r\f\v")
+ARCHIVES = {b"PK\x03\x04": "a ZIP archive, as .xlsx files are", b"\x1f\x8b": "compressed", b"%PDF": "a PDF file"}
 
 
 def read_text(path: Path) -> tuple[str, list[str]]:
@@ -20,6 +21,9 @@ def read_text(path: Path) -> tuple[str, list[str]]:
         content = path.read_bytes()
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+    for start, what in ARCHIVES.items():
+        if content.startswith(start):
+            raise ValueError(f"{path} is no text: it is {what}; save it as CSV in UTF-8")
     encoding = next((name for mark, name in MARKS if content.startswith(mark)), "") or _without_mark(content)
     try:
         text = content.decode(encoding)
@@ -28,9 +32,8 @@ def read_text(path: Path) -> tuple[str, list[str]]:
             raise ValueError(f"{path} is no text in {encoding.upper()} (byte {error.start})") from error
         text = _windows(path, content, error.start)
         encoding = "windows-1252"
-    if "\0" in text or CONTROL & set(text[:1000]):
-        place = next(i for i, c in enumerate(text) if c in CONTROL)
-        raise ValueError(f"{path} is no text (character {place} is {text[place]!r}): save it as CSV in UTF-8")
+    if "\0" in text:
+        raise ValueError(f"{path} is no text (character {text.index(chr(0))} is NUL): save it as CSV in UTF-8")
     notes = [] if encoding.startswith("utf-8") else [f"read as {encoding.upper()}"]
     return text.translate(INVISIBLE), notes
 

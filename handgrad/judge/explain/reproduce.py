@@ -277,7 +277,7 @@ def optimizer_lines(
 
     def options(group: Mapping[str, Any]) -> dict[str, str]:
         """What is not the default. Torch's switches between implementations, None by default, are left out."""
-        own = {name: value for name, value in group.items() if name in defaults and name != "params"}
+        own = {name: group[name] for name in defaults if name in group and name != "params"}
         return {name: repr(value) for name, value in own.items() if value is not None and value != defaults[name]}
 
     if len(groups) == 1:
