@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.check import decide, edits, oracles, read
+from handgrad.check import decide, edits, oracles, search
 from handgrad.check import inputs as drawn
 from handgrad.check.decide import Flags, Judged
 from handgrad.check.ideal import without_epsilon
+from handgrad.check.match import WEIGHTS
 from handgrad.check.oracles import AUTOGRAD, CENTRAL, CERTIFIED, COMPLEX, HAND, TAYLOR, Match, Point, Reading
 from handgrad.check.report import PASTE, VALUES, Finding, GradientCheck, Row, written
 from handgrad.check.subject import Array, Case, CheckError, Subject, Values, cast, instance, nudged, one_line
@@ -161,9 +162,9 @@ class _Check:
     def _read(self, op: Any, role: str = "op") -> tuple[Subject, list[Case]]:
         """The subject of what was given, and its cases."""
         shapes = _shapes(self.shape)
-        subject = read.torch_subject(op, role)
+        subject = search.torch_subject(op, role)
         if subject is None:
-            found = read.choose(op, shapes, self.inputs, self.seed, self.like, role)
+            found = search.choose(op, shapes, self.inputs, self.seed, self.like, role)
             if found.layout is None:
                 return found.subject, list(drawn.given(found.subject, self.inputs))
             return found.subject, list(drawn.cases(found.subject, found.layout, self.seed))
@@ -176,11 +177,11 @@ class _Check:
         own = getattr(self.subject.source, "__dict__", {})
         if _is_class(reference):
             reference = instance(reference, own)
-        found = read.torch_subject(reference, "reference")
+        found = search.torch_subject(reference, "reference")
         if found is None:
             case = self.cases[0]
             arrays = tuple(case.values.get(n, case.constants.get(n)) for n in case.arguments)
-            found = read.choose(reference, None, arrays, self.seed, self.like, "reference").subject
+            found = search.choose(reference, None, arrays, self.seed, self.like, "reference").subject
         return found
 
     def _wants_single(self, dtype: npt.DTypeLike | None) -> bool:
@@ -336,7 +337,7 @@ class _Check:
         if not isinstance(self.subject, Written) or not self.subject.reading.takes_upstream:
             return []
         wrong = {j.name for j in self.judged if j.wrong.any() or j.problem or j.direction}
-        weights = {n for n in self.answer.checked if n in self.subject.parameters or drawn.part(n) in read.WEIGHTS}
+        weights = {n for n in self.answer.checked if n in self.subject.parameters or drawn.part(n) in WEIGHTS}
         if len(wrong) < 2 or wrong != weights or wrong == set(self.answer.checked):
             return []
         if {f.tensor for f in self.answer.findings} != {f"the gradient of {n}" for n in wrong}:

@@ -15,24 +15,23 @@ import time
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from handgrad.check import classes, held, inputs
-from handgrad.check.conventions import LOSS, SETUP, formulas, kin, role
+from handgrad.check.conventions import LOSS, SETUP, formulas, role
 from handgrad.check.inputs import Layout
+from handgrad.check.match import FITS, MISSHAPEN, PARTLY, RIGHT, RUNS, UNSEEN, WEIGHTS, Slopes, probe, slope
 from handgrad.check.readings import Plain, Reading, of_functions, of_object
-from handgrad.check.subject import Array, Case, CheckError, Subject, Values, instance, nudged, one_line, required
-from handgrad.check.written import STEP, Candidates, Ran, Written, affinity
+from handgrad.check.subject import Array, Case, CheckError, Subject, instance, one_line, required
+from handgrad.check.written import Written
 from handgrad.judge import structure
 
 SAME = 8  # targets in a row that are refused with the same words
 PATIENCE = 6_000  # calls of the code for finding a reading: the verdict does not depend on how fast a machine is
 FURTHER = 1_500  # of these, once a reading has some gradients right to the digit: then the code is understood
 LONGEST = 20.0  # seconds of CPU, for code that is slow by itself
-RIGHT, UNSEEN, PARTLY, FITS, MISSHAPEN, RUNS = 6, 5, 4, 3, 2, 1
 
 
 def torch_subject(op: Any, role: str) -> Subject | None:
@@ -289,7 +288,7 @@ class _Search:
             else:
                 case = inputs.first(subject, at, self.seed)
             probe(subject, case)
-            slopes = _Slopes(subject, case, np.ones(()))
+            slopes = Slopes(subject, case, np.ones(()))
             gradients = subject.backward(case, case.values, np.ones(()))
             gradients = {n: g for n, g in gradients.items() if g is not None and np.shape(g) == case.values[n].shape}
             outputs = {n: slopes.outputs(n) for n in gradients}
@@ -300,7 +299,7 @@ class _Search:
         best = (0, "", ways[0][1])
         for text, f in ways:
             try:
-                right = sum(slopes.right(n, g, [_slope(f, o, y) for o in outputs[n]]) for n, g in gradients.items())
+                right = sum(slopes.right(n, g, [slope(f, o, y) for o in outputs[n]]) for n, g in gradients.items())
             except Exception:  # this loss does not take such a target
                 continue
             if right > best[0]:
@@ -465,363 +464,3 @@ def _same(made: Case | None) -> Any:
 def _entries(given: Any) -> tuple[Any, ...]:
     entry = given[0] if isinstance(given, list) else given
     return entry if isinstance(entry, tuple) else (entry,)
-
-
-# --- one attempt ------------------------------------------------------------------------------------------------------
-
-
-def probe(subject: Written, case: Case) -> int:
-    """Find the parameters and the gradients at a case, and how right these are along two directions."""
-    _warm(subject, case)
-    dependent = _parameters(subject, case)
-    output = subject.forward(case, case.values)
-    u = inputs.upstream(np.random.default_rng(3), output.shape)
-    slopes = _Slopes(subject, case, u)
-    _match(subject, case, u, slopes)
-    free = [n for n in case.values if n not in subject.picks and n not in subject.options]
-    r = subject.reading
-    data_is_given = r.kind != "layer" or r.loss or r.formulas or (r.forward.name in LOSS and not r.takes_upstream)
-    options = subject.loss and not any(n in subject.picks for n in dependent)  # of a loss, as class weights
-    subject.unseen = [n for n in free if n in dependent and not options]
-    if subject.picks and not subject.loss:  # a single number may be an option; one that is called so is none
-        names = [n for n in subject.options if n not in subject.picks]
-        subject.unseen += [n for n in names if any(kin(n.rpartition(".")[2], p) for p in ("w", "b"))]
-    subject.constants = [n for n in free if n in dependent and options]
-    moves = [n for n in free if n not in dependent and slopes.moves(n)]
-    if data_is_given and (output.size == 1 or r.formulas) and subject.picks:
-        subject.constants += [n for n in moves if n in case.arguments]
-    else:
-        subject.unseen += moves
-    for n in subject.options - set(subject.picks):
-        subject.forget(n)
-        case.values.pop(n, None)
-    for n in subject.constants if subject.loss else []:
-        if n in subject.parameters:
-            subject.forget(n)
-            case.values.pop(n, None)
-    if not subject.picks:
-        return RUNS
-    gradients = subject.backward(case, case.values, u)
-    right = {n: slopes.right(n, g) for n, g in gradients.items()}
-    other = [n for n, g in gradients.items() if np.shape(g) != case.values[n].shape]
-    if other:
-        if all(subject.picks[n] == STEP for n in other):
-            raise CheckError(f"a step changes the shape of {other[0]}")
-        rest = [n for n in gradients if n not in other and np.any(gradients[n])]
-        return MISSHAPEN if rest and all(right[n] for n in rest) else RUNS
-    if not any(np.any(g) for g in gradients.values()):
-        return FITS
-    data = [n for n in gradients if n in case.arguments]
-    if data_is_given and all(right[n] for n in right if n not in data) and len(data) < len(right):
-        for n in [n for n in data if not right[n] and (r.loss or r.formulas)]:
-            del subject.picks[n], right[n]  # of what a net is given, courses leave out the factor of the loss
-            subject.constants.append(n)
-    if subject.left and any(n in case.arguments and inputs.part(n) in WEIGHTS for n in free):
-        return RUNS  # a weight has no gradient, and what is returned beside has the shape of none
-    if all(right.values()):
-        return UNSEEN if subject.unseen else RIGHT
-    return PARTLY if any(right[n] and np.any(gradients[n]) for n in right) else FITS
-
-
-WIDTH = 2.0**-12
-WEIGHTS = {"weight", "bias", "scale"}
-
-
-def _central(at: list[float]) -> float:
-    return (at[0] - 8 * at[1] + 8 * at[2] - at[3]) / (12 * WIDTH)
-
-
-def _slope(loss: Any, outputs: list[Array], y: Array) -> float:
-    return _central([float(loss(o, y)) for o in outputs])
-
-
-class _Slopes:
-    """Slopes along two random directions in each variable, by differences."""
-
-    def __init__(self, subject: Written, case: Case, u: Array) -> None:
-        self.subject, self.case, self.u = subject, case, u
-        rng = np.random.default_rng(5)
-        self.ways = {n: [rng.normal(size=a.shape) for _ in range(2)] for n, a in case.values.items()}
-        self.known: dict[str, list[float]] = {}
-
-    def value(self, values: Values) -> float:
-        try:
-            out = np.asarray(self.subject.forward(self.case, values), np.float64)
-        except Exception:  # out of the code's domain: there is no slope
-            return float("nan")
-        return float((out * self.u).sum()) if out.shape == self.u.shape else float("nan")
-
-    def along(self, name: str) -> list[float]:
-        if name not in self.known:
-            found = []
-            for way in self.ways[name]:
-                at = [
-                    self.value({**self.case.values, name: self.case.values[name] + t * WIDTH * way})
-                    for t in (-2, -1, 1, 2)
-                ]
-                found.append(_central(at))
-            self.known[name] = found
-        return self.known[name]
-
-    def outputs(self, name: str) -> list[list[Array]]:
-        """What a net predicts at the four places on either side, for each of the two directions."""
-        at = [[self.case.values[name] + t * WIDTH * way for t in (-2, -1, 1, 2)] for way in self.ways[name]]
-        return [[self.subject.predicted(self.case, {**self.case.values, name: a}) for a in four] for four in at]
-
-    def moves(self, name: str) -> bool:
-        moved = {**self.case.values, name: nudged(self.case.values[name])}
-        return self.value(moved) != self.value(self.case.values)
-
-    def right(self, name: str, g: Any, along: list[float] | None = None) -> bool:
-        if g is None or np.shape(g) != self.case.values[name].shape:
-            return False
-        g = np.asarray(g, np.float64)
-        size = float(np.sqrt((g**2).sum()))
-        # No verdict hangs on this: it ranks readings, and the oracles judge the one that is taken.
-        slack = 2e-2 if g.dtype.itemsize < 8 or self.rough else 1e-5
-        return all(
-            abs(float((g * way).sum()) - slope) <= slack * (size + abs(slope)) + 1e-9
-            for way, slope in zip(self.ways[name], along or self.along(name), strict=True)
-        )
-
-    @cached_property
-    def rough(self) -> bool:
-        """Whether the code computes in less than float64."""
-        out = np.asarray(self.subject.forward(self.case, self.case.values))
-        return out.dtype.kind == "f" and out.dtype.itemsize < 8
-
-
-def _warm(subject: Written, case: Case) -> None:
-    """Parameters that the first forward makes: from then on they are part of what the code keeps."""
-    root, _ = subject.fresh(case, case.values)
-    before = {p for p, place in held.places(root).items() if not held.is_number(place.get())}
-    given = subject.given(case, case.values)
-    ran = subject.run(root, given)
-    made = [p for p, place in held.places(root).items() if not held.is_number(place.get()) and p not in before]
-    if not made:
-        return
-    out = subject.output(ran, np.dtype(np.float64))
-    for path in made:
-        again = subject.copied(root)
-        place = held.places(again).get(path)
-        if place is None:
-            continue
-        start = held.plain(place.get())
-        place.put(nudged(start))
-        try:
-            moved = subject.output(subject.run(again, subject.given(case, case.values)), np.dtype(np.float64))
-        except Exception:  # what was moved is no parameter: a shape or a cache that the code relies on
-            continue
-        unmoved = subject.copied(root)
-        same = subject.output(subject.run(unmoved, subject.given(case, case.values)), np.dtype(np.float64))
-        if np.shape(moved) == np.shape(out) and np.array_equal(same, out) and not np.array_equal(moved, same):
-            subject.restart(root)
-            return
-
-
-def _parameters(subject: Written, case: Case) -> list[str]:
-    """The arrays that the output depends on: where they are moved, it moves. Sets `subject.parameters`."""
-    subject.learn({}, {})
-    arguments = {n: case.values[n] for n in case.arguments if n in case.values}
-    root, _ = subject.fresh(case, arguments)
-    before = {p: held.plain(place.get()) for p, place in held.places(root).items()}
-    out = subject.output(subject.run(root, subject.given(case, arguments)), np.dtype(np.float64))
-    after = {p: held.plain(place.get()) for p, place in held.places(root).items()}
-    names = _names(subject, root)
-    found: dict[str, str] = {}
-    for path, value in before.items():
-        if value.size == 0 or path not in names:
-            continue
-        if path not in after or not np.array_equal(after[path], value, equal_nan=True):
-            continue  # forward changes it itself: a state, as running statistics are
-        root, _ = subject.fresh(case, arguments)
-        place = held.places(root)[path]
-        number = held.is_number(place.get())
-        place.put(nudged(value))
-        try:
-            moved = subject.output(subject.run(root, subject.given(case, arguments)), np.dtype(np.float64))
-            same = np.array_equal(moved, out, equal_nan=True)
-        except Exception:
-            same = number  # it is out of its domain, so it is used
-        if not same:
-            found[names[path]] = path
-    values = {n: before[p] for n, p in found.items()}
-    numbers = {n for n, p in found.items() if held.is_number(held.places(subject.pristine)[p].get())}
-    subject.learn(found, values)
-    subject.options = numbers
-    case.values.update({n: np.array(v, np.float64) for n, v in values.items()})
-    return [n for n in found if n not in numbers]
-
-
-def _names(subject: Written, root: Any) -> dict[str, str]:
-    """What a place is called: as the object itself says, or by its path; W.value with W.grad beside it is W."""
-    named: dict[int, str] = {}
-    if callable(getattr(root, "named_parameters", None)):
-        named = {id(p): str(name) for name, p in root.named_parameters()}
-    found = {}
-    for path, place in held.places(root).items():
-        name = path
-        last = str(place.key)
-        if id(place.owner) in named:
-            if last != "data":
-                continue
-            name = named[id(place.owner)]
-        elif named and held.is_number(place.get()):
-            continue
-        elif last in ("data", "value", "val", "w", "param", "weight", "v", "values") and any(
-            hasattr(place.owner, g) for g in ("grad", "gradient", "g", "dw", "d")
-        ):
-            name = path.rpartition(".")[0] or path
-        if last in ("grad", "gradient") and not isinstance(place.owner, dict | list):
-            continue
-        if name in subject.arguments:
-            name = f"self.{name}"
-        found[path] = name
-    return found
-
-
-def _match(subject: Written, case: Case, u: Array, slopes: _Slopes) -> None:
-    """Which candidate is the gradient of which variable. Sets `subject.picks`."""
-    values = case.values
-    root, places = subject.fresh(case, values)
-    ran = subject.run(root, subject.given(case, values))
-    before = {p: held.plain(place.get()) for p, place in held.places(root).items()}
-    paths = set(subject.paths.values())
-    raw = subject.ask(root, ran, u)
-    subject.still()
-    moved = {
-        n
-        for n, p in subject.paths.items()
-        if n in places and not np.array_equal(held.plain(places[n].get()), values[n], equal_nan=True)
-    }
-    everything = subject.candidates(root, ran, raw)
-    r = subject.reading
-    given = [np.shape(a) for n, a in subject.given(case, values).items() if ("argument", n) in r.forward.slots]
-    if subject.targets and isinstance(raw, tuple) and 1 < len(given) == len(raw):
-        theirs = [np.shape(everything[f"return.{i}"]) for i in range(len(raw)) if f"return.{i}" in everything]
-        upstream = r.backward is not None and "upstream" in {kind for kind, _ in r.backward.slots}
-        if theirs == given or (len(theirs) == len(given) and upstream):
-            raise CheckError(f"{subject.name}: backward returns a gradient of the target too")
-    if raw is not None and not isinstance(raw, dict | list | tuple) and "return" not in everything:
-        subject.refuse(raw)
-    new = {
-        label: a
-        for label, a in everything.items()
-        if label not in paths and (label not in before or not np.array_equal(before[label], a, equal_nan=True))
-    }
-    kept = {
-        label: a
-        for label, a in everything.items()
-        if label not in paths
-        and label not in new
-        and label in before
-        and not held.is_number(a[()] if a.ndim == 0 else a)
-    }
-    fits = {
-        (n, label)
-        for label, a in {**kept, **new}.items()
-        for n in values
-        if np.shape(subject.formed(a, u, values[n].shape)) == values[n].shape
-    }
-    picks: dict[str, str] = {}
-
-    def right(name: str, label: str) -> bool:
-        return (name, label) in fits and slopes.right(name, subject.formed(everything[label], u, values[name].shape))
-
-    def free(labels: Any) -> list[str]:
-        return [label for label in labels if label not in picks.values()]
-
-    # By name.
-    ranked = sorted(
-        (
-            (affinity(n, label), label in new, n, label)
-            for label in {**new, **kept}
-            for n in values
-            if n not in subject.options or label in new
-        ),
-        key=lambda t: (-t[0], not t[1]),
-    )
-    for score in sorted({t[0] for t in ranked if t[0] >= 3}, reverse=True):
-        for fresh in (True, False):
-            group = [(n, label) for s, f, n, label in ranked if s == score and f == fresh and (n, label) in fits]
-            group.sort(key=lambda pair: not right(*pair))
-            for n, label in group:
-                if n not in picks and label in free([label]) and (fresh or score >= 5):
-                    picks[n] = label
-    # What is returned, by its place; and anything else, by its value.
-    arguments = [n for n in case.arguments if n in values]
-    rest = [
-        n
-        for n in [*arguments, *(n for n in values if n not in arguments)]
-        if n not in picks and n not in subject.options
-    ]
-    returned = [label for label in new if label == "return" or (label.startswith("return.") and label.count(".") == 1)]
-    if len(returned) == len(arguments) > 1 and all(pair in fits for pair in zip(arguments, returned, strict=True)):
-        picks |= {
-            n: label for n, label in zip(arguments, returned, strict=True) if n in rest and label in free(returned)
-        }
-        rest = [n for n in rest if n not in picks]
-    for n in rest:
-        if (by_value := next((label for label in free(new) if right(n, label)), None)) is not None:
-            picks[n] = by_value
-    rest = [n for n in rest if n not in picks]
-    missing = [n for n in arguments if n in rest]
-    if "return" in returned and "return" in free(returned) and missing:
-        fitting = [n for n in missing if (n, "return") in fits]
-        picks[(fitting or missing)[0]] = "return"
-    elif returned:
-        # A state among the arguments of a loss is given; the state returned beside the gradients is the next one.
-        states = [n for n in arguments if inputs.part(n) == "hidden" and not subject.reading.takes_upstream]
-        for names in (arguments, [*arguments, *subject.parameters], list(subject.parameters)):
-            variables = [n for n in names if n not in subject.options and n not in states]
-            pairs = set(zip(variables, returned, strict=False))
-            if len(variables) == len(returned) or (states and 0 < len(variables) < len(returned) and pairs <= fits):
-                for n, taken in zip(variables, returned, strict=False):
-                    if n not in picks and taken not in picks.values():
-                        picks[n] = taken
-                break
-    # Weights among the arguments: each is of the one shape that only one of what is returned has.
-    weights = [n for n in rest if n not in picks and n in arguments and inputs.part(n) in WEIGHTS]
-    for n in weights:
-        ways = [label for label in free(returned) if (n, label) in fits]
-        rivals = [m for m in rest if m not in picks and (m, ways[0]) in fits] if len(ways) == 1 else []
-        if rivals == [n] and (everything[ways[0]].size > 1 or len(returned) <= len(weights) + len(picks)):
-            picks[n] = ways[0]
-    rest = [n for n in rest if n not in picks]
-    for n in rest:
-        if n in moved:
-            picks[n] = STEP
-    for n in [n for n in subject.options if n not in picks and n in moved]:
-        picks[n] = STEP
-    rest = [n for n in rest if n not in picks]
-    named = {label for s, _, _, label in ranked if s >= 3}
-    for n in rest:
-        if n in arguments and not subject.reading.takes_upstream:
-            continue  # what is returned beside the gradients may have its shape by chance
-        ways = [
-            label for label in free(new) if (n, label) in fits and label not in named and everything[label].size > 1
-        ]
-        if len(ways) == 1 and _linear(subject, case, u, ways[0], everything):
-            picks[n] = ways[0]
-    # A bias that is a single number, and the one thing returned that is the gradient of nothing else.
-    single = [n for n in subject.options if n not in picks and inputs.part(n.rpartition(".")[2]) in ("weight", "bias")]
-    if len(returned) > 1 and len(single) == len(free(returned)) == 1:
-        picks[single[0]] = free(returned)[0]
-    # Of another shape, but by its name it is this.
-    for s, _, n, label in ranked:
-        if s >= 5 and n not in picks and label in free([label]) and n not in subject.options and label in new:
-            picks[n] = label
-    subject.picks = {n: picks[n] for n in values if n in picks}
-    subject.left = [label for label in returned if label not in picks.values()]
-
-
-def _linear(subject: Written, case: Case, u: Array, label: str, found: Candidates) -> bool:
-    """Whether a candidate without a name of its own is linear in the upstream, as gradients are and caches are not."""
-    if not subject.reading.takes_upstream:
-        return not np.array_equal(found[label], np.zeros_like(found[label]))
-    root, _ = subject.fresh(case, case.values)
-    ran: Ran = subject.run(root, subject.given(case, case.values))
-    raw = subject.ask(root, ran, 2 * u)
-    twice = subject.candidates(root, ran, raw).get(label)
-    # Twice as much or the same as before: any tolerance tells these apart.
-    return twice is not None and np.shape(twice) == found[label].shape and bool(np.allclose(twice, 2 * found[label]))
