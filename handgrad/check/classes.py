@@ -3,17 +3,20 @@
 | class | becomes |
 |---|---|
 | `Value(number)` with operators and `backward()`, a scalar autograd | a function of five numbers to all its operators |
+| `Affine(W, b)`, made of its parameters | objects with parameters of the shapes that these may have |
 | `Net(x, y)` with `feedforward()` and `backprop()` | the same net with `forward(x)` and `backward(y)` |
 """
 
 import inspect
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from handgrad.check import conventions
-from handgrad.check.conventions import role
+from handgrad.check.conventions import bare, role
+from handgrad.check.inputs import part
 from handgrad.check.subject import Array, required
 
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
@@ -82,6 +85,35 @@ def _alone(kind: type, name: str) -> bool:
     """Whether it is a method of the class that is given nothing."""
     f = getattr(kind, name, None)
     return inspect.isfunction(f) and [p.name for p in required(f)] == ["self"]
+
+
+SHAPES: tuple[tuple[dict[str, tuple[int, ...]], ...], ...] = (
+    ({"weight": (3, 4), "bias": (4,)}, {"weight": (3, 4), "bias": (1, 4)}, {"weight": (4, 3), "bias": (4, 1)}),
+    ({"weight": (2, 3, 3, 3), "bias": (2,)}, {"weight": (3, 3, 3, 2), "bias": (2,)}),
+    ({"scale": (3,), "bias": (3,)}, {"scale": (1, 3), "bias": (1, 3)}),
+)
+RECURRENT = ({"x": (3, 4), "h": (4, 4), "b": (4,)}, {"x": (3, 16), "h": (4, 16), "b": (16,)})
+"""Of Wx, Wh and b: a recurrent cell, and one with four gates."""
+
+
+def with_parameters(kind: type) -> Iterator[Any]:
+    """Objects of a class that is made of its parameters: `Affine(W, b)`, `BatchNorm(gamma, beta)`, `RNN(Wx, Wh, b)`."""
+    needed = [p.name for p in required(kind)]
+    parts = [part(n) for n in needed]
+    if not needed or not set(parts) <= {"weight", "bias", "scale"}:
+        return
+    ways: list[list[tuple[int, ...]]] = []
+    for shapes in itertools.chain(*SHAPES):
+        if set(parts) <= set(shapes) and len(set(parts)) == len(parts):
+            ways.append([shapes[p] for p in parts])
+    if sorted(bare(n)[-1:] for n in needed) == ["b", "h", "x"]:
+        ways += [[shapes[bare(n)[-1:]] for n in needed] for shapes in RECURRENT]
+    for way in ways:
+        arrays = [np.linspace(-1, 1.25, int(np.prod(s))).reshape(s) for s in way]
+        try:
+            yield kind(*arrays)
+        except (Exception, SystemExit, GeneratorExit):  # it wants parameters of other shapes
+            continue
 
 
 FORTH = tuple(n for n in conventions.FORWARD if n != "__call__")

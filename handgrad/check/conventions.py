@@ -30,7 +30,7 @@ FORWARD = _words(
     feed_forward propagate propagate_forward calculate __call__ call query predict compute activate activation
     apply evaluate eval_ fn func function f fun value loss cost compute_loss compute_cost calculate_loss
     calc_loss loss_fn loss_function error run transform step_forward output calc get_output fwd objective energy
-    hypothesis
+    hypothesis updateOutput forwardPropagation forwardProp forwardPass _forward forwards
     """
 )
 BACKWARD = _words(
@@ -41,7 +41,8 @@ BACKWARD = _words(
     calculate_gradients calc_gradient calculate_gradient get_gradients get_gradient loss_gradient loss_grad
     loss_derivative dloss loss_prime cost_derivative delta dfn dfun dfunc diff differentiate f_prime jacobian
     activation_derivative activate_derivative fn_derivative function_derivative bwd backwards vjp train_step
-    train update learn step_backward _backward grad_fn adjust train_on_batch
+    train update learn step_backward _backward grad_fn adjust train_on_batch compute_derivative compute_derivatives
+    calculate_derivative backword backwardPropagation backPropagation backProp backwardPass updateGradInput
     """
 )
 LOSS = _words(
@@ -63,6 +64,10 @@ TOGETHER = _words(
 
 FLAGS = ("deriv", "derivative", "derive", "prime", "grad", "gradient", "diff", "backward", "derivate", "is_derivative")
 """A flag of a function that turns it into its own derivative."""
+
+CACHING = r"(save|store|keep|retain|use|with|return)_?(cache|caches|grads?|state|activations?|intermediates?)|cache"
+TRAINING = r"(is_?)?(in_?)?train(ing)?(_?(mode|flg|flag|phase))?"
+"""Flags that are off by default, and on where a backward follows."""
 
 BESIDE = _words(
     """

@@ -600,7 +600,7 @@ class Search:
         now = self.under(twice, lambda: self.backward(p))
         if now is None or any(np.shape(now[n]) != np.shape(g) for n, g in before.items()):
             return None
-        return {n for n, g in before.items() if not np.array_equal(now[n], g, equal_nan=True)}
+        return {n for n, g in before.items() if now[n] is None or not np.array_equal(now[n], g, equal_nan=True)}
 
     def watch(self) -> None:
         """Run forward and backward once, and note what runs."""

@@ -1,12 +1,15 @@
 """What the command line names, checked: `path/to/mine.py:MyLayer`, `torch.nn.SiLU`, `torch.nn.Linear(3, 4)`."""
 
 import ast
+import contextlib
 import difflib
 import importlib
 import importlib.util
+import io
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -177,7 +180,8 @@ def run_file(path: str, whole: bool = False) -> ModuleType:
             script = not whole and _trains(tree)
         if script:
             SCRIPTS.add(path)
-            _define(tree, module, str(file))
+            with _started(module, str(file)):
+                _define(tree, module, str(file))
         else:
             exec(compile(tree, str(file), "exec"), vars(module))
     except BaseException as error:
@@ -229,8 +233,32 @@ def _trains(tree: ast.Module) -> bool:
     return False
 
 
+DEFINES = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.Try | ast.If | ast.With
 TRAINS = r"train|fit|learn|main|run|optimi[sz]e|solve|minimi[sz]e|gradient_descent|input|evaluate|sgd"
 """Calls that a definition does not make."""
+
+
+TEXT = "hello world"
+
+
+def _open(path: Any, mode: str = "r", *rest: Any, **options: Any) -> Any:
+    """A text that a script learns and that is not here is another one."""
+    if set(mode) <= set("rt") and isinstance(path, str) and not Path(path).is_file():
+        return io.StringIO(TEXT)
+    return open(path, mode, *rest, **options)  # noqa: PTH123
+
+
+@contextlib.contextmanager
+def _started(module: ModuleType, file: str) -> Iterator[None]:
+    """Within, the module is a script that was given the name of a text."""
+    before, sys.argv = sys.argv, [file, "input.txt"]
+    vars(module)["open"] = _open
+    try:
+        yield
+    finally:
+        sys.argv = before
+        if vars(module).get("open") is _open:
+            del module.open
 
 
 def _define(tree: ast.Module, module: ModuleType, file: str) -> None:
@@ -243,7 +271,7 @@ def _define(tree: ast.Module, module: ModuleType, file: str) -> None:
             ]
             if any(re.match(TRAINS, name) for name in names):
                 continue
-        elif not isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.Try | ast.If):
+        elif not isinstance(node, DEFINES):
             continue
         if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test):
             continue

@@ -12,7 +12,6 @@ from handgrad.check import decide, edits, oracles, search
 from handgrad.check import inputs as drawn
 from handgrad.check.decide import Flags, Judged
 from handgrad.check.ideal import without_epsilon
-from handgrad.check.match import WEIGHTS
 from handgrad.check.oracles import AUTOGRAD, CENTRAL, CERTIFIED, COMPLEX, HAND, TAYLOR, Match, Point, Reading
 from handgrad.check.report import PASTE, VALUES, Finding, GradientCheck, Row, written
 from handgrad.check.subject import Array, Case, CheckError, Subject, Values, cast, instance, nudged, one_line
@@ -77,7 +76,7 @@ def check_gradients(
 
 
 def _ideal(found: GradientCheck, op: Any, *options: Any) -> GradientCheck:
-    """What is wrong, judged once more without the ε of the code; what is right then is right."""
+    """What is wrong, judged once more without the ε of the code: what is right then is right, and no finding."""
     with without_epsilon(op) as left_out:
         if not left_out:
             return found
@@ -85,11 +84,14 @@ def _ideal(found: GradientCheck, op: Any, *options: Any) -> GradientCheck:
             again = _Check(op, *options).run()
         except Exception:  # it needs its ε, to be finite: what was found stands
             return found
-    if again.status != "agree":
-        return found
     few = ", ".join(f"{c:g}" for c in dict.fromkeys(left_out))
-    again.remarks.insert(0, f"right for the formula; its code adds or clips at {few}, which is left out here")
-    return again
+    if again.status == "agree":
+        again.remarks.insert(0, f"right for the formula; its code adds or clips at {few}, which is left out here")
+        return again
+    if again.status == "wrong" and {f.tensor for f in again.findings} < {f.tensor for f in found.findings}:
+        again.remarks.insert(0, f"judged as its formula; its code adds or clips at {few}, which is left out here")
+        return again
+    return found
 
 
 class _Check:
@@ -337,7 +339,7 @@ class _Check:
         if not isinstance(self.subject, Written) or not self.subject.reading.takes_upstream:
             return []
         wrong = {j.name for j in self.judged if j.wrong.any() or j.problem or j.direction}
-        weights = {n for n in self.answer.checked if n in self.subject.parameters or drawn.part(n) in WEIGHTS}
+        weights = {n for n in self.answer.checked if n in self.subject.parameters or drawn.part(n) in drawn.WEIGHTS}
         if len(wrong) < 2 or wrong != weights or wrong == set(self.answer.checked):
             return []
         if {f.tensor for f in self.answer.findings} != {f"the gradient of {n}" for n in wrong}:
@@ -474,7 +476,14 @@ class _Check:
             if output.dtype == np.float32
             else Reading(CERTIFIED, "not float32")
         )
-        for j in self._ask(lambda: decide.single(p, hand, central, certified), "backward in float32"):
+        try:
+            judged = decide.single(p, hand, central, certified)
+        except AssertionError:  # as of a number's type
+            self.answer.remarks.append("float32 is not judged: backward asserts that it is not given it")
+            return
+        except Exception as error:
+            raise CheckError(f"{self.subject.name}: backward in float32 failed: {one_line(error)}") from error
+        for j in judged:
             self._remark_digits(j, certified, np.float32)
             if j.unsure.any():
                 self.unsure_single += int(j.unsure.sum())
@@ -553,8 +562,15 @@ class _Check:
         )
         return recognise(j.value, ball(j.expected, j.radius), evidence)
 
+    def _by_columns(self, p: Point) -> bool:
+        """Whether each sample is a column: then a bias is one."""
+        biases = [a.shape for n, a in p.case.values.items() if drawn.part(n.rpartition(".")[2]) == "bias"]
+        return (p.output.shape[0], 1) in biases and p.output.shape[1:] not in biases
+
     def _counts(self, p: Point) -> dict[str, int]:
         first = p.case.values.get(p.case.arguments[0], p.output)
+        if p.output.ndim == 2 and self._by_columns(p):
+            return {"N": p.output.shape[1], "outputs": p.output.shape[0], "N·outputs": p.output.size}
         counts = {"N": first.shape[0] if first.ndim > 1 else 1}
         counts["outputs"] = p.output.shape[-1] if p.output.shape else first.shape[-1] if first.shape else 1
         counts["N·outputs"] = p.output.size if p.output.shape else first.size

@@ -5,8 +5,11 @@ numbers that they use. A *place* is where a float array, a tensor, a float or a 
 """
 
 import copy
+import copyreg
+import io
 import random
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from handgrad.check.conventions import kin
 
 Array = npt.NDArray[Any]
 MOST = 20_000  # containers of one object that are looked into
@@ -26,6 +31,23 @@ _NOT_PARTS = (
     | np.ndarray
     | np.generic
 )
+
+
+SHARED = (types.ModuleType, types.GeneratorType, io.TextIOWrapper, type(threading.Lock()), type(threading.RLock()))
+VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
+
+
+def copied(value: Any) -> Any:
+    """A deep copy. A module (`self.xp = np`), an open file and a lock are shared, a view of a dict becomes a list."""
+    table = copyreg.dispatch_table
+    ours: dict[Any, Any] = dict.fromkeys(SHARED, str) | {kind: lambda v: (list, (list(v),)) for kind in VIEWS}
+    ours = {kind: how for kind, how in ours.items() if kind not in table}
+    table.update(ours)
+    try:
+        return copy.deepcopy(value)
+    finally:
+        for kind in ours:
+            del table[kind]
 
 
 def is_tensor(value: Any) -> bool:
@@ -344,7 +366,7 @@ class Namespace:
         self.space: dict[str, Any] | None = None
         for f in functions.values():
             if isinstance(f, types.FunctionType) and (self.space is None or self.space is f.__globals__):
-                found = {name: f.__globals__[name] for name in _ordered(f) if _keeps(f.__globals__.get(name))}
+                found = {name: f.__globals__[name] for name in _ordered(f) if _keeps(f.__globals__.get(name), name)}
                 if found:
                     self.space = f.__globals__
                     self.globals |= copy.deepcopy({n: v for n, v in found.items() if n not in self.globals})
@@ -370,8 +392,10 @@ class Namespace:
             space.update(theirs)
 
 
-def _keeps(value: Any) -> bool:
-    """Whether it is numbers that may be parameters."""
+def _keeps(value: Any, name: str) -> bool:
+    """Whether it is numbers that may be parameters; a single one if it is called so."""
+    if is_number(value):
+        return kin(name, "w") or kin(name, "b")
     return is_array(value) or is_listed(value) or (type(value) in (dict, list, tuple) and bool(places({"": value})))
 
 

@@ -191,6 +191,9 @@ PARTS = {
 }
 
 
+WEIGHTS = {"weight", "bias", "scale"}
+
+
 def part(name: str) -> str:
     """What an argument of a function with its weights is: data, a weight, a bias, a scale, a hidden state."""
     n = bare(name)

@@ -11,12 +11,17 @@ import numpy as np
 
 from handgrad.check import held, inputs
 from handgrad.check.conventions import LOSS, kin
+from handgrad.check.inputs import WEIGHTS
 from handgrad.check.subject import Array, Case, CheckError, Values, nudged
 from handgrad.check.written import STEP, Candidates, Ran, Written, affinity
 
 # How well a reading fits: all gradients are right; all that were found; some; all have the shapes of what they belong
 # to; some have another; it runs.
 RIGHT, UNSEEN, PARTLY, FITS, MISSHAPEN, RUNS = 6, 5, 4, 3, 2, 1
+
+
+class StepError(CheckError):
+    """Backward makes a step, and it is not that of plain gradient descent."""
 
 
 def probe(subject: Written, case: Case) -> int:
@@ -73,7 +78,6 @@ def probe(subject: Written, case: Case) -> int:
 
 
 WIDTH = 2.0**-12
-WEIGHTS = {"weight", "bias", "scale"}
 
 
 def _central(at: list[float]) -> float:
@@ -234,7 +238,7 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> None:
     values = case.values
     root, places = subject.fresh(case, values)
     ran = subject.run(root, subject.given(case, values))
-    before = {p: held.plain(place.get()) for p, place in held.places(root).items()}
+    before = {p: np.array(held.plain(place.get())) for p, place in held.places(root).items()}  # copies: `dW += …`
     paths = set(subject.paths.values())
     raw = subject.ask(root, ran, u)
     subject.still()
@@ -266,19 +270,22 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> None:
         and label in before
         and not held.is_number(a[()] if a.ndim == 0 else a)
     }
-    fits = {
-        (n, label)
-        for label, a in {**kept, **new}.items()
-        for n in values
-        if np.shape(subject.formed(a, u, values[n].shape)) == values[n].shape
+    formed = {
+        (n, label): subject.formed(n, a, u, values[n].shape) for label, a in {**kept, **new}.items() for n in values
     }
+    fits = {(n, label) for (n, label), g in formed.items() if np.shape(g) == values[n].shape}
     picks: dict[str, str] = {}
 
     def right(name: str, label: str) -> bool:
-        return (name, label) in fits and slopes.right(name, subject.formed(everything[label], u, values[name].shape))
+        return (name, label) in fits and slopes.right(
+            name, subject.formed(name, everything[label], u, values[name].shape)
+        )
 
     def free(labels: Any) -> list[str]:
         return [label for label in labels if label not in picks.values()]
+
+    def returns(name: str) -> bool:
+        return subject.reading.takes_upstream and any((name, label) in fits for label in new if "return" in label)
 
     # By name.
     ranked = sorted(
@@ -293,6 +300,8 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> None:
     for score in sorted({t[0] for t in ranked if t[0] >= 3}, reverse=True):
         for fresh in (True, False):
             group = [(n, label) for s, f, n, label in ranked if s == score and f == fresh and (n, label) in fits]
+            if not fresh:  # what forward made, as a local derivative, and backward returned the gradient
+                group = [(n, label) for n, label in group if n not in case.arguments or not returns(n)]
             group.sort(key=lambda pair: not right(*pair))
             for n, label in group:
                 if n not in picks and label in free([label]) and (fresh or score >= 5):
@@ -337,11 +346,13 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> None:
         if rivals == [n] and (everything[ways[0]].size > 1 or len(returned) <= len(weights) + len(picks)):
             picks[n] = ways[0]
     rest = [n for n in rest if n not in picks]
-    for n in rest:
-        if n in moved:
-            picks[n] = STEP
-    for n in [n for n in subject.options if n not in picks and n in moved]:
-        picks[n] = STEP
+    stepped = [n for n in [*rest, *(n for n in subject.options if n not in picks)] if n in moved]
+    if stepped and not _steps_linearly(subject, case, u, stepped):
+        raise StepError(
+            f"{subject.name}: what backward moves {stepped[0]} by is no multiple of a gradient: "
+            "it uses an optimizer, or adds a decay; use plain gradient descent"
+        )
+    picks |= dict.fromkeys(stepped, STEP)
     rest = [n for n in rest if n not in picks]
     named = {label for s, _, _, label in ranked if s >= 3}
     for n in rest:
@@ -362,6 +373,20 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> None:
             picks[n] = label
     subject.picks = {n: picks[n] for n in values if n in picks}
     subject.left = [label for label in returned if label not in picks.values()]
+
+
+def _steps_linearly(subject: Written, case: Case, u: Array, names: list[str]) -> bool:
+    """Whether backward moves its parameters twice as far for twice the upstream, as plain gradient descent does."""
+    if not subject.reading.takes_upstream:
+        return True  # nothing can be seen of it
+
+    def step(upstream: Array) -> list[Array]:
+        root, places = subject.fresh(case, case.values)
+        subject.ask(root, subject.run(root, subject.given(case, case.values)), upstream)
+        return [case.values[n] - held.plain(places[n].get()) for n in names]
+
+    # Twice as far or not: any tolerance tells these apart, and a step is a difference of numbers of order 1.
+    return all(np.allclose(two, 2 * one, atol=1e-6) for one, two in zip(step(u), step(2 * u), strict=True))
 
 
 def _linear(subject: Written, case: Case, u: Array, label: str, found: Candidates) -> bool:

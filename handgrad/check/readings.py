@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from handgrad.check import conventions, held
 from handgrad.check.conventions import bare, is_upstream, role
 from handgrad.check.held import Namespace
-from handgrad.check.subject import required
+from handgrad.check.subject import inner, required
 
 Slot = tuple[str, Any]
 """What is passed for a parameter: ("argument", name), ("upstream", i), ("cache", None), ("output", None), …"""
@@ -75,7 +77,7 @@ class Reading:
 
 def signature(f: Callable[..., Any]) -> list[inspect.Parameter]:
     try:
-        parameters = list(inspect.signature(f).parameters.values())
+        parameters = list(inspect.signature(inner(f)).parameters.values())
     except (ValueError, TypeError):
         return [inspect.Parameter("x", inspect.Parameter.POSITIONAL_ONLY)]
     return [p for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)] or (
@@ -123,6 +125,18 @@ def forward_step(name: str, f: Callable[..., Any], targets: bool = False) -> tup
         else:
             slots.append(slot)
     return Step(name, tuple(slots), tuple(named)), tuple(arguments)
+
+
+def forward_steps(
+    name: str, f: Callable[..., Any], targets: bool = False
+) -> Iterator[tuple[Step, tuple[Argument, ...]]]:
+    """The ways to call a forward: as it is by default, and with the flags on that a backward needs."""
+    step, arguments = forward_step(name, f, targets)
+    yield step, arguments
+    flags = f"{conventions.CACHING}|{conventions.TRAINING}"
+    on = [p.name for p in signature(f) if p.default is False and re.fullmatch(flags, bare(p.name))]
+    if on:
+        yield replace(step, named=(*step.named, *((n, ("fixed", True)) for n in on))), arguments
 
 
 def backward_steps(
@@ -176,7 +190,7 @@ def _choices(
         same: Slot = ("argument", names[bare(name)].name)
         return [same, ("output", None), ("upstream", 0)] if len(beside) == len(arguments) == 1 else [same]
     if kind == "rate":
-        return [("rate", None)]
+        return [("rate", None)] if len(beside) > 1 or not is_upstream(name) else [("upstream", 0), ("rate", None)]
     if kind == "optimizer":
         return [("fixed", Plain())]
     if kind in ("flag", "off", "mode", "reg", "eps"):
@@ -204,12 +218,28 @@ def _choices(
 
 
 class Plain:
-    """Gradient descent with rate 1, where the code asks for an optimizer."""
+    """Gradient descent with rate 1, where the code asks for an optimizer; in all else like `other`."""
 
     lr = learning_rate = 1.0
 
-    def update(self, w: Any, grad: Any, *_: Any) -> Any:
-        return w - grad
+    def __init__(self, other: Any = None) -> None:
+        self.other = other
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "other" not in vars(self):
+            raise AttributeError(name)
+        return getattr(self.other, name)
+
+    def update(self, w: Any, grad: Any, *_: Any, **__: Any) -> Any:
+        """One parameter as a new array; a list or a dict of them in place, as nothing takes what is returned."""
+        if not isinstance(w, list | dict):
+            return w - grad
+        for key in w if isinstance(w, dict) else range(len(w)):
+            if isinstance(w, list) and isinstance(w[key], np.ndarray):
+                w[key] -= grad[key]
+            else:
+                w[key] = w[key] - grad[key]
+        return w
 
     step = __call__ = apply = get_update = update
 
@@ -226,22 +256,22 @@ def of_object(op: Any) -> Iterator[Reading]:
     together = list(_together(op))
     if not backwards or (forwards and forwards[0] in ("predict", "query") and together and "query" not in forwards):
         yield from together
-    beside = list(_beside(op))
+    beside = list(_beside(op, not (forwards and backwards)))
     for f, b in dict.fromkeys([*beside, *_couples(forwards, backwards)]):
         yield from _pair(op, op, f, b, type(op).__name__ if not isinstance(op, type) else op.__name__)
     if backwards:
         yield from together
 
 
-def _beside(op: Any) -> Iterator[tuple[str, str]]:
+def _beside(op: Any, alone: bool) -> Iterator[tuple[str, str]]:
     """A method and its gradient by its name, `costFunction` and `costFunctionPrime`; a loss and a gradient of the same
-    arguments."""
+    arguments; where they are `alone`, policy_forward and policy_backward: else they may be parts of a forward."""
     names = [n for n in dir(op) if not n.startswith("_") and _has(op, n)]
     for n in names:
         for pattern in conventions.BESIDE:
             if pattern.format(n) in names and n in conventions.LOSS:
                 yield n, pattern.format(n)
-        for forth, back in conventions.TURNED:  # policy_forward, policy_backward
+        for forth, back in conventions.TURNED if alone else ():
             if forth in n and n != forth and (turned := n.replace(forth, back)) in names:
                 yield n, turned
     for n in conventions.LOSS:
@@ -282,7 +312,12 @@ DATA = conventions.ROLES[-1][1]
 
 
 def _pair(op: Any, root: Any, f: str, b: str, name: str) -> Iterator[Reading]:
-    forward, arguments = forward_step(f, getattr(op, f))
+    for forward, arguments in forward_steps(f, getattr(op, f)):
+        yield from _paired(op, root, forward, arguments, b, name)
+
+
+def _paired(op: Any, root: Any, forward: Step, arguments: tuple[Argument, ...], b: str, name: str) -> Iterator[Reading]:
+    f = forward.name
     two = len([a for a in arguments if a.role in ("data", "pred", "target")]) == 2
     shared = {p.name for p in signature(getattr(op, f))}
     variables = [_all_data(arguments)] if two and any(a.role == "target" for a in arguments) else []
@@ -382,8 +417,8 @@ def _together(op: Any) -> Iterator[Reading]:
 
 def of_functions(f: Callable[..., Any], g: Callable[..., Any] | None) -> Iterator[Reading]:
     """A function and its gradient; or, alone, a function that returns both, or that has a flag for its derivative."""
-    name = getattr(f, "__name__", type(f).__name__)
-    space = getattr(f, "__globals__", {})
+    name = getattr(inner(f), "__name__", type(f).__name__)
+    space = getattr(inner(f), "__globals__", {})
     for kept in _initial(space, [f, g]):
         yield from _of_functions(f, g, name, space, kept)
 
@@ -407,12 +442,26 @@ def _of_functions(
             said = f"{name} returns its value and its gradients"
             yield Reading(name, "function", f, root, order, forward, said=said)
         return
-    forward, arguments = forward_step("f", f)
     functions: dict[str, Any] = {"f": f, "g": g}
     losses = [n for n, v in space.items() if isinstance(v, types.FunctionType) and _is_loss(n) and v not in (f, g)]
     for i, n in enumerate(losses[:3]):
         functions[f"loss{i}"] = space[n]
     root = _with(Namespace(**functions), kept)
+    for forward, arguments in forward_steps("f", f):
+        yield from _of_pair(f, g, name, space, kept, forward, arguments, losses, root)
+
+
+def _of_pair(
+    f: Callable[..., Any],
+    g: Callable[..., Any],
+    name: str,
+    space: dict[str, Any],
+    kept: dict[str, Any],
+    forward: Step,
+    arguments: tuple[Argument, ...],
+    losses: list[str],
+    root: Namespace,
+) -> Iterator[Reading]:
     ways = [arguments] if not losses or len(arguments) != 2 else [*_orders(arguments)]
     for order in list(_orders(arguments)) if len(arguments) == 2 else ways:
         for backward, new in backward_steps("g", g, order, tuple(kept), {p.name for p in signature(f)}):
@@ -459,7 +508,7 @@ def _initial(space: dict[str, Any], functions: list[Any]) -> list[dict[str, Any]
     held_here = [v for v in space.values() if isinstance(v, dict | list) and v and held.places({"": v})]
     if held_here and not found:
         found.append({bare(name): space.get(name, held_here[0]) for name in names})
-    return found or [{}]
+    return found or [{bare(name): {} for name in names}]
 
 
 def _with(root: Namespace, kept: dict[str, Any]) -> Namespace:

@@ -6,9 +6,10 @@ that is right so far is taken, and judged by all oracles; if none is, the first 
 """
 
 import ast
-import copy
 import inspect
 import itertools
+import math
+import re
 import sys
 import textwrap
 import time
@@ -20,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from handgrad.check import classes, held, inputs
-from handgrad.check.conventions import LOSS, SETUP, formulas, role
+from handgrad.check.conventions import LOSS, SETUP, TRAINING, bare, formulas, role
 from handgrad.check.inputs import Layout
-from handgrad.check.match import FITS, MISSHAPEN, PARTLY, RIGHT, RUNS, UNSEEN, WEIGHTS, Slopes, probe, slope
+from handgrad.check.match import FITS, MISSHAPEN, PARTLY, RIGHT, RUNS, UNSEEN, Slopes, StepError, probe, slope
 from handgrad.check.readings import Plain, Reading, of_functions, of_object
 from handgrad.check.subject import Array, Case, CheckError, Subject, instance, one_line, required
 from handgrad.check.written import Written
@@ -55,6 +56,8 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
     if isinstance(op, type) and (made := classes.with_data(op)) is not None:
         return list(of_object(made))
     if isinstance(op, type):
+        if made_of := [r for made in classes.with_parameters(op) for r in of_object(made)]:
+            return made_of
         try:
             op = instance(op)
         except CheckError:
@@ -62,8 +65,9 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
                 raise
             return found
     found = list(of_object(op))
-    if (made := _set_up(op)) is not None:
-        found += of_object(made)
+    for made in (_set_up(op), _in_training(op)):
+        if made is not None:
+            found += of_object(made)
     if not found and callable(op) and not isinstance(op, np.ufunc):
         found = list(of_functions(op, None))
     if found:
@@ -85,12 +89,27 @@ def _set_up(op: Any) -> Any:
         if len(given) > 2:
             continue
         try:
-            made = copy.deepcopy(op)
+            made = held.copied(op)
             getattr(made, name)(*given)
         except Exception:  # it is no method that makes parameters: another one may be
             continue
         return made
     return None
+
+
+def _in_training(op: Any) -> Any:
+    """A copy of an object in training mode, if it is in another: there its gradient is made for it."""
+    if isinstance(op, type):
+        return None
+    off = {n: True for n, v in getattr(op, "__dict__", {}).items() if v is False and re.fullmatch(TRAINING, bare(n))}
+    if not off:
+        return None
+    try:
+        made = held.copied(op)
+    except Exception:  # the reading of the object itself says so
+        return None
+    vars(made).update(off)
+    return made
 
 
 @dataclass
@@ -114,6 +133,12 @@ class Found:
         r = self.subject.reading
         same = r.backward is not None and r.backward.slots == r.forward.slots
         return same and r.forward.name in LOSS and self.rank >= FITS
+
+    @property
+    def of_inputs(self) -> bool:
+        """Whether the loss beside backward is given what backward is, the inputs and the target."""
+        loss = self.subject.reading.loss
+        return loss is not None and ("first", None) in loss.slots and self.rank >= FITS
 
 
 def choose(
@@ -142,6 +167,7 @@ class _Search:
         self.readings, self.shapes, self.given, self.seed, self.like = found, shapes, given, seed, like
         self.best: Found | None = None
         self.why = ""  # the latest forward was refused
+        self.refused = ""  # that the first backward that ran makes a step which is no gradient
         self.doubt = ""  # that a net has the gradient of another loss than its own
         self.hopeless: dict[Any, int] = {}  # shapes of the first argument that are unpacked into another number of axes
         self.whole: set[Any] = set()  # forwards that take the numbers of the first argument for indices
@@ -159,23 +185,28 @@ class _Search:
                 if self.last >= PARTLY:
                     self.most = min(self.most, self.calls + FURTHER)
                 if before is not None and self.best is not before and reading.formulas:
-                    if before.owned:
+                    if before.owned or before.of_inputs:
                         return before
                     if before.subject.reading.loss:
                         name = reading.backward.name if reading.backward else "it"
                         own, other = before.subject.said.rpartition(" of ")[2], subject.said.rpartition(", ")[2]
-                        self.doubt = f"{reading.name}: {name} has not the gradient of {own}, but {other}"
+                        self.doubt = (
+                            f"{reading.name}: {name} has not the gradient of {own}, but {other.removeprefix('as ')}"
+                        )
                         if self.best and self.best.rank == RIGHT:
                             self.best = before  # right for another loss than its own: for its own, perhaps, later
                 if self.best and self.best.rank == RIGHT and not self.best.lone:
                     return self.best
                 if self.impatient():
                     break
-        if self.doubt:
-            raise CheckError(self.doubt)
+        if self.doubt or (self.refused and (self.best is None or self.best.rank < UNSEEN)):
+            raise CheckError(self.doubt or self.refused)
         if self.best is None:
-            raise CheckError(self.errors[0] if self.errors else "it cannot be run")
+            raise CheckError(min(self.errors, key=_of_shapes) if self.errors else "it cannot be run")
         subject = self.best.subject
+        first = next((r.forward.name for r in self.readings), "")
+        if self.best.rank == RUNS and subject.reading.forward.name != first and self.errors and not subject.parameters:
+            raise CheckError(min(self.errors, key=_of_shapes))  # what its forward refuses, no other method says
         searched = self.impatient() and self.given is None
         if searched and self.best.rank == RUNS and subject.targets and not subject.reading.takes_upstream:
             raise CheckError(f"{subject.name}: no inputs were found in time that fit it: give a shape, or the inputs")
@@ -183,6 +214,11 @@ class _Search:
             raise CheckError(
                 f"{subject.name}: its gradient takes arguments that are not understood: name them as forward does "
                 f"({', '.join(subject.arguments)}), grad_output or cache"
+            )
+        if _sparse(self.best, self.seed):
+            raise CheckError(
+                f"{subject.name}: its gradient is right for an upstream with one number that is not 0, as behind a "
+                "cross-entropy of one class, and wrong for others: that cannot be told to be right or wrong"
             )
         if not subject.picks and subject.reading.backward is None:
             raise CheckError(f"{subject.name} is a function: name its gradient too, as a pair (function, gradient)")
@@ -207,6 +243,8 @@ class _Search:
             lone = layout is not None and layout.lone(case.constants[n].shape for n in subject.targets)
             return Found(subject, layout, self.last, lone)
         except Exception as error:
+            if isinstance(error, StepError) and self.best is None:
+                self.refused = str(error)
             self.errors.append(f"{subject.name}: backward failed: {one_line(error)}")
             return None
 
@@ -248,6 +286,8 @@ class _Search:
                     try:
                         subject = Written(variant)
                         case = inputs.first(subject, at, self.seed)
+                        if variant.reduction and np.size(scout.forward(case, case.values)) not in _losses(case):
+                            continue  # it is no row of losses, but a product of what does not fit
                         subject.forward(case, case.values)
                     except Exception:  # this reading does not fit; `runs` has kept why the first did not
                         continue
@@ -290,7 +330,7 @@ class _Search:
             probe(subject, case)
             slopes = Slopes(subject, case, np.ones(()))
             gradients = subject.backward(case, case.values, np.ones(()))
-            gradients = {n: g for n, g in gradients.items() if g is not None and np.shape(g) == case.values[n].shape}
+            gradients = {n: g for n, g in gradients.items() if np.any(g) and np.shape(g) == case.values[n].shape}
             outputs = {n: slopes.outputs(n) for n in gradients}
             y = subject.given(case, case.values)[reading.target or ""]
         except Exception as error:
@@ -341,6 +381,7 @@ class _Search:
             yield from (replace(layout, domain=d, target=t, prediction=ran.shape) for d, t in dict.fromkeys(options))
             return
         predictions: list[Any] = [None]
+        matrices = any(p.get().ndim > 1 for p in held.places(scout.pristine).values() if held.is_array(p.get()))
         if parameters or len(layout.specs) > 1:
             floats = [spec.shape for spec in layout.specs.values() if spec.shape and not spec.top]
             data = [spec.shape for spec in layout.specs.values() if spec.batch is not None and spec.shape] or floats
@@ -349,9 +390,9 @@ class _Search:
             ks = [*dict.fromkeys([*sizes, *(s[-1] for s in floats), 2, 3])][:6]
             for n in rows:
                 predictions += [(n,), (n, 1), (1, n), *((n, k) for k in ks), *((k, n) for k in ks[:4])]
-            if {inputs.part(n) for n in layout.specs} & WEIGHTS:
+            if {inputs.part(n) for n in layout.specs} & inputs.WEIGHTS:
                 predictions = [*predictions[1:], None]  # what is given its weights predicts none of its arguments
-            options = [(d, t) for d, t in inputs.KINDS if d == "any"]
+            options = [(d, t) for d, t in inputs.KINDS if d == "any" or (d == "probability" and not matrices)]
         said: list[tuple[Any, str]] = []
         tried: set[Any] = set()
         for prediction, (domain, kind) in itertools.product(dict.fromkeys(predictions), options):
@@ -387,7 +428,7 @@ class _Search:
         key = (id(r.root), r.forward, scout.arguments, scout.targets, r.tensors, r.takes_upstream, *drawn)
         if key in self.forwards:
             return None
-        if at.specs and self.hopeless.get((r.forward, next(iter(at.specs.values())).shape), 0) > 3:
+        if at.specs and self.hopeless.get((id(r.root), r.forward, next(iter(at.specs.values())).shape), 0) > 3:
             return None
         self.calls += 1
         try:
@@ -400,11 +441,11 @@ class _Search:
             self.why = one_line(error)
             if "unpack" in self.why and at.specs:
                 first = next(iter(at.specs.values())).shape
-                self.hopeless[r.forward, first] = self.hopeless.get((r.forward, first), 0) + 1
+                self.hopeless[id(r.root), r.forward, first] = self.hopeless.get((id(r.root), r.forward, first), 0) + 1
             self.forwards[key] = (
                 f"{scout.name}.forward refuses every drawn input; for {at}: {self.why}. Give a shape, or the inputs"
             )
-        if not self.errors:
+        if not self.errors or not _of_shapes(self.forwards[key]):
             self.errors.append(self.forwards[key])
         return None
 
@@ -424,6 +465,29 @@ class _Search:
                 self.errors.append(str(error))
                 continue
             yield subject, None, case
+
+
+def _of_shapes(error: str) -> bool:
+    """Whether an error may be one of the input that was tried, and not of the code."""
+    return not re.search(r": (Name|Attribute|Key|Type|Import)Error: ", error)
+
+
+def _sparse(found: Found, seed: int) -> bool:
+    """Whether gradients that are wrong for an upstream are right for each with one number that is not 0."""
+    subject = found.subject
+    if found.layout is None or not subject.reading.takes_upstream or not PARTLY >= found.rank >= FITS:
+        return False
+    case = inputs.build(subject, found.layout, "normal", np.random.default_rng([seed, 0]))
+    case.values.update({n: np.array(a, np.float64) for n, a in subject.parameters.items()})
+    shape = subject.forward(case, case.values).shape
+    size = math.prod(shape)
+
+    def right(u: Array) -> bool:
+        slopes, gradients = Slopes(subject, case, u), subject.backward(case, case.values, u)
+        return all(slopes.right(n, g) for n, g in gradients.items())
+
+    alone = [np.eye(size)[k].reshape(shape) for k in {0, size // 2, size - 1}]
+    return size > 1 and all(map(right, alone)) and not right(np.add.reduce(alone))
 
 
 def _transposed(reading: Reading) -> set[str]:
@@ -452,6 +516,12 @@ def _matrices_first(layouts: Iterator[Layout], matrices: set[str]) -> Iterator[L
         else:
             yield layout
     yield from vectors
+
+
+def _losses(case: Case) -> set[int]:
+    """How many losses there may be: one for each sample, or one for each number."""
+    arrays = [case.values[n] for n in case.arguments if n in case.values]
+    return {n for a in arrays for n in (*a.shape[:1], *a.shape[-1:], a.size)} | {1}
 
 
 def _same(made: Case | None) -> Any:

@@ -6,6 +6,7 @@ seen nothing but the forward before it.
 """
 
 import inspect
+import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -78,10 +79,25 @@ def instance(kind: type, arguments: Mapping[str, Any] | None = None) -> Any:
     raise CheckError(f"{kind.__name__} needs arguments ({', '.join(needed)}); give {kind.__name__}(...) with them")
 
 
+def inner(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The function behind a decorator that passes all it is given and does not say of which function it is."""
+    while isinstance(f, types.FunctionType) and not hasattr(f, "__wrapped__") and f.__closure__:
+        kinds = {p.kind for p in inspect.signature(f).parameters.values()}
+        held = [
+            c.cell_contents
+            for c in f.__closure__
+            if isinstance(c.cell_contents, types.FunctionType) and c.cell_contents is not f
+        ]
+        if len(held) != 1 or kinds != {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
+            break
+        f = held[0]
+    return f
+
+
 def required(f: Callable[..., Any]) -> list[inspect.Parameter]:
     """The positional parameters without a default."""
     try:
-        parameters = inspect.signature(f).parameters.values()
+        parameters = inspect.signature(inner(f)).parameters.values()
     except (ValueError, TypeError):
         return []
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

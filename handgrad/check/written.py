@@ -16,7 +16,8 @@ import numpy as np
 from handgrad.check import held
 from handgrad.check.conventions import PLAIN, Settings, bare, kin, stems
 from handgrad.check.held import Kept, Namespace, Place
-from handgrad.check.readings import Reading, Slot, Step
+from handgrad.check.inputs import WEIGHTS, part
+from handgrad.check.readings import Plain, Reading, Slot, Step
 from handgrad.check.subject import Array, Case, CheckError, Values, cast, changed, numbers, one_line
 
 OUTPUTS = (
@@ -73,13 +74,14 @@ class Written:
         self.pristine = self.copied(reading.root)
         held.rewritten(self.pristine, held.in_dtype(np.dtype(np.float64)))
         self._set_rates(self.pristine)
+        self._set_optimizers(self.pristine)
         self.draws = True  # whether the shared generators are put back before each call
         self._working: dict[np.dtype[Any], Kept] = {}
         self._places: dict[np.dtype[Any], dict[str, Place]] = {}
 
     def copied(self, root: Any) -> Any:
         try:
-            return copy.deepcopy(root)
+            return held.copied(root)
         except Exception as error:
             raise CheckError(f"{self.name} cannot be copied ({one_line(error)}); the check works on copies") from error
 
@@ -120,12 +122,20 @@ class Written:
             if held.is_number(getattr(root, name, None)) and hasattr(root, "__dict__"):
                 vars(root).setdefault(name, 1.0)
 
+    def _set_optimizers(self, root: Any) -> None:
+        """An optimizer that the object keeps, or is to make, is plain descent: the step of another is no gradient."""
+        for _, owner in held.owners(root):
+            for name, value in list(getattr(owner, "__dict__", {}).items()):
+                kept = type(value).__module__ != "builtins" and not isinstance(value, type | np.ndarray)
+                if re.fullmatch(OPTIMIZERS, bare(name)) and (value is None or kept):
+                    held.store(owner, name, Plain(value))
+
     # --- running ------------------------------------------------------------------------------------------------------
 
     def kept(self, dtype: np.dtype[Any]) -> tuple[Kept, dict[str, Place]]:
         """A copy of what the code keeps in a format, as it was before any call."""
         if dtype not in self._working:
-            root = copy.deepcopy(self.pristine)
+            root = held.copied(self.pristine)
             if dtype.kind == "c":
                 mine = {id(held.places(root)[path].get()) for path in self.paths.values()}
                 complex_ = _complex(mine)
@@ -211,12 +221,17 @@ class Written:
     def _cache(self, ran: Ran) -> Any:
         if not ran.memory:
             raise CheckError(f"{self.name}: backward takes a cache, but forward returns none")
-        return ran.memory[0] if len(ran.memory) == 1 else tuple(ran.memory)
+        last = ran.memory[-1]
+        if len(ran.memory) == 1 or (isinstance(last, dict | list | tuple) and all(map(_numeric, ran.memory[:-1]))):
+            return last  # (a, y, cache): y is an output of which nothing comes back
+        return tuple(ran.memory)
 
     def _split(self, raw: Any, count: int, root: Any, given: dict[str, Any]) -> tuple[list[Any], list[Any], bool]:
         """What forward returned, in outputs and what is meant for backward."""
         if raw is None:
             return [self._attribute(root, given)], [], False
+        if any(raw is a for a in given.values()) and _numeric(loss := getattr(root, "loss", None)):
+            return [loss], [], False  # a loss layer in a chain, which hands on what it is given
         if isinstance(raw, dict):
             last = [
                 k
@@ -313,17 +328,23 @@ class Written:
             if label == STEP:
                 gradients[name] = values[name] - held.plain(places[name].get())
             else:
-                gradients[name] = self.formed(found.get(label), upstream, values[name].shape)
+                gradients[name] = self.formed(name, found.get(label), upstream, values[name].shape)
         return gradients
 
-    def formed(self, found: Any, upstream: Array, shape: tuple[int, ...]) -> Any:
-        """A candidate as a gradient: where backward was given no upstream, that is still to be multiplied with it."""
+    def formed(self, name: str, found: Any, upstream: Array, shape: tuple[int, ...]) -> Any:
+        """A candidate as a gradient: where backward was given no upstream, that is still to be multiplied with it.
+
+        A parameter's may lack leading axes of length 1: b -= lr * db is the same for b (1, 4) and db (4,).
+        """
         if found is None:
             return None
-        d = np.asarray(found)
-        if self.reading.takes_upstream:
+        d: Array | None = np.asarray(found)
+        if d is not None and not self.reading.takes_upstream:
+            d = contract(d, upstream, shape)
+        if d is None or not d.ndim or not (name in self.parameters or part(name) in WEIGHTS):
             return d
-        return contract(d, upstream, shape)
+        lacks = (1,) * (len(shape) - d.ndim)
+        return d.reshape(shape) if lacks and lacks + d.shape == shape else d
 
     def candidates(self, root: Any, ran: Ran, raw: Any) -> Candidates:
         """Every array that may be a gradient, by its label."""
@@ -371,7 +392,7 @@ class Written:
                 now[label].put(np.zeros_like(held.plain(now[label].get())))
         for name, place in places.items():
             place.put(values[name])
-        again = copy.deepcopy(root)
+        again = held.copied(root)
         if not np.array_equal(self.output(self.run(again, self.given(case, values)), upstream.dtype), first):
             return None
         kept.rewind()
@@ -422,6 +443,7 @@ class Written:
         return None if found is None else held.plain(found.get())
 
 
+OPTIMIZERS = r"(\w+_)?(opt|optimi[sz]er(_instance)?)"
 RATES = r"lr|learning_?rate|l_?rate|eta|learn_?rate|step_?size|learningrate"
 METHODS: tuple[str, ...] = (
     "grads",

@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from handgrad.check import check_file
+from handgrad.check import CheckError, check_file
 
 HEAD = "import numpy as np\n\n"
 
@@ -636,6 +636,238 @@ STYLES = {
         "skip_gram",
         "bad",
     ),
+    "made of its parameters": (
+        """
+        class Affine:
+            factor = 1
+            def __init__(self, W, b):
+                self.W, self.b = W, b
+            def forward(self, x):
+                self.x = x
+                return x @ self.W + self.b
+            def backward(self, dout):
+                self.dW, self.db = self.factor * self.x.T @ dout, dout.sum(0)
+                return dout @ self.W.T
+        class Bad(Affine):
+            factor = 2
+        """,
+        "Affine",
+        "Bad",
+    ),
+    "its cache is kept if it is told so": (
+        """
+        class Sigmoid:
+            factor = 1
+            def forward_propagate(self, Z, save_cache=False):
+                y = 1 / (1 + np.exp(-Z))
+                if save_cache:
+                    self.cache = y
+                return y
+            def back_propagate(self, dA):
+                return dA * self.cache * (self.factor - self.cache)
+        class Bad(Sigmoid):
+            factor = 2
+        """,
+        "Sigmoid",
+        "Bad",
+    ),
+    "a mode that is off until it trains": (
+        """
+        class Norm:
+            path = 1
+            def __init__(self):
+                self._is_training, self.mean, self.var = False, np.full(3, 0.5), np.full(3, 2.0)
+            def forward(self, x):
+                self.x = x
+                if self._is_training:
+                    self.mean, self.var = x.mean(0), x.var(0)
+                return (x - self.mean) / np.sqrt(self.var + 1e-5)
+            def backward(self, d):
+                h = (self.x - self.mean) / np.sqrt(self.var + 1e-5)
+                return (d - d.mean(0) * self.path - h * (d * h).mean(0)) / np.sqrt(self.var + 1e-5)
+        class Bad(Norm):
+            path = 0
+        """,
+        "Norm",
+        "Bad",
+    ),
+    "an optimizer of its own": (
+        """
+        class Adam:
+            def __init__(self):
+                self.t, self.m, self.v = 0, 0, 0
+            def update(self, ws, gs):
+                for w, g in zip(ws, gs):
+                    w -= 0.001 * g / (abs(g) + 1e-8)
+        class Linear:
+            factor = 1
+            def __init__(self):
+                self.weight, self.bias = np.linspace(-1, 1, 12).reshape(3, 4), np.zeros(4)
+                self.optimizer = Adam()
+            def forward(self, x):
+                self.x = x
+                return x @ self.weight + self.bias
+            def backward(self, upstream):
+                dx = upstream @ self.weight.T
+                self.optimizer.update([self.weight, self.bias], [self.factor * self.x.T @ upstream, upstream.sum(0)])
+                return dx
+        class Bad(Linear):
+            factor = 2
+        """,
+        "Linear",
+        "Bad",
+    ),
+    "a local derivative that forward keeps, by the name of a gradient": (
+        """
+        class ReLU:
+            times = True
+            def forward(self, input):
+                self.d_input = (np.sign(input) + 1) / 2
+                return np.maximum(input, 0)
+            def backward(self, gradient):
+                return gradient * self.d_input if self.times else gradient
+        class Bad(ReLU):
+            times = False
+        """,
+        "ReLU",
+        "Bad",
+    ),
+    "what comes from above is called eta": (
+        """
+        class Tanh:
+            power = 2
+            def forward(self, x):
+                self.y = np.tanh(x)
+                return self.y
+            def backward(self, eta):
+                return eta * (1 - self.y**self.power)
+        class Bad(Tanh):
+            power = 1
+        """,
+        "Tanh",
+        "Bad",
+    ),
+    "gradients of a bias without its leading axis": (
+        """
+        class Dense:
+            axis = 0
+            def __init__(self):
+                self.W, self.b = np.linspace(-1, 1, 12).reshape(3, 4), np.zeros((1, 4))
+            def forward(self, x):
+                self.x = x
+                return x @ self.W + self.b
+            def backward(self, dout):
+                self.dW, self.db = self.x.T @ dout, np.sum(dout, axis=self.axis)
+                return dout @ self.W.T
+        class Bad(Dense):
+            axis = None
+        """,
+        "Dense",
+        "Bad",
+    ),
+    "a loss in a chain, which hands on what it is given": (
+        """
+        class Loss:
+            sign = 1
+            def __init__(self):
+                self.loss = np.zeros(3)
+            def forward(self, x, t):
+                self.x, self.t = x, t
+                self.loss += -t * np.log(x) - (1 - t) * np.log(1 - x)
+                return self.x
+            def backward(self):
+                return -self.t / self.x + self.sign * (1 - self.t) / (1 - self.x)
+        class Bad(Loss):
+            sign = -1
+        """,
+        "Loss",
+        "Bad",
+    ),
+    "a loss of vectors": (
+        """
+        class SquaredLoss:
+            sign = 1
+            def __call__(self, true_labels, predictions):
+                diff = true_labels - predictions
+                return diff.T @ diff / 2
+            def derivative(self, true_labels, predictions):
+                return self.sign * (predictions - true_labels)
+        class Bad(SquaredLoss):
+            sign = -1
+        """,
+        "SquaredLoss",
+        "Bad",
+    ),
+    "loss(X, y) of a net whose gradient is a sum, or its mean": (
+        """
+        class Net:
+            mean = True
+            def __init__(self):
+                self.W = np.linspace(-1, 1, 6).reshape(3, 2)
+            def forward(self, X):
+                return np.tanh(X @ self.W)
+            def loss(self, X, y):
+                return np.mean(np.sum((self.forward(X) - y) ** 2, axis=1))
+            def backprop(self, X, y):
+                out = self.forward(X)
+                delta = 2 * (out - y) * (1 - out**2)
+                self.dW = X.T @ delta / (len(X) if self.mean else 1)
+        class Bad(Net):
+            mean = False
+        """,
+        "Net",
+        "Bad",
+    ),
+    "a decorator that says nothing": (
+        """
+        def traced(f):
+            def wrap(*args, **kwargs):
+                return f(*args, **kwargs)
+            return wrap
+        @traced
+        def swish(x, prime=False):
+            s = 1 / (1 + np.exp(-x))
+            return s + x * s * (1 - s) if prime else x * s
+        @traced
+        def bad(x, prime=False):
+            s = 1 / (1 + np.exp(-x))
+            return s + x * s if prime else x * s
+        """,
+        "swish",
+        "bad",
+    ),
+    "a script that learns a text which is not here": (
+        """
+        data = open("input.txt").read()
+        chars = sorted(set(data))
+        index = {c: i for i, c in enumerate(chars)}
+        W = np.linspace(-1, 1, 3 * len(chars)).reshape(3, len(chars))
+        V = np.linspace(-1, 2, 3 * len(chars)).reshape(len(chars), 3)
+        def lossFun(inputs, targets, hprev, times=1):
+            hs, ps, loss = {-1: hprev}, {}, 0
+            dW, dV, dnext = np.zeros_like(W), np.zeros_like(V), np.zeros_like(hprev)
+            for t, i in enumerate(inputs):
+                x = np.eye(len(chars))[:, [i]]
+                hs[t] = np.tanh(W @ x + hs[t - 1])
+                e = np.exp(V @ hs[t])
+                ps[t] = e / e.sum()
+                loss -= np.log(ps[t][targets[t], 0])
+            for t in reversed(range(len(inputs))):
+                dy = np.copy(ps[t])
+                dy[targets[t]] -= 1
+                dV += dy @ hs[t].T
+                dh = (V.T @ dy + dnext * times) * (1 - hs[t] ** 2)
+                dW += dh @ np.eye(len(chars))[:, [inputs[t]]].T
+                dnext = dh
+            return loss, dW, dV, hs[len(inputs) - 1]
+        def bad(inputs, targets, hprev):
+            return lossFun(inputs, targets, hprev, 0)
+        while len(data) > 100:
+            pass
+        """,
+        "lossFun",
+        "bad",
+    ),
 }
 
 MEANS = """
@@ -682,6 +914,87 @@ def test_a_single_number_without_a_gradient_is_named_where_it_is_called_a_bias(n
     found = check_file(f"{tmp_path / 'mine.py'}:Layer", only=only)
     assert found.status == status, found.render()
     assert found.unseen == (["b"] if status == "cannot tell" else [])
+
+
+FIRST_ONLY = """
+class Softmax:
+    def forward(self, x):
+        e = np.exp(x)
+        self.p = e / e.sum()
+        return self.p
+    def backward(self, dout):
+        for i, g in enumerate(dout):
+            if g == 0:
+                continue
+            return g * self.p[i] * (np.eye(len(self.p))[i] - self.p)
+"""
+DECAYS = """
+class Linear:
+    def __init__(self):
+        self.W = np.linspace(-1, 1, 12).reshape(3, 4)
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+    def backward(self, dout, lr):
+        dx = dout @ self.W.T
+        self.W -= lr * (self.x.T @ dout + 0.1 * self.W)
+        return dx
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "said"),
+    [(FIRST_ONLY, "Softmax", "right for an upstream with one number"), (DECAYS, "Linear", "no multiple of a gradient")],
+)
+def test_what_is_right_in_its_own_use_alone_is_neither_passed_nor_accused(code, name, said, tmp_path):
+    (tmp_path / "mine.py").write_text(HEAD + code, encoding="utf-8")
+    with pytest.raises(CheckError, match=said):
+        check_file(f"{tmp_path / 'mine.py'}:{name}")
+
+
+def test_helpers_of_a_forward_do_not_stand_for_it(tmp_path):
+    """The heads' own pair is right; the whole backward is not."""
+    (tmp_path / "mine.py").write_text(HEAD + HEADS, encoding="utf-8")
+    assert check_file(f"{tmp_path / 'mine.py'}:Heads").status == "wrong"
+
+
+HEADS = """
+class Heads:
+    def __init__(self):
+        self.W = np.linspace(-1, 1, 16).reshape(4, 4)
+    def split_forward(self, x):
+        return x.reshape(len(x), 2, 2)
+    def split_backward(self, d):
+        return d.reshape(len(d), 4)
+    def forward(self, x):
+        self.x = x
+        return self.split_forward(x @ self.W)
+    def backward(self, d):
+        d = self.split_backward(d)
+        self.dW = self.x.T @ d
+        return d @ self.W
+"""
+
+
+def test_a_module_and_views_of_a_dict_may_be_kept(tmp_path):
+    code = """
+class Square:
+    def __init__(self):
+        self.xp, self.names = np, {"x": 1}.keys()
+    def forward(self, x):
+        self.x = x
+        return self.xp.square(x)
+    def backward(self, dout):
+        return 2 * self.x * dout
+"""
+    (tmp_path / "mine.py").write_text(HEAD + code, encoding="utf-8")
+    assert check_file(f"{tmp_path / 'mine.py'}:Square").status == "agree"
+
+
+def test_the_samples_of_a_column_layout_are_named_as_such(tmp_path):
+    (tmp_path / "mine.py").write_text(HEAD + MEANS, encoding="utf-8")
+    found = check_file(f"{tmp_path / 'mine.py'}:linear_forward,bad")
+    assert found.findings[0].pattern == "constant ratio 1/N = 1/4"
 
 
 def test_the_mean_over_samples_inside_a_layer_is_a_convention(tmp_path):
