@@ -16,6 +16,7 @@ import rich.table
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 import handgrad
+from benchmarks import winners
 from benchmarks.machine import KERNEL_VARIABLES, VARIANTS, process_environment
 from benchmarks.pictures import svg
 from benchmarks.questions import QUESTIONS, Case, Question, Table
@@ -70,8 +71,8 @@ def jobs(plan: Plan) -> list[Job]:
     return found
 
 
-def run_benchmark(plan: Plan, folder: Path, name: str, command: str) -> int:
-    """Measure, print tables, write `folder/name` after every row and pictures at the end. Returns the exit code.
+def run_benchmark(plan: Plan, folder: Path, name: str, command: str, csv: Path | None = None) -> int:
+    """Measure, print tables, write `folder/name` after every row, pictures and `csv` at the end. Returns the exit code.
 
     0; 1 where the judge refused a contender, which is then not timed; 130 after Ctrl-C, with what was done.
     Raises BenchmarkError where a process does not run as it should.
@@ -100,6 +101,9 @@ def run_benchmark(plan: Plan, folder: Path, name: str, command: str) -> int:
     except KeyboardInterrupt:
         interrupted = True
     pictures = show(result, console, folder, Path(name).stem)
+    if csv is not None:
+        write_text(csv, winners.table(result))
+        pictures.append(f"table     {csv}")
     console.print(f"result    {path}", *pictures, sep="\n", soft_wrap=True)
     if interrupted:
         print("handgrad: interrupted; what was measured is kept", file=sys.stderr)
@@ -185,6 +189,8 @@ def show(result: Result, console: Terminal, folder: Path, stem: str) -> list[str
                 if variant == main or not table.once:
                     console.print(_rich(table, where))
         console.print(question.reading, style="dim")
+        if name == "step" and (said := winners.sentence(variants[main])):
+            console.print(said, soft_wrap=True)
         for reason in notes(variants[main]):
             console.print(f"not timed: {reason}", style="dim")
         if figure := question.picture(variants[main]):

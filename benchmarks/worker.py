@@ -28,6 +28,7 @@ def main() -> None:
 def work(job: dict[str, Any], answer: Any) -> None:
     import torch
 
+    from benchmarks.contenders import take_own
     from benchmarks.questions import QUESTIONS, Settings
     from handgrad.machine.environment import environment
 
@@ -42,6 +43,7 @@ def work(job: dict[str, Any], answer: Any) -> None:
     del found["dtype"]
     answer({"environment": {**found, "kernels": kernels, "probe_seconds": float(f"{probe.usual:.4g}")}})
     settings = Settings(threads, job["quick"], job["judge"], tuple(job["contenders"]), probe)
+    take_own(settings.contenders)
     question = QUESTIONS[job["question"]]
     for case in job["cases"]:
         answer({"row": {"case": case, **question.measure(case, settings)}})

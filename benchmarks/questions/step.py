@@ -5,7 +5,7 @@ from itertools import product
 from matplotlib.figure import Figure
 
 from benchmarks import pictures
-from benchmarks.contenders import CONTENDERS, EVERYWHERE, OURS, TORCH
+from benchmarks.contenders import CONTENDERS, EVERYWHERE, OURS, TORCH, is_own
 from benchmarks.nets import DTYPES, NETS, OPTIMIZERS, Case, Problem, case_of, problem_of
 from benchmarks.questions.format import NOTHING, present, ratio_cell, time_cell, time_text
 from benchmarks.questions.question import Question, Settings, Table
@@ -27,7 +27,9 @@ def cases(quick: bool) -> list[Case]:
 def measure(case: Case, settings: Settings) -> Row:
     problem = problem_of(case)
     everyone = (problem.optimizer, problem.dtype) == ("SGD", "float32")
-    names = list(CONTENDERS) if everyone else [*EVERYWHERE, *(["micrograd"] if problem.optimizer == "SGD" else [])]
+    own = filter(is_own, CONTENDERS)
+    some = [*EVERYWHERE, *(["micrograd"] if problem.optimizer == "SGD" else []), *own]
+    names = list(CONTENDERS) if everyone else some
     if settings.quick and not settings.contenders:
         names = [name for name in names if name not in SLOW_TO_START]
     return time_contenders(problem, names, settings)

@@ -7,7 +7,7 @@ import typer
 
 from handgrad.cli.options import choice, option, whole
 from handgrad.errors import refusing
-from handgrad.files import RESULT, output_folder
+from handgrad.files import RESULT, output_folder, refuse_unwritable
 
 bench_app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
 
@@ -20,9 +20,16 @@ def bench_command(
         list[str] | None, typer.Option(metavar="NAME", help="Only this; several are named one by one.")
     ] = None,
     contender: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this one and NumPy; several one by one.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only this one and NumPy; several one by one. Your own: mine.py:Step, which is asked for whole steps.",
+        ),
     ] = None,
     threads: Annotated[int, option("threads", whole, "N", "Of every library.")] = 1,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every time and ratio as a table, too.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for result and pictures.", show_default="runs/bench")] = None,
 ) -> int | None:
     """Time training on both sides: judged first, in fresh processes, in turn, with intervals.
@@ -32,18 +39,25 @@ def bench_command(
     """
     if context.invoked_subcommand is not None:
         return None
-    from benchmarks.contenders import CONTENDERS, OURS
+    from benchmarks.contenders import CONTENDERS, OURS, OwnError, is_own, take_own
     from benchmarks.questions import QUESTIONS
     from benchmarks.run import BenchmarkError, Plan, run_benchmark
 
+    with refusing(kinds=(OwnError,)):
+        take_own(contender or ())
+    if any(map(is_own, contender or ())) and not question:
+        question = ["step"]
     everything = [name for name, one in QUESTIONS.items() if one.in_quick or not quick]
     questions = tuple(choice("--question", name, QUESTIONS) for name in question or everything)
     chosen = tuple(choice("--contender", name, CONTENDERS) for name in contender or ())
     plan = Plan(questions, quick, threads, (OURS, *chosen) if chosen else ())
     folder = out or Path("runs") / "bench"
+    with refusing():
+        if csv is not None:
+            refuse_unwritable(csv)
     with refusing(f"--out {folder}", kinds=(BenchmarkError,)):
         output_folder(folder, (RESULT,))
-        return run_benchmark(plan, folder, RESULT, context.obj)
+        return run_benchmark(plan, folder, RESULT, context.obj, csv)
 
 
 @bench_app.command("compare")

@@ -1,16 +1,18 @@
 """The benchmark: who is timed, what an interval is, what two results say of each other. No test looks at a time."""
 
 import json
+import re
 import signal
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import scratch
-from benchmarks import machine, page, pictures, run, statistics
-from benchmarks.contenders import CONTENDERS, EVERYWHERE, OURS, TORCH
+from benchmarks import machine, page, pictures, run, statistics, winners
+from benchmarks.contenders import CONTENDERS, EVERYWHERE, OURS, TORCH, is_own, take_own
 from benchmarks.contenders.hand_written import HandWritten
 from benchmarks.nets import DTYPES, NETS, OPTIMIZERS, Net, Problem, case_of
 from benchmarks.parity import ParityError, Reference
@@ -20,6 +22,7 @@ from benchmarks.timing import Budget
 from handgrad.cli import main
 from handgrad.machine.environment import usable_cores
 
+ROOT = Path(__file__).parents[2]
 TINY = Net((2, 3, 2), 4)
 BINARY = Net((2, 3, 1), 4)
 SHORT = Budget(block=1e-4, rounds=6, seconds=0.2, fewest=6)
@@ -406,3 +409,70 @@ def test_an_interrupted_run_keeps_what_it_has(tmp_path, capsys, monkeypatch):
     assert not found["complete"]
     assert len(list(rows_of(found))) == 1
     assert not list(tmp_path.glob(".*"))
+
+
+# --- a contender of one's own ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """The class of docs/own_contender.md, in a file; the table of contenders is as before afterwards."""
+    text = (ROOT / "docs" / "own_contender.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "mine.py").write_text(code, encoding="utf-8")
+    yield f"{tmp_path / 'mine.py'}:Step", code
+    for name in [name for name in CONTENDERS if is_own(name)]:
+        del CONTENDERS[name]
+
+
+def test_the_contender_of_the_page_is_judged_and_timed(mine, short):
+    name, _ = mine
+    take_own([OURS, name])
+    settings = replace(SETTINGS, contenders=(OURS, name))
+    row = QUESTIONS["step"].measure(case_of(Problem(TINY)), settings)
+    assert set(row["seconds"]) == {OURS, name}
+    other = QUESTIONS["step"].measure(case_of(Problem(BINARY, "Adam")), settings)
+    assert other["not_timed"] == {name: "only SGD and CrossEntropyLoss"}
+    said = winners.sentence([row | {"case": {"name": "tiny"}}])
+    assert re.fullmatch(r"Fastest: (NumPy|nobody by more than the noise|.*mine.py:Step) on tiny\.", said)
+    lines = winners.table({"questions": {"step": {"fixed": [row | {"case": {"name": "tiny"}}]}}}).splitlines()
+    assert lines[0].startswith("question,variant,case,contender,seconds")
+    assert lines[1].endswith(",1,1,1")
+    assert len(lines) == 3
+
+
+def test_the_sentence_says_who_is_fastest_where():
+    def row(case, **seconds):
+        return {
+            "case": {"name": case},
+            "seconds": {name: [[s * (1 + i % 3 / 100) for i in range(9)]] for name, s in seconds.items()},
+        }
+
+    rows = [
+        row("a", NumPy=1.0, torch=2.0),
+        row("b", NumPy=3.0, torch=2.0),
+        row("c", NumPy=1.0, torch=1.0),
+        row("d", NumPy=1.0),
+    ]
+    said = "Fastest: NumPy on a, and torch on b, and nobody by more than the noise on c."
+    assert winners.sentence(rows) == said
+    assert winners.sentence(rows[3:]) == ""
+
+
+def test_a_wrong_contender_of_ones_own_is_refused(mine, short, tmp_path, capsys):
+    _, code = mine
+    (tmp_path / "wrong.py").write_text(code.replace("delta /= len(z)", "delta /= len(z) - 1"), encoding="utf-8")
+    name = f"{tmp_path / 'wrong.py'}:Step"
+    take_own([name])
+    row = QUESTIONS["step"].measure(case_of(Problem(TINY)), replace(SETTINGS, contenders=(name,)))
+    assert row["refused"] == [name]
+    assert "the judge refused" in row["not_timed"][name]
+    (tmp_path / "broken.py").write_text("1 / 0", encoding="utf-8")
+    for given, words in {
+        "no.py:Step": "there is no file no.py",
+        f"{tmp_path / 'mine.py'}:Stop": "name a class with step() and weights()",
+        f"{tmp_path / 'mine.py'}": "got ''; it has Step",
+        f"{tmp_path / 'broken.py'}:Step": "ZeroDivisionError",
+    }.items():
+        assert main(["bench", "--contender", given]) == 2
+        assert words in capsys.readouterr().err

@@ -78,7 +78,8 @@ COMMANDS = {
     ("sweep", "dead-relu"): {"--seeds": ["0", DIGITS], "--width": ["2,4"], "--preset": ["x"]},
     ("bench",): {
         "--question": ["", "x", LONG],
-        "--contender": ["", "x"],
+        "--contender": ["", "x", "no.py:Step", "taken.py:"],
+        "--csv": [".", "taken/x", LONG, "a\0b", HALF],
         "--threads": ["0", "-1", "1.5", "x", DIGITS],
         "--out": ["taken", LONG, "a\0b", HALF, "blocked"],
     },
