@@ -61,6 +61,7 @@ STYLES: dict[str, Callable[[Rng, Shape], Array]] = {
 }
 GRID = ("normal", "ties and zeros")  # the rest have full mantissas
 MOVED = "wide"  # with moved parameters
+BEYOND = "wide"
 
 # What the losses that PyTorch has a name for take: domain of the input, kind of target.
 LOSSES = (
@@ -527,6 +528,34 @@ def cases(subject: Subject, layout: Layout, seed: int) -> Iterator[Case]:
                 raise CheckError(f"{subject.name}: forward failed: {one_line(error)}") from error
             continue
         yield made
+    if subject.targets and layout.domain == "probability" and (far := _beyond(subject, layout, seed)):
+        yield far
+
+
+def _beyond(subject: Subject, layout: Layout, seed: int) -> Case | None:
+    """A case far outside of (0, 1) for a loss that took probabilities only because it takes everything.
+
+    Between 0 and 1 a Huber loss never leaves its parabola. A logarithm gives no finite number there, and a clipped
+    probability moves nothing: such a loss has no such case.
+    """
+    at = replace(layout, domain="any")
+    try:
+        made = build(subject, at, BEYOND, np.random.default_rng([seed, len(STYLES)]))
+        free = [name for name in made.arguments if name in made.values]
+        if not np.isfinite(subject.forward(made, made.values)).all():
+            return None
+        for name in free:
+            for i in np.ndindex(made.values[name].shape):
+                sides = []
+                for step in (-0.25, 0.25):
+                    moved = made.values[name].copy()
+                    moved[i] += step
+                    sides.append(subject.forward(made, {**made.values, name: moved}))
+                if not np.isfinite(sides).all() or np.array_equal(sides[0], sides[1]):
+                    return None
+    except Exception:
+        return None
+    return replace(made, draw=f"{BEYOND}, beyond 0 and 1")
 
 
 def fitting(subject: Subject, shapes: tuple[Shape, ...] | None, seed: int, like: str) -> Layout:

@@ -468,8 +468,8 @@ class _Search:
 
 
 def _of_shapes(error: str) -> bool:
-    """Whether an error may be one of the input that was tried, and not of the code."""
-    return not re.search(r": (Name|Attribute|Key|Type|Import)Error: ", error)
+    """Whether an error may be one of the input that was tried, a tensor for example, and not of the code."""
+    return "'Tensor' object" in error or not re.search(r": (Name|Attribute|Key|Type|Import)Error: ", error)
 
 
 def _sparse(found: Found, seed: int) -> bool:

@@ -783,6 +783,20 @@ STYLES = {
         "Loss",
         "Bad",
     ),
+    "a loss whose branches lie beyond 0 and 1": (
+        """
+        def huber(x, y, delta=1.0):
+            d = x - y
+            return np.where(np.abs(d) <= delta, 0.5 * d**2, delta * (np.abs(d) - 0.5 * delta)).mean()
+        def huber_grad(x, y, delta=1.0):
+            return np.clip(x - y, -delta, delta) / x.size
+        def bad(x, y, delta=1.0):
+            d = x - y
+            return np.where(d <= delta, d, delta * np.sign(d)) / d.size
+        """,
+        "huber,huber_grad",
+        "huber,bad",
+    ),
     "a loss of vectors": (
         """
         class SquaredLoss:
