@@ -189,6 +189,11 @@ class Place:
             store(self.owner, self.key, a[()])
 
 
+def lists(root: Any) -> dict[str, list[Any]]:
+    """Every list, by its path."""
+    return {path: owner for path, owner in owners(root) if type(owner) is list}
+
+
 def places(root: Any) -> dict[str, Place]:
     """Every place, by its path; an array that is held twice counts once."""
     found: dict[str, Place] = {}
