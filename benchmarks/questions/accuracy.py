@@ -15,7 +15,8 @@ from benchmarks.result import Row
 from benchmarks.timing import no_collection
 from handgrad.experiments import EXPERIMENTS
 from handgrad.judge import StepJudge
-from handgrad.training.train import Prepared, batches, prepare
+from handgrad.training.prepared import Prepared
+from handgrad.training.train import batches, prepare
 
 GOAL = 0.97
 SIDES = {"scratch": OURS, "torch": TORCH}

@@ -26,7 +26,7 @@ from handgrad.errors import BadInputError, refusing
 from handgrad.terminal import printable
 
 if TYPE_CHECKING:
-    from handgrad.training.train import Prepared
+    from handgrad.training.prepared import Prepared
 
 
 def unroll_command(

@@ -25,7 +25,8 @@ from handgrad.distributed.process_group import Ranks, everyones
 from handgrad.judge import Tally, Verdict, judge_net, judge_optimizer, judge_shards, snapshot
 from handgrad.machine.environment import one_thread
 from handgrad.stopping import Stop, interruptible
-from handgrad.training.train import Prepared, batches
+from handgrad.training.prepared import Prepared
+from handgrad.training.train import batches
 from scratch.flags import product
 
 WHOLE_BATCH = ("Dropout", "AlphaDropout", "RReLU")

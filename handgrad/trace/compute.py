@@ -22,7 +22,8 @@ from handgrad.judge.reference_net import buffers_of
 from handgrad.judge.rules import layers as rules
 from handgrad.judge.rules.rule import Activation
 from handgrad.judge.training_step import Snapshot
-from handgrad.training.train import Prepared, batches
+from handgrad.training.prepared import Prepared
+from handgrad.training.train import batches
 from handgrad.training.written_out import program
 
 Array = npt.NDArray[Any]

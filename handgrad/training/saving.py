@@ -19,7 +19,7 @@ from handgrad.judge.verdict import Failure
 from handgrad.training.record import EpochRecord, Moment, Repeat, Run
 
 if TYPE_CHECKING:
-    from handgrad.training.train import Prepared
+    from handgrad.training.prepared import Prepared
 
 FOLDER = "checkpoints"  # within a run's own
 EVERY = 10.0  # seconds between two checkpoints

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from contract import Array, Target
 from handgrad.machine.environment import one_thread
-from handgrad.training.train import Prepared, batches, evaluate, output_of
+from handgrad.training.prepared import Prepared
+from handgrad.training.train import batches, evaluate, output_of
 from scratch.trainer import Trainer
 from scratch.unroll import UnrollError, copied, written
 from scratch.unroll.alone import Alone, alone

@@ -6,7 +6,6 @@ the two drift apart is recorded and not judged.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -19,6 +18,7 @@ from handgrad.experiments.score import confusion_matrix, predicted_classes, true
 from handgrad.judge import StepJudge
 from handgrad.machine.environment import environment, one_thread
 from handgrad.stopping import Stop, interruptible
+from handgrad.training.prepared import Prepared
 from handgrad.training.record import EpochRecord, Moment, Run, SideRun
 from handgrad.training.saving import Saving, changes, take_over, tree_of
 from handgrad.training.sides import build, build_pair
@@ -34,31 +34,6 @@ TIMED = 20  # first steps, which are the trainers' own even where they are not j
 
 class TrainingError(RuntimeError):
     """A step that could not be done. The message is one line."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Everything a run needs, made and checked: nothing that the user gave can be refused after this."""
-
-    experiment: Experiment
-    data: Data  # as generated
-    cast: dict[str, Array | Target]  # the same arrays, floats in the experiment's dtype
-    trainers: dict[str, Trainer]
-    device: str
-
-    @property
-    def batch_size(self) -> int:
-        rows = len(self.data.x_train)
-        return min(self.experiment.batch_size or rows, rows)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        whole, rest = divmod(len(self.data.x_train), self.batch_size)
-        return whole + (rest > 0 and not self.experiment.drop_last)
-
-    @property
-    def steps(self) -> int:
-        return self.experiment.epochs * self.steps_per_epoch
 
 
 def prepare(experiment: Experiment, device: str = "cpu") -> Prepared:

@@ -423,7 +423,10 @@ UNSTABLE: dict[str, tuple[Edit, str]] = {
         Edit("SiLU.backward", "(s * ((1 + x * r + e) / (1 + e)))", "(1 - sigmoid(-x) + x * s * sigmoid(-x))"),
         "SiLU",
     ),
-    "tanh′: 1 − y²": (Edit("Tanh.backward", "np.exp(-2 * np.abs(x)) * (1 + y * (2 + y))", "1 - y * y"), "Tanh"),
+    "tanh′: 1 − y²": (
+        Edit("Tanh.backward", "np.exp(-2 * np.minimum(np.abs(x), 400)) * (1 + y * (2 + y))", "1 - y * y"),
+        "Tanh",
+    ),
     "tanhshrink: x − tanh x": (Edit("Tanhshrink.forward", "near * (q / (1 + q))", "x - t"), "Tanhshrink"),
     "log cosh: |d| + log(1 + e^−2|d|) − log 2": (
         Edit("LogCoshLoss.forward", "np.log1p(h * h) / 2", "size + np.log1p(e * e) - math.log(2)"),

@@ -22,8 +22,9 @@ from handgrad.experiments.overrides import with_overrides
 from handgrad.experiments.own import find
 from handgrad.training import all_experiments
 from handgrad.training.all_experiments import kept_results
+from handgrad.training.prepared import Prepared
 from handgrad.training.record import Repeat
-from handgrad.training.train import Prepared, batches, prepare
+from handgrad.training.train import batches, prepare
 
 
 @pytest.fixture(autouse=True)

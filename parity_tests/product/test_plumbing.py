@@ -507,6 +507,10 @@ OPTIONS = {
     "--lr 0.5": {"losses", "epochs"},
     "--batch-size 6": {"losses", "epochs", "steps"},
     "--optimizer sgd": {"losses", "epochs", "numbers"},  # there is no state of Adam's to judge
+    "--optimizer-options betas=(0.5,0.9)": {"losses", "epochs"},
+    "--momentum 0.5 --optimizer sgd": {"losses", "epochs", "numbers"},
+    "--weight-decay 0.5": {"losses", "epochs"},
+    "--loss MultiMarginLoss": {"losses", "epochs", "first"},
     "--hidden 5": {"losses", "epochs", "first", "numbers"},
     "--activation tanh": {"losses", "epochs", "first"},
     "--seed 4": {"losses", "epochs", "first"},

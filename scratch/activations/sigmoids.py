@@ -35,6 +35,8 @@ class Tanh(Module):
     |y| = (1 − e)/(1 + e), so 1 + |y| = 2/(1 + e) and 1 − |y| = 2e/(1 + e) = e (1 + |y|). Hence without a difference
 
         f′ = (1 − |y|)(1 + |y|) = e (1 + |y|)² = e (1 + |y| (2 + |y|)) = 4e/(1 + e)².
+
+    Beyond |x| = 400 e is 0 in both formats; 2|x| itself may overflow.
     """
 
     def forward(self, x: Array) -> Array:
@@ -45,7 +47,7 @@ class Tanh(Module):
     def backward(self, grad_output: Array) -> Array:
         x, y = self._recall(grad_output)
         y = np.abs(y)
-        return np.asarray(grad_output * (np.exp(-2 * np.abs(x)) * (1 + y * (2 + y))))
+        return np.asarray(grad_output * (np.exp(-2 * np.minimum(np.abs(x), 400)) * (1 + y * (2 + y))))
 
 
 class LogSigmoid(Module):

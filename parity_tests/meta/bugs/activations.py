@@ -164,13 +164,13 @@ ACTIVATIONS: dict[str, Bug] = {
     "tanh: the derivative of sigmoid": Bug(
         "derivative",
         "y (1 − y) copied",
-        edit("Tanh.backward", "np.exp(-2 * np.abs(x)) * (1 + y * (2 + y))", "y * (1 - y)"),
+        edit("Tanh.backward", "np.exp(-2 * np.minimum(np.abs(x), 400)) * (1 + y * (2 + y))", "y * (1 - y)"),
         hint="[Tanh",
     ),
     "tanh: no derivative": Bug(
         "derivative",
         "forgotten in backward",
-        edit("Tanh.backward", " * (np.exp(-2 * np.abs(x)) * (1 + y * (2 + y)))", " + 0"),
+        edit("Tanh.backward", " * (np.exp(-2 * np.minimum(np.abs(x), 400)) * (1 + y * (2 + y)))", " + 0"),
         "nets",
         hint="test_whole_net[tanh, cross",
         pattern="missing activation derivative",
