@@ -4,13 +4,16 @@
 of them, and how far these agree with differences. `search` ranks the readings by what it returns.
 """
 
+import ast
+import inspect
+import textwrap
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from handgrad.check import held, inputs
-from handgrad.check.conventions import LOSS, kin
+from handgrad.check.conventions import LOSS, bare, kin, stems
 from handgrad.check.inputs import WEIGHTS
 from handgrad.check.subject import Array, Case, CheckError, Values, nudged
 from handgrad.check.written import STEP, Candidates, Ran, Written, affinity
@@ -325,9 +328,13 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> None:
     ]
     returned = [label for label in new if label == "return" or (label.startswith("return.") and label.count(".") == 1)]
     if len(returned) == len(arguments) > 1 and all(pair in fits for pair in zip(arguments, returned, strict=True)):
-        picks |= {
-            n: label for n, label in zip(arguments, returned, strict=True) if n in rest and label in free(returned)
-        }
+        by_name = [label for label in _by_their_names(subject, arguments, returned) if label in returned]
+        order = (
+            by_name
+            if len(by_name) == len(arguments) and all(pair in fits for pair in zip(arguments, by_name, strict=True))
+            else returned
+        )
+        picks |= {n: label for n, label in zip(arguments, order, strict=True) if n in rest and label in free(returned)}
         rest = [n for n in rest if n not in picks]
     for n in rest:
         if (by_value := next((label for label in free(new) if right(n, label)), None)) is not None:
@@ -383,6 +390,32 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> None:
             picks[n] = label
     subject.picks = {n: picks[n] for n in values if n in picks}
     subject.left = [label for label in returned if label not in picks.values()]
+
+
+def _by_their_names(subject: Written, arguments: list[str], returned: list[str]) -> list[str]:
+    """What is returned in the order of the arguments, where `return dY, dLogVar, dMean` says that it is another one.
+
+    Empty where the names of what is returned do not tell, each of them, whose gradient it is.
+    """
+    reading = subject.reading
+    step = reading.backward or reading.forward
+    functions = reading.root.functions if isinstance(reading.root, held.Namespace) else vars(type(reading.root))
+    f: Any = functions.get(step.name)
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(getattr(f, "__func__", f))))
+    except (OSError, TypeError, SyntaxError):
+        return []
+    ends = [n.value.elts for n in ast.walk(tree) if isinstance(n, ast.Return) and isinstance(n.value, ast.Tuple)]
+    if len(ends) != 1 or not all(isinstance(e, ast.Name) for e in ends[0]) or len(ends[0]) != len(returned):
+        return []
+    names = [{s.replace("_", "") for s in stems(e.id)} for e in ends[0] if isinstance(e, ast.Name)]
+    wanted = [bare(n).replace("_", "") for n in arguments]
+    of = [
+        [i for i, found in enumerate(names) if any(w == s or (len(s) > 2 and w.endswith(s)) for s in found)]
+        for w in wanted
+    ]
+    chosen = [places[0] for places in of if len(places) == 1]
+    return [f"return.{i}" for i in chosen] if sorted(chosen) == list(range(len(names))) else []
 
 
 def _steps_linearly(subject: Written, case: Case, u: Array, names: list[str]) -> bool:

@@ -821,6 +821,22 @@ STYLES = {
         "Dense",
         "Bad",
     ),
+    "gradients returned in another order than the arguments, by their names": (
+        """
+        def gaussian(y, y_mean, y_log_var):
+            return np.mean((y - y_mean) ** 2 * np.exp(-y_log_var) + y_log_var) / 2
+        def gaussian_grad(y, y_mean, y_log_var):
+            e = (y - y_mean) * np.exp(-y_log_var)
+            dLogVar = (1 - (y - y_mean) * e) / (2 * y.size)
+            dMean = -e / y.size
+            return dLogVar, dMean
+        def bad(y, y_mean, y_log_var):
+            dLogVar, dMean = gaussian_grad(y, y_mean, y_log_var)
+            return dMean * 2, dLogVar
+        """,
+        "gaussian,gaussian_grad",
+        "gaussian,bad",
+    ),
     "a loss of vectors": (
         """
         class SquaredLoss:
