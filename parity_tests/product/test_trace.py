@@ -272,13 +272,15 @@ def test_the_lines_of_sgd_say_what_its_options_do(options, how):
 
 
 def test_it_says_what_cancelled():
-    found = text(trace(prepare(EXPERIMENTS["moons"]), 3))
-    (line, *_) = re.findall(
-        r"([\d,]+) ulp apart at \[(.*)\]: (dL/dy\[.*\] of layers.1) cancels.* is ([\d,]+) of it", found
-    )
-    apart, amplified = (int(line[i].replace(",", "")) for i in (0, 3))
-    assert apart >= 64
-    assert 1 < apart / amplified < 20  # the terms themselves are a few ulps apart
+    said = r"([\d,]+) ulp apart at \[(.*)\]: (dL/dy\[.*\] of layers.1) cancels.* is ([\d,]+) of it"
+    # In which step a sum cancels to 64 ulp hangs on the processor's kernels; in one of the first eight it does.
+    lines = [
+        line for step in range(1, 9) for line in re.findall(said, text(trace(prepare(EXPERIMENTS["moons"]), step)))
+    ]
+    assert lines
+    for line in lines:
+        apart, amplified = (int(line[i].replace(",", "")) for i in (0, 3))
+        assert 64 <= apart < 20 * amplified  # the terms themselves are a few ulps apart
 
 
 def test_the_page_stands_alone(third):
