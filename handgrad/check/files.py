@@ -245,7 +245,7 @@ def _open(path: Any, mode: str = "r", *rest: Any, **options: Any) -> Any:
     """A text that a script learns and that is not here is another one."""
     if set(mode) <= set("rt") and isinstance(path, str) and not Path(path).is_file():
         return io.StringIO(TEXT)
-    return open(path, mode, *rest, **options)  # noqa: PTH123
+    return open(path, mode, *rest, **options)  # noqa: PTH123  # it stands in for open itself
 
 
 @contextlib.contextmanager

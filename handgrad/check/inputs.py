@@ -553,7 +553,7 @@ def _beyond(subject: Subject, layout: Layout, seed: int) -> Case | None:
                     sides.append(subject.forward(made, {**made.values, name: moved}))
                 if not np.isfinite(sides).all() or np.array_equal(sides[0], sides[1]):
                     return None
-    except Exception:
+    except Exception:  # the code refuses it: it is out of its domain
         return None
     return replace(made, draw=f"{BEYOND}, beyond 0 and 1")
 

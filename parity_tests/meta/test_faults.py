@@ -49,7 +49,7 @@ def test_every_call_that_fails_leaves_the_old_file_or_the_new(writer, tmp_path):
 
 def in_place(path, which):
     """What a careless writer does."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as out:  # noqa: PTH123
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as out:  # noqa: PTH123  # a number, no path
         os.write(out.fileno(), which.encode() * 1000)
         os.fsync(out.fileno())
 
