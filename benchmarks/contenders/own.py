@@ -55,7 +55,7 @@ def _load(name: str) -> Any:
         found = vars(run_file(place, whole=True))
     except CheckError as error:
         raise OwnError(str(error)) from error
-    except Exception as error:
+    except Exception as error:  # the user's own code: whatever it raises is said in one line
         raise OwnError(f"{place} cannot be run: {type(error).__name__}: {' '.join(str(error).split())}") from error
     made = found.get(kind)
     if not isinstance(made, type) or not all(callable(getattr(made, part, None)) for part in ("step", "weights")):

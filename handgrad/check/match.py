@@ -7,7 +7,8 @@ of them, and how far these agree with differences. `search` ranks the readings b
 import ast
 import inspect
 import textwrap
-from functools import cached_property
+import types
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -397,18 +398,11 @@ def _by_their_names(subject: Written, arguments: list[str], returned: list[str])
 
     Empty where the names of what is returned do not tell, each of them, whose gradient it is.
     """
-    reading = subject.reading
-    step = reading.backward or reading.forward
-    functions = reading.root.functions if isinstance(reading.root, held.Namespace) else vars(type(reading.root))
-    f: Any = functions.get(step.name)
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(getattr(f, "__func__", f))))
-    except (OSError, TypeError, SyntaxError):
+    root, step = subject.reading.root, subject.reading.backward or subject.reading.forward
+    f = root.functions.get(step.name) if isinstance(root, held.Namespace) else getattr(type(root), step.name, None)
+    names = _returned_names(f) if isinstance(f, types.FunctionType) else ()
+    if len(names) != len(returned):
         return []
-    ends = [n.value.elts for n in ast.walk(tree) if isinstance(n, ast.Return) and isinstance(n.value, ast.Tuple)]
-    if len(ends) != 1 or not all(isinstance(e, ast.Name) for e in ends[0]) or len(ends[0]) != len(returned):
-        return []
-    names = [{s.replace("_", "") for s in stems(e.id)} for e in ends[0] if isinstance(e, ast.Name)]
     wanted = [bare(n).replace("_", "") for n in arguments]
     of = [
         [i for i, found in enumerate(names) if any(w == s or (len(s) > 2 and w.endswith(s)) for s in found)]
@@ -416,6 +410,20 @@ def _by_their_names(subject: Written, arguments: list[str], returned: list[str])
     ]
     chosen = [places[0] for places in of if len(places) == 1]
     return [f"return.{i}" for i in chosen] if sorted(chosen) == list(range(len(names))) else []
+
+
+@cache
+def _returned_names(f: types.FunctionType) -> tuple[frozenset[str], ...]:
+    """What each name in the one `return a, b, c` of a function may be the gradient of. Empty for any other end."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(f)))
+    except (OSError, SyntaxError):  # there is no source, or a part of a line, which says nothing
+        return ()
+    ends = [n.value.elts for n in ast.walk(tree) if isinstance(n, ast.Return) and isinstance(n.value, ast.Tuple)]
+    if len(ends) != 1:
+        return ()
+    names = [e.id for e in ends[0] if isinstance(e, ast.Name)]
+    return tuple(frozenset(s.replace("_", "") for s in stems(n)) for n in names) if len(names) == len(ends[0]) else ()
 
 
 def _steps_linearly(subject: Written, case: Case, u: Array, names: list[str]) -> bool:
