@@ -37,7 +37,7 @@ help:
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e '.[test]'
 	touch $@
 
 compare: $(READY)
@@ -57,7 +57,7 @@ atlas: $(READY)
 lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers $(WORKERS)
 
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS)
