@@ -1,5 +1,6 @@
 """`handgrad worksheet`: the exact key is the step that `scratch` makes, and every planted slip is named."""
 
+import functools
 import json
 import re
 from fractions import Fraction
@@ -22,15 +23,18 @@ LAYERS = {
     "hardtanh": scratch.Hardtanh,
     "identity": scratch.Identity,
 }
-SHEETS = [
-    draw(sizes, activation, loss, seed, samples)
-    for sizes, samples in (((2, 2, 1), 2), ((3, 2, 2), 1), ((2, 2, 2, 1), 2), ((1, 2, 1), 4))
-    for activation in ACTIVATIONS
-    for loss in LOSSES
-    for seed in (0, 7)
-]
 
-PLANTED = [draw((2, 2, 1)), draw((2, 2, 2), "hardtanh", "half", seed=1), draw((1, 2, 2, 1), "leaky_relu")]
+
+@functools.cache
+def sheets():
+    """Drawn when a test asks, not by every process that collects."""
+    return [
+        draw(sizes, activation, loss, seed, samples)
+        for sizes, samples in (((2, 2, 1), 2), ((3, 2, 2), 1), ((2, 2, 2, 1), 2), ((1, 2, 1), 4))
+        for activation in ACTIVATIONS
+        for loss in LOSSES
+        for seed in (0, 7)
+    ]
 
 
 def array(sheet, symbol, *shape):
@@ -68,7 +72,7 @@ def scratch_step(sheet):
 
 def test_the_key_is_the_step_that_scratch_makes():
     """All fractions have a power of two below: float64 holds every one of them, and nothing is rounded."""
-    for sheet in SHEETS:
+    for sheet in sheets():
         key = sheet.key()
         assert scratch_step(sheet) == {name: float(value) for name, value in key.items()}
         assert all(Fraction(float(value)) == value for value in key.values())
@@ -84,7 +88,7 @@ def filled(sheet, box, value):
 
 def test_every_planted_slip_is_named():
     named_slips = set()
-    for sheet in PLANTED:
+    for sheet in (draw((2, 2, 1)), draw((2, 2, 2), "hardtanh", "half", seed=1), draw((1, 2, 2, 1), "leaky_relu")):
         key = sheet.key()
         assert {finding.verdict for finding in check(sheet, key)} == {"right"}
         for box in sheet.boxes():
@@ -122,7 +126,7 @@ def test_numbers_that_are_no_known_slip_and_blanks():
 
 
 def test_every_step_of_a_sheet_matters():
-    for sheet in SHEETS:
+    for sheet in sheets():
         key = sheet.key()
         assert max(map(abs, key.values())) <= 40
         assert all(key[name] for name in key if name.startswith("dL/dy"))
@@ -136,7 +140,7 @@ def test_the_same_seed_is_the_same_sheet():
 
 
 def test_the_page_has_a_blank_for_every_box_and_the_key_its_number():
-    for sheet in SHEETS[::5]:
+    for sheet in sheets()[::5]:
         key = sheet.key()
         blank, solved = page(sheet), page(sheet, key)
         assert blank.count("<td></td>") == len(key)
@@ -192,7 +196,7 @@ def test_answers_are_never_overwritten(folder, capsys):
 
 
 def test_what_was_written_reads_back(tmp_path):
-    for sheet in SHEETS[::7]:
+    for sheet in sheets()[::7]:
         (tmp_path / "key.json").write_text(to_json(sheet, sheet.key()))
         assert read(tmp_path / "key.json") == (sheet, sheet.key())
 
