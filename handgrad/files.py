@@ -1,7 +1,7 @@
 """Files that are there as a whole or not at all."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from errno import EACCES, EINVAL, EISDIR, ENOTSUP
 from pathlib import Path
@@ -119,6 +119,13 @@ def output_folder(folder: Path, names: tuple[str, ...]) -> list[Path]:
         for name in names:
             refuse_unwritable(folder / name)
     return missing
+
+
+def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write files by name into `folder`, which is made; OSError, as of `output_folder`, before the first is written."""
+    output_folder(folder, tuple(texts))
+    for name, text in texts.items():
+        write_text(folder / name, text)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from handgrad.cli.check import check_command
 from handgrad.cli.compare import compare_command
 from handgrad.cli.distributed import distributed_command
 from handgrad.cli.doctor import doctor_command
+from handgrad.cli.exercise import exercise_command
 from handgrad.cli.hunt import hunt_command
 from handgrad.cli.judge import judge_command
 from handgrad.cli.list import list_command
@@ -35,6 +36,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "trace": trace_command,
     "worksheet": worksheet_command,
     "hunt": hunt_command,
+    "exercise": exercise_command,
     "unroll": unroll_command,
     "sweep": sweep_command,
     "distributed": distributed_command,

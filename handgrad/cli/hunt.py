@@ -2,20 +2,16 @@
 
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handgrad.cli.options import option, whole
+from handgrad.cli.options import Hint, whole
 from handgrad.errors import BadInputError, refusing
 from handgrad.terminal import printable
 
 if TYPE_CHECKING:
     from handgrad.hunt import Hunt
-
-
-def _from_1_to_3(name: str, text: str) -> int:
-    return whole(name, text, high=3)
 
 
 def hunt_command(
@@ -24,7 +20,7 @@ def hunt_command(
         Path | None, typer.Option(metavar="DIR", help="Write the task here: parts.py with the bug in it, and TASK.md.")
     ] = None,
     check: Annotated[Path | None, typer.Option(metavar="FILE", help="Judge your repaired parts.py.")] = None,
-    hint: Annotated[Any, option("hint", _from_1_to_3, "1|2|3", "A hint: 1 says little, 3 nearly all.")] = None,
+    hint: Hint = None,
     story: Annotated[
         bool, typer.Option("--story", help="What it was, where it was published, what it teaches.")
     ] = False,
@@ -58,16 +54,14 @@ def hunt_command(
 
 
 def _write(number: int, hunt: "Hunt", folder: Path) -> int:
-    from handgrad.files import output_folder, write_text
+    from handgrad.files import write_folder
     from handgrad.hunt.catalogue import task
 
     files = {"parts.py": hunt.planted(), "TASK.md": task(number, hunt)}
     if (folder / "parts.py").exists():  # somebody's repair
         raise BadInputError(f"{folder / 'parts.py'} is there already; choose another --out")
     with refusing(f"--out {folder}", kinds=()):
-        output_folder(folder, tuple(files))
-        for name, content in files.items():
-            write_text(folder / name, content)
+        write_folder(folder, files)
     print(printable(f"{folder / 'TASK.md'}: {hunt.symptom}"))
     print(printable(f"{folder / 'parts.py'} has one wrong backward; repair it, then:"))
     print(printable(f"handgrad hunt {number} --check {folder / 'parts.py'}"))

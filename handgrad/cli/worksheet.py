@@ -43,7 +43,7 @@ def worksheet_command(
     Four files: worksheet.html prints on one sheet of A4, key.html and key.json have the answers, answers.json is
     yours to fill in. --check answers.json says which box is wrong and what it looks like; exit code 0 if all are right.
     """
-    from handgrad.files import output_folder, write_text
+    from handgrad.files import write_folder
     from handgrad.worksheet.answers import to_json, widths
     from handgrad.worksheet.check import check as judged
     from handgrad.worksheet.page import page
@@ -70,9 +70,7 @@ def worksheet_command(
             raise BadInputError(f"{answers_file} belongs to another sheet; choose another --out, or remove it")
         del files["answers.json"]
     with refusing(f"--out {out}", kinds=()):
-        output_folder(out, tuple(files))
-        for name, content in files.items():
-            write_text(out / name, content)
+        write_folder(out, files)
     print(printable(f"{out / 'worksheet.html'}  {len(key)} boxes to fill in, on one sheet of A4"))
     print(printable(f"{out / 'key.html'}, key.json  the answers"))
     print(printable(f"{answers_file}  yours; then: handgrad worksheet --check {answers_file}"))
