@@ -18,7 +18,7 @@ LESSONS = sorted((ROOT / "lessons").glob("lesson_*.py"))
 UNTAUGHT = {"lr": 0.0001, "width": 1, "step": 0}
 """Settings with which nothing is learnt."""
 
-# lesson → its controls with other settings, under which it does not reach what is expected; two stand for all five
+# lesson → its controls with other settings, under which it does not reach what is expected; two stand for all
 BROKEN = {
     "lesson_000_one_layer": {"moments": (0, 500)} | UNTAUGHT,
     "lesson_002_strip_and_circle": {"moments": (0, 500), "epochs": 1} | UNTAUGHT,
@@ -67,4 +67,4 @@ def test_marimo_finds_no_fault():
 def test_the_page_lists_them():
     page = (ROOT / "docs" / "lessons.md").read_text(encoding="utf-8")
     assert [path.name for path in LESSONS if f"../lessons/{path.name}" not in page] == []
-    assert len(LESSONS) == 5
+    assert len(LESSONS) == 6
