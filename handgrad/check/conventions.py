@@ -89,6 +89,21 @@ TURNED: tuple[tuple[str, ...], ...] = tuple(
     )
 )
 
+TRAINERS = _words("fit train train_model gradient_descent learn optimize SGD sgd run_training")
+"""What trains an object that has no backward."""
+TURNS = r"(n|num|max|number_of|training)?_?(iter|iters|iterations?|epochs?|steps|rounds|n_iter\w*|max_iter\w*)"
+BATCH = r"(mini)?_?batch_?size"
+LOSSES = (
+    r"(\w+_)?(loss|cost|mse|bce|nll|objective|cross_?entropy|j)(es|s)?(_?(history|list|value|values|curve|hist))?|l"
+)
+"""What a local is called that is the loss, or ends a list of them."""
+PREDICTS = _words(
+    """
+    predict_proba predict_probability forward feedforward forward_propagation _forward think hypothesis predict query
+    """
+)
+"""Methods that say what an object that trains predicts."""
+
 INITIAL = r"^_?(init|initiali[sz]e|create|make|build|random|get)_?\w*?(param|weight|model|net|theta|coef)\w*$"
 """A function of the module that makes the parameters."""
 SETUP = _words(

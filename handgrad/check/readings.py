@@ -57,6 +57,7 @@ class Reading:
     backward: Step | None = None  # None: forward itself returns the gradients behind its output
     loss: Step | None = None  # of the outputs and the target
     formulas: bool = False  # the loss is one of the formulas, by trying
+    own: bool = False  # forward gives the loss that the code itself computes
     formula: Callable[[Any, Any], Any] | None = None
     said: str = ""
     reduction: str = ""  # of an output that is a row of losses: "sum" or "mean"

@@ -20,17 +20,18 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.check import classes, held, inputs
+from handgrad.check import classes, held, inputs, trained
 from handgrad.check.conventions import LOSS, SETUP, TRAINING, bare, formulas, role
 from handgrad.check.inputs import Layout
 from handgrad.check.match import FITS, MISSHAPEN, PARTLY, RIGHT, RUNS, UNSEEN, Slopes, StepError, probe, slope
 from handgrad.check.readings import Plain, Reading, of_functions, of_object
 from handgrad.check.subject import Array, Case, CheckError, Subject, instance, one_line, required
-from handgrad.check.written import Written
+from handgrad.check.written import STEP, Written
 from handgrad.judge import structure
 
 SAME = 8  # targets in a row that are refused with the same words
 PATIENCE = 6_000  # calls of the code for finding a reading: the verdict does not depend on how fast a machine is
+NO_LOSS = "those of no loss"
 FURTHER = 1_500  # of these, once a reading has some gradients right to the digit: then the code is understood
 LONGEST = 20.0  # seconds of CPU, for code that is slow by itself
 
@@ -70,6 +71,7 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
             found += of_object(made)
     if not found and callable(op) and not isinstance(op, np.ufunc):
         found = list(of_functions(op, None))
+    found += trained.of_trainer(op)
     if found:
         return found
     given = getattr(op, "__name__", type(op).__name__)
@@ -187,13 +189,14 @@ class _Search:
                 if before is not None and self.best is not before and reading.formulas:
                     if before.owned or before.of_inputs:
                         return before
-                    if before.subject.reading.loss:
-                        name = reading.backward.name if reading.backward else "it"
+                    mine = before.subject.reading
+                    if (mine.loss or mine.own) and self.last >= UNSEEN:
+                        name = reading.backward.name if reading.backward and not mine.own else reading.said
                         own, other = before.subject.said.rpartition(" of ")[2], subject.said.rpartition(", ")[2]
                         self.doubt = (
                             f"{reading.name}: {name} has not the gradient of {own}, but {other.removeprefix('as ')}"
                         )
-                        if self.best and self.best.rank == RIGHT:
+                        if self.last == RIGHT:
                             self.best = before  # right for another loss than its own: for its own, perhaps, later
                 if self.best and self.best.rank == RIGHT and not self.best.lone:
                     return self.best
@@ -202,11 +205,11 @@ class _Search:
         if self.doubt or (self.refused and (self.best is None or self.best.rank < UNSEEN)):
             raise CheckError(self.doubt or self.refused)
         if self.best is None:
-            raise CheckError(min(self.errors, key=_of_shapes) if self.errors else "it cannot be run")
+            raise CheckError(min(self.errors, key=_saying) if self.errors else "it cannot be run")
         subject = self.best.subject
         first = next((r.forward.name for r in self.readings), "")
         if self.best.rank == RUNS and subject.reading.forward.name != first and self.errors and not subject.parameters:
-            raise CheckError(min(self.errors, key=_of_shapes))  # what its forward refuses, no other method says
+            raise CheckError(min(self.errors, key=_saying))  # what its forward refuses, no other method says
         searched = self.impatient() and self.given is None
         if searched and self.best.rank == RUNS and subject.targets and not subject.reading.takes_upstream:
             raise CheckError(f"{subject.name}: no inputs were found in time that fit it: give a shape, or the inputs")
@@ -337,18 +340,23 @@ class _Search:
             self.errors.append(f"{subject.name}: backward failed: {one_line(error)}")
             return
         best = (0, "", ways[0][1])
-        for text, f in ways:
+        steps = all(label == STEP for label in subject.picks.values())
+        for sign, (text, f) in itertools.product((1, -1) if steps else (1,), ways):  # a step up is one, and wrong
             try:
-                right = sum(slopes.right(n, g, [slope(f, o, y) for o in outputs[n]]) for n, g in gradients.items())
+                right = sum(
+                    np.size(g)
+                    for n, g in gradients.items()
+                    if slopes.right(n, sign * g, [slope(f, o, y) for o in outputs[n]])
+                )
             except Exception:  # this loss does not take such a target
                 continue
-            if right > best[0]:
+            if right > best[0] and not (sign < 0 < best[0]):
                 best = (right, text, f)
         if best[0]:
             yield replace(reading, formula=best[2], said=f"{reading.said}, as the gradient of {best[1]}".lstrip(", "))
         else:
             self.errors.append(
-                f"{reading.name}: {reading.said or 'backward'} takes a target, and its gradients are those of no loss "
+                f"{reading.name}: {reading.said or 'backward'} takes a target, and its gradients are {NO_LOSS} "
                 "that is known here: give a function that returns the loss and its gradients, or a loss beside it"
             )
 
@@ -470,6 +478,11 @@ class _Search:
 def _of_shapes(error: str) -> bool:
     """Whether an error may be one of the input that was tried, a tensor for example, and not of the code."""
     return "'Tensor' object" in error or not re.search(r": (Name|Attribute|Key|Type|Import)Error: ", error)
+
+
+def _saying(error: str) -> tuple[bool, bool]:
+    """What says most comes first: of which loss a gradient that ran is none, then what is no error of the input."""
+    return NO_LOSS not in error, _of_shapes(error)
 
 
 def _sparse(found: Found, seed: int) -> bool:

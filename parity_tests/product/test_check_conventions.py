@@ -922,6 +922,98 @@ STYLES = {
         "lossFun",
         "bad",
     ),
+    "fit makes its parameters, its gradients are locals": (
+        """
+        class LogisticRegression:
+            scale = 1
+            def __init__(self, learning_rate=0.001, n_iters=1000):
+                self.lr, self.n_iters, self.weights, self.bias = learning_rate, n_iters, None, None
+            def fit(self, X, y):
+                n_samples, n_features = X.shape
+                self.weights, self.bias = np.zeros(n_features), 0
+                for _ in range(self.n_iters):
+                    y_predicted = self._sigmoid(np.dot(X, self.weights) + self.bias)
+                    dw = (1 / n_samples) * np.dot(X.T, y_predicted - y)
+                    db = self.scale * np.mean(y_predicted - y)
+                    self.weights -= self.lr * dw
+                    self.bias -= self.lr * db
+            def predict(self, X):
+                return np.where(self._sigmoid(np.dot(X, self.weights) + self.bias) > 0.5, 1, 0)
+            def _sigmoid(self, x):
+                return 1 / (1 + np.exp(-x))
+        class Bad(LogisticRegression):
+            scale = 2
+        """,
+        "LogisticRegression",
+        "Bad",
+    ),
+    "fit(X, Y, iterations, lr) of a net": (
+        """
+        class NeuralNetwork:
+            inner = True
+            def __init__(self):
+                self.W1, self.b1 = np.linspace(-1, 1, 12).reshape(3, 4), np.zeros((1, 4))
+                self.W2, self.b2 = np.linspace(-1, 2, 4).reshape(4, 1), np.zeros((1, 1))
+            def predict(self, X):
+                return 1 / (1 + np.exp(-np.tanh(X @ self.W1 + self.b1) @ self.W2 - self.b2))
+            def fit(self, X, Y, iterations, lr):
+                m = len(X)
+                for i in range(iterations):
+                    a1 = np.tanh(X @ self.W1 + self.b1)
+                    dz2 = 1 / (1 + np.exp(-a1 @ self.W2 - self.b2)) - Y
+                    dz1 = dz2 @ self.W2.T * (1 - a1**2 if self.inner else 1)
+                    self.W2 -= lr * a1.T @ dz2 / m
+                    self.b2 -= lr * np.sum(dz2, axis=0, keepdims=True) / m
+                    self.W1 -= lr * X.T @ dz1 / m
+                    self.b1 -= lr * np.sum(dz1, axis=0, keepdims=True) / m
+        class Bad(NeuralNetwork):
+            inner = False
+        """,
+        "NeuralNetwork",
+        "Bad",
+    ),
+    "fit with its loss in a local": (
+        """
+        class SoftmaxRegression:
+            factor = 1
+            def __init__(self, lr=0.1, epochs=100, reg=0.01):
+                self.lr, self.epochs, self.reg, self.costs = lr, epochs, reg, []
+            def fit(self, X, y):
+                Y = np.eye(len(np.unique(y)))[y]
+                self.W = np.zeros((X.shape[1], Y.shape[1]))
+                for epoch in range(self.epochs):
+                    P = np.exp(X @ self.W) / np.exp(X @ self.W).sum(axis=1, keepdims=True)
+                    dW = X.T @ (P - Y) / len(X) + self.factor * self.reg * self.W
+                    self.W = self.W - self.lr * dW
+                    P = np.exp(X @ self.W) / np.exp(X @ self.W).sum(axis=1, keepdims=True)
+                    cost = -np.mean(np.sum(Y * np.log(P), axis=1)) + 0.5 * self.reg * np.sum(self.W**2)
+                    self.costs.append(cost)
+        class Bad(SoftmaxRegression):
+            factor = 2
+        """,
+        "SoftmaxRegression",
+        "Bad",
+    ),
+    "train(x, y, turns) that adds to its weights": (
+        """
+        class NeuralNetwork:
+            sign = 1
+            def __init__(self):
+                np.random.seed(1)
+                self.weights = 2 * np.random.random((3, 1)) - 1
+            def think(self, inputs):
+                return 1 / (1 + np.exp(-np.dot(inputs, self.weights)))
+            def train(self, training_inputs, training_outputs, turns):
+                for turn in range(turns):
+                    output = self.think(training_inputs)
+                    error = self.sign * (training_outputs - output)
+                    self.weights += np.dot(training_inputs.T, error * output * (1 - output))
+        class Bad(NeuralNetwork):
+            sign = -1
+        """,
+        "NeuralNetwork",
+        "Bad",
+    ),
 }
 
 MEANS = """

@@ -1,0 +1,326 @@
+"""Classes that only train: `fit(X, y)` makes the parameters, its loop moves them, and the gradients are its locals.
+
+One turn of the loop, at rate 1, is their backward: what it moves a parameter by is its gradient. Parameters that `fit`
+makes anew are given to it in the place of those it makes. What it predicts is what a method says (`predict_proba`), or
+the local of one turn that is called so and knows nothing of the target; a local called a loss is the loss.
+"""
+
+import contextlib
+import io
+import re
+import sys
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from handgrad.check import conventions, held
+from handgrad.check import inputs as drawn
+from handgrad.check.conventions import bare, role
+from handgrad.check.readings import Argument, Reading, Step, signature
+from handgrad.check.subject import Array, nudged, required
+
+MANY = 50  # no axis of the data is as long: a `range` beyond it counts the turns of the loop
+WHOLE = 64  # a batch that holds all the data
+TURN, ANEW = "_handgrad_turn", "_handgrad_anew"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How one turn of the loop is asked for."""
+
+    method: str
+    named: tuple[tuple[str, Any], ...]  # arguments beside the data and the target
+    rates: tuple[str, ...]  # of them, those that are learning rates
+    own_rates: tuple[str, ...]  # attributes that are
+    anew: tuple[str, ...] = ()  # attributes that the method makes
+    output: str = ""  # a method, or a local of the turn
+    shape: tuple[int, ...] = ()  # of a target, but for the samples
+    by_columns: bool = False
+
+
+class Trainee:
+    """What is put before the user's class: a forward and a backward, of one turn of its loop."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        anew = vars(self).get(ANEW)
+        super().__setattr__(name, anew.pop(name) if anew and name in anew else value)
+
+    def one_turn(self, x: Array, y: Array, rate: float) -> dict[str, Any]:
+        """Run it; what the locals of the methods were, and the attributes that it made."""
+        turn: Turn = vars(self)[TURN]
+        call = getattr(self, turn.method)
+        found: dict[str, Any] = {}
+
+        def watch(frame: types.FrameType, event: str, argument: Any) -> None:
+            if event == "return" and frame.f_locals.get("self") is self and frame.f_code.co_name != "watch":
+                found.update({n: v for n, v in frame.f_locals.items() if n != "self"})
+
+        space = call.__func__.__globals__
+        mine = {n: vars(self)[n] for n in turn.own_rates}
+        vars(self)[ANEW] = {n: vars(self)[n] for n in turn.anew}
+        vars(self).update(dict.fromkeys(turn.own_rates, rate))
+        theirs, before = space.get("range", range), sys.getprofile()
+        space["range"] = _once
+        sys.setprofile(watch)
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                call(x, y, **(dict(turn.named) | dict.fromkeys(turn.rates, rate)))
+        finally:
+            sys.setprofile(before)
+            if theirs is range:
+                del space["range"]
+            else:
+                space["range"] = theirs
+            vars(self).pop(ANEW, None)
+            vars(self).update(mine)
+        return found
+
+    def said(self, x: Array, y: Array | None = None) -> Any:
+        """What the turn predicts, or its loss, without the turn."""
+        turn: Turn = vars(self)[TURN]
+        if callable(getattr(type(self), turn.output, None)):
+            return getattr(self, turn.output)(x)
+        samples = x.shape[-1] if turn.by_columns else len(x)
+        if y is None:
+            y = np.zeros((*turn.shape, samples) if turn.by_columns else (samples, *turn.shape), np.int64)
+        kept = held.Kept(self, shared=False)
+        try:
+            found = self.one_turn(x, y, 0.0)
+            value = found.get(turn.output, vars(self).get(turn.output))
+            return np.array(value[-1] if isinstance(value, list) else value)
+        finally:
+            kept.back()
+
+    def step(self, x: Array, y: Array) -> None:
+        self.one_turn(x, y, 1.0)
+
+
+def _once(*bounds: Any) -> range:
+    turns = range(*bounds)
+    return turns[:1] if len(turns) > MANY else turns
+
+
+def of_trainer(op: Any) -> Iterator[Reading]:
+    """An object that has no backward, but a method that takes data and target and trains."""
+    if isinstance(op, type):
+        return
+    for method in conventions.TRAINERS:
+        f = inspect_method(op, method)
+        if f is None:
+            continue
+        turn = _turn(op, method)
+        if turn is None:
+            continue
+        for made, x, y in _made(op, turn):
+            yield from _readings(op, made, x, y)
+            return
+
+
+def inspect_method(op: Any, name: str) -> Any:
+    f = getattr(op, name, None)
+    return f if isinstance(f, types.MethodType) and isinstance(f.__func__, types.FunctionType) else None
+
+
+def _turn(op: Any, method: str) -> Turn | None:
+    """How a method is asked for one turn of its loop; None where it is not understood what it takes."""
+    f = getattr(op, method)
+    needed = [p.name for p in required(f)]
+    if len(needed) < 2 or role(needed[0], first=True) not in ("data", "pred"):
+        return None
+    if role(needed[1]) not in ("target", "data", "pred"):
+        return None
+    named: dict[str, Any] = {}
+    rates = []
+    for p in signature(f):
+        kind = role(p.name)
+        if p.name in needed[:2]:
+            continue
+        if kind == "rate":
+            rates.append(p.name)
+        elif re.fullmatch(conventions.TURNS, bare(p.name)):
+            named[p.name] = 1
+        elif re.fullmatch(conventions.BATCH, bare(p.name)):
+            named[p.name] = WHOLE
+        elif p.name in needed:
+            named[p.name] = conventions.FIXED.get(kind, 1)  # what nothing is known of is a number of turns, perhaps
+    own = tuple(n for n, v in vars(op).items() if role(n) == "rate" and isinstance(v, int | float))
+    return Turn(method, tuple(named.items()), tuple(rates), own)
+
+
+def _made(op: Any, turn: Turn) -> Iterator[tuple[Trainee, Array, Array]]:
+    """The object with its parameters, made by one turn on data that it takes."""
+    kind = type(op).__name__
+    mixed = type(kind, (Trainee, type(op)), {})
+    tables = {p: held.plain(place.get()) for p, place in held.places(op).items() if held.is_array(place.get())}
+    for x, y, by_columns in _data([*drawn.widths(op, tables), 3]):
+        try:
+            made = held.copied(op)
+            vars(made).update({n: 1 for n in vars(made) if re.fullmatch(conventions.TURNS, bare(n))})
+            vars(made).update({n: WHOLE for n in vars(made) if re.fullmatch(conventions.BATCH, bare(n))})
+            made.__class__ = mixed
+            shape = y.shape[:-1] if by_columns else y.shape[1:]
+            vars(made)[TURN] = replace(turn, shape=shape, by_columns=by_columns)
+            with np.errstate(all="ignore"):
+                yield _with_parameters(made, x, y), x, y
+        except Exception:  # it takes data of another shape
+            continue
+
+
+def _data(widths: list[int]) -> Iterator[tuple[Array, Array, bool]]:
+    """Samples and targets, in rows and in columns; no axis is as long as another."""
+    for d in dict.fromkeys(widths):
+        n = 6 if d == 5 else 5
+        x = np.linspace(-1, 1.25, n * d).reshape(n, d) ** 2 - 0.5
+        classes = np.arange(n) % 2
+        yield x, classes, False
+        yield x, classes.reshape(n, 1), False
+        for k in dict.fromkeys([2, *widths]):
+            yield x, np.eye(k)[np.arange(n) % k], False
+            yield x, np.arange(n) % k, False
+        yield x.T.copy(), classes.reshape(1, n), True
+        for k in dict.fromkeys([2, *widths]):
+            yield x.T.copy(), np.eye(k)[np.arange(n) % k].T.copy(), True
+
+
+def _with_parameters(made: Any, x: Array, y: Array) -> Trainee:
+    """One turn on data; what it assigned first and has moved since are the parameters that it makes."""
+    first: dict[str, Any] = {}
+
+    def note(self: Any, name: str, value: Any) -> None:
+        if name not in first and not name.startswith("_handgrad"):
+            first[name] = held.copied(value)
+        super(Trainee, self).__setattr__(name, value)
+
+    trial = held.copied(made)
+    trial.__class__ = type("Trial", (type(made),), {"__setattr__": note})
+    found = trial.one_turn(x, y, 1.0)
+    n = y.shape[-1] if vars(made)[TURN].by_columns else len(y)
+    if any(np.shape(v) == (n, n) for v in (*found.values(), *vars(trial).values()) if isinstance(v, np.ndarray)):
+        raise ValueError("the target was broadcast against what is predicted")
+    anew = {k: v for k, v in first.items() if _moved(v, vars(trial).get(k)) and not _held(vars(made).get(k), v)}
+    for name, value in anew.items():
+        vars(made)[name] = _spread(value)
+    vars(made)[TURN] = replace(vars(made)[TURN], anew=tuple(anew))
+    for name, value in anew.items():  # a velocity starts at 0
+        if not _says(made, name, value, x, y):
+            vars(made)[name] = value
+    return made  # type: ignore[no-any-return]  # its class is a mixture
+
+
+def _held(before: Any, first: Any) -> bool:
+    """Whether a first assignment is an update of what the constructor made."""
+    mine, new = _numbers(before), _numbers(first)
+    return bool(mine) and [a.shape for a in mine] == [a.shape for a in new]
+
+
+def _numbers(value: Any) -> list[Array]:
+    if type(value) is int:
+        return []
+    return [held.plain(place.get()) for place in held.places([value]).values()]
+
+
+def _moved(first: Any, last: Any) -> bool:
+    if type(first) is int and held.is_number(last):
+        return True
+    a, b = _numbers(first), _numbers(last)
+    return len(a) == len(b) > 0 and any(
+        p.shape == q.shape and not np.array_equal(p, q) for p, q in zip(a, b, strict=True)
+    )
+
+
+def _spread(value: Any) -> Any:
+    """Numbers that are 0 leave it, so that none hides what is forgotten."""
+    if type(value) is int or held.is_number(value):
+        return float(value) or 0.25
+    root = [held.copied(value)]
+    for place in held.places(root).values():
+        a = held.plain(place.get())
+        place.put(np.where(a == 0, np.linspace(-0.5, 0.75, a.size).reshape(a.shape), a).astype(a.dtype))
+    return root[0]
+
+
+def _says(made: Any, name: str, start: Any, x: Array, y: Array) -> bool:
+    """Whether anything of a turn depends on a parameter, but the parameter itself and what moves it."""
+    other = held.copied(made)
+    vars(other)[name] = start if type(start) is not int else float(start)
+    a, b = (held.copied(m).one_turn(x, y, 0.0) for m in (made, other))
+    return any(isinstance(v, np.ndarray | float) and not np.array_equal(v, b.get(k)) for k, v in a.items())
+
+
+def _readings(op: Any, made: Trainee, x: Array, y: Array) -> Iterator[Reading]:
+    turn: Turn = vars(made)[TURN]
+    base = Reading(
+        type(op).__name__,
+        "net",
+        op,
+        made,
+        (Argument("X"), Argument("y", "target")),
+        Step("said", (("argument", "X"),)),
+        Step("step", (("argument", "X"), ("argument", "y"))),
+        said=f"one turn of {turn.method}",
+    )
+    losses, predicted = _outputs(made, x, y)
+    for name in losses:
+        root = held.copied(made)
+        vars(root)[TURN] = replace(turn, output=name)
+        forward = Step("said", (("argument", "X"), ("argument", "y")))
+        yield replace(base, root=root, forward=forward, own=True, said=f"{base.said}, as the gradient of {name}")
+    if predicted:
+        root = held.copied(made)
+        vars(root)[TURN] = replace(turn, output=predicted)
+        decays = [n for n, v in vars(root).items() if role(n) == "reg" and held.is_number(v)]
+        vars(root).update(dict.fromkeys([] if losses else decays, 0.0))  # of a decay no formula knows
+        yield replace(base, root=root, formulas=True, said=f"{base.said} with {predicted}")
+
+
+def _outputs(made: Trainee, x: Array, y: Array) -> tuple[list[str], str]:
+    """The losses of one turn, by their names, and what it predicts: a method, a local or an attribute."""
+
+    def seen(root: Any, y: Array) -> dict[str, Any]:
+        found = root.one_turn(x, y, 0.0)
+        mine = {n: v for n, v in vars(root).items() if n not in turn.anew}
+        return {k: v[-1] if isinstance(v, list) and v else v for k, v in {**mine, **found}.items()}
+
+    turn: Turn = vars(made)[TURN]
+    moved = held.copied(made)
+    start = {p: held.plain(place.get()) for p, place in held.places(moved).items()}
+    for path, place in held.places(moved).items():
+        if not re.fullmatch(conventions.TURNS, bare(path)):
+            place.put(np.asarray(start[path] + 1e-3 * (nudged(start[path]) - start[path]), start[path].dtype))
+    here, there, other = (
+        seen(held.copied(m), t)
+        for m, t in ((made, y), (moved, y), (made, np.roll(y, 1, axis=-1 if turn.by_columns else 0)))
+    )
+    depends = {
+        k: np.asarray(v)
+        for k, v in here.items()
+        if isinstance(v, np.ndarray | float)
+        and np.asarray(v).dtype.kind == "f"
+        and k in there
+        and np.shape(v) == np.shape(there[k])
+        and not np.array_equal(v, there[k])
+    }
+    named_so = [k for k, v in depends.items() if v.size == 1 and re.fullmatch(conventions.LOSSES, bare(k))]
+    losses = list({float(depends[k].ravel()[0]): k for k in named_so}.values())
+    known = [k for k, v in depends.items() if k in other and np.array_equal(v, other[k])]
+    samples = y.shape[-1] if turn.by_columns else len(y)
+    fits = [
+        k
+        for k in known
+        if depends[k].size == y.size or (y.ndim == 1 and depends[k].ndim == 2 and len(depends[k]) == samples)
+    ]
+    for n in conventions.PREDICTS:
+        f = inspect_method(made, n)
+        if f is None or len(required(f)) != 1:
+            continue
+        try:
+            a, b = (np.asarray(getattr(held.copied(m), n)(x)) for m in (made, moved))
+        except Exception:  # it takes something else
+            continue
+        if a.dtype.kind == "f" and a.shape == b.shape and not np.array_equal(a, b) and samples in a.shape:
+            return losses, n
+    named = [k for k in fits if role(k) == "pred"]
+    return losses, (named or fits or [""])[-1]
