@@ -151,10 +151,11 @@ def class_loss(
     ignore_index: int | None,
     *,
     probability_targets: bool,
-) -> None:
+) -> bool:
     """Cross-entropy and NLL: scores (C,), (N, C) or (N, C, d1, ...); class indices () / (N,) / (N, d1, ...).
 
     Where `probability_targets` is allowed, a float target of the input's shape is taken as class probabilities.
+    Returns whether a target may be the ignored index.
     """
     float_array(owner, "input", input)
     array(owner, "target", target)
@@ -174,9 +175,11 @@ def class_loss(
             )
         if ignore_index is not None and ignore_index >= 0:
             raise ValueError(f"{owner}: ignore_index is not supported with class probabilities; got {ignore_index}")
+        ignores = False
     else:
-        class_indices(owner, input.shape, target, classes, ignore_index)
+        ignores = class_indices(owner, input.shape, target, classes, ignore_index)
     not_empty(owner, target.size, reduction)
+    return ignores
 
 
 def multi_margin_loss(
@@ -327,8 +330,11 @@ def loss_attribute(owner: str, name: str, given: Any, reductions: Iterable[str])
         loss_options(owner, **{name: given})
 
 
-def class_indices(owner: str, shape: Shape, target: npt.NDArray[Any], classes: int, ignore_index: int | None) -> None:
-    """Integer targets of the input's shape without its class axis, each in 0..classes-1 or `ignore_index`, if any."""
+def class_indices(owner: str, shape: Shape, target: npt.NDArray[Any], classes: int, ignore_index: int | None) -> bool:
+    """Integer targets of the input's shape without its class axis, each in 0..classes-1 or `ignore_index`, if any.
+
+    Returns whether one may be the ignored index.
+    """
     if target.dtype.kind not in "iu":
         raise TypeError(f"{owner}: class indices must be integers; got {target.dtype} (convert with .astype)")
     expected = shape[:1] + shape[2:] if len(shape) > 1 else ()
@@ -340,7 +346,7 @@ def class_indices(owner: str, shape: Shape, target: npt.NDArray[Any], classes: i
         )
     # A negative number read as unsigned is huge: one look at the largest accepts the usual batch.
     if target.dtype.isnative and target.view(f"u{target.itemsize}").max(initial=0) < classes:
-        return
+        return ignore_index in range(classes)
     outside = (target < 0) | (target >= classes)
     if ignore_index is not None:
         outside &= target != ignore_index
@@ -349,3 +355,4 @@ def class_indices(owner: str, shape: Shape, target: npt.NDArray[Any], classes: i
         raise IndexError(
             f"{owner}: class indices must be in 0..{classes - 1}; got {target[index]} at index {index} of the target"
         )
+    return ignore_index is not None

@@ -250,9 +250,10 @@ def bce_with_logits(loss: BCEWithLogitsLoss, r: Array) -> Array:
 
 def cross_entropy(loss: CrossEntropyLoss, r: Array) -> Array:
     """dL/dx = u (p Σ Q − Q) with p = softmax(x), so R{dL/dx} = u Σ Q R{p} = u Σ Q p (R{x} − Σ p R{x})."""
-    log_p, q, _, u = loss._recall(None)
+    log_p, q, at, _, u = loss._recall(None)
     p, r = np.exp(log_p), classes_first(r)
-    return classes_second(u * q.sum(0) * p * (r - (p * r).sum(0)))
+    total = q.sum(0) if at is None else q
+    return classes_second(u * total * p * (r - (p * r).sum(0)))
 
 
 # R{dL/dx} of every loss, from R{x} and what the loss remembers; u weighs each value in the result (see `losses`).

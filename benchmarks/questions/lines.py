@@ -65,16 +65,13 @@ def numpy_lines(problem: Problem) -> Iterator[Line]:
     if isinstance(loss, scratch.CrossEntropyLoss):
         check = partial(loss_checks.class_loss, loss.name, output, target, "mean", None, -100, probability_targets=True)
         columns = np.ascontiguousarray(output.T)
-        asked = loss._one_hot(target, len(columns))
-        one_hot = asked.astype(columns.dtype)
         log_p = log_softmax(columns, 0)
         yield (
             f"{INSIDE}shapes, dtypes and classes checked",
             check,
         )
         yield f"{INSIDE}log_softmax", partial(log_softmax, columns, 0)
-        yield f"{INSIDE}one-hot columns of the classes", partial(loss._one_hot, target, len(columns))
-        yield f"{INSIDE}−Σ one-hot · log p", lambda: -(one_hot * np.where(asked, log_p, 0)).sum(0)
+        yield f"{INSIDE}log p of the right classes", partial(loss._asked, log_p, target, False)
     yield f"{loss.name}.backward", loss.backward
     gradient = loss.backward()
     for i, layer in reversed(list(enumerate(layers))):

@@ -23,26 +23,27 @@ class ClassLoss(Loss):
         loss_checks.loss_options(self.name, weight=weight, ignore_index=ignore_index)
         self.weight, self.ignore_index = kept(weight), ignore_index
 
-    def _one_hot(self, target: Target, classes: int) -> npt.NDArray[np.bool_]:
-        """Column n is true at the class t = t_n, else false; all false where the target is ignored."""
-        one_hot: npt.NDArray[np.bool_] = target == np.arange(classes).reshape(-1, *[1] * target.ndim)
-        if 0 <= self.ignore_index < classes:
-            one_hot[self.ignore_index] = 0
-        return one_hot
+    def _asked(self, scores: Array, target: Target, ignores: bool) -> tuple[Any, Any, Any, Any, Any]:
+        """Of class indices t: x_t of every sample, where it lies in `scores`, w_t, whether it counts, and Σ w_t.
 
-    def _weighted(self, one_hot: npt.NDArray[np.bool_], dtype: np.dtype[np.floating[Any]]) -> tuple[Array, Any]:
-        """w_t for true and 0 for false, and Σ w_t."""
-        if self.weight is None:
-            return one_hot.astype(dtype), np.count_nonzero(one_hot)
-        # A choice, not a product: the NaN or ∞ of a class that is not asked for is nobody's.
-        weights = np.where(one_hot, per_class(self.weight, one_hot), 0)
-        return weights, weights.sum()
+        `scores` have their classes first. Without weights w_t is the number 1. What is ignored has x_t = w_t = 0.
+        """
+        counts = target != self.ignore_index if ignores else True
+        t = np.where(counts, target, 0) if ignores else target
+        at = t.astype(np.intp, copy=False) * t.size + np.arange(t.size).reshape(t.shape)
+        x: Any = scores.take(at)
+        w: Any = 1 if self.weight is None else self.weight.take(t)
+        if ignores:
+            x, w = np.where(counts, x, 0), np.where(counts, w, 0).astype(x.dtype)
+        if self.weight is not None:
+            return x, at, w, counts, w.sum()
+        return x, at, w, counts, np.count_nonzero(counts) if ignores else t.size
 
-    def _over_nothing(self, q: Array, asked: Array, grad_output: Any) -> Array:
-        """−q g/D for D = 0: ∞, or NaN for 0·∞, where a class is `asked` for; 0 elsewhere, as in PyTorch."""
+    def _over_nothing(self, q: Array, counts: Any, grad_output: Any) -> Array:
+        """q g/D for D = 0: ∞, or NaN for 0·∞, of a sample that `counts`; 0 of others, as in PyTorch."""
         with np.errstate(divide="ignore", invalid="ignore"):
             u = np.asarray(1 if grad_output is None else grad_output, q.dtype) / q.dtype.type(0)
-            return np.where(asked, -q * u, q.dtype.type(0))
+            return np.where(counts, q * u, q.dtype.type(0))
 
 
 class CrossEntropyLoss(ClassLoss):
@@ -52,7 +53,7 @@ class CrossEntropyLoss(ClassLoss):
     Q = (1 − ε) w_t onehot(t) + (ε/C) w; for class probabilities q, Q_c = w_c ((1 − ε) q_c + ε/C).
     With ∂log p_c/∂x_j = [c = j] − p_j,
 
-        ∂value/∂x_j = p_j Σ_c Q_c − Q_j,  which is p − onehot(t) without options.
+        ∂value/∂x_j = p_j Σ_c Q_c − Q_j,  which is w_t (p − onehot(t)) without smoothing.
 
     The mean divides by D = Σ w_t over the samples that are not ignored; for class probabilities by their number. Where
     D = 0 it is no number, and as in PyTorch the gradient has no number in the rows that are not ignored.
@@ -72,7 +73,7 @@ class CrossEntropyLoss(ClassLoss):
         self.label_smoothing = label_smoothing
 
     def forward(self, input: Array, target: Target) -> Any:
-        loss_checks.class_loss(
+        ignores = loss_checks.class_loss(
             self.name, input, target, self.reduction, self.weight, self.ignore_index, probability_targets=True
         )
         log_p = log_softmax(classes_first(input), 0)
@@ -80,29 +81,31 @@ class CrossEntropyLoss(ClassLoss):
         smoothing, even = self.label_smoothing, self.label_smoothing / len(log_p)
         if target.dtype.kind == "f":
             q = weight * ((1 - smoothing) * classes_first(target) + even)
-            return self._reduce(-(q * log_p).sum(0), log_p, q, None)
-        asked = self._one_hot(target, len(log_p))
-        q, total = self._weighted(asked, log_p.dtype)
-        parts = [q]
-        if smoothing:
-            asked = np.broadcast_to((target != self.ignore_index).astype(q.dtype), q.shape)
-            parts = [(1 - smoothing) * q, even * weight * asked]
-            q = parts[0] + parts[1]
-        nothing = total == 0 and self.reduction == "mean"
-        log_q = np.where(asked, log_p, 0)  # a logit −∞ not asked for adds 0, not 0·∞
-        value = self._reduce(-(q * log_q).sum(0), log_p, q, asked if nothing else None, total_weight=total)
-        if nothing and smoothing:  # both parts are divided by D = 0, then added: 0/0 of either is lost in no ∞
+            return self._reduce(-(q * log_p).sum(0), log_p, q, None, None)
+        log_p_t, at, w, counts, total = self._asked(log_p, target, ignores)
+        nothing = counts if self.reduction == "mean" and total == 0 else None
+        if not smoothing:
+            return self._reduce(-w * log_p_t, log_p, w, at, nothing, total_weight=total)
+        q = np.where(counts, even * weight, np.zeros_like(log_p))
+        log_q = np.where(counts, log_p, 0)  # a logit −∞ that is ignored adds 0, not 0·∞
+        parts = (1 - smoothing) * w * log_p_t, q * log_q
+        q.reshape(-1)[at] += (1 - smoothing) * w
+        value = self._reduce(-(q * log_q).sum(0), log_p, q, None, nothing, total_weight=total)
+        if nothing is not None:  # both parts are divided by D = 0, then added: 0/0 of either is lost in no ∞
             with np.errstate(divide="ignore", invalid="ignore"):
-                value = sum(-(part * log_q).sum() / q.dtype.type(total) for part in parts)
+                value = sum(-part.sum() / q.dtype.type(total) for part in parts)
         return value
 
     def backward(self, grad_output: Any = None) -> Array:
-        log_p, q, asked, u = self._recall(grad_output)
-        if asked is None:
-            return classes_second(u * (np.exp(log_p) * q.sum(0) - q))
-        with np.errstate(invalid="ignore"):  # ∞ − ∞
-            d = self._over_nothing(q, asked, grad_output)
-            return classes_second(d - np.exp(log_p) * d.sum(0))
+        log_p, q, at, nothing, u = self._recall(grad_output)
+        p = np.exp(log_p)
+        if at is not None:  # q is w_t alone, and p becomes p − onehot(t)
+            p.reshape(-1)[at] -= 1
+        if nothing is None:
+            return classes_second(u * (p * q.sum(0) - q) if at is None else u * q * p)
+        with np.errstate(invalid="ignore"):  # ∞ − ∞, ∞·0
+            d = self._over_nothing(q, nothing, grad_output)
+            return classes_second(p * d.sum(0) - d if at is None else d * p)
 
 
 class NLLLoss(ClassLoss):
@@ -116,19 +119,19 @@ class NLLLoss(ClassLoss):
         super().__init__(weight, ignore_index, reduction)
 
     def forward(self, input: Array, target: Target) -> Any:
-        loss_checks.class_loss(
+        ignores = loss_checks.class_loss(
             self.name, input, target, self.reduction, self.weight, self.ignore_index, probability_targets=False
         )
         scores = classes_first(input)
-        one_hot = self._one_hot(target, len(scores))
-        q, total = self._weighted(one_hot, scores.dtype)
-        values = -(q * np.where(one_hot, scores, 0)).sum(0)
-        nothing = total == 0 and self.reduction == "mean"
-        return self._reduce(values, q, one_hot if nothing else None, total_weight=total)
+        x_t, at, w, counts, total = self._asked(scores, target, ignores)
+        nothing = counts if self.reduction == "mean" and total == 0 else None
+        return self._reduce(-w * x_t, scores, w, at, nothing, total_weight=total)
 
     def backward(self, grad_output: Any = None) -> Array:
-        q, asked, u = self._recall(grad_output)
-        return classes_second(-u * q if asked is None else self._over_nothing(q, asked, grad_output))
+        scores, w, at, nothing, u = self._recall(grad_output)
+        gradient = np.zeros_like(scores)
+        gradient.reshape(-1)[at] = -u * w if nothing is None else -self._over_nothing(w, nothing, grad_output)
+        return classes_second(gradient)
 
 
 class MultiMarginLoss(Loss):

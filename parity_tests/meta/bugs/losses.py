@@ -2,8 +2,8 @@
 
 from parity_tests.meta.bugs.bug import Bug, edit
 
-WEIGHTED = "q, total = self._weighted(asked, log_p.dtype)"
-SMOOTHED = "even * weight * asked"
+ASKED = "log_p_t, at, w, counts, total = self._asked(log_p, target, ignores)"
+SMOOTHED = "np.where(counts, even * weight, np.zeros_like(log_p))"
 MEMORY = "losses.Loss._reduce"
 RECALL = "losses.Loss._recall"
 CE = "CrossEntropyLoss.forward"
@@ -145,7 +145,7 @@ LOSSES: dict[str, Bug] = {
     "all ignored is 0/0": Bug(
         "ignore_index",
         "0/0 for what nobody asked for",
-        edit("losses.classes.ClassLoss._over_nothing", "np.where(asked, -q * u, q.dtype.type(0))", "-q * u"),
+        edit("losses.classes.ClassLoss._over_nothing", "np.where(counts, q * u, q.dtype.type(0))", "q * u"),
         "losses",
         pattern="NaN or infinity",
         hint="test_value_and_gradient[CE ignore_index",
@@ -287,14 +287,14 @@ LOSSES: dict[str, Bug] = {
     "ce: classes from 1": Bug(
         "off by one",
         "labels 1…C",
-        edit("losses.classes.ClassLoss._one_hot", "np.arange(classes)", "np.arange(1, classes + 1)"),
+        edit("losses.classes.ClassLoss._asked", "else target", "else target - (target > 0)"),
         "losses",
         hint="[CE-",
     ),
     "ce: divided by N, weights or not": Bug(
         "weight",
         "Σ w_t is forgotten",
-        edit(CE, WEIGHTED, f"{WEIGHTED}\n    total = None"),
+        edit(CE, ASKED, f"{ASKED}\n    total = None"),
         "losses",
         hint="[CE weight",
         pattern="constant ratio",
@@ -302,7 +302,7 @@ LOSSES: dict[str, Bug] = {
     "ce: weights left out of the divisor": Bug(
         "weight",
         "the rows that are not ignored are counted",
-        edit(CE, WEIGHTED, f"{WEIGHTED}\n    total = np.count_nonzero(target != self.ignore_index)"),
+        edit(CE, ASKED, f"{ASKED}\n    total = np.count_nonzero(target != self.ignore_index)"),
         "losses",
         hint="[CE weight",
         pattern="constant ratio",
@@ -310,7 +310,7 @@ LOSSES: dict[str, Bug] = {
     "ce: ignored rows in the divisor": Bug(
         "ignore_index",
         "len(target)",
-        edit(CE, WEIGHTED, f"{WEIGHTED}\n    total = total if self.weight is not None else target.size"),
+        edit(CE, ASKED, f"{ASKED}\n    total = total if self.weight is not None else target.size"),
         "losses",
         hint="[CE ignore_index",
         pattern="constant ratio",
@@ -318,14 +318,14 @@ LOSSES: dict[str, Bug] = {
     "ce: ignored rows in the gradient": Bug(
         "ignore_index",
         "p − onehot, the textbook's",
-        edit("CrossEntropyLoss.backward", "np.exp(log_p) * q.sum(0)", "np.exp(log_p)"),
+        edit("CrossEntropyLoss.backward", "u * q * p", "u * p"),
         "losses",
         hint="[CE ignore_index",
     ),
     "ce: ignore_index not looked at": Bug(
         "ignore_index",
         "−100 matches no class anyway",
-        edit("losses.classes.ClassLoss._one_hot", "one_hot[self.ignore_index] = 0", "pass"),
+        edit("losses.classes.ClassLoss._asked", "target != self.ignore_index", "target >= 0"),
         "losses",
         hint="[CE ignore_index",
     ),
@@ -333,9 +333,9 @@ LOSSES: dict[str, Bug] = {
         "weight",
         "an argument that goes nowhere",
         edit(
-            "losses.classes.ClassLoss._weighted",
-            "if self.weight is None",
-            "if True",
+            "losses.classes.ClassLoss._asked",
+            "1 if self.weight is None else",
+            "1 if True else",
         ),
         "losses",
         hint="[CE weight",
@@ -357,28 +357,28 @@ LOSSES: dict[str, Bug] = {
     "ce: 1 for 1 − ε": Bug(
         "label smoothing",
         "the label keeps its whole weight",
-        edit(CE, "[(1 - smoothing) * q,", "[q,"),
+        edit(CE, "+= (1 - smoothing) * w", "+= w"),
         "losses",
         hint="[CE label",
     ),
     "ce: smoothing forgets the weights": Bug(
         "label smoothing",
         "ε/C for ε/C·w",
-        edit(CE, SMOOTHED, "even * asked"),
+        edit(CE, SMOOTHED, "np.where(counts, even, np.zeros_like(log_p))"),
         "losses",
         hint="[CE all",
     ),
     "ce: smoothing weights by the label": Bug(
         "label smoothing",
         "w_t for w_c",
-        edit(CE, SMOOTHED, "even * q.sum(-1, keepdims=True)"),
+        edit(CE, SMOOTHED, "np.where(counts, even * w, np.zeros_like(log_p))"),
         "losses",
         hint="[CE all",
     ),
     "ce: smoothing of ignored rows": Bug(
         "label smoothing",
         "the mask is on the other term",
-        edit(CE, SMOOTHED, "even * weight"),
+        edit(CE, SMOOTHED, "even * weight + np.zeros_like(log_p)"),
         "losses",
         hint="[CE all",
     ),
@@ -392,7 +392,7 @@ LOSSES: dict[str, Bug] = {
     "ce: class probabilities divided by the weights": Bug(
         "weight",
         "as for class indices",
-        edit(CE, "log_p, q, None)", "log_p, q, None, total_weight=q.sum())"),
+        edit(CE, "log_p, q, None, None)", "log_p, q, None, None, total_weight=q.sum())"),
         "losses",
         hint="[CE probabilities",
         pattern="constant ratio",
@@ -407,7 +407,11 @@ LOSSES: dict[str, Bug] = {
     "ce: −∞·0": Bug(
         "stability",
         "onehot · log p",
-        edit(CE, "np.where(asked, log_p, 0)", "log_p"),
+        edit(
+            "losses.classes.ClassLoss._asked",
+            "scores.take(at)",
+            "(scores * (t == np.arange(len(scores)).reshape(-1, *[1] * t.ndim))).sum(0)",
+        ),
         "losses",
         hint="test_loss[cross-entropy, -inf for another",
     ),
@@ -425,7 +429,7 @@ LOSSES: dict[str, Bug] = {
     "ce: 1/N forgotten in the gradient": Bug(
         "1/N",
         "p − y and no more",
-        edit("CrossEntropyLoss.backward", "u * (", "(1 if np.ndim(u) == 0 else u) * ("),
+        edit("CrossEntropyLoss.backward", "u * q * p", "(1 if np.ndim(u) == 0 else u) * q * p"),
         "losses",
         hint="test_value_and_gradient[CE-mean-float64",
         pattern="constant ratio N = 5",
@@ -449,7 +453,7 @@ LOSSES: dict[str, Bug] = {
     "ce: gradient − p": Bug(
         "sign",
         "onehot − p",
-        edit("CrossEntropyLoss.backward", "u * (", "-u * ("),
+        edit("CrossEntropyLoss.backward", "u * q * p", "-u * q * p"),
         "losses",
         hint="test_value_and_gradient[CE-mean-float64",
         pattern="constant ratio −1",
@@ -482,9 +486,7 @@ LOSSES: dict[str, Bug] = {
     "ce: one sample": Bug(
         "unbatched",
         "the axis of the batch is taken for granted",
-        edit(
-            "CrossEntropyLoss.backward", "(u * (np.exp(log_p) *", "(u * ((np.exp(log_p) if log_p.ndim > 1 else log_p) *"
-        ),
+        edit("CrossEntropyLoss.backward", "p = np.exp(log_p)", "p = np.exp(log_p) if log_p.ndim > 1 else log_p"),
         "losses",
         hint="[CE-",
     ),
@@ -499,14 +501,14 @@ LOSSES: dict[str, Bug] = {
     "nll: weight forgotten in the gradient": Bug(
         "weight",
         "−1/N at the label",
-        edit("NLLLoss.backward", "-u * q", "-u * (q != 0)"),
+        edit("NLLLoss.backward", "-u * w", "-u * (w != 0)"),
         "losses",
         hint="[NLL weight",
     ),
     "nll: wrong sign": Bug(
         "sign",
         "the negative of negative log-likelihood",
-        edit("NLLLoss.backward", "-u * q", "u * q"),
+        edit("NLLLoss.backward", "-u * w", "u * w"),
         "losses",
         hint="test_value_and_gradient[NLL-mean-float64",
         pattern="constant ratio −1",
@@ -514,7 +516,7 @@ LOSSES: dict[str, Bug] = {
     "nll: takes the logarithm": Bug(
         "softmax",
         "probabilities expected, log-probabilities given",
-        edit("NLLLoss.forward", "np.where(one_hot, scores, 0)", "np.where(one_hot, np.log(np.abs(scores) + 1e-30), 0)"),
+        edit("NLLLoss.forward", "-w * x_t", "-w * np.log(np.abs(x_t) + 1e-30)"),
         "losses",
         hint="[NLL-",
     ),
