@@ -412,7 +412,7 @@ UNSTABLE: dict[str, tuple[Edit, str]] = {
     "sigmoid: 1 − e/(1 + e)": (
         Edit(
             "activations.functions.sigmoid",
-            "np.where(x >= 0, 1, e) / (1 + e)",
+            "np.maximum(x >= 0, e) / (1 + e)",
             "np.where(x >= 0, 1 / (1 + e), 1 - 1 / (1 + e))",
         ),
         "Sigmoid",
@@ -441,7 +441,7 @@ UNSTABLE: dict[str, tuple[Edit, str]] = {
         "BCEWithLogits",
     ),
     "bce-logits′: σ − t": (
-        Edit("BCEWithLogitsLoss.backward", "(1 - target) * sigmoid(x) - target * sigmoid(-x)", "sigmoid(x) - target"),
+        Edit("BCEWithLogitsLoss.backward", "sigmoid_minus(x, target)", "sigmoid(x) - target"),
         "BCEWithLogits",
     ),
     "mish: (u² − 1)/(u² + 1)": (
@@ -469,9 +469,9 @@ UNSTABLE: dict[str, tuple[Edit, str]] = {
     ),
     "multi-label soft margin′: σ − t": (
         Edit(
-            "MultiLabelSoftMarginLoss.backward",
-            "(1 - target) * sigmoid(x) - target * sigmoid(-x)",
-            "sigmoid(x) - target",
+            "activations.functions.sigmoid_minus",
+            "((1 - target) * np.maximum(positive, e) - target * np.maximum(~positive, e)) / (1 + e)",
+            "np.maximum(positive, e) / (1 + e) - target",
         ),
         "MultiLabelSoftMargin",
     ),

@@ -27,9 +27,21 @@ def zero_where(off: npt.NDArray[np.bool_], x: Array) -> Array:
 
 
 def sigmoid(x: Array) -> Array:
-    """1/(1 + e⁻ˣ) without overflow: e^−|x| is at most 1."""
+    """1/(1 + e⁻ˣ) without overflow: with e = e^−|x| ≤ 1 it is 1/(1 + e) or e/(1 + e).
+
+    The larger of [x ≥ 0] and e is what `np.where` would choose, and costs no branch: see `zero_where`.
+    """
     e = np.exp(-np.abs(x))
-    return np.asarray(np.where(x >= 0, 1, e) / (1 + e))
+    return np.asarray(np.maximum(x >= 0, e) / (1 + e))
+
+
+def sigmoid_minus(x: Array, target: Array) -> Array:
+    """σ(x) − t as (1 − t) σ(x) − t σ(−x): for t = 1 the difference would lose every digit of σ(−x) at a large x.
+
+    Both have the denominator 1 + e^−|x|.
+    """
+    e, positive = np.exp(-np.abs(x)), x >= 0
+    return np.asarray(((1 - target) * np.maximum(positive, e) - target * np.maximum(~positive, e)) / (1 + e))
 
 
 def softplus(x: Array) -> Array:

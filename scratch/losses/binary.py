@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from contract import loss_checks
-from scratch.activations.functions import sigmoid
+from scratch.activations.functions import sigmoid, sigmoid_minus
 from scratch.losses.loss import Loss, Target, kept
 from scratch.module import Array
 
@@ -81,7 +81,7 @@ class BCEWithLogitsLoss(Loss):
     def backward(self, grad_output: Any = None) -> Array:
         x, target, weight, pos_weight, u = self._recall(grad_output)
         if pos_weight is None:
-            gradient = (1 - target) * sigmoid(x) - target * sigmoid(-x)
+            gradient = sigmoid_minus(x, target)
         else:
             positive = pos_weight * target
             gradient = (positive + 1 - target) * sigmoid(x) - positive

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contract import loss_checks
-from scratch.activations.functions import log_softmax, sigmoid
+from scratch.activations.functions import log_softmax, sigmoid_minus
 from scratch.flags import told_if_it_shows
 from scratch.losses.binary import softplus
 from scratch.losses.loss import Loss, Target, kept
@@ -232,8 +232,7 @@ class MultiLabelSoftMarginLoss(Loss):
 
     def backward(self, grad_output: Any = None) -> Array:
         x, target, weight, u = self._recall(grad_output)
-        derivative = (1 - target) * sigmoid(x) - target * sigmoid(-x)
-        gradient = u[..., np.newaxis] / max(x.shape[-1], 1) * derivative
+        gradient = u[..., np.newaxis] / max(x.shape[-1], 1) * sigmoid_minus(x, target)
         return np.asarray(gradient if weight is None else gradient * weight)
 
 

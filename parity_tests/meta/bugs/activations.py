@@ -136,14 +136,14 @@ ACTIVATIONS: dict[str, Bug] = {
     "sigmoid: eˣ/(1 + eˣ)": Bug(
         "stability",
         "∞/∞ for large x",
-        edit("activations.functions.sigmoid", "np.where(x >= 0, 1, e) / (1 + e)", "np.exp(x) / (1 + np.exp(x))"),
+        edit("activations.functions.sigmoid", "np.maximum(x >= 0, e) / (1 + e)", "np.exp(x) / (1 + np.exp(x))"),
         hint="[Sigmoid",
         pattern="NaN or infinity",
     ),
     "sigmoid: 1/(1 + e⁻ˣ)": Bug(
         "stability",
         "right in the end, but it overflows on the way and warns",
-        edit("activations.functions.sigmoid", "np.where(x >= 0, 1, e) / (1 + e)", "1 / (1 + np.exp(-x))"),
+        edit("activations.functions.sigmoid", "np.maximum(x >= 0, e) / (1 + e)", "1 / (1 + np.exp(-x))"),
         hint="test_no_overflow_on_the_way[Sigmoid",
     ),
     "sigmoid: input clipped": Bug(

@@ -278,8 +278,8 @@ LOSSES: dict[str, Bug] = {
         "the model had a sigmoid once",
         edit(
             "BCEWithLogitsLoss.backward",
-            "(1 - target) * sigmoid(x) - target * sigmoid(-x)",
-            "sigmoid(sigmoid(x)) - target",
+            "sigmoid_minus(x, target)",
+            "sigmoid_minus(sigmoid(x), target)",
         ),
         "losses",
         hint="[BCEWithLogits-",

@@ -199,7 +199,7 @@ MARGINS: dict[str, Bug] = {
     "multi-label soft margin: t − σ": Bug(
         "sign",
         "the difference the wrong way",
-        edit("MultiLabelSoftMarginLoss.backward", "(1 - target) * sigmoid(x) -", "-(1 - target) * sigmoid(x) +"),
+        edit("MultiLabelSoftMarginLoss.backward", "* sigmoid_minus(", "* -sigmoid_minus("),
         "losses",
         hint="[MultiLabelSoftMargin-mean",
         pattern="constant ratio −1",
