@@ -33,6 +33,7 @@ from handgrad.cli.say import refuse, stopped
 from handgrad.ending import Ending
 from handgrad.errors import BadInputError, refusing
 from handgrad.format import number
+from handgrad.stopping import Terminated, interruptible
 from handgrad.terminal import REFRESH, STEPS, Terminal, parity
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ def distributed_command(
     dtype: Dtype = None,
     judge_every: JudgeEvery = None,
     device: Annotated[str, typer.Option(help="cpu (gloo) or cuda (nccl), one GPU for each process.")] = "cpu",
+    timeout: Annotated[
+        int | None, option("timeout", whole, "SECONDS", "How long a process waits for the others; 300 if not given.")
+    ] = None,
 ) -> int:
     """Train PyTorch on several processes, each on its shard of every batch, and judge the averaged gradients.
 
@@ -66,21 +70,36 @@ def distributed_command(
     the same weights bit for bit.
     """
     named = experiment(name, given(context))
-    from handgrad.distributed.process_group import joined
+    from handgrad.distributed.process_group import TIMEOUT, joined
 
     try:
-        with joined(device) as ranks:
+        with joined(device, timeout or TIMEOUT) as ranks:
             # What goes wrong from here on is said before the others notice that this process has left them.
             try:
                 return distributed(named, ranks)
             except BadInputError as error:
                 return refuse(str(error))
-            except Exception as error:  # a traceback from every rank would bury the first
-                return refuse(f"rank {ranks.rank} of {ranks.world}: {type(error).__name__}: {error}")
+            except (Exception, Terminated) as error:
+                with interruptible():  # torchrun ends the others as soon as one has ended: they speak first
+                    return _ended(error, ranks)
     except KeyboardInterrupt as stop:  # outside the training, which ends by itself
         return stopped(stop)
     except ValueError as error:
         raise BadInputError(str(error)) from error
+
+
+def _ended(error: Exception | Terminated, ranks: "Ranks") -> int:
+    """Say in one line what ended this process's part: its own error, or the processes that it waited for in vain."""
+    from handgrad.distributed.process_group import of_others, silent
+
+    if of_others(error) and (missing := silent(ranks)):
+        who = f"rank{'s' * (len(missing) > 1)} {', '.join(map(str, missing))} of {ranks.world}"
+        if "timed out" in str(error).lower():
+            return refuse(f"{who} did not answer for {ranks.timeout} s; a slow machine may need a longer --timeout")
+        return refuse(f"{who} ended without a word (killed, out of memory, crashed?)")
+    if isinstance(error, Terminated):
+        return stopped(error)
+    return refuse(f"rank {ranks.rank} of {ranks.world}: {type(error).__name__}: {error}")  # one line, no traceback
 
 
 def distributed(experiment: "Experiment", ranks: "Ranks") -> int:

@@ -5,6 +5,7 @@ Everything here is torch.distributed: gloo carries between processes on a CPU, n
 
 import gc
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,13 +16,17 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from handgrad.stopping import Terminated
+
 BACKENDS = {"cpu": "gloo", "cuda": "nccl"}
 """Device → what carries the gradients between processes."""
 
 START = "torchrun --nproc-per-node 2 -m handgrad distributed NAME"
 PATIENCE = timedelta(seconds=10)  # for the process that speaks, on the part of those that wait until it has
+TIMEOUT = 300  # seconds that a process waits for the others in one exchange
+GRACE = 2.0  # seconds for those that were waiting for the same process, to notice it too
 
-_groups, _voices = count(), count()
+_groups, _voices, _calls = count(), count(), count()
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,15 @@ class Ranks:
     world: int
     device: str  # its own, as in cuda:1
     backend: str
+    timeout: int = TIMEOUT  # seconds
 
 
 @contextmanager
-def joined(device: str = "cpu") -> Iterator[Ranks]:
-    """Join the processes that `torchrun` started. ValueError outside of it, and for a backend or device not there."""
+def joined(device: str = "cpu", timeout: int = TIMEOUT) -> Iterator[Ranks]:
+    """Join the processes that `torchrun` started; an exchange that lasts longer than `timeout` seconds raises.
+
+    ValueError outside of `torchrun`, and for a backend or device that is not there.
+    """
     missing = [name for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR") if name not in os.environ]
     if missing:
         raise ValueError(f"not started by torchrun ({missing[0]} is not set); start it as: {START}")
@@ -51,9 +60,9 @@ def joined(device: str = "cpu") -> Iterator[Ranks]:
     # A prefix of its own: the store outlives a group, and the next group of the same processes would find in it the
     # addresses at which the last one listened, and wait there for nobody.
     store, rank, world = _meeting(f"handgrad/group {next(_groups)}")
-    dist.init_process_group(backend, store=store, rank=rank, world_size=world)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=timedelta(seconds=timeout))
     try:
-        yield Ranks(rank, world, device, backend)
+        yield Ranks(rank, world, device, backend, timeout)
     finally:
         # A DistributedDataParallel that outlives its group aborts the process when that ends, now and then
         # ("terminate called without an active exception"): no cycle may keep one.
@@ -78,6 +87,27 @@ def backend_of(device: str) -> str:
     if not dist.is_backend_available(backend):
         raise ValueError(f"device={device!r} needs the backend {backend}, and this torch is built without it")
     return backend
+
+
+def of_others(error: BaseException) -> bool:
+    """Whether another process may be the cause: an exchange failed, or `torchrun` ends all since one has ended."""
+    exchange = isinstance(error, RuntimeError) and "gloo" in str(error)
+    return exchange or isinstance(error, (dist.DistError, Terminated))
+
+
+def silent(ranks: Ranks) -> list[int]:
+    """The ranks that do not answer; called by every one that saw an exchange fail."""
+    own = f"handgrad/call {next(_calls)}"
+    try:
+        store, *_ = _meeting(own)
+        store.set(f"rank {ranks.rank}", "here")
+        missing, end = list(range(ranks.world)), time.monotonic() + GRACE
+        while missing and time.monotonic() < end:  # asked for again and again: waiting in vain would print warnings
+            missing = [rank for rank in missing if not store.check([f"rank {rank}"])]
+            time.sleep(0.05)
+        return missing
+    except (RuntimeError, ValueError):  # the store ended with the process that kept it: nobody can be asked
+        return []
 
 
 def everyones(value: Any) -> list[Any]:

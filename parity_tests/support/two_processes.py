@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,6 +119,11 @@ def interrupted(trainer: Any, x: Any, y: Any, factor: float) -> float:
     return step(trainer, x, y, factor)
 
 
+def asleep(trainer: Any, x: Any, y: Any, factor: float) -> float:
+    time.sleep(6)  # longer than --timeout and what the other waits for an answer
+    return step(trainer, x, y, factor)
+
+
 @dataclass(frozen=True)
 class Command:
     """Arguments of `handgrad distributed`, its exit code, words that are said once, and what rank 1 does instead."""
@@ -142,6 +148,9 @@ COMMANDS: dict[str, Command] = {
     "a rank fails": Command("circle", 2, ("rank 1 of 2", "FloatingPointError: the disk is full"), {"step": broken}),
     "after a failure": Command("circle --epochs 1", 0, ("PASSED",)),
     "a rank is wrong": Command("circle --epochs 1", 1, ("FAILED", "after step 1 rank 1 holds"), {"step": skipping}),
+    "a rank is stuck": Command(
+        "circle --timeout 3", 2, ("rank 1 of 2 did not answer for 3 s", "--timeout"), {"step": asleep}
+    ),
     "interrupted": Command("circle", 130, ("INTERRUPTED after 1 of",), {"step": interrupted}),
 }
 
