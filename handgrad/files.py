@@ -9,6 +9,7 @@ from stat import S_IMODE, S_ISDIR, S_ISREG
 from uuid import uuid4
 
 REPORT, RESULT = "report.html", "result.json"  # what a command writes into its folder
+WEIGHTS = "weights.safetensors"  # and compare besides
 LEFT_BEHIND = ".handgrad-*"  # what a killed process had not renamed yet
 STREAMS = ("/dev/std", "/dev/fd/", "/proc/")  # names of what is open already, and may be a regular file
 

@@ -21,6 +21,7 @@ from handgrad.cli.exercise import exercise_command
 from handgrad.cli.hunt import hunt_command
 from handgrad.cli.judge import judge_command
 from handgrad.cli.list import list_command
+from handgrad.cli.predict import predict_command
 from handgrad.cli.say import refuse, stopped
 from handgrad.cli.sweep import sweep_command
 from handgrad.cli.trace import trace_command
@@ -33,6 +34,7 @@ from handgrad.stopping import terminable
 COMMANDS: dict[str, Callable[..., Any]] = {
     "list": list_command,
     "compare": compare_command,
+    "predict": predict_command,
     "trace": trace_command,
     "worksheet": worksheet_command,
     "hunt": hunt_command,

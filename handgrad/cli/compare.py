@@ -41,7 +41,7 @@ from handgrad.cli.options import (
 )
 from handgrad.cli.say import say
 from handgrad.errors import BadInputError, refusing
-from handgrad.files import REPORT, RESULT
+from handgrad.files import REPORT, RESULT, WEIGHTS
 from handgrad.format import NONE, number, share, written
 from handgrad.lock import locked
 from handgrad.stopping import Terminated
@@ -164,6 +164,7 @@ def compare(
     with console.status(Text(f"preparing {experiment.name}")):
         from handgrad.checkpoint.file import CheckpointError
         from handgrad.checkpoint.folder import numbered
+        from handgrad.predict.weights import write as write_weights
         from handgrad.report import write_report
         from handgrad.report.result_json import write_result
         from handgrad.training.outcome import Outcome
@@ -173,7 +174,7 @@ def compare(
         with refusing():
             prepared = prepare(experiment, device)
         with refusing(f"--out {out}"):
-            made = output_folder(out, (REPORT, RESULT))
+            made = output_folder(out, (REPORT, RESULT, WEIGHTS))
     for note in prepared.data.notes:
         console.print(f"note    {note}", style="dim", soft_wrap=True)
 
@@ -195,7 +196,10 @@ def compare(
             _repeat(run, repeated, saving, console)
         outcome = Outcome.of(run)
         with refusing(f"--out {out}"):
-            write_result(outcome, out / RESULT)  # first: it is quick, and a second Ctrl-C would cost the report alone
+            write_weights(prepared, out / WEIGHTS)
+            write_result(
+                outcome, out / RESULT
+            )  # before the report: it is quick, and a second Ctrl-C would cost the report alone
             with console.status("writing the report"):
                 write_report(outcome, out / REPORT)
         if not (run.interrupted or run.diverged):
@@ -208,7 +212,7 @@ def compare(
         for failure in side.tally.failures[:1]:
             heading = f"\n{SIDES[name]}, the first step that failed:"
             console.print(heading, failure.render(), sep="\n", soft_wrap=True)
-    console.print(f"\nreport  {out / REPORT}\nresult  {out / RESULT}\n", soft_wrap=True)
+    console.print(f"\nreport  {out / REPORT}\nresult  {out / RESULT}\nweights {out / WEIGHTS}\n", soft_wrap=True)
     console.print(verdict(outcome, saving.last), style=outcome.ending.style, soft_wrap=True)
     return outcome.ending.exit_code
 

@@ -7,12 +7,13 @@ seed, so that runs with different seeds differ in weights and batches alone; uns
 Every array is made here, in memory, or ships inside scikit-learn: nothing is downloaded.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from contract import Array, Target
+from handgrad.experiments.encoding import Number, Standard
 from handgrad.experiments.experiment import Data
 
 
@@ -29,13 +30,15 @@ def digits(seed: int) -> Data:
     x_train, x_test, y_train, y_test = train_test_split(
         bunch.data / 16.0, bunch.target.astype(np.int64), test_size=0.25, stratify=bunch.target, random_state=0
     )
+    names = tuple(f"pixel {row},{column}" for row in range(8) for column in range(8))
     return Data(
         x_train=x_train,
         y_train=y_train,
         x_test=x_test,
         y_test=y_test,
         classes=tuple(str(digit) for digit in range(10)),
-        features=tuple(f"pixel {row},{column}" for row in range(8) for column in range(8)),
+        features=names,
+        inputs=tuple(Number(name, Standard(exponent=4)) for name in names),  # x/2⁴
     )
 
 
@@ -183,32 +186,45 @@ def bundled(name: str) -> Callable[[int], Data]:
         x_train, x_test, y_train, y_test = train_test_split(
             bunch.data.astype(np.float64), target, test_size=0.25, stratify=strata, random_state=0
         )
+        target_standard = standards(y_train)[0] if number else None
         if number:
             y_train, y_test = standardised(y_train, y_test)
-        x_train, x_test = standardised(x_train, x_test)
+        found, names = standards(x_train), tuple(map(str, bunch.feature_names))
         classes = None if number else tuple(map(str, bunch.target_names))
         return Data(
-            x_train=x_train,
+            x_train=applied(found, x_train),
             y_train=y_train,
-            x_test=x_test,
+            x_test=applied(found, x_test),
             y_test=y_test,
             classes=classes,
-            features=tuple(map(str, bunch.feature_names)),
+            features=names,
+            inputs=tuple(Number(name, standard) for name, standard in zip(names, found, strict=True)),
+            target=target_standard,
         )
 
     return data
 
 
 def standardised(train: Array, test: Array) -> tuple[Array, Array]:
-    """Columns moved and scaled to mean 0 and standard deviation 1 of the training rows; a constant column to 0.
+    """Columns moved and scaled to mean 0 and standard deviation 1 of the training rows; a constant column to 0."""
+    found = standards(train)
+    return applied(found, train), applied(found, test)
 
-    Columns are first divided by a power of two that brings the training rows into [−1, 1]: it changes no digit, and
-    the squares in between neither overflow nor underflow. A column counts as constant where its entries are equal: the
-    mean of ten times 0.1 is not 0.1, and the deviation from it not 0.
+
+def standards(train: Array) -> list[Standard]:
+    """How each column of the training rows is moved and scaled.
+
+    A column counts as constant where its entries are equal: the mean of ten times 0.1 is not 0.1, and the deviation
+    from it not 0.
     """
     _, exponent = np.frexp(np.abs(train).max(axis=0))
-    with np.errstate(under="ignore", over="ignore"):  # beside 1e308, 1e-20 is 0; a test row may be beyond all floats
-        train, test = np.ldexp(train, -exponent), np.ldexp(test, -exponent)
+    with np.errstate(under="ignore"):  # beside 1e308, 1e-20 is 0
+        train = np.ldexp(train, -exponent)
         constant = train.min(axis=0) == train.max(axis=0)
         mean, scale = np.where(constant, train[0], train.mean(axis=0)), np.where(constant, 1.0, train.std(axis=0))
-        return (train - mean) / scale, (test - mean) / scale
+    return [Standard(int(e), float(m), float(s)) for e, m, s in zip(exponent, mean, scale, strict=True)]
+
+
+def applied(found: Sequence[Standard], x: Array) -> Array:
+    """Columns `(n, features)`, each by its own standard."""
+    return np.stack([standard.of(column) for standard, column in zip(found, x.T, strict=True)], axis=1)

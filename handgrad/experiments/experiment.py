@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from contract import Array, Loss, Target
+from handgrad.experiments.encoding import Encoding, Standard
 from handgrad.rules import (
     FINITE,
     FUNCTION,
@@ -43,6 +44,9 @@ class Data:
     classes: tuple[str, ...] | None = None  # the classes' names; None for regression
     features: tuple[str, ...] = ()  # the features' names
     notes: tuple[str, ...] = ()  # what was assumed or done when they were read, in words
+    inputs: tuple[Encoding, ...] = ()  # how a file's columns become the features; none: they are the features
+    target: Standard | None = None  # how a target of numbers was moved and scaled
+    beside: tuple[str, ...] = ()  # columns of the file that are no inputs: the target, and what was left out
 
     def arrays(self) -> dict[str, Array | Target]:
         """Every array there is, by name."""

@@ -24,9 +24,18 @@ def predicted_classes(experiment: Experiment, data: Data, output: Array) -> Clas
     Several outputs: the largest. One output: class 1 where a logit is positive, or where an output trained on numbers
     (0 and 1, or −1 and 1) is above their middle.
     """
+    return answered(output, threshold(experiment, data))
+
+
+def threshold(experiment: Experiment, data: Data) -> float:
+    """Above it a single output answers class 1."""
+    return 0.0 if experiment.loss == "BCEWithLogitsLoss" else _middle(data)
+
+
+def answered(output: Array, threshold: float) -> Classes:
+    """The class `(n,)` of outputs `(n, outputs)`: the largest, or whether the only one is above the threshold."""
     if output.shape[1] > 1:
         return np.asarray(output.argmax(axis=1), np.int64)
-    threshold = 0.0 if experiment.loss == "BCEWithLogitsLoss" else _middle(data)
     return np.asarray(output[:, 0] > threshold, np.int64)
 
 

@@ -104,6 +104,9 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, words, folder, capsys,
         assert word in err
 
 
+WRITTEN = ["report.html", "result.json", "weights.safetensors"]
+
+
 def test_a_compare_run_writes_and_prints_everything(folder, capsys):
     assert cli.main(["compare", "moons", "--epochs", "2", "--hidden", "8,4", "--seed", "3"]) == 0
     out, err = capsys.readouterr()
@@ -111,7 +114,7 @@ def test_a_compare_run_writes_and_prints_everything(folder, capsys):
     for word in ["NumPy", "PyTorch", "held", "test accuracy", "µs", "10 of 10", "runs/moons/report.html", "PASSED"]:
         assert word in out
     assert "does not decide: the recipe was changed (hidden, epochs)" in out
-    assert sorted(path.name for path in (folder / "runs" / "moons").iterdir()) == ["report.html", "result.json"]
+    assert sorted(path.name for path in (folder / "runs" / "moons").iterdir()) == WRITTEN
     content = json.loads((folder / "runs" / "moons" / "result.json").read_text())
     assert content["command"] == "handgrad compare moons --epochs 2 --hidden 8,4 --seed 3"
     assert content["passed"]

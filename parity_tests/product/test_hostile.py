@@ -17,7 +17,7 @@ import handgrad
 from handgrad import cli
 from handgrad.experiments import EXPERIMENTS, Data, Experiment
 from handgrad.experiments.experiment import FIELDS
-from handgrad.files import REPORT, RESULT
+from handgrad.files import REPORT, RESULT, WEIGHTS
 from handgrad.machine.environment import same_imports
 from handgrad.terminal import Terminal, printable
 
@@ -116,7 +116,7 @@ def folder(tmp_path, monkeypatch):
     """An empty folder with things that are in the way."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "taken").write_text("a file where a folder should be")
-    for name in (REPORT, RESULT):
+    for name in (REPORT, RESULT, WEIGHTS):
         (tmp_path / "blocked" / name).mkdir(parents=True)
     (tmp_path / "loop").symlink_to("loop")
     return tmp_path

@@ -17,8 +17,10 @@ import numpy.typing as npt
 
 from contract import Array
 from handgrad.experiments.csv_file.columns import GONE, POLICIES, Columns, columns_of
+from handgrad.experiments.csv_file.dates import part_name
 from handgrad.experiments.csv_file.table import Texts, load
-from handgrad.experiments.data import standardised
+from handgrad.experiments.data import standards
+from handgrad.experiments.encoding import Encoding, Kinds, Number, Standard
 from handgrad.experiments.experiment import Data, Expectation, Experiment
 
 __all__ = ["POLICIES", "read"]
@@ -46,7 +48,7 @@ def read(path: Path, target: str | None, missing: str = "refuse", leave_out: Seq
         source=path.name,
         task=kind,
         size=f"{rows} × {len(columns.features)}",
-        data=lambda seed: _split(columns, seed),
+        data=lambda seed: replace(_split(columns, seed, missing == "fill"), beside=(columns.name, *leave_out)),
         hidden=(32, 16),
         loss="MSELoss" if columns.classes is None else "CrossEntropyLoss",
         optimizer="Adam",
@@ -65,8 +67,11 @@ def read(path: Path, target: str | None, missing: str = "refuse", leave_out: Seq
 # --- the split --------------------------------------------------------------------------------------------------------
 
 
-def _split(columns: Columns, seed: int) -> Data:
-    """A quarter of the rows is held out, of classes a quarter of each (one row at least, one stays)."""
+def _split(columns: Columns, seed: int, fill: bool) -> Data:
+    """A quarter of the rows is held out, of classes a quarter of each (one row at least, one stays).
+
+    With `fill` the inputs know what is put in for a missing value.
+    """
     rng = np.random.default_rng([seed, 2])  # 0 is the stream of the weights, 1 that of the shuffles
     rows = np.arange(len(columns.target))
     if columns.classes is None:
@@ -84,23 +89,29 @@ def _split(columns: Columns, seed: int) -> Data:
     here, there = np.sort(np.concatenate(train)), np.sort(np.concatenate(test))
 
     x_train, x_test, names, notes = [], [], [], list(columns.notes)
+    numbers: dict[str, tuple[Standard, float]] = {}
+    usuals: dict[str, str] = {}
     for name, given in columns.features.items():
-        column, filled = _filled(given, here)
-        if filled:
-            notes.append(f"column {name!r}: {filled}")
-        if isinstance(column, np.ndarray):
-            ours, theirs = standardised(column[here, np.newaxis], column[there, np.newaxis])
+        if isinstance(given, np.ndarray):
+            column, median, filled = _filled_numbers(given, here)
+            (standard,) = standards(column[here, np.newaxis])
+            numbers[name] = standard, median
+            ours, theirs = (standard.of(column[part])[:, np.newaxis] for part in (here, there))
             kinds = [name]
         else:
-            texts = sorted(set(column))
-            hot = np.equal.outer(_codes(column, texts), np.arange(len(texts))).astype(np.float64)
+            whole, usuals[name], filled = _filled_texts(given, here)
+            texts = sorted(set(whole))
+            hot = np.equal.outer(_codes(whole, texts), np.arange(len(texts))).astype(np.float64)
             ours, theirs, kinds = hot[here], hot[there], [f"{name}={text}" for text in texts]
+        if filled:
+            notes.append(f"column {name!r}: {filled}")
         x_train.append(ours)
         x_test.append(theirs)
         names += kinds
     y_train, y_test = target[here], target[there]
-    if columns.classes is None:
-        y_train, y_test = standardised(y_train, y_test)
+    moved = None if columns.classes else standards(y_train)[0]
+    if moved is not None:
+        y_train, y_test = moved.of(y_train), moved.of(y_test)
     return Data(
         x_train=np.concatenate(x_train, axis=1),
         y_train=y_train,
@@ -109,24 +120,41 @@ def _split(columns: Columns, seed: int) -> Data:
         classes=columns.classes,
         features=tuple(names),
         notes=tuple(notes),
+        inputs=tuple(_complete(way, numbers, usuals, fill) for way in columns.read),
+        target=moved,
     )
 
 
-def _filled(column: Array | Texts, train: npt.NDArray[np.int64]) -> tuple[Array | Texts, str]:
-    """The column with what is usual in the training rows for what is missing, and that in words."""
-    if isinstance(column, np.ndarray):
-        gaps = np.isnan(column)
-        if not gaps.any():
-            return column, ""
-        there = column[train][~gaps[train]]
-        usual = float(np.median(there if len(there) else column[~gaps]))
-        return np.where(gaps, usual, column), f"{gaps.sum()} missing, filled with the training median {usual:g}"
+def _complete(
+    way: Encoding, numbers: dict[str, tuple[Standard, float]], usuals: dict[str, str], fill: bool
+) -> Encoding:
+    """How a column is read, with what the training rows say: standards, and what is usual."""
+    if isinstance(way, Kinds):
+        return replace(way, fill=usuals[way.name] if fill else None)
+    if isinstance(way, Number):
+        standard, median = numbers[way.name]
+        return replace(way, standard=standard, fill=median if fill else None)
+    of_parts = [numbers[part_name(way.name, part)] for part in way.parts]
+    medians = tuple(median for _, median in of_parts)
+    return replace(way, standards=tuple(standard for standard, _ in of_parts), fills=medians if fill else None)
+
+
+def _filled_numbers(column: Array, train: npt.NDArray[np.int64]) -> tuple[Array, float, str]:
+    """The column with the median of the training rows for what is missing, that median, and what was done in words."""
+    gaps = np.isnan(column)
+    there = column[train][~gaps[train]]
+    usual = float(np.median(there if len(there) else column[~gaps]))
+    text = f"{gaps.sum()} missing, filled with the training median {usual:g}" if gaps.any() else ""
+    return np.where(gaps, usual, column), usual, text
+
+
+def _filled_texts(column: Texts, train: npt.NDArray[np.int64]) -> tuple[Texts, str, str]:
+    """The same of texts, with the most frequent one."""
     missing = column.count(GONE)
-    if not missing:
-        return column, ""
-    counts = Counter(sorted(column[row] for row in train.tolist() if column[row] != GONE) or sorted(set(column)))
+    counts = Counter(sorted(column[row] for row in train.tolist() if column[row] != GONE) or sorted({*column} - {GONE}))
     most = counts.most_common(1)[0][0]
-    return [value or most for value in column], f"{missing} missing, filled with the most frequent, {most!r}"
+    text = f"{missing} missing, filled with the most frequent, {most!r}" if missing else ""
+    return [value or most for value in column], most, text
 
 
 def _codes(values: Iterable[float | str], kinds: Iterable[str]) -> npt.NDArray[np.int64]:

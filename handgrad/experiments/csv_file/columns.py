@@ -10,9 +10,10 @@ from difflib import get_close_matches
 import numpy as np
 
 from contract import Array
-from handgrad.experiments.csv_file.dates import moments, parts
+from handgrad.experiments.csv_file.dates import moments, part_name, parts
 from handgrad.experiments.csv_file.numbers import PLAIN, Column, analysed, column_of
 from handgrad.experiments.csv_file.table import Table, Texts, enough
+from handgrad.experiments.encoding import Dates, Encoding, Kinds, Number
 
 MAX_CLASSES = 10  # different whole numbers that still count as classes
 MAX_TEXTS = 50  # different texts of a categorical column
@@ -25,12 +26,13 @@ POLICIES = ("refuse", "drop", "fill")
 
 @dataclass(frozen=True)
 class Columns:
-    """A file's feature columns by name, as floats `(n,)` or texts, and its target.
+    """A file's feature columns by name, as floats `(n,)` or texts, how they were read, and its target.
 
     What is missing is NaN or `GONE`.
     """
 
     features: dict[str, Array | Texts]
+    read: tuple[Encoding, ...]  # of the file's own columns; what depends on the training rows is not in them yet
     target: Array | Texts
     name: str  # of the target
     classes: tuple[str, ...] | None  # of the target; None where it is a number
@@ -48,13 +50,20 @@ def columns_of(table: Table, target: str | None, missing: str = "refuse", leave_
     found = {name: column_of(value for value in values if value != GONE) for name, values in cells.items()}
     numeric = {name: column for name, column in found.items() if _mostly(column, cells[name])}
     mark = _mark(table, cells, numeric)
-    reader = _Reader(table, {name: _plain(table, name, cells[name], c, mark) for name, c in numeric.items()})
+    marks = {name: _decided(table, name, cells[name], c, mark) for name, c in numeric.items()}
+    reader = _Reader(table, {name: _plain(table, name, c, marks[name]) for name, c in numeric.items()})
     features: dict[str, Array | Texts] = {}
+    read: list[Encoding] = []
     for name, values in cells.items():
         if name != target:
-            features |= reader.feature(name, values)
+            way, columns = reader.feature(name, values)
+            if isinstance(way, Number):
+                units = tuple(sorted({cell.unit for cell in numeric[name].cells.values()}))
+                way = Number(name, mark=marks[name], units=units, multiples=numeric[name].scales)
+            read.append(way)
+            features |= columns
     learnt, classes = reader.target(target, cells[target])
-    return Columns(features, learnt, target, classes, tuple(table.notes))
+    return Columns(features, tuple(read), learnt, target, classes, tuple(table.notes))
 
 
 # --- which columns and rows -------------------------------------------------------------------------------------------
@@ -138,8 +147,8 @@ def _mark(table: Table, cells: dict[str, Texts], numeric: dict[str, Column]) -> 
     raise table.bad(row, comma, cell, f"with a decimal comma, and column {point!r} has decimal points: write 1234.5")
 
 
-def _plain(table: Table, name: str, values: Texts, column: Column, mark: str | None) -> dict[str, str]:
-    """Text → number as `float` reads it. ValueError naming the first cell that is none, or that stays open."""
+def _decided(table: Table, name: str, values: Texts, column: Column, mark: str | None) -> str:
+    """The decimal mark of a column. ValueError naming the first cell that is no number, or that stays open."""
     numbers = column.cells
     count = sum(value in numbers for value in values)
     for row, cell in enumerate(values):
@@ -172,6 +181,11 @@ def _plain(table: Table, name: str, values: Texts, column: Column, mark: str | N
                 "write it without separators",
             )
     assert mark is not None
+    return mark
+
+
+def _plain(table: Table, name: str, column: Column, mark: str) -> dict[str, str]:
+    """Text → number as `float` reads it."""
     plain = column.numbers(mark)
     if other := next((text for text in plain if not PLAIN.fullmatch(text) or float(text) != float(plain[text])), None):
         table.notes.append(f"column {name!r} has numbers as {other!r}, read as {float(plain[other]):g}")
@@ -188,11 +202,11 @@ class _Reader:
     table: Table
     plain: dict[str, dict[str, str]]
 
-    def feature(self, name: str, values: Texts) -> dict[str, Array | Texts]:
-        """Floats where the values are numbers, several columns of floats for dates, texts where they are kinds."""
+    def feature(self, name: str, values: Texts) -> tuple[Encoding, dict[str, Array | Texts]]:
+        """How they are read, and the columns: floats of numbers, several of dates, texts of kinds."""
         self._refuse_constant(name, values, f"it can tell nothing apart, leave it out with --leave-out {_quoted(name)}")
         if name in self.plain:
-            return {name: self._floats(name, values)}
+            return Number(name), {name: self._floats(name, values)}
         if dates := self._dates(name, values):
             return dates
         different = set(values) - {GONE}
@@ -203,7 +217,7 @@ class _Reader:
                 f"column {name!r} has {len(different)} different texts in {len(values)} rows, too many to be kinds "
                 f"(at most {MAX_TEXTS}): {what} Leave it out with --leave-out {_quoted(name)}"
             )
-        return {name: values}
+        return Kinds(name, tuple(sorted(different))), {name: values}
 
     def target(self, name: str, values: Texts) -> tuple[Array | Texts, tuple[str, ...] | None]:
         """What is to be learnt: labels and the classes in order, or floats and None."""
@@ -228,21 +242,23 @@ class _Reader:
         if len({_exact(plain[value]) for value in set(there)} if plain else set(there)) == 1:
             raise self.table.error(f"column {name!r} is {there[0]!r} in every row: {why}")
 
-    def _dates(self, name: str, values: Texts) -> dict[str, Array | Texts]:
-        """The columns of dates; none where the values are no dates."""
+    def _dates(self, name: str, values: Texts) -> tuple[Dates, dict[str, Array | Texts]] | None:
+        """The columns of dates; None where the values are no dates."""
         there = [place for place, value in enumerate(values) if value != GONE]
         try:
             found = moments(values[place] for place in there)
         except ValueError as error:
             raise self.table.error(f"column {name!r}: {error}, and no row tells: write 2024-03-31") from error
         if found is None:
-            return {}
+            return None
+        read, ways = found
         columns: dict[str, Array | Texts] = {}
-        for part, numbers in parts(name, [found[values[place]] for place in there]).items():
-            columns[part] = whole = np.full(len(values), np.nan)
+        split = parts([read[values[place]] for place in there])
+        for part, numbers in split.items():
+            columns[part_name(name, part)] = whole = np.full(len(values), np.nan)
             whole[there] = numbers
         self.table.notes.append(f"column {name!r} has dates, read as {', '.join(columns)} (days since 1970 and parts)")
-        return columns
+        return Dates(name, ways, tuple(split)), columns
 
     def _floats(self, name: str, values: Texts) -> Array:
         """Numbers as floats `(n,)`, NaN for missing ones. ValueError for what no float holds.

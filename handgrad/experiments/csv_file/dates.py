@@ -1,7 +1,7 @@
 """Dates and times as numbers: days since 1970, and the parts in which a year, a week or a day comes again."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
 import numpy as np
@@ -30,8 +30,8 @@ def formats() -> Iterator[str]:
     yield from TIMES
 
 
-def moments(values: Iterable[str]) -> dict[str, datetime] | None:
-    """The different texts as moments, where all are written in one way; None where they are none.
+def moments(values: Iterable[str]) -> tuple[dict[str, datetime], tuple[str, ...]] | None:
+    """The different texts as moments, where all are written in one way, and the ways; None where they are none.
 
     Raises ValueError where two ways give different moments: 03/04/2024 is in March or in April.
     """
@@ -41,34 +41,55 @@ def moments(values: Iterable[str]) -> dict[str, datetime] | None:
     if not all(LIKE_A_DATE.fullmatch(text) for text in texts):
         return None
     found: dict[str, datetime] | None = None
+    ways = []
     for form in formats():
-        if (read := _read(texts, form)) is None:
+        if (read := read_dates(texts, form)) is None:
             continue
+        ways.append(form)
         if found is not None and found != read:
             raise ValueError(f"{texts[0]!r} may be {found[texts[0]]:%d %B %Y} or {read[texts[0]]:%d %B %Y}")
         found = read
-    return found
+    return None if found is None else (found, tuple(ways))
 
 
-def _read(texts: list[str], form: str) -> dict[str, datetime] | None:
+def read_dates(texts: Iterable[str], form: str) -> dict[str, datetime] | None:
+    """The texts as moments, where all are written in this way; without a zone they are taken for UTC."""
     found = {}
     try:
         for text in texts:
-            moment = datetime.strptime(text, form)  # without a zone it is taken for UTC
+            moment = datetime.strptime(text, form)
             found[text] = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     except ValueError:
         return None
     return found
 
 
-def parts(name: str, values: list[datetime]) -> dict[str, Array]:
-    """Columns `(n,)`: days since 1970 under the column's own name, and the parts that come again in this time."""
-    days = np.array([(moment - EPOCH).total_seconds() / 86400 for moment in values])
-    columns = {name: days}
-    read = {"month": lambda m: m.month, "weekday": lambda m: m.isoweekday(), "hour": lambda m: m.hour + m.minute / 60}
+DAY = "day"
+PARTS: dict[str, Callable[[datetime], float]] = {
+    DAY: lambda moment: (moment - EPOCH).total_seconds() / 86400,
+    "month": lambda moment: float(moment.month),
+    "weekday": lambda moment: float(moment.isoweekday()),
+    "hour": lambda moment: moment.hour + moment.minute / 60,
+}
+
+
+def part_of(part: str, values: Iterable[datetime]) -> Array:
+    """A part of every moment `(n,)`; DAY are the days since 1970."""
+    return np.array([PARTS[part](moment) for moment in values])
+
+
+def parts(values: list[datetime]) -> dict[str, Array]:
+    """Days since 1970, and the parts that come again in this time, each `(n,)`."""
+    days = part_of(DAY, values)
+    columns = {DAY: days}
     for part, needed in PERIODS.items():
-        column = np.array([float(read[part](moment)) for moment in values])
+        column = part_of(part, values)
         monthly = part == "weekday" and all(moment.day == 1 for moment in values)  # no day was chosen
         if np.ptp(days) >= needed and np.ptp(column) > 0 and not monthly:
-            columns[f"{name} {part}"] = column
+            columns[part] = column
     return columns
+
+
+def part_name(name: str, part: str) -> str:
+    """What a part of the column `name` is called; the days have the column's own name."""
+    return name if part == DAY else f"{name} {part}"

@@ -86,10 +86,15 @@ class Column:
         for text, cell in self.cells.items():
             plain = cell.plain(mark)
             assert plain is not None
-            power = MULTIPLES.get(cell.unit, 0) if self.scales else 0
-            base, _, exponent = plain.partition("e")
-            found[text] = f"{base}e{int(exponent or 0) + power}" if power else plain
+            found[text] = multiplied(plain, cell.unit) if self.scales else plain
         return found
+
+
+def multiplied(plain: str, unit: str) -> str:
+    """A plain number times the power of ten that its unit stands for."""
+    power = MULTIPLES.get(unit, 0)
+    base, _, exponent = plain.partition("e")
+    return f"{base}e{int(exponent or 0) + power}" if power else plain
 
 
 def analysed(text: str) -> Cell | None:
@@ -113,15 +118,19 @@ def analysed(text: str) -> Cell | None:
     return None if cell.point is None and cell.comma is None else cell
 
 
+def number_of(text: str) -> Cell | None:
+    """The number in a cell, plain or dressed; None for what is none."""
+    if not PLAIN.fullmatch(text):
+        return analysed(text)
+    base, _, exponent = text.lower().partition("e")
+    return _cell("-" if base.startswith("-") else "", base.lstrip("+-"), f"e{exponent}" if exponent else "")
+
+
 def column_of(values: Iterable[str]) -> Column:
     """What of a column's texts are numbers in one dress: without a unit or with the usual one."""
     found: dict[str, Cell] = {}
     for text in dict.fromkeys(values):
-        if PLAIN.fullmatch(text):
-            base, _, exponent = text.lower().partition("e")
-            sign = "-" if base.startswith("-") else ""
-            found[text] = _cell(sign, base.lstrip("+-"), f"e{exponent}" if exponent else "")
-        elif cell := analysed(text):
+        if cell := number_of(text):
             found[text] = cell
     units = Counter(cell.unit for cell in found.values())
     letters = {unit for unit in units if unit and not next(c for c in found.values() if c.unit == unit).scaled}

@@ -46,8 +46,8 @@ class Table:
         return self.error(f"row {self.numbers[row]} (line {self.lines[row]}) of column {name!r} is {shown!r}, {why}")
 
 
-def load(path: Path) -> Table:
-    """The table in a file. ValueError in one line for what is none."""
+def load(path: Path, training: bool = True) -> Table:
+    """The table in a file. ValueError in one line for what is none, and for one with too few rows for `training`."""
     text, notes = read_text(path)
     header, records, delimiter = (*_arff(path, text), ",") if _is_arff(text) else _csv(path, text, notes)
     lines = [line for line, _ in records]
@@ -58,7 +58,10 @@ def load(path: Path) -> Table:
         if len(row) != len(table.header):
             where = f"row {number + 1} (line {table.lines[number]})"
             raise table.error(f"{where} has {len(row)} cells; the header has {len(table.header)}")
-    enough(table)
+    if training:
+        enough(table)
+    elif not table.rows:
+        raise table.error("it has no rows")
     return table
 
 
