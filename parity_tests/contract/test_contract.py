@@ -12,6 +12,8 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
+import contract
+import contract.protocols
 import scratch
 import torch_impl
 from parity_tests.catalogue.tables import DTYPES, OPS, SIDES
@@ -112,9 +114,10 @@ OPS_AND_LOSSES = sorted(
 )
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in OPS_AND_LOSSES if n not in ("Identity", "Loss", "MLP", "Module", "PairLoss")]
-)
+CONSTRUCTED = [n for n in OPS_AND_LOSSES if n not in ("Identity", "Loss", "MLP", "Module", "PairLoss")]
+
+
+@pytest.mark.parametrize("name", CONSTRUCTED)
 def test_every_constructor_has_one_signature(name):
     """Names, places and defaults, so that whatever Python itself refuses is refused alike."""
     kind = torch_impl.modules.OWN.get(name) or getattr(torch.nn, name)
@@ -122,6 +125,43 @@ def test_every_constructor_has_one_signature(name):
     assert [(p.name, p.kind, p.default) for p in ours.parameters.values()] == [
         (p.name, p.kind, p.default) for p in theirs.parameters.values()
     ]
+
+
+@pytest.mark.parametrize("given", ["nothing", "an unknown option", "too many", "an option twice"])
+def test_what_python_itself_refuses_is_refused_in_the_same_words(given):
+    """Of every op and loss, but for the class: Python names the one that `__init__` is inherited from.
+
+    The binder is made anew: those in use were made when torch_impl was imported.
+    """
+    args, options = {
+        "nothing": ((), {}),
+        "an unknown option": ((), {"nonsense": 1}),
+        "too many": ((1,) * 20, {}),
+        "an option twice": ((1,), None),
+    }[given]
+    for name in CONSTRUCTED:
+        ours, kind = getattr(scratch, name), torch_impl.modules.OWN.get(name) or getattr(torch.nn, name)
+        signature = inspect.signature(ours)
+        twice = {next(iter(signature.parameters), "nonsense"): 1}
+        bind, given_options = torch_impl.signatures.binder(kind), twice if options is None else options
+        try:
+            bound = signature.bind(*args, **given_options)
+        except TypeError:
+            with pytest.raises(TypeError) as own:
+                ours(*args, **given_options)
+            with pytest.raises(TypeError) as theirs:
+                bind(*args, **given_options)
+            assert str(theirs.value).startswith((f"{name}()", f"{name}.__init__()"))
+            assert str(theirs.value).partition("(")[2] == str(own.value).partition("(")[2]
+        else:
+            bound.apply_defaults()
+            assert bind(*args, **given_options) == dict(bound.arguments)
+
+
+def test_the_contract_gives_its_protocols_by_name():
+    assert all(getattr(contract, name) is getattr(contract.protocols, name) for name in contract.__all__)
+    with pytest.raises(AttributeError, match=r"^module 'contract' has no attribute 'Nonsense'$"):
+        contract.Nonsense  # noqa: B018
 
 
 @pytest.mark.parametrize("name", ["SGD", "Adam"])

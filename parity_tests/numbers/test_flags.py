@@ -30,6 +30,8 @@ ELSEWHERE = {
     "handgrad/judge": "a third computation shares no code; each of its entries ignores all flags",
     "handgrad/check": "its entry ignores all flags",
     "handgrad/hunt/parts.py": "code as people write it, in which a bug is to be found",
+    "handgrad/exercises": "code as people write it, with a hole",
+    "lessons/lesson_backprop_by_hand.py": "code as people write it",
     "handgrad/machine/throughput.py": "measures NumPy's own product",
     "benchmarks/questions/floor.py": "measures NumPy's own product",
     "benchmarks/questions/ways.py": "measures NumPy's own product",
@@ -105,6 +107,7 @@ FACTORS = {  # (a, b): what they earn
     "0 times infinity": ([[INF, 1]], [[0], [1]], ["invalid value"]),
     "infinity less infinity": ([[INF, INF]], [[1], [-1]], ["invalid value"]),
     "infinity": ([[INF, 1], [1, 1]], [[1], [1]], []),
+    "infinity times numbers whose sum would overflow": ([[INF, 1]], [[BIG], [BIG]], []),
     "infinity beside an overflow": ([[INF, 1], [1, BIG]], [[1], [10]], ["overflow"]),
     "NaN": ([[NAN, 1], [1, 1]], [[1], [1]], []),
     "NaN in a row, 0 times infinity in another": ([[NAN, 1], [INF, 1]], [[0], [1]], ["invalid value"]),
@@ -187,6 +190,10 @@ def test_every_thread_and_every_caller_is_told_by_itself():
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, [big, small] * 4)) == [50, 0] * 4
+        for factors in FACTORS.values():  # as the thread hears that imported everything
+            *arrays, flags = factors
+            a, b = (np.asarray(array, np.float32) for array in arrays)
+            assert pool.submit(lambda a=a, b=b: heard("call", a, b)).result() == flags
 
 
 def test_a_product_inside_a_report():

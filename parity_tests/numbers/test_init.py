@@ -383,6 +383,15 @@ REFUSED = [
     ("uniform_", (W, 0.5, INF), ValueError, "uniform_: b must be a finite number; got inf"),
     ("trunc_normal_", (W, 0.0, 1.0, 2, 1), ValueError, "trunc_normal_: a must be <= b; got a=2, b=1"),
     ("trunc_normal_", (W, 0.0, 0), (ValueError, ZeroDivisionError), "trunc_normal_: std must be > 0; got 0"),
+    ("fans", (3,), None, "init: fan in and fan out need a shape, as in (out, in); got 3"),
+    ("fans", ((2, "3"),), None, "init: shape must be a whole number; got '3'"),
+    ("fans", ((2, -3),), None, "init: shape must be >= 0; got -3"),
+    (
+        "sparse_",
+        (W, 0.5, 0.01, "a"),
+        None,
+        "sparse_: rng must be a seed (a whole number >= 0), a numpy.random.Generator or None; got 'a'",
+    ),
     ("sparse_", (W, 0.5, -0.1), ValueError, "sparse_: std must be >= 0; got -0.1"),
     (
         "constant_",
@@ -409,7 +418,7 @@ REFUSED = [
 def test_refusals(name, arguments, error, message):
     """In clear words, before anything changes; where torch refuses too, its error may be a plain RuntimeError."""
     kept = [np.array(argument) for argument in arguments]
-    with pytest.raises(error or ValueError, match=f"^{re.escape(message)}$"):
+    with pytest.raises(error or (ValueError, TypeError), match=f"^{re.escape(message)}$"):
         getattr(init, name)(*arguments)
     for argument, before in zip(arguments, kept, strict=True):
         np.testing.assert_array_equal(argument, before)
