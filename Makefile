@@ -59,6 +59,9 @@ lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/mypy --num-workers $(WORKERS)
 
+# The workers share the cores: a product that starts threads of its own would take them from the other worker.
+test: export OMP_NUM_THREADS := 1
+test: export OPENBLAS_NUM_THREADS := 1
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS)
 
