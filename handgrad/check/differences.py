@@ -187,18 +187,18 @@ def _tableau(column: Float64, clean: Flags, q: float, noise: Float64) -> tuple[F
     """
     used = np.concatenate([clean[:, :1], clean], axis=1) & np.isfinite(column)
     column = np.where(used, column, np.nan)
-    best = np.full((column.shape[0], column.shape[2]), np.inf)
-    value = np.full(best.shape, np.nan)
-    enough = used.sum(axis=1) >= FEWEST
+    entries, errors = [], []
     for m in range(1, min(COLUMNS, column.shape[1])):
         new = (q**m * column[:, 1:] - column[:, :-1]) / (q**m - 1)
-        error = np.fmax(np.abs(new - column[:, 1:]), np.abs(new - column[:, :-1])) + noise[:, m:]
-        for level in range(error.shape[1]):
-            e = np.where(enough & np.isfinite(new[:, level]), error[:, level], np.inf)
-            better = e < best
-            best, value = np.where(better, e, best), np.where(better, new[:, level], value)
+        entries.append(new)
+        errors.append(np.fmax(np.abs(new - column[:, 1:]), np.abs(new - column[:, :-1])) + noise[:, m:])
         column = new
-    return value, best
+    value, error = np.concatenate(entries, axis=1), np.concatenate(errors, axis=1)
+    enough = used.sum(axis=1, keepdims=True) >= FEWEST
+    error = np.where(enough & np.isfinite(value) & np.isfinite(error), error, np.inf)
+    first = np.argmin(error, axis=1)[:, None]
+    best = np.take_along_axis(error, first, axis=1)[:, 0]
+    return np.where(np.isfinite(best), np.take_along_axis(value, first, axis=1)[:, 0], np.nan), best
 
 
 def noise(along: Callable[[float], Float64], at: Float64, unit: float) -> Float64:

@@ -552,6 +552,8 @@ class Search:
                     further -= bool(whole)
                     if self.left < 0 or not further:
                         break
+                    if any(edit.statement is e.statement for _, e in whole):
+                        continue  # the likeliest edit of each line is enough
                     if rights := self.tried(edit):
                         (whole if rights == self.wrong else partly if tier is self.back else []).append((rights, edit))
                 if whole:

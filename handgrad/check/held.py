@@ -6,6 +6,7 @@ numbers that they use. A *place* is where a float array, a tensor, a float or a 
 
 import copy
 import copyreg
+import functools
 import io
 import random
 import sys
@@ -22,6 +23,7 @@ from handgrad.check.conventions import kin
 
 Array = npt.NDArray[Any]
 MOST = 20_000  # containers of one object that are looked into
+_NO_PARTS = (np.ndarray, float, int, str, bool, type(None))
 _NOT_PARTS = (
     type
     | types.ModuleType
@@ -61,6 +63,9 @@ def is_array(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.dtype.kind in "fc"
 
 
+_NO_LEAVES = (int, str, bool, type(None), dict, tuple, types.FunctionType)  # the commonest, told by a look at the type
+
+
 def is_listed(value: Any) -> bool:
     """A list of floats, or of such lists of one length: an array as pure Python has it."""
     if type(value) is not list or not value:
@@ -75,6 +80,8 @@ def is_number(value: Any) -> bool:
 
 
 def is_leaf(value: Any) -> bool:
+    if type(value) in _NO_LEAVES:
+        return False
     return is_array(value) or is_number(value) or is_listed(value)
 
 
@@ -91,18 +98,24 @@ def as_tensor(a: Any) -> Any:
 
 
 def _is_owner(value: Any) -> bool:
-    if isinstance(value, dict | list | tuple):
+    if isinstance(value, (dict, list, tuple)):
         return True
     return (
-        not isinstance(value, _NOT_PARTS)
+        type(value) not in _NO_PARTS
+        and not isinstance(value, _NOT_PARTS)
         and not is_tensor(value)
         and (hasattr(value, "__dict__") or bool(_slots(value)))
     )
 
 
-def _slots(value: Any) -> list[str]:
-    names = [n for kind in type(value).__mro__ for n in _listed(kind.__dict__.get("__slots__", ()))]
-    return [n for n in names if not n.startswith("__")]
+def _slots(value: Any) -> tuple[str, ...]:
+    return _slots_of(type(value))
+
+
+@functools.lru_cache(maxsize=256)
+def _slots_of(kind: type) -> tuple[str, ...]:
+    names = [n for base in kind.__mro__ for n in _listed(base.__dict__.get("__slots__", ()))]
+    return tuple(n for n in names if not n.startswith("__"))
 
 
 def _listed(slots: Any) -> list[str]:
@@ -196,7 +209,11 @@ def lists(root: Any) -> dict[str, list[Any]]:
 
 def places(root: Any) -> dict[str, Place]:
     """Every place, by its path; an array that is held twice counts once."""
-    found: dict[str, Place] = {}
+    return {place.path: place for place in each_place(root)}
+
+
+def each_place(root: Any) -> Iterator[Place]:
+    """The same places one by one, the outermost first."""
     seen: set[int] = set()
     for path, owner in owners(root):
         for key, value in items(owner):
@@ -207,8 +224,7 @@ def places(root: Any) -> dict[str, Place]:
                     seen.add(id(value))
                 elif isinstance(owner, tuple):
                     continue
-                found[_join(path, key)] = Place(_join(path, key), owner, key)
-    return found
+                yield Place(_join(path, key), owner, key)
 
 
 def rewritten(root: Any, change: Callable[[Any], Any]) -> None:
@@ -259,7 +275,7 @@ class Kept:
         self.root = root
         self.tables: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
         self.lists: list[tuple[list[Any], list[Any]]] = []
-        self.slots: list[tuple[Any, list[str], dict[str, Any]]] = []
+        self.slots: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = []
         self.arrays: list[tuple[Any, Any]] = []
         self.tensors: list[tuple[Any, Any]] = []
         self.generators = generators(root)

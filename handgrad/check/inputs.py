@@ -480,11 +480,27 @@ def build(subject: Subject, layout: Layout, style: str, rng: Rng) -> Case:
 
 
 def first(subject: Subject, layout: Layout, seed: int) -> Case:
-    """The first case of a layout. What is drawn before the target is drawn once for all kinds of target."""
-    arrays, state = _before_targets(tuple(layout.specs.items()), layout.domain, seed)
+    """The first case of a layout. What is drawn for it is drawn once, whoever asks."""
+    drawn = (tuple(layout.specs.items()), layout.domain, layout.target, layout.prediction)
+    arrays = _first(*drawn, subject.targets, subject.predicts, seed)
+    return case(subject, "normal", [arrays[name] for name in subject.arguments])
+
+
+@functools.lru_cache(maxsize=1024)
+def _first(
+    specs: tuple[tuple[str, Spec], ...],
+    domain: str,
+    target: str,
+    prediction: Shape | None,
+    targets: tuple[str, ...],
+    predicts: str,
+    seed: int,
+) -> dict[str, Array]:
+    arrays, state = _before_targets(specs, domain, seed)
     rng = np.random.default_rng(0)
     rng.bit_generator.state = state
-    return _completed(subject, layout, "normal", rng, dict(arrays))
+    layout = Layout(dict(specs), domain, target, prediction)
+    return arrays | _targets(targets, predicts, layout, "normal", rng)
 
 
 @functools.lru_cache(maxsize=256)
@@ -495,15 +511,22 @@ def _before_targets(specs: tuple[tuple[str, Spec], ...], domain: str, seed: int)
 
 
 def _completed(subject: Subject, layout: Layout, style: str, rng: Rng, arrays: dict[str, Array]) -> Case:
-    for name in subject.targets:
+    arrays |= _targets(subject.targets, subject.predicts, layout, style, rng)
+    return case(subject, style, [arrays[name] for name in subject.arguments])
+
+
+def _targets(targets: tuple[str, ...], predicts: str, layout: Layout, style: str, rng: Rng) -> dict[str, Array]:
+    """An array for each target."""
+    found = {}
+    for name in targets:
         shape = layout.prediction
         if shape is None:
-            spec = layout.specs[subject.predicts if subject.predicts in layout.specs else next(iter(layout.specs))]
+            spec = layout.specs[predicts if predicts in layout.specs else next(iter(layout.specs))]
             shape = single(spec) if style == "one row" else spec.shape
         elif style == "one row":
             shape = (1, *shape[1:])
-        arrays[name] = TARGETS[layout.target](rng, shape)
-    return case(subject, style, [arrays[name] for name in subject.arguments])
+        found[name] = TARGETS[layout.target](rng, shape)
+    return found
 
 
 def cases(subject: Subject, layout: Layout, seed: int) -> Iterator[Case]:

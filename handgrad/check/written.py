@@ -322,7 +322,7 @@ class Written:
     ) -> dict[str, Any]:
         ran = self.run(root, self.given(case, values))
         raw = self.ask(root, ran, upstream)
-        found = self.candidates(root, ran, raw)
+        found = self.candidates(root, ran, raw, set(self.picks.values()) - {STEP})
         gradients: dict[str, Any] = {}
         for name, label in self.picks.items():
             if label == STEP:
@@ -346,19 +346,27 @@ class Written:
         lacks = (1,) * (len(shape) - d.ndim)
         return d.reshape(shape) if lacks and lacks + d.shape == shape else d
 
-    def candidates(self, root: Any, ran: Ran, raw: Any) -> Candidates:
-        """Every array that may be a gradient, by its label."""
+    def candidates(self, root: Any, ran: Ran, raw: Any, wanted: set[str] | None = None) -> Candidates:
+        """Every array that may be a gradient, by its label. With `wanted` labels, no further than these are found."""
         found: Candidates = dict(flat(raw, "return"))
+        left = None if wanted is None else {label for label in wanted if not label.startswith("return")}
+        if left is not None and not left:
+            return found
         for name, value in ran.arguments.items():
             for mark in ("g", "grad", "gradient"):
                 if (g := getattr(value, mark, None)) is not None and (held.is_tensor(g) or isinstance(g, np.ndarray)):
                     found[f"{name}.{mark}"] = held.plain(g)
-        for path, place in held.places(root).items():
-            value = place.get()
-            found[path] = held.plain(value)
+        for place in held.each_place(root):
+            path, value = place.path, place.get()
+            if left is None or path in left:
+                found[path] = held.plain(value)
             if self.reading.tensors and held.is_tensor(value) and held.is_tensor(g := getattr(value, "g", None)):
                 found[f"{path}.g"] = held.plain(g)
-        for path, owner in held.owners(root):
+            if left is not None:
+                left -= {path, f"{path}.g"} & found.keys()
+                if not left:
+                    return found
+        for path, owner in held.owners(root) if left is None or any("()" in label for label in left) else ():
             if isinstance(owner, dict | list | tuple | Namespace):
                 continue
             for method in METHODS:
