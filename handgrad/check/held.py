@@ -6,13 +6,12 @@ numbers that they use. A *place* is where a float array, a tensor, a float or a 
 
 import copy
 import copyreg
-import functools
 import io
 import random
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,14 +107,9 @@ def _is_owner(value: Any) -> bool:
     )
 
 
-def _slots(value: Any) -> tuple[str, ...]:
-    return _slots_of(type(value))
-
-
-@functools.lru_cache(maxsize=256)
-def _slots_of(kind: type) -> tuple[str, ...]:
-    names = [n for base in kind.__mro__ for n in _listed(base.__dict__.get("__slots__", ()))]
-    return tuple(n for n in names if not n.startswith("__"))
+def _slots(value: Any) -> list[str]:
+    names = [n for kind in type(value).__mro__ for n in _listed(kind.__dict__.get("__slots__", ()))]
+    return [n for n in names if not n.startswith("__")]
 
 
 def _listed(slots: Any) -> list[str]:
@@ -275,7 +269,7 @@ class Kept:
         self.root = root
         self.tables: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
         self.lists: list[tuple[list[Any], list[Any]]] = []
-        self.slots: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = []
+        self.slots: list[tuple[Any, list[str], dict[str, Any]]] = []
         self.arrays: list[tuple[Any, Any]] = []
         self.tensors: list[tuple[Any, Any]] = []
         self.generators = generators(root)
@@ -298,7 +292,7 @@ class Kept:
                     self.arrays.append((value, value.copy()))
                 elif is_listed(value):
                     self.lists += [(part, part.copy()) for part in _nested(value)]
-        self.shared = _shared_generators() if shared else []
+        self.shared = shared_generators() if shared else []
 
     def back(self) -> None:
         for table, was in self.tables:
@@ -320,8 +314,12 @@ class Kept:
 
     def rewind(self) -> None:
         """Put the generators back."""
-        for put, state in (*self.generators, *self.shared):
-            put(state)
+        put_back((*self.generators, *self.shared))
+
+
+def put_back(generators: Iterable[tuple[Callable[[Any], None], Any]]) -> None:
+    for put, state in generators:
+        put(state)
 
 
 def _nested(value: list[Any]) -> list[list[Any]]:
@@ -349,7 +347,7 @@ def _generators(value: Any) -> list[tuple[Callable[[Any], None], Any]]:
 
 def untouched(shared: list[tuple[Callable[[Any], None], Any]]) -> bool:
     """Whether the shared generators are as they were."""
-    return all(_equal(was, now) for (_, was), (_, now) in zip(shared, _shared_generators(), strict=False))
+    return all(_equal(was, now) for (_, was), (_, now) in zip(shared, shared_generators(), strict=False))
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -360,7 +358,7 @@ def _equal(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def _shared_generators() -> list[tuple[Callable[[Any], None], Any]]:
+def shared_generators() -> list[tuple[Callable[[Any], None], Any]]:
     """The generators of the modules `random`, NumPy and PyTorch, which all code draws from."""
     shared: list[tuple[Callable[[Any], None], Any]] = [
         (random.setstate, random.getstate()),

@@ -486,7 +486,10 @@ def first(subject: Subject, layout: Layout, seed: int) -> Case:
     return case(subject, "normal", [arrays[name] for name in subject.arguments])
 
 
-@functools.lru_cache(maxsize=1024)
+_GENERATOR = np.random.default_rng(0)  # to make one takes longer than to draw what is drawn
+
+
+@functools.lru_cache(maxsize=4096)
 def _first(
     specs: tuple[tuple[str, Spec], ...],
     domain: str,
@@ -497,13 +500,12 @@ def _first(
     seed: int,
 ) -> dict[str, Array]:
     arrays, state = _before_targets(specs, domain, seed)
-    rng = np.random.default_rng(0)
-    rng.bit_generator.state = state
+    _GENERATOR.bit_generator.state = state
     layout = Layout(dict(specs), domain, target, prediction)
-    return arrays | _targets(targets, predicts, layout, "normal", rng)
+    return arrays | _targets(targets, predicts, layout, "normal", _GENERATOR)
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=1024)
 def _before_targets(specs: tuple[tuple[str, Spec], ...], domain: str, seed: int) -> tuple[dict[str, Array], Any]:
     """The arguments but for the target, and the state in which drawing them leaves the generator."""
     rng = np.random.default_rng([seed, 0])

@@ -177,6 +177,8 @@ class _Search:
         self.errors: list[str] = []
         self.forwards: dict[Any, str] = {}  # what failed before
         self.calls, self.most, self.started = 0, PATIENCE, time.process_time()
+        self.shared = held.shared_generators()
+        self.draws: bool | None = None  # whether the code draws from them; None: nothing has run yet
 
     def run(self) -> Found:
         for reading in self.readings:
@@ -240,6 +242,24 @@ class _Search:
         return found if self.best is None or found.worth > self.best.worth else self.best
 
     def rank(self, subject: Written, layout: Layout | None, case: Case) -> Found | None:
+        """What a subject is worth. If it drew a number although none had before it, that is seen, and it runs again."""
+        quiet = not subject.draws
+        found = self.probed(subject, layout, case)
+        if quiet and layout is not None and not held.untouched(self.shared):
+            self.draws = True
+            held.put_back(self.shared)
+            subject = Written(subject.reading)
+            found = self.probed(subject, layout, inputs.first(subject, layout, self.seed))
+        return found
+
+    def quiet(self, subject: Written) -> Written:
+        """A subject for which the shared generators are put back before each call only if the code draws from them."""
+        if self.draws is None:
+            self.draws = not held.untouched(self.shared)  # by the scout
+        subject.draws = self.draws
+        return subject
+
+    def probed(self, subject: Written, layout: Layout | None, case: Case) -> Found | None:
         self.last = 0
         try:
             self.last = probe(subject, case)
@@ -287,7 +307,7 @@ class _Search:
                 for variant in self.variants(scout, at):
                     self.calls += 2  # forward, and then backward
                     try:
-                        subject = Written(variant)
+                        subject = self.quiet(Written(variant))
                         case = inputs.first(subject, at, self.seed)
                         if variant.reduction and np.size(scout.forward(case, case.values)) not in _losses(case):
                             continue  # it is no row of losses, but a product of what does not fit
@@ -325,6 +345,8 @@ class _Search:
         """The reading with that loss of which most gradients are right."""
         ways = list(formulas(at.prediction or ()))
         subject = Written(replace(reading, formula=ways[0][1]))
+        if self.given is None:
+            self.quiet(subject)
         try:
             if self.given is not None:
                 case = next(iter(inputs.given(subject, self.given)))

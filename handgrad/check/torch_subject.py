@@ -67,7 +67,7 @@ class Torch:
         rest = arguments[1:] if loss else ()
         self.targets = tuple(name for name in rest if name == "target") or rest
         self.predicts = arguments[0] if arguments else ""
-        self._modules: dict[bool, nn.Module] = {}
+        self._modules: dict[bool, tuple[nn.Module, dict[str, nn.Parameter]]] = {}
         self._generator = torch.get_rng_state()  # every call draws the same
         self._own: list[tuple[Callable[[Any], None], Any]] = []
 
@@ -110,8 +110,7 @@ class Torch:
         arguments = [tensors[name] if name in tensors else tensor(call[name]) for name in case.arguments]
         if isinstance(self.source, nn.Module):
             own = {name: tensors[name] for name in self.parameters}
-            cast = self._cast(any(a.dtype == np.float32 for a in values.values()))
-            theirs = dict(cast.named_parameters())
+            cast, theirs = self._cast(any(a.dtype == np.float32 for a in values.values()))
             if torch.is_grad_enabled() or any(theirs[name].dtype != t.dtype for name, t in own.items()):
                 output = torch.func.functional_call(cast, own, tuple(arguments))
             else:  # the same, without the cost of a call for every difference
@@ -124,11 +123,12 @@ class Torch:
             raise CheckError(f"{self.name} must return one tensor; it returned {type(output).__name__}")
         return output
 
-    def _cast(self, single: bool) -> nn.Module:
-        """The module with its buffers (class weights, running means) in the dtype of the values."""
+    def _cast(self, single: bool) -> tuple[nn.Module, dict[str, nn.Parameter]]:
+        """The module with its buffers (class weights, running means) in the dtype of the values, and its parameters."""
         if single not in self._modules:
-            self._modules[single] = copy.deepcopy(self.source).to(torch.float32 if single else torch.float64)
-            self._own += held.generators(self._modules[single])
+            made = copy.deepcopy(self.source).to(torch.float32 if single else torch.float64)
+            self._modules[single] = made, dict(made.named_parameters())
+            self._own += held.generators(made)
         return self._modules[single]
 
 
