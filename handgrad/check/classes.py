@@ -5,10 +5,15 @@
 | `Value(number)` with operators and `backward()`, a scalar autograd | a function of five numbers to all its operators |
 | `Affine(W, b)`, made of its parameters | objects with parameters of the shapes that these may have |
 | `Net(x, y)` with `feedforward()` and `backprop()` | the same net with `forward(x)` and `backward(y)` |
+| a `Function` with `forward(ctx, x)` and `backward(ctx, grad)` | an object that keeps the context |
+| a `Function` that keeps its inputs when it is called | an object whose forward calls it |
+| a cost with `fn(a, y)` and `delta(z, a, y)` | a loss of z, behind the activation of its module |
 """
 
+import dis
 import inspect
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,7 +22,7 @@ import numpy as np
 from handgrad.check import conventions
 from handgrad.check.conventions import bare, role
 from handgrad.check.inputs import part
-from handgrad.check.subject import Array, required
+from handgrad.check.subject import Array, inner, required
 
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "__add__": lambda a, b: a + b,
@@ -148,3 +153,125 @@ def with_data(kind: type) -> Any:
 
     made.__class__ = type(kind.__name__, (kind,), {"forward": run, "backward": back})
     return made
+
+
+CONTEXT = r"ctx|context|c|cxt"
+
+
+class Context:
+    """What `forward(ctx, …)` keeps for `backward(ctx, …)`."""
+
+    def __init__(self) -> None:
+        self.saved: tuple[Any, ...] = ()
+
+    def save_for_backward(self, *values: Any) -> None:
+        self.saved = self.saved_tensors = self.saved_values = self.saved_variables = self.saved_arrays = values
+
+
+def with_context(op: Any) -> Any:
+    """An object of a `Function` whose `forward(ctx, x)` and `backward(ctx, grad)` are given a context; else None."""
+    try:
+        made = op if not isinstance(op, type) else op()
+    except Exception:  # it is made of its inputs: its methods are static
+        made = op
+    forth, back = getattr(made, "forward", None), getattr(made, "backward", None)
+    if not (inspect.isroutine(forth) and inspect.isroutine(back)):
+        return None
+    given, above = required(forth), required(back)
+    if len(given) < 2 or len(above) < 2 or not all(re.fullmatch(CONTEXT, bare(p[0].name)) for p in (given, above)):
+        return None
+    space = getattr(inner(forth), "__globals__", {})
+    own = [v for n, v in space.items() if isinstance(v, type) and re.fullmatch(r"\w*(ctx|context)", n.lower())]
+    kind = op.__name__ if isinstance(op, type) else type(op).__name__
+
+    def forward(self: Any, *x: Any) -> Any:
+        self.ctx = _context([*own, *([op] if isinstance(op, type) else [])])
+        return forth(self.ctx, *x)
+
+    def backward(self: Any, *grad: Any) -> Any:
+        return back(self.ctx, *grad)
+
+    me = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    for f, named in ((forward, given), (backward, above)):
+        f.__signature__ = inspect.Signature([me, *named[1:]])  # type: ignore[attr-defined]  # a function may have one
+    return type(kind, (), {"forward": forward, "backward": backward})()
+
+
+def with_call(op: Any) -> Any:
+    """An object that is called, and keeps what its backward needs only then; its tensors hold `data`. Else None."""
+    call = next((vars(k)["__call__"] for k in type(op).__mro__ if "__call__" in vars(k)), None)
+    forth = getattr(op, "forward", None)
+    if not (inspect.isfunction(call) and inspect.ismethod(forth) and inspect.ismethod(getattr(op, "backward", None))):
+        return None
+    if not any(i.opname == "STORE_ATTR" for i in dis.get_instructions(call)):
+        return None
+    kinds = [
+        v
+        for n, v in call.__globals__.items()
+        if isinstance(v, type) and re.fullmatch(r"(as_?)?(variable|tensor)", n.lower())
+    ]
+
+    def forward(self: Any, *x: Any) -> Any:
+        out = self.op(*(kinds[0](a) for a in x)) if kinds else self.op(*x)
+        return getattr(out, "data", out) if type(out) in kinds else out
+
+    def backward(self: Any, *grad: Any) -> Any:
+        return self.op.backward(*grad)
+
+    me = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    for f, named in ((forward, required(forth)), (backward, required(op.backward))):
+        f.__signature__ = inspect.Signature([me, *named])  # type: ignore[attr-defined]  # a function may have one
+    made = type(type(op).__name__, (), {"forward": forward, "backward": backward})()
+    made.op = op
+    return made
+
+
+def _context(kinds: list[type]) -> Any:
+    """A context of the module's own class, else one of the class of the function, else one that keeps anything."""
+    for kind in kinds:
+        try:
+            made = kind()
+        except Exception:  # it is made of more
+            continue
+        if callable(getattr(made, "save_for_backward", None)):
+            return made
+    return Context()
+
+
+BEFORE = r"z\w*|net_?in\w*|pre_?act\w*|logits?|weighted_\w+"
+"""What a value before the activation is called."""
+ACTIVATIONS = ("sigmoid", "sigma", "logistic", "activation", "sigmoid_vec")
+
+
+def with_activation(op: Any) -> Iterator[tuple[Any, str]]:
+    """A cost whose gradient is that of z, before the activation, as a loss of z; and how it is read."""
+    for f, b in itertools.product(FORTH, conventions.BACKWARD):
+        cost, delta = getattr(op, f, None), getattr(op, b, None)
+        if f == b or not (inspect.isroutine(cost) and inspect.isroutine(delta)):
+            continue
+        mine, theirs = ([p.name for p in required(g)] for g in (cost, delta))
+        new = [n for n in theirs if n not in mine]
+        if len(mine) != 2 or len(new) != 1 or len(theirs) != 3 or not re.fullmatch(BEFORE, bare(new[0])):
+            continue
+        space = getattr(inner(cost), "__globals__", {})
+        name = next((n for n in ACTIVATIONS if callable(space.get(n))), "sigmoid")
+        kind = op.__name__ if isinstance(op, type) else type(op).__name__
+        yield (
+            _behind(kind, cost, delta, space.get(name, _sigmoid), theirs.index(new[0])),
+            (f"{f} of {mine[0]} = {name}({new[0]}), {b}({', '.join(theirs)})"),
+        )
+
+
+def _sigmoid(z: Any) -> Any:
+    return 1 / (1 + np.exp(-z))
+
+
+def _behind(kind: str, cost: Any, delta: Any, activation: Any, place: int) -> Any:
+    def forward(self: Any, z: Any, y: Any) -> Any:
+        return cost(activation(z), y)
+
+    def backward(self: Any, z: Any, y: Any) -> Any:
+        given = [activation(z), y]
+        return delta(*given[:place], z, *given[place:])
+
+    return type(kind, (), {"forward": forward, "backward": backward})()

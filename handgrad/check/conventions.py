@@ -53,6 +53,8 @@ LOSS = _words(
     criterion objective error nll log_loss bce bce_loss
     """
 )
+KEPT_LOSS = r"cost|loss|criterion|objective|(loss|cost)_?(fn|func|function|layer|obj|class)"
+"""What an object that is the loss of a net is kept as."""
 TOGETHER = _words(
     """
     loss loss_and_grad loss_and_gradient loss_and_gradients loss_grad cost_function cost lossFun loss_fn

@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import io
 import json
+import linecache
 import re
 import sys
 from collections.abc import Iterator
@@ -173,17 +174,16 @@ def run_file(path: str, whole: bool = False) -> ModuleType:
     try:
         if package:
             importlib.import_module(package)
-        if file.suffix == ".ipynb":
-            tree, script = ast.parse(_cells(file)), True
-        else:
-            tree = ast.parse(file.read_bytes(), str(file))
-            script = not whole and _trains(tree)
-        if script:
+        parts = list(_cells(file)) if file.suffix == ".ipynb" else [(str(file), file.read_bytes())]
+        trees = {name: ast.parse(text, name) for name, text in parts}
+        if file.suffix == ".ipynb" or (not whole and any(map(_trains, trees.values()))):
             SCRIPTS.add(path)
             with _started(module, str(file)):
-                _define(tree, module, str(file))
+                for part, tree in trees.items():
+                    _define(tree, module, part)
         else:
-            exec(compile(tree, str(file), "exec"), vars(module))
+            for part, tree in trees.items():
+                exec(compile(tree, part, "exec"), vars(module))
     except BaseException as error:
         raise CheckError(f"{path} cannot be run: {one_line(error)}") from error
     finally:
@@ -201,20 +201,20 @@ def _package(file: Path) -> tuple[str, Path]:
     return ".".join(names), folder if names else file.resolve().parent
 
 
-def _cells(file: Path) -> str:
-    """The code of a notebook, without its commands."""
+def _cells(file: Path) -> Iterator[tuple[str, str]]:
+    """The cells of a notebook that hold code, without its commands; each has a name, by which its lines are known."""
     cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
-    kept = []
-    for cell in cells:
+    for number, cell in enumerate(cells, 1):
         if cell.get("cell_type") == "code":
             lines = "".join(cell["source"]).split("\n")
-            text = "\n".join(line for line in lines if not re.match(r"\s*[%!?]", line))
+            text = "\n".join("" if re.match(r"\s*[%!?]", line) else line for line in lines)
             try:
                 ast.parse(text)
             except SyntaxError:
                 continue
-            kept.append(text)
-    return "\n".join(kept)
+            name = f"{file}, cell {number}"
+            linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+            yield name, text
 
 
 def _trains(tree: ast.Module) -> bool:
@@ -224,6 +224,8 @@ def _trains(tree: ast.Module) -> bool:
     for node in tree.body:
         if isinstance(node, ast.For | ast.While):
             return True
+        if _registers(node, own):
+            continue
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             f = node.value.func
             if isinstance(f, ast.Name) and f.id in own:
@@ -231,6 +233,16 @@ def _trains(tree: ast.Module) -> bool:
             if isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name) and f.value.id in made:
                 return True
     return False
+
+
+def _registers(node: ast.stmt, own: set[str]) -> bool:
+    """Whether a statement hands definitions to a function, as register("relu", ReLU) does: that is one itself."""
+    if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)):
+        return False
+    f, given = node.value.func, node.value.args
+    name = f.id if isinstance(f, ast.Name) else f.attr if isinstance(f, ast.Attribute) else TEXT
+    plain = all(isinstance(a, ast.Constant) or (isinstance(a, ast.Name) and a.id in own) for a in given)
+    return plain and any(isinstance(a, ast.Name) for a in given) and not re.match(f"{TRAINS}|test|print", name)
 
 
 DEFINES = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.Try | ast.If | ast.With
@@ -263,6 +275,7 @@ def _started(module: ModuleType, file: str) -> Iterator[None]:
 
 def _define(tree: ast.Module, module: ModuleType, file: str) -> None:
     """Run imports, functions, classes, and what is assigned without training; what fails is left out."""
+    own = {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
     for node in tree.body:
         if isinstance(node, ast.Assign | ast.AnnAssign):
             calls = [n.func for n in ast.walk(node) if isinstance(n, ast.Call)]
@@ -271,7 +284,7 @@ def _define(tree: ast.Module, module: ModuleType, file: str) -> None:
             ]
             if any(re.match(TRAINS, name) for name in names):
                 continue
-        elif not isinstance(node, DEFINES):
+        elif not (isinstance(node, DEFINES) or _registers(node, own)):
             continue
         if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test):
             continue

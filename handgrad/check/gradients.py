@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.check import decide, edits, oracles, search
+from handgrad.check import decide, edits, meant, oracles, search
 from handgrad.check import inputs as drawn
 from handgrad.check.decide import Flags, Judged
 from handgrad.check.ideal import without_epsilon
@@ -18,7 +18,7 @@ from handgrad.check.subject import Array, Case, CheckError, Subject, Values, cas
 from handgrad.check.surroundings import kept
 from handgrad.check.written import Written
 from handgrad.judge.ball import Ball, Float64, Format
-from handgrad.judge.explain.patterns import Evidence, fits, recognise
+from handgrad.judge.explain.patterns import Evidence, recognise
 from handgrad.judge.verdict import digits_lost
 
 MANY = 4096  # numbers of a pattern's evidence: beyond, recognising is not worth its time
@@ -135,14 +135,12 @@ class _Check:
         answer.unsure = int(sum(j.unsure.sum() for j in self.judged)) + self.unsure_single
         self._remark_kinks()
         answer.table = self._table() if self.readings else []
-        averaged = self._averaged()
-        if averaged:
+        if isinstance(self.subject, Written) and answer.findings:
+            answer.why, said = meant.otherwise(self.subject, self.judged, answer)
+            answer.misled += [said] if said else []
+        if answer.why:
             answer.findings.clear()
             answer.status = "cannot tell"
-            answer.misled.append(
-                f"the gradients of {', '.join(averaged)} are means over the samples, not sums: a convention of some "
-                "courses. That is right if the loss is not divided by their number too, else it is done twice"
-            )
         elif answer.findings:
             answer.status = "wrong"
             answer.again = self._again(answer.findings[0].case)
@@ -154,6 +152,8 @@ class _Check:
             or (answer.contradicts and not answer.unsure)
         ):
             answer.status = "cannot tell"
+            if self.judged and answer.contradicts and not answer.unsure:
+                answer.remarks.append("cannot tell: the oracles contradict each other; the table says which")
         answer.unseen, answer.constants, answer.remarks = (
             list(dict.fromkeys(a)) for a in (answer.unseen, answer.constants, answer.misled[:1] + answer.remarks)
         )
@@ -334,31 +334,6 @@ class _Check:
                 f"{j.name}{list(index)}, differences say {float(measured)!r}; yours is right"
             )
 
-    def _averaged(self) -> list[str]:
-        """The weights and biases, if 1/N of the gradient is all that is wrong with them, and nothing else is wrong."""
-        if not isinstance(self.subject, Written) or not self.subject.reading.takes_upstream:
-            return []
-        wrong = {j.name for j in self.judged if j.wrong.any() or j.problem or j.direction}
-        weights = {n for n in self.answer.checked if n in self.subject.parameters or drawn.part(n) in drawn.WEIGHTS}
-        if len(wrong) < 2 or wrong != weights or wrong == set(self.answer.checked):
-            return []
-        if {f.tensor for f in self.answer.findings} != {f"the gradient of {n}" for n in wrong}:
-            return []  # something else is wrong too
-        mine = [j for j in self.judged if j.name in wrong]
-        f64 = Format.of(np.float64)
-
-        def mean(j: Judged, axis: int) -> bool:
-            if j.problem or not j.point.output.ndim or not np.isfinite(j.expected).any():
-                return False
-            mid = np.where(np.isfinite(j.expected), j.expected, 0.0)
-            return fits(
-                j.value,
-                Ball(mid, np.where(np.isfinite(j.expected), j.radius, np.inf), f64),
-                1 / j.point.output.shape[axis],
-            )
-
-        return sorted(wrong) if any(all(mean(j, axis) for j in mine) for axis in (0, -1)) else []
-
     def _find(self, finding: Finding) -> None:
         self.answer.findings.append(finding)
 
@@ -529,6 +504,8 @@ class _Check:
                 j.wrong
             ].all():
                 pattern = "right to the precision of float32 only: a cast on the way"
+        if self.subject.targets and pattern.startswith("constant ratio N") and not _upstream(self.subject):
+            pattern += ": that of each sample's own loss, and not of their mean"
         if j.beside:
             pattern = (
                 f"only exactly here; right beside it ({pattern})"
@@ -649,6 +626,10 @@ def _shapes(shape: Any) -> tuple[tuple[int, ...], ...] | None:
     return tuple(tuple(s) for s in shape) if shape and isinstance(shape[0], tuple | list) else (tuple(shape),)
 
 
+def _upstream(subject: Subject) -> bool:
+    return not isinstance(subject, Written) or subject.reading.takes_upstream
+
+
 def _is_class(reference: Any) -> bool:
     return isinstance(reference, type) and not hasattr(reference, "apply")
 
@@ -734,6 +715,10 @@ def known_bugs(j: Judged) -> Iterator[tuple[str, Array]]:
             for turned in (weight, weight.T):
                 if u.shape[1] == turned.shape[0] and (u.shape[0], turned.shape[1]) == x.shape:
                     yield f"{name} is transposed in it", u @ turned
+    if p.subject.targets and not _upstream(p.subject):
+        for way, through in meant.through(x, g):
+            for text, c in (("−1", -1), *((f"{n}", n) for n in dict.fromkeys([len(x) if x.ndim else 1, x.size]))):
+                yield f"{text} times that of the logits, before a {way}", c * through
     if y.shape == x.shape and j.jacobian is not None:
         diagonal = np.diagonal(j.jacobian).reshape(x.shape)
         yield "only the diagonal of the Jacobian: ∂y_i/∂x_j for i ≠ j is missing", u * diagonal

@@ -264,6 +264,7 @@ def _singles(widths: list[int], first: list[Shape] | None) -> Iterator[Spec]:
     yield from (Spec((n, 2, w), 1) for w in some)
     yield from (Spec((2, w, 6)) for w in some)
     yield Spec((2, 1, n, n))
+    yield from (Spec((n, w, 1), None) for w in some)
     root = [math.isqrt(w) for w in some if math.isqrt(w) ** 2 == w and w > 3]
     yield from (Spec((2, 1, r, r)) for r in root)
     yield Spec((), None)

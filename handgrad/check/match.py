@@ -60,6 +60,9 @@ def probe(subject: Written, case: Case) -> int:
     if not subject.picks:
         return RUNS
     gradients = subject.backward(case, case.values, u)
+    for n in [n for n, g in gradients.items() if _of_state(case, n, g, u)]:
+        del subject.picks[n], gradients[n]
+        subject.unseen.append(n)
     right = {n: slopes.right(n, g) for n, g in gradients.items()}
     other = [n for n, g in gradients.items() if np.shape(g) != case.values[n].shape]
     if other:
@@ -79,6 +82,12 @@ def probe(subject: Written, case: Case) -> int:
     if all(right.values()):
         return UNSEEN if subject.unseen else RIGHT
     return PARTLY if any(right[n] and np.any(gradients[n]) for n in right) else FITS
+
+
+def _of_state(case: Case, name: str, g: Any, u: Array) -> bool:
+    """Whether what is returned for a sequence is the gradient of the state before it, as its shape says."""
+    steps = case.values[name].shape if name in case.arguments else ()
+    return len(steps) == 3 and np.shape(g) == u.shape != steps and u.ndim == 2
 
 
 WIDTH = 2.0**-12

@@ -219,6 +219,12 @@ def coarse(p: Point) -> str:
     return f"steps of 1e-{places}" if places else ""
 
 
+def rounds(p: Point, name: str) -> bool:
+    """Whether the code rounds a variable to float32 as it comes: what it is moved by far less than that is not seen."""
+    moved = p.forward({**p.case.values, name: p.case.values[name] * (1 + 2.0**-36)})
+    return p.unit < SINGLE and np.array_equal(moved, p.output.ravel())
+
+
 def program(oracle: str, p: Point, run: Callable[[Values], dict[str, Any]], u: float) -> Reading:
     """A program's own gradient: the hand-written backward, or autograd's, and how far rounding may have moved it."""
     reading = Reading(oracle)
@@ -401,8 +407,9 @@ def taylor(p: Point, gradients: Values, radii: Values, central: "Differenced") -
         return None
     size = sum(float((np.abs(d[name] * g)).sum()) for name, g in gradients.items()) or 1.0
     # The steps are rounded too: by u |x|, which the gradient carries to the output.
-    steps = sum(float((np.abs(p.case.values[name] * g)).sum()) for name, g in gradients.items())
-    floor = 2 * float((np.abs(u) * p.noise).sum()) + 2 * p.unit * (size + steps)
+    units = {name: SINGLE if rounds(p, name) else p.unit for name in gradients}
+    steps = sum(units[name] * float((np.abs(p.case.values[name] * g)).sum()) for name, g in gradients.items())
+    floor = 2 * float((np.abs(u) * p.noise).sum()) + 2 * (p.unit * size + steps)
     # What rounding may have done to the gradient leaves a remainder in t of its own.
     slack = sum(float((np.abs(d[name]) * radii[name]).sum()) for name in gradients)
     points: list[tuple[float, float]] = []

@@ -6,6 +6,7 @@ A `Reading` is one such way, in plain terms; whether it is the right one is foun
 
 import inspect
 import itertools
+import operator
 import re
 import types
 from collections.abc import Callable, Iterator
@@ -346,10 +347,18 @@ def _paired(op: Any, root: Any, forward: Step, arguments: tuple[Argument, ...], 
                     yield replace(base, marks=True, tensors=True, said="gradients are attributes of the tensors")
                 continue
             methods = [n for n in conventions.LOSS if _has(op, n) and n != f]
-            for own in methods[:2]:
-                for step in _loss_steps(own, getattr(op, own)):
+            for own in [*_kept_losses(op), *methods[:2]]:
+                for step in _loss_steps(own, operator.attrgetter(own)(op)):
                     yield replace(base, loss=step, kind="net", said=f"{base.said}, as the gradient of {own}")
             yield replace(base, formulas=True, kind="net")
+
+
+def _kept_losses(op: Any) -> Iterator[str]:
+    """The loss of an object that a net keeps, as self.cost: it has a gradient of its own that backward may ask for."""
+    for name in vars(op) if hasattr(op, "__dict__") else ():
+        kept = getattr(op, name)
+        if re.fullmatch(conventions.KEPT_LOSS, bare(name)) and any(_has(kept, b) for b in conventions.BACKWARD):
+            yield from (f"{name}.{n}" for n in conventions.FORWARD if n != "__call__" and _has(kept, n))
 
 
 def _loss_steps(name: str, f: Callable[..., Any]) -> Iterator[Step]:

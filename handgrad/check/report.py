@@ -88,6 +88,7 @@ class GradientCheck:
     unseen: list[str] = field(default_factory=list)  # what the output depends on, without a gradient
     constants: list[str] = field(default_factory=list)  # and what is taken for a target or an option
     misled: list[str] = field(default_factory=list)  # where the reference's own gradient is wrong
+    why: str = ""  # nothing can be told: the gradient is right in another meaning than its code's own
     lines: list[Suggestion] = field(default_factory=list)  # of the user's code, the likeliest first
     again: str = ""  # the inputs, and options, of the first finding as they can be pasted
     imports: list[str] = field(default_factory=list)  # lines to paste before
@@ -214,7 +215,7 @@ class GradientCheck:
         counts += f", {self.unsure} cannot be told" if self.unsure else ""
         if self.status == "agree":
             return f"{head}: the gradients agree ({counts})"
-        return f"{head}: CANNOT TELL ({counts})"
+        return f"{head}: CANNOT TELL{f', {self.why}' if self.why else ''} ({counts})"
 
     def _looked_at(self) -> str:
         """What was checked, by name and shape, and what was not."""

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.check import classes, held, inputs, trained
+from handgrad.check import autograds, classes, held, inputs, trained
 from handgrad.check.conventions import LOSS, SETUP, TRAINING, bare, formulas, role
 from handgrad.check.inputs import Layout
 from handgrad.check.match import FITS, MISSHAPEN, PARTLY, RIGHT, RUNS, UNSEEN, Slopes, StepError, probe, slope
@@ -52,10 +52,14 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
     op = structure.unwrap(op)
     if isinstance(op, types.FunctionType | types.BuiltinFunctionType | types.MethodType):
         return list(of_functions(op, None))
-    if isinstance(op, type) and (pair := classes.scalars(op)) is not None:
+    if isinstance(op, type) and (pair := autograds.tensors(op) or classes.scalars(op)) is not None:
         return [replace(r, said="outputs of all its operators", composite=True) for r in of_functions(*pair)]
     if isinstance(op, type) and (made := classes.with_data(op)) is not None:
         return list(of_object(made))
+    if (made := classes.with_context(op)) is not None:
+        return [replace(r, said="forward(ctx, …), backward(ctx, …)") for r in of_object(made)]
+    if behind := [replace(r, said=said) for made, said in classes.with_activation(op) for r in of_object(made)]:
+        return behind
     if isinstance(op, type):
         if made_of := [r for made in classes.with_parameters(op) for r in of_object(made)]:
             return made_of
@@ -66,7 +70,7 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
                 raise
             return found
     found = list(of_object(op))
-    for made in (_set_up(op), _in_training(op)):
+    for made in (_set_up(op), _in_training(op), classes.with_call(op)):
         if made is not None:
             found += of_object(made)
     if not found and callable(op) and not isinstance(op, np.ufunc):
@@ -138,9 +142,10 @@ class Found:
 
     @property
     def of_inputs(self) -> bool:
-        """Whether the loss beside backward is given what backward is, the inputs and the target."""
+        """Whether the loss beside backward is given what backward is, the inputs and the target; or is an object that
+        backward may ask for its gradient."""
         loss = self.subject.reading.loss
-        return loss is not None and ("first", None) in loss.slots and self.rank >= FITS
+        return loss is not None and (("first", None) in loss.slots or "." in loss.name) and self.rank >= FITS
 
 
 def choose(
@@ -174,6 +179,7 @@ class _Search:
         self.hopeless: dict[Any, int] = {}  # shapes of the first argument that are unpacked into another number of axes
         self.whole: set[Any] = set()  # forwards that take the numbers of the first argument for indices
         self.last = 0  # the rank of the latest attempt
+        self.refusing: set[int] = set()  # roots whose backward failed for matrices
         self.errors: list[str] = []
         self.forwards: dict[Any, str] = {}  # what failed before
         self.calls, self.most, self.started = 0, PATIENCE, time.process_time()
@@ -235,10 +241,17 @@ class _Search:
     def better(self, found: Found | None) -> Found | None:
         if found is None:
             return self.best
+        specs = found.layout.specs.values() if found.layout is not None else ()
+        if len(specs) > 1 and all(len(s.shape) < 2 for s in specs) and id(found.subject.reading.root) in self.refusing:
+            return self.best  # a product of vectors hides the transpose that its backward lacks for matrices
         batch = self.best is not None and self.best.layout is not None and not self.best.layout.one
         alone = found.layout is not None and found.layout.one and found.subject.reading.backward is None
         if self.best is not None and batch and alone and self.best.rank >= PARTLY:
             return self.best  # one sample hides what a batch shows
+        if self.best is not None and batch and self.best.subject.unseen and not found.subject.unseen:
+            one = found.layout is not None and found.layout.one and found.subject.kind == "net"
+            if one and found.rank >= min(self.best.rank, PARTLY):
+                return found  # made for one sample at a time: of a batch the biases have no gradient
         return found if self.best is None or found.worth > self.best.worth else self.best
 
     def rank(self, subject: Written, layout: Layout | None, case: Case) -> Found | None:
@@ -269,6 +282,9 @@ class _Search:
             if isinstance(error, StepError) and self.best is None:
                 self.refused = str(error)
             self.errors.append(f"{subject.name}: backward failed: {one_line(error)}")
+            given = [case.values[n].ndim for n in case.arguments if n in case.values]
+            if isinstance(error, ValueError) and len(given) > 1 and min(given) > 1:
+                self.refusing.add(id(subject.reading.root))
             return None
 
     # --- what is tried ------------------------------------------------------------------------------------------------

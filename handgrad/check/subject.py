@@ -6,6 +6,7 @@ seen nothing but the forward before it.
 """
 
 import inspect
+import re
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -69,14 +70,31 @@ class Subject(Protocol):
 
 def instance(kind: type, arguments: Mapping[str, Any] | None = None) -> Any:
     """An object of a class that was given without arguments; those it needs are taken from `arguments` by name."""
-    known = arguments or {}
     needed = [p.name for p in required(kind)]
+    known = {**{p.name: made for p in required(kind) if (made := _settings(kind, p)) is not None}, **(arguments or {})}
     if all(name in known for name in needed):
         try:
             return kind(**{name: known[name] for name in needed})
         except (Exception, SystemExit, GeneratorExit) as error:
             raise CheckError(f"{kind.__name__}() failed: {one_line(error)}") from error
     raise CheckError(f"{kind.__name__} needs arguments ({', '.join(needed)}); give {kind.__name__}(...) with them")
+
+
+def _settings(kind: type, p: inspect.Parameter) -> Any:
+    """The settings that a class is made of, as `MLP(config)`: of the class that is their type, or is called so."""
+    space: dict[str, Any] = getattr(inspect.getattr_static(kind, "__init__"), "__globals__", {})
+    found = space.get(p.annotation) if isinstance(p.annotation, str) else p.annotation
+    if found is p.empty and re.fullmatch(SETTINGS, p.name.lower()):
+        found = next((v for n, v in space.items() if isinstance(v, type) and re.search(SETTINGS, n.lower())), None)
+    if not isinstance(found, type) or found is p.empty or found.__module__ == "builtins" or required(found):
+        return None
+    try:
+        return found()
+    except Exception:  # it is no class of settings
+        return None
+
+
+SETTINGS = r"config|cfg|conf|hparams|args|settings|options|hyper_?param(eter)?s"
 
 
 def inner(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -111,7 +129,8 @@ def cast(a: Array, dtype: npt.DTypeLike) -> Array:
 
 def nudged(a: Array) -> Array:
     """The array elsewhere, each number moved by another amount: a softmax does not see what all move by."""
-    return np.asarray(a * 1.125 + (np.arange(a.size).reshape(a.shape) % 7 + 1) / 64)
+    moved = a * 1.125 + (np.arange(a.size).reshape(a.shape) % 7 + 1) / 64
+    return np.asarray(moved, a.dtype if a.dtype.kind in "fc" else None)
 
 
 def changed(names: tuple[str, ...], before: list[Array], after: list[Array], u: Array, upstream: Array) -> list[str]:

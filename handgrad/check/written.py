@@ -6,6 +6,7 @@ then gives, is a *candidate* with a label. `match` says which candidate is the g
 """
 
 import copy
+import operator
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -194,7 +195,7 @@ class Written:
         named = {name: self._slot(root, slot, ran, step) for name, slot in step.named}
         if isinstance(root, Namespace):
             return root.call(step.name, *given, **named)
-        return getattr(root, step.name)(*given, **named)
+        return operator.attrgetter(step.name)(root)(*given, **named)
 
     def _slot(self, root: Any, slot: Slot, ran: Ran, step: Step) -> Any:
         kind, what = slot

@@ -3,6 +3,7 @@
 A row is a style: code, the target for the right one, and the one for the wrong one. One body runs over the table.
 """
 
+import json
 import textwrap
 
 import pytest
@@ -1021,6 +1022,217 @@ STYLES = {
         "NeuralNetwork",
         "Bad",
     ),
+    "a cost with fn(a, y) and delta(z, a, y)": (
+        """
+        def sigmoid(z): return 1 / (1 + np.exp(-z))
+        class QuadraticCost:
+            @staticmethod
+            def fn(a, y):
+                return 0.5 * np.linalg.norm(a - y) ** 2
+            @staticmethod
+            def delta(z, a, y):
+                return (a - y) * sigmoid(z) * (1 - sigmoid(z))
+        class Bad(QuadraticCost):
+            @staticmethod
+            def delta(z, a, y):
+                return (a - y) * sigmoid(z)
+        """,
+        "QuadraticCost",
+        "Bad",
+    ),
+    "a net that asks the cost it keeps, one column at a time": (
+        """
+        def sigmoid(z): return 1 / (1 + np.exp(-z))
+        class CrossEntropyCost:
+            @staticmethod
+            def fn(a, y):
+                return np.sum(np.nan_to_num(-y * np.log(a) - (1 - y) * np.log(1 - a)))
+            @staticmethod
+            def delta(z, a, y):
+                return a - y
+        class BadCost(CrossEntropyCost):
+            @staticmethod
+            def delta(z, a, y):
+                return (a - y) * a * (1 - a)
+        class Network:
+            def __init__(self, cost=CrossEntropyCost):
+                self.cost, self.biases = cost, [np.zeros((4, 1)), np.zeros((2, 1))]
+                self.weights = [np.linspace(-1, 1, 12).reshape(4, 3), np.linspace(-1, 2, 8).reshape(2, 4)]
+            def feedforward(self, a):
+                for b, w in zip(self.biases, self.weights):
+                    a = sigmoid(w @ a + b)
+                return a
+            def backprop(self, x, y):
+                h = sigmoid(self.weights[0] @ x + self.biases[0])
+                z = self.weights[1] @ h + self.biases[1]
+                d = self.cost.delta(z, sigmoid(z), y)
+                e = self.weights[1].T @ d * h * (1 - h)
+                return [e, d], [e @ x.T, d @ h.T]
+        class Bad(Network):
+            def __init__(self):
+                super().__init__(BadCost)
+        """,
+        "Network",
+        "Bad",
+    ),
+    "forward(ctx, x) and backward(ctx, grad)": (
+        """
+        class Dot:
+            @staticmethod
+            def forward(ctx, input, weight):
+                ctx.save_for_backward(input, weight)
+                return input.dot(weight)
+            @staticmethod
+            def backward(ctx, grad_output):
+                input, weight = ctx.saved_tensors
+                return grad_output.dot(weight.T), input.T.dot(grad_output)
+        class Bad(Dot):
+            @staticmethod
+            def backward(ctx, grad_output):
+                dx, dw = Dot.backward(ctx, grad_output)
+                return dx, dw / len(grad_output)
+        """,
+        "Dot",
+        "Bad",
+    ),
+    "a function that keeps its input when it is called": (
+        """
+        class Variable:
+            def __init__(self, data):
+                self.data = data
+        class Function:
+            def __call__(self, input):
+                self.input = input
+                return Variable(self.forward(input.data))
+        class Square(Function):
+            factor = 2
+            def forward(self, x):
+                return x**2
+            def backward(self, gy):
+                return self.factor * self.input.data * gy
+        class Bad(Square):
+            factor = 1
+        """,
+        "Square",
+        "Bad",
+    ),
+    "a tensor autograd": (
+        """
+        class Tensor:
+            adds = True
+            def __init__(self, data, parents=()):
+                self.data, self.parents, self.back = np.asarray(data, float), parents, lambda: None
+                self.grad = np.zeros_like(self.data)
+            def of(self, data, parents, *slopes):
+                out = type(self)(data, parents)
+                def back():
+                    for parent, slope in zip(parents, slopes):
+                        parent.grad = (parent.grad if self.adds else 0) + slope(out.grad)
+                out.back = back
+                return out
+            def __add__(self, other):
+                return self.of(self.data + other.data, (self, other), lambda g: g, lambda g: g)
+            def __mul__(self, other):
+                return self.of(self.data * other.data, (self, other), lambda g: g * other.data, lambda g: g * self.data)
+            def __matmul__(self, other):
+                return self.of(
+                    self.data @ other.data, (self, other), lambda g: g @ other.data.T, lambda g: self.data.T @ g
+                )
+            def sum(self, axis=None):
+                def back(g):
+                    return np.ones_like(self.data) * (g if axis in (None, 0) else g[:, None])
+                return self.of(self.data.sum(axis), (self,), back)
+            def backward(self):
+                order, seen = [], set()
+                def visit(v):
+                    if id(v) not in seen:
+                        seen.add(id(v))
+                        for parent in v.parents:
+                            visit(parent)
+                        order.append(v)
+                visit(self)
+                self.grad = np.ones_like(self.data)
+                for v in reversed(order):
+                    v.back()
+        class Bad(Tensor):
+            adds = False
+        """,
+        "Tensor",
+        "Bad",
+    ),
+    "operators that are registered, and an upstream that is handed to backward": (
+        """
+        class Tensor:
+            def __init__(self, data, requires_grad=False):
+                self.data, self.requires_grad, self.grad, self.made = np.asarray(data), requires_grad, None, None
+            def backward(self, grad):
+                self.grad = grad if self.grad is None else self.grad + grad
+                for parent, g in zip(*self.made) if self.made else ():
+                    parent.backward(g(grad))
+        class Bad(Tensor):
+            pass
+        def register(kind, name, f, *slopes):
+            def call(*tensors):
+                arrays = [t.data for t in tensors]
+                out = kind(f(*arrays))
+                out.made = tensors, [lambda g, s=s: s(g, *arrays) for s in slopes]
+                return out
+            setattr(kind, name, call)
+        def matmul(a, b): return a @ b
+        def left(g, a, b): return g @ b.T
+        def right(g, a, b): return a.T @ g
+        def wrong(g, a, b): return a @ g
+        register(Tensor, "matmul", matmul, left, right)
+        register(Bad, "matmul", matmul, left, wrong)
+        while True:
+            raise SystemExit
+        """,
+        "Tensor",
+        "Bad",
+    ),
+    "made of settings, which a class of their own holds": (
+        """
+        from dataclasses import dataclass
+        @dataclass
+        class Config:
+            width: int = 3
+        class Dense:
+            factor = 1
+            def __init__(self, config: Config):
+                self.W = np.linspace(-1, 1, 2 * config.width).reshape(config.width, 2)
+            def forward(self, x):
+                self.x = x
+                return x @ self.W
+            def backward(self, d):
+                self.dW = self.factor * self.x.T @ d
+                return d @ self.W.T
+        class Bad(Dense):
+            factor = 2
+        """,
+        "Dense",
+        "Bad",
+    ),
+    "a cell that casts a part of its inputs to float32": (
+        """
+        class Cell:
+            power = 2
+            def __init__(self):
+                self.W = np.linspace(-1, 1, 28).reshape(7, 4).astype(np.float32)
+            def forward(self, x, h_prev):
+                self.z = np.concatenate([x, h_prev], axis=1).astype(np.float32)
+                self.h, self.h_prev = np.tanh(self.z @ self.W), h_prev
+                return self.h * h_prev
+            def backward(self, dh):
+                d = dh * self.h_prev * (1 - self.h**self.power)
+                self.dW = self.z.T @ d
+                dz = d @ self.W.T
+                return dz[:, :3], dz[:, 3:] + dh * self.h
+        class Bad(Cell):
+            power = 1
+        """,
+        "Cell",
+        "Bad",
+    ),
 }
 
 MEANS = """
@@ -1157,3 +1369,101 @@ def test_the_mean_over_samples_inside_a_layer_is_a_convention(tmp_path):
     assert found.status == "cannot tell"
     assert "a convention of some courses" in found.render()
     assert check_file(f"{tmp_path / 'mine.py'}:linear_forward,bad").status == "wrong"
+
+
+MEANT = {
+    "before a softmax": (
+        """
+        class CrossEntropy:
+            sign = 1
+            def forward(self, pred, y):
+                return -np.sum(y * np.log(pred + 1e-9)) / len(pred)
+            def backward(self, pred, y):
+                return self.sign * (pred - y) / len(pred)
+        class Bad(CrossEntropy):
+            sign = -1
+        """,
+        "CrossEntropy",
+        "the gradient is that of the logits, before a softmax",
+    ),
+    "before a sigmoid": (
+        """
+        class BinaryCrossEntropy:
+            sign = 1
+            def loss(self, y, p):
+                return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+            def gradient(self, y, p):
+                return (self.sign * p - y) / y.size
+        class Bad(BinaryCrossEntropy):
+            sign = 2
+        """,
+        "BinaryCrossEntropy",
+        "the gradient is that of the logits, before a sigmoid",
+    ),
+    "of each sample": (
+        """
+        class Dense:
+            factor = 1
+            def __init__(self):
+                self.W, self.b = np.linspace(-1, 1, 6).reshape(3, 2), np.zeros(2)
+            def forward(self, x):
+                self.x = x
+                return x @ self.W + self.b
+            def backward(self, d):
+                self.dW, self.db = self.factor * np.einsum("ni,no->nio", self.x, d), d
+                return d @ self.W.T
+        class Bad(Dense):
+            factor = 2
+        """,
+        "Dense",
+        "gradients of each sample",
+    ),
+}
+
+
+@pytest.mark.parametrize("meaning", MEANT)
+def test_a_gradient_in_another_meaning_is_neither_passed_nor_accused(meaning, tmp_path):
+    """The first line says which; a wrong one in that meaning too is WRONG."""
+    code, right, said = MEANT[meaning]
+    (tmp_path / "mine.py").write_text(HEAD + textwrap.dedent(code), encoding="utf-8")
+    found = check_file(f"{tmp_path / 'mine.py'}:{right}")
+    assert found.status == "cannot tell"
+    assert f"CANNOT TELL, {said}" in found.render().split("\n")[0]
+    assert check_file(f"{tmp_path / 'mine.py'}:Bad").status == "wrong"
+
+
+SEQUENCE = """
+class SimpleRNN:
+    def __init__(self):
+        self.W = np.linspace(-1, 1, 28).reshape(4, 7)
+    def forward(self, inputs):
+        self.h = [np.zeros((4, 1))]
+        self.z = []
+        for x in inputs:
+            self.z.append(np.vstack([x, self.h[-1]]))
+            self.h.append(np.tanh(self.W @ self.z[-1]))
+        return self.h[-1]
+    def backward(self, dh):
+        self.dW = np.zeros_like(self.W)
+        for z, h in zip(self.z[::-1], self.h[:0:-1]):
+            d = dh * (1 - h**2)
+            self.dW += d @ z.T
+            dh = self.W[:, 3:].T @ d
+        return dh
+"""
+
+
+def test_what_comes_back_to_the_state_before_a_sequence_is_no_gradient_of_the_sequence(tmp_path):
+    (tmp_path / "mine.py").write_text(HEAD + SEQUENCE, encoding="utf-8")
+    found = check_file(f"{tmp_path / 'mine.py'}:SimpleRNN", shape="5,3,1")
+    assert (found.status, found.unseen, list(found.checked)) == ("cannot tell", ["inputs"], ["W"])
+
+
+def test_a_line_of_a_notebook_is_named_by_its_cell(tmp_path):
+    code, _, _ = STYLES["made of its parameters"]
+    cells = [{"cell_type": "markdown", "source": ["A layer"]}]
+    cells += [{"cell_type": "code", "source": [text]} for text in (HEAD + "%pylab", textwrap.dedent(code))]
+    (tmp_path / "mine.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    found = check_file(f"{tmp_path / 'mine.ipynb'}:Bad")
+    assert found.lines[0].place.startswith("mine.ipynb, cell 3:")
+    assert "self.factor" in found.lines[0].code
