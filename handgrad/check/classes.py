@@ -7,6 +7,7 @@
 | `Net(x, y)` with `feedforward()` and `backprop()` | the same net with `forward(x)` and `backward(y)` |
 | a `Function` with `forward(ctx, x)` and `backward(ctx, grad)` | an object that keeps the context |
 | a `Function` that keeps its inputs when it is called | an object whose forward calls it |
+| a `jax.custom_vjp` | an object with its function and its two rules |
 | a cost with `fn(a, y)` and `delta(z, a, y)` | a loss of z, behind the activation of its module |
 """
 
@@ -14,6 +15,7 @@ import dis
 import inspect
 import itertools
 import re
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -224,6 +226,27 @@ def with_call(op: Any) -> Any:
     made = type(type(op).__name__, (), {"forward": forward, "backward": backward})()
     made.op = op
     return made
+
+
+def with_vjp(op: Any) -> Any:
+    """A `jax.custom_vjp` as an object: its function, and what `defvjp` was given. Else None."""
+    if type(op).__name__ != "custom_vjp" or not all(callable(getattr(op, n, None)) for n in ("fun", "fwd", "bwd")):
+        return None
+    jax = sys.modules["jax"]
+
+    def forward(self: Any, *x: Any) -> Any:
+        self.x = x
+        with jax.enable_x64(True):
+            return np.asarray(op.fun(*map(jax.numpy.asarray, x)))
+
+    def backward(self: Any, dout: Any) -> Any:
+        with jax.enable_x64(True):
+            _, kept = op.fwd(*map(jax.numpy.asarray, self.x))
+            return tuple(map(np.asarray, op.bwd(kept, jax.numpy.asarray(dout))))
+
+    me = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    forward.__signature__ = inspect.Signature([me, *required(op.fun)])  # type: ignore[attr-defined]
+    return type(getattr(op.fun, "__name__", "custom_vjp"), (), {"forward": forward, "backward": backward})()
 
 
 def _context(kinds: list[type]) -> Any:

@@ -128,7 +128,8 @@ def load(target: str, alone: bool = False) -> Any:
     found = _member(module, head)
     if bracket:
         return _called(found, name)
-    if callable(found) and not isinstance(found, type) and not hasattr(found, "backward") and colon and not alone:
+    pair = not any(hasattr(found, n) for n in ("backward", "defvjp"))
+    if callable(found) and not isinstance(found, type) and pair and colon and not alone:
         beside = [pattern.format(head) for pattern in conventions.BESIDE]
         beside += [head.replace(a, b) for a, b in conventions.TURNED if a in head]
         if forward := _forward_of(head, module):
@@ -184,6 +185,8 @@ def run_file(path: str, whole: bool = False) -> ModuleType:
         else:
             for part, tree in trees.items():
                 exec(compile(tree, part, "exec"), vars(module))
+    except ModuleNotFoundError as error:
+        raise CheckError(f"{path} cannot be run: it needs {error.name}, which is not installed here") from error
     except BaseException as error:
         raise CheckError(f"{path} cannot be run: {one_line(error)}") from error
     finally:

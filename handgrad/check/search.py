@@ -56,6 +56,8 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
         return [replace(r, said="outputs of all its operators", composite=True) for r in of_functions(*pair)]
     if isinstance(op, type) and (made := classes.with_data(op)) is not None:
         return list(of_object(made))
+    if (made := classes.with_vjp(op)) is not None:
+        return [replace(r, said="a jax.custom_vjp") for r in of_object(made)]
     if (made := classes.with_context(op)) is not None:
         return [replace(r, said="forward(ctx, …), backward(ctx, …)") for r in of_object(made)]
     if behind := [replace(r, said=said) for made, said in classes.with_activation(op) for r in of_object(made)]:

@@ -3,9 +3,13 @@
 A row is a style: code, the target for the right one, and the one for the wrong one. One body runs over the table.
 """
 
+import contextlib
 import json
+import sys
 import textwrap
+import types
 
+import numpy as np
 import pytest
 
 from handgrad.check import CheckError, check_file, edits
@@ -1467,3 +1471,38 @@ def test_a_line_of_a_notebook_is_named_by_its_cell(tmp_path):
     found = check_file(f"{tmp_path / 'mine.ipynb'}:Bad")
     assert found.lines[0].place.startswith("mine.ipynb, cell 3:")
     assert "self.factor" in found.lines[0].code
+
+
+VJP = """
+import jax
+@jax.custom_vjp
+def f(x): return np.sin(x) * x
+def f_fwd(x): return f(x), x
+def f_bwd(x, g): return (g * (np.cos(x) * x + np.sin(x)),)
+f.defvjp(f_fwd, f_bwd)
+bad = jax.custom_vjp(f.fun)
+def bad_bwd(x, g): return (g * np.cos(x) * x,)
+bad.defvjp(f_fwd, bad_bwd)
+"""
+
+
+class custom_vjp:  # noqa: N801  # as jax calls it
+    def __init__(self, fun):
+        self.fun = fun
+
+    def __call__(self, *x):
+        return self.fun(*x)
+
+    def defvjp(self, fwd, bwd):
+        self.fwd, self.bwd = fwd, bwd
+
+
+def test_a_custom_vjp_is_judged_where_jax_is_installed_and_named_where_it_is_not(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(HEAD + VJP, encoding="utf-8")
+    here = types.SimpleNamespace(numpy=np, enable_x64=contextlib.nullcontext, custom_vjp=custom_vjp)
+    monkeypatch.setitem(sys.modules, "jax", here)
+    assert check_file(f"{tmp_path / 'mine.py'}:f").status == "agree"
+    assert check_file(f"{tmp_path / 'mine.py'}:bad").status == "wrong"
+    monkeypatch.setitem(sys.modules, "jax", None)
+    with pytest.raises(CheckError, match="it needs jax, which is not installed here"):
+        check_file(f"{tmp_path / 'mine.py'}:f")
