@@ -11,6 +11,7 @@ from benchmarks.contenders.hand_written import HandWritten
 from benchmarks.contenders.jax_jit import JaxJit
 from benchmarks.contenders.micrograd_values import Micrograd
 from benchmarks.contenders.own import Own, OwnError, is_own
+from benchmarks.contenders.plain_c import PlainC
 from benchmarks.contenders.sklearn_mlp import SklearnMLP
 from benchmarks.contenders.torch_graph import TorchGraph
 from benchmarks.contenders.torch_step import TorchStep
@@ -26,6 +27,7 @@ CONTENDERS: dict[str, Contender] = {
     for contender in (
         HandWritten(OURS),
         WrittenOut(WRITTEN_OUT),
+        PlainC("plain C"),
         TorchStep(TORCH),
         TorchStep("torch fused", fused=True),
         TorchStep("torch.compile model", compiled=True),

@@ -14,7 +14,9 @@ from benchmarks.result import Row, seconds_of
 from benchmarks.statistics import overhead_and_rate, ratio_of, time_of
 
 WIDTHS, BATCHES = (8, 32, 128, 512, 1024), (1, 8, 32, 128, 512)
-NAMES = [name for name in CONTENDERS if "GPU" not in name and "compile" not in name and name != "micrograd"]
+NAMES = [
+    name for name in CONTENDERS if "GPU" not in name and "compile" not in name and name not in ("micrograd", "plain C")
+]
 NOBODY = "no difference"
 
 

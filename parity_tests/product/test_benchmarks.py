@@ -12,6 +12,7 @@ import pytest
 
 import scratch
 from benchmarks import machine, page, pictures, run, statistics, winners
+from benchmarks import plain_c as plain_c_module
 from benchmarks.contenders import CONTENDERS, EVERYWHERE, OURS, TORCH, is_own, take_own
 from benchmarks.contenders.hand_written import HandWritten
 from benchmarks.nets import DTYPES, NETS, OPTIMIZERS, Net, Problem, case_of
@@ -21,6 +22,7 @@ from benchmarks.result import add, load, rows_of, seconds_of
 from benchmarks.timing import Budget
 from handgrad.cli import main
 from handgrad.machine.environment import usable_cores
+from scratch.unroll import copied, written
 
 ROOT = Path(__file__).parents[2]
 TINY = Net((2, 3, 2), 4)
@@ -409,6 +411,47 @@ def test_an_interrupted_run_keeps_what_it_has(tmp_path, capsys, monkeypatch):
     assert not found["complete"]
     assert len(list(rows_of(found))) == 1
     assert not list(tmp_path.glob(".*"))
+
+
+# --- plain C --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def plain_c():
+    contender = CONTENDERS["plain C"]
+    if contender.absent(Problem(TINY)):
+        pytest.skip("there is no C compiler")
+    return contender
+
+
+@pytest.mark.parametrize("net", NETS[:3], ids=lambda net: net.name)
+def test_plain_c_is_right(plain_c, net):
+    plain_c.prepare(Problem(net, "Adam"))
+    Reference(Problem(net, "Adam")).judge(plain_c)
+
+
+@pytest.mark.parametrize("name", ["subtract", "clip", "bitwise_and", "exp"])
+def test_a_wrong_loop_is_refused(plain_c, monkeypatch, name):
+    monkeypatch.setitem(plain_c_module.FORMULAS, name, "{0}")
+    plain_c.prepare(Problem(NETS[2]))
+    with pytest.raises(ParityError, match="refused plain C"):
+        Reference(Problem(NETS[2])).judge(plain_c)
+
+
+def test_what_has_no_c_is_named():
+    model = scratch.MLP([2, 3, 2], activation="tanh", rng=0)
+    trainer = scratch.Trainer(model, scratch.CrossEntropyLoss(), scratch.SGD(model.parameters()))
+    x, y = np.ones((4, 2), np.float32), np.array([0, 1, 1, 0])
+    with pytest.raises(plain_c_module.PlainCError, match=r"^no C for np\.tanh of float32$"):
+        plain_c_module.Translation(written(copied(trainer), x, y), trainer, x, y)
+
+
+def test_without_a_compiler_plain_c_is_not_timed(short, monkeypatch):
+    monkeypatch.setenv("CC", "no-such-compiler")
+    settings = replace(SETTINGS, contenders=(OURS, "plain C"))
+    row = QUESTIONS["step"].measure(case_of(Problem(TINY)), settings)
+    assert row["not_timed"] == {"plain C": "there is no C compiler: no-such-compiler is not found"}
+    assert list(row["seconds"]) == [OURS]
 
 
 # --- a contender of one's own ---------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ def alone(trainer: Trainer, batches: Iterable[tuple[Batch, Batch]]) -> Alone:
             raise UnrollError("unroll: the steps branch, in a net that draws numbers or keeps statistics")
     first = None
     if any(trainer.optimizer.state.values()) and not any(start.optimizer.state.values()):
-        zeros = _with_zeros(start, trainer)
+        zeros = with_zeros(start, trainer)
         if _starts_as(steps[len(batch[0])][0], zeros, start, batch):
             start = zeros
         else:
@@ -65,7 +65,7 @@ def alone(trainer: Trainer, batches: Iterable[tuple[Batch, Batch]]) -> Alone:
     return Alone(start, first, steps)
 
 
-def _with_zeros(start: Trainer, trained: Trainer) -> Trainer:
+def with_zeros(start: Trainer, trained: Trainer) -> Trainer:
     """`start` with an optimizer's state as that of `trained`, but of zeros."""
     made = copied(start)
     for one, other in zip(made.optimizer.parameters(), trained.optimizer.parameters(), strict=True):
