@@ -5,20 +5,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handgrad.cli.experiment import experiment
+from handgrad.cli.experiment import experiment, own_file
 from handgrad.cli.options import (
     Activation,
     BatchSize,
+    CsvFile,
     Dtype,
     Epochs,
     Hidden,
+    LeaveOut,
     Loss,
+    Missing,
     Momentum,
-    Name,
     OptimizerName,
     OptimizerOptions,
     Rate,
     Seed,
+    Target,
     WeightDecay,
     given,
 )
@@ -31,7 +34,14 @@ if TYPE_CHECKING:
 
 def unroll_command(
     context: typer.Context,
-    name: Name,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="An experiment; `handgrad list` shows them. Your own: mine.py:experiment."),
+    ] = None,
+    csv: CsvFile = None,
+    target: Target = None,
+    missing: Missing = None,
+    leave_out: LeaveOut = None,
     step_only: Annotated[
         bool, typer.Option("--step-only", help="One training step alone, as a function of a scratch.Trainer.")
     ] = False,
@@ -56,7 +66,7 @@ def unroll_command(
     Each step is straight-line NumPy. Comments name layer, formula, and the line of scratch that each line came from.
     To write the script takes as long as to train the net twice, unjudged.
     """
-    named = experiment(name, given(context))
+    named = experiment(name, given(context), own_file(csv, target, missing, leave_out))
     from handgrad.files import refuse_unwritable, write_bytes, write_text
     from handgrad.training.script import npz, script
     from handgrad.training.train import prepare

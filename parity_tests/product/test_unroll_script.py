@@ -8,7 +8,7 @@ import pytest
 
 from handgrad import cli
 from handgrad.experiments.overrides import with_overrides
-from handgrad.experiments.own import find
+from handgrad.experiments.own import OwnFile, find
 from handgrad.training.train import prepare, train
 
 # Runs every script named, without the packages of this repository and without PyTorch, and prints what it ends on
@@ -22,7 +22,8 @@ for path in sys.argv[1:]:
 """
 
 # Recipes by what they show: SGD, Adam from a state of zeros, a first step of its own, two programs in turn and a
-# smaller last batch, numbers drawn in every step, weights that no seed gives, columns as classes, data in a file
+# smaller last batch, numbers drawn in every step, weights that no seed gives, columns as classes, data in a file; and
+# data of one's own
 RECIPES = {
     "grow-3": {},
     "moons": {"epochs": 4},
@@ -31,6 +32,7 @@ RECIPES = {
     "line": {"epochs": 3, "activation": "rrelu", "hidden": (4,)},
     "relu-tanh": {"epochs": 3},
     "breast_cancer": {"epochs": 2, "activation": "tanh"},
+    "own.csv": {"epochs": 2, "hidden": (4,)},
 }
 
 
@@ -41,12 +43,24 @@ def words(recipe):
 
 
 @pytest.fixture(scope="module")
-def ends(tmp_path_factory):
+def own(tmp_path_factory):
+    """A file of one's own: three sorts, a missing number, a column that says nothing."""
+    path = tmp_path_factory.mktemp("own") / "own.csv"
+    rows = (f"{n},{n % 7 - 3},{'' if n == 5 else n % 5 * 0.5},{'abc'[n % 3]}" for n in range(30))
+    path.write_text("\n".join(["id,width,height,sort", *rows]), encoding="utf-8")
+    return OwnFile(str(path), "sort", "fill", ("id",))
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory, own):
     """What each script ends on, by recipe."""
     folder = tmp_path_factory.mktemp("scripts")
     paths = {str(folder / f"{name}.py"): name for name in RECIPES}
     for path, name in paths.items():
-        assert cli.main(["unroll", name, *words(RECIPES[name]), "--out", path]) == 0
+        given = (
+            ["--csv", own.path, "--target=sort", "--missing=fill", "--leave-out=id"] if name == "own.csv" else [name]
+        )
+        assert cli.main(["unroll", *given, *words(RECIPES[name]), "--out", path]) == 0
     assert {path.stem for path in folder.glob("*.npz")} == {"breast_cancer"}
     command = [sys.executable, "-I", "-W", "error", "-c", ALONE, *paths]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -60,8 +74,9 @@ def ends(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_it_ends_on_the_numbers_of_compare(ends, name):
-    prepared = prepare(with_overrides(find(name), {**RECIPES[name], "judge_every": 10**6}))
+def test_it_ends_on_the_numbers_of_compare(ends, own, name):
+    named = find(None, own) if name == "own.csv" else find(name)
+    prepared = prepare(with_overrides(named, {**RECIPES[name], "judge_every": 10**6}))
     run = train(prepared, pictures=False)
     expected = {}
     for path, weight in prepared.trainers["scratch"].model.named_parameters():
@@ -88,6 +103,8 @@ def test_what_it_says(tmp_path, capsys):
     assert second.startswith(f"{tmp_path / 'step.npz'}: the 116,805 numbers it reads")
     with np.load(tmp_path / "step.npz") as arrays:
         assert {"x_train", "y_train", "x_test", "y_test"} == set(arrays)
+    assert cli.main(["unroll", "moons", "--target", "sort"]) == 2
+    assert "--target belongs to --csv FILE" in capsys.readouterr().err
     assert cli.main(["unroll", "grow-1", "--out", str(tmp_path / "a.npz")]) == 2
     assert "--out must be no .npz file" in capsys.readouterr().err
     assert cli.main(["unroll", "grow-1", "--epochs", "2"]) == 0
