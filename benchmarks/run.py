@@ -20,6 +20,7 @@ from benchmarks import winners
 from benchmarks.machine import KERNEL_VARIABLES, VARIANTS, process_environment
 from benchmarks.pictures import svg
 from benchmarks.questions import QUESTIONS, Case, Question, Table
+from benchmarks.questions.format import NOTHING
 from benchmarks.result import FORMAT, Result, add, dirty_share, main_variant, rows_of
 from benchmarks.timing import FULL, PREEMPTED, QUICK
 from handgrad.files import write_text
@@ -187,7 +188,7 @@ def show(result: Result, console: Terminal, folder: Path, stem: str) -> list[str
             where = "" if variant == main else f" ({', '.join(KERNEL_VARIABLES)} as found)"
             for table in question.tables(rows):
                 if variant == main or not table.once:
-                    console.print(_rich(table, where))
+                    console.print(_rich(table, where, console))
         console.print(question.reading, style="dim")
         if name == "step" and (said := winners.sentence(variants[main])):
             console.print(said, soft_wrap=True)
@@ -231,10 +232,18 @@ def notes(rows: list[dict[str, Any]]) -> list[str]:
     return [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
 
 
-def _rich(table: Table, where: str) -> rich.table.Table:
+def _rich(table: Table, where: str, console: Terminal) -> rich.table.Table:
+    """As it is where that is wide enough; else a line for each number, under its row's name."""
     shown = rich.table.Table(title=table.title + where, header_style="bold", title_justify="left")
     for i, heading in enumerate(table.headings):
         shown.add_column(heading, justify="right" if i else "left", overflow="fold")
     for cells in table.cells:
         shown.add_row(*cells)
-    return shown
+    if console.measure(shown, options=console.options.update(width=10**6)).maximum <= console.width:
+        return shown
+    long = rich.table.Table(title=table.title + where, show_header=False, title_justify="left")
+    for row in table.cells:
+        told = [pair for pair in zip(table.headings[1:], row[1:], strict=True) if pair[1] != NOTHING]
+        for n, pair in enumerate(told):
+            long.add_row("" if n else row[0], *pair, end_section=n == len(told) - 1)
+    return long

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator
 
 from benchmarks.contenders import OURS
+from benchmarks.nets import Case
 from benchmarks.result import Result, Row, rows_of, seconds_of
 from benchmarks.statistics import Estimate, ratio_of, time_of
 
@@ -13,19 +14,33 @@ HEADINGS = ("question", "variant", "case", "contender", "seconds", "low", "high"
 
 def sentence(rows: list[Row]) -> str:
     """Who is fastest where; nobody where the interval of the ratio to the next holds 1. Empty for one contender."""
-    won: dict[str, list[str]] = {}
+    won: dict[str, dict[str, list[str]]] = {}
     for row in rows:
-        times = {name: time for name, samples in seconds_of(row).items() if (time := time_of(samples)) is not None}
+        samples = seconds_of(row)
+        times = {name: time for name, own in samples.items() if (time := time_of(own)) is not None}
         order = sorted(times, key=lambda name: times[name].value)
         if len(order) > 1:
-            samples = seconds_of(row)
             ratio = ratio_of(samples[order[1]], samples[order[0]])
-            clear = ratio is not None and ratio.low > 1
-            won.setdefault(order[0] if clear else "nobody", []).append(row["case"]["name"])
-    texts = [f"{name} on {'; '.join(cases)}" for name, cases in won.items() if name != "nobody"]
-    if "nobody" in won:
-        texts.append(f"nobody by more than the noise on {'; '.join(won['nobody'])}")
+            winner = order[0] if ratio is not None and ratio.low > 1 else NOBODY
+            net, how = _named(row["case"])
+            won.setdefault(winner, {}).setdefault(how, []).append(net)
+    texts = [
+        f"{name} on {'; '.join(f'{_listed(nets)}{how}' for how, nets in won[name].items())}"
+        for name in sorted(won, key=lambda name: name == NOBODY)
+    ]
     return f"Fastest: {', and '.join(texts)}." if texts else ""
+
+
+NOBODY = "nobody by more than the noise"
+
+
+def _named(case: Case) -> tuple[str, str]:
+    """A net's sizes, which no two of the nets share; and how it is trained."""
+    return "-".join(map(str, case["sizes"])), f" ({case['optimizer']}, {case['dtype']})"
+
+
+def _listed(nets: list[str]) -> str:
+    return " and ".join([", ".join(nets[:-1]), nets[-1]] if len(nets) > 1 else nets)
 
 
 def table(result: Result) -> str:

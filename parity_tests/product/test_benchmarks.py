@@ -18,7 +18,7 @@ from benchmarks.contenders.hand_written import HandWritten
 from benchmarks.nets import DTYPES, NETS, OPTIMIZERS, Net, Problem, case_of
 from benchmarks.parity import ParityError, Reference
 from benchmarks.questions import QUESTIONS, Settings, processes
-from benchmarks.result import add, load, rows_of, seconds_of
+from benchmarks.result import add, load, main_variant, rows_of, seconds_of
 from benchmarks.timing import Budget
 from handgrad.cli import main
 from handgrad.machine.environment import usable_cores
@@ -476,8 +476,9 @@ def test_the_contender_of_the_page_is_judged_and_timed(mine, short):
     assert set(row["seconds"]) == {OURS, name}
     other = QUESTIONS["step"].measure(case_of(Problem(BINARY, "Adam")), settings)
     assert other["not_timed"] == {name: "only SGD and CrossEntropyLoss"}
-    said = winners.sentence([row | {"case": {"name": "tiny"}}])
-    assert re.fullmatch(r"Fastest: (NumPy|nobody by more than the noise|.*mine.py:Step) on tiny\.", said)
+    said = winners.sentence([row | {"case": case_of(Problem(TINY))}])
+    who = r"(NumPy|nobody by more than the noise|.*mine.py:Step)"
+    assert re.fullmatch(rf"Fastest: {who} on 2-3-2 \(SGD, float32\)\.", said)
     lines = winners.table({"questions": {"step": {"fixed": [row | {"case": {"name": "tiny"}}]}}}).splitlines()
     assert lines[0].startswith("question,variant,case,contender,seconds")
     assert lines[1].endswith(",1,1,1")
@@ -485,21 +486,39 @@ def test_the_contender_of_the_page_is_judged_and_timed(mine, short):
 
 
 def test_the_sentence_says_who_is_fastest_where():
-    def row(case, **seconds):
+    def row(net, optimizer, **seconds):
         return {
-            "case": {"name": case},
+            "case": case_of(Problem(net, optimizer)),
             "seconds": {name: [[s * (1 + i % 3 / 100) for i in range(9)]] for name, s in seconds.items()},
         }
 
     rows = [
-        row("a", NumPy=1.0, torch=2.0),
-        row("b", NumPy=3.0, torch=2.0),
-        row("c", NumPy=1.0, torch=1.0),
-        row("d", NumPy=1.0),
+        row(NETS[3], "SGD", NumPy=1.0, torch=1.0),
+        row(NETS[0], "SGD", NumPy=1.0, torch=2.0),
+        row(NETS[1], "SGD", NumPy=1.0, torch=2.0),
+        row(NETS[1], "Adam", NumPy=1.0, torch=2.0),
+        row(NETS[2], "SGD", NumPy=3.0, torch=2.0),
+        row(TINY, "SGD", NumPy=1.0),
     ]
-    said = "Fastest: NumPy on a, and torch on b, and nobody by more than the noise on c."
+    said = (
+        "Fastest: NumPy on 2-5-2 and 2-8-4-1 (SGD, float32); 2-8-4-1 (Adam, float32), and torch on 64-32-10 "
+        "(SGD, float32), and nobody by more than the noise on 784-128-10 (SGD, float32)."
+    )
     assert winners.sentence(rows) == said
-    assert winners.sentence(rows[3:]) == ""
+    assert winners.sentence(rows[5:]) == ""
+
+
+@pytest.mark.parametrize("columns", ["80", "300"])
+def test_no_number_is_broken(columns, monkeypatch, capsys):
+    """Where the table is too wide, it has a line for each number."""
+    monkeypatch.setenv("COLUMNS", columns)
+    step = load(ROOT / "benchmarks" / "results" / "amd-epyc-2026-11-21.json")["questions"]["step"]
+    table = QUESTIONS["step"].tables(step[main_variant(step)])[0]
+    run.Terminal().print(run._rich(table, "", run.Terminal()))
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= int(columns)
+    for cells in table.cells:
+        assert all(cell in printed for cell in cells if cell != "—")
 
 
 def test_a_wrong_contender_of_ones_own_is_refused(mine, short, tmp_path, capsys):
