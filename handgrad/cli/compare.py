@@ -19,6 +19,7 @@ from handgrad.cli.experiment import experiment, own_file
 from handgrad.cli.options import (
     Activation,
     BatchSize,
+    ClassWeights,
     CsvFile,
     Device,
     Dtype,
@@ -96,6 +97,7 @@ def compare_command(
     momentum: Momentum = None,
     weight_decay: WeightDecay = None,
     loss: Loss = None,
+    class_weights: ClassWeights = None,
     hidden: Hidden = None,
     activation: Activation = None,
     seed: Seed = None,

@@ -185,6 +185,15 @@ WeightDecay = Annotated[float | None, option("weight-decay", rate, "X", "Of the 
 Loss = Annotated[
     str | None, option("loss", loss, "NAME", "Class name, as MSELoss or CrossEntropyLoss; the targets must fit it.")
 ]
+ClassWeights = Annotated[
+    str | None,
+    option(
+        "class-weights",
+        partial(choice, allowed=("balanced",)),
+        "balanced",
+        "Let every class weigh the same in the loss, however rare it is.",
+    ),
+]
 Hidden = Annotated[Any, option("hidden", widths, "N,N", "Widths of the hidden layers, as in 64,32.")]
 Activation = Annotated[str | None, option("activation", activation, "NAME", f"One of {', '.join(ACTIVATIONS)}.")]
 Seed = Annotated[int | None, option("seed", seed, "N", "Of weights, batches and generated data.")]
@@ -193,7 +202,7 @@ JudgeEvery = Annotated[int | None, option("judge-every", whole, "N", "Judge ever
 Hint = Annotated[Any, option("hint", partial(whole, high=3), "1|2|3", "A hint: 1 says little, 3 nearly all.")]
 RECIPE = (
     *("epochs", "lr", "batch_size", "optimizer", "optimizer_options", "momentum", "weight_decay", "loss"),
-    *("hidden", "activation", "seed", "dtype", "judge_every"),
+    *("class_weights", "hidden", "activation", "seed", "dtype", "judge_every"),
 )
 """The options above that replace a field of the experiment, as they stand in `context.params`."""
 

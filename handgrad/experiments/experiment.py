@@ -120,6 +120,7 @@ class Expectation:
 
 
 TASKS, INITS, DTYPES = ("binary", "multiclass", "regression"), ("default", "normal"), ("float32", "float64")
+CLASS_WEIGHTS = ("balanced",)
 
 FIELDS: dict[str, Rule] = {
     "name": (
@@ -139,6 +140,7 @@ FIELDS: dict[str, Rule] = {
     "model": or_none(FUNCTION),
     "loss": TEXT,
     "own_loss": or_none(FUNCTION),
+    "class_weights": or_none(one_of(CLASS_WEIGHTS)),
     "optimizer": TEXT,
     "lr": NOT_NEGATIVE,
     "epochs": POSITIVE,
@@ -184,6 +186,7 @@ class Experiment:
     model: Callable[[ModuleType, tuple[int, ...], dict[str, Any]], Any] | None = None
     loss: str  # class name
     own_loss: Callable[[str], Loss] | None = None
+    class_weights: str | None = None  # "balanced": n/(C n_c) for each of C classes, of n_c training rows of n
     optimizer: str  # class name
     lr: float
     epochs: int

@@ -204,7 +204,7 @@ def recipe(run: Run) -> list[tuple[str, str]]:
         ("Layer sizes", " → ".join(map(str, layer_sizes(experiment, data)))),
         ("Activation", experiment.activation),
         ("Output activation", experiment.output_activation or "none"),
-        ("Loss", experiment.loss),
+        ("Loss", experiment.loss + (f", class weights {experiment.class_weights}" if experiment.class_weights else "")),
         ("Optimizer", experiment.optimizer + (f" ({plain(options)})" if options else "")),
         ("Learning rate", f"{experiment.lr:g}"),
         ("Batch size", "all training data" if experiment.batch_size is None else str(experiment.batch_size)),

@@ -14,7 +14,17 @@ from handgrad.experiments import EXPERIMENTS, Experiment
 from handgrad.training.record import Run, SideRun
 from handgrad.training.timeline import Frame, frames
 
-RECIPE = ("hidden", "activation", "loss", "optimizer", "optimizer_options", "lr", "epochs", "batch_size")
+RECIPE = (
+    "hidden",
+    "activation",
+    "loss",
+    "class_weights",
+    "optimizer",
+    "optimizer_options",
+    "lr",
+    "epochs",
+    "batch_size",
+)
 """The fields of an experiment that the command line can change and that its expectation was measured with."""
 
 

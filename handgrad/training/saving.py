@@ -30,6 +30,7 @@ RECIPE = (
     "hidden",
     "activation",
     "loss",
+    "class_weights",
     "optimizer",
     "optimizer_options",
     "lr",

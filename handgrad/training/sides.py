@@ -10,10 +10,11 @@ import numpy as np
 
 import scratch
 import torch_impl
-from contract import Loss, Model, Optimizer, PairLoss, PairModel, Trainer
+from contract import Array, Loss, Model, Optimizer, PairLoss, PairModel, Trainer
 from handgrad.experiments import Data, Experiment
 
 SIDES: dict[str, ModuleType] = {"scratch": scratch, "torch": torch_impl}
+WEIGHTED = ("CrossEntropyLoss", "NLLLoss")  # losses with a weight for each class
 
 
 def layer_sizes(experiment: Experiment, data: Data) -> tuple[int, ...]:
@@ -43,14 +44,29 @@ def build(side: str, experiment: Experiment, data: Data, device: str = "cpu") ->
     if experiment.init == "normal":
         shapes = {name: weight.shape for name, weight in model.state_dict().items()}
         model.load_state_dict({name: rng.standard_normal(shape).astype(dtype) for name, shape in shapes.items()})
+    weights = {} if experiment.class_weights is None else {"weight": balanced(experiment, data)}
     if experiment.own_loss is None:
-        loss = _op(package, experiment.loss, scratch.Loss)(**where)
+        loss = _op(package, experiment.loss, scratch.Loss)(**weights, **where)
     else:
         loss = experiment.own_loss(side)
     optimizer = _op(package, experiment.optimizer, scratch.Optimizer)
     stepper = optimizer(model.parameters(), lr=experiment.lr, **experiment.optimizer_options)
     trainer: Trainer = package.Trainer(model, loss, stepper)
     return trainer
+
+
+def balanced(experiment: Experiment, data: Data) -> Array:
+    """The weight n/(C n_c) of every class `(C,)`, by the training rows: each class weighs as much as any other.
+
+    C are the classes that are there; one that is not weighs 1. ValueError for a loss that takes none.
+    """
+    if experiment.loss not in WEIGHTED or experiment.own_loss is not None or data.y_train.ndim != 1:
+        allowed = f"{' or '.join(WEIGHTED)}, on class numbers"
+        raise ValueError(f"class_weights belong to {allowed}; the loss of {experiment.name} is {experiment.loss}")
+    counts = np.bincount(data.y_train, minlength=layer_sizes(experiment, data)[-1])
+    there = counts > 0
+    weights = np.where(there, len(data.y_train) / (there.sum() * np.maximum(counts, 1)), 1.0)
+    return weights.astype(experiment.dtype)
 
 
 def _op(package: ModuleType, name: str, kind: type) -> Any:

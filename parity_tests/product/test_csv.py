@@ -11,6 +11,7 @@ from handgrad.experiments.csv_file.columns import columns_of
 from handgrad.experiments.csv_file.table import load
 from handgrad.experiments.data import standardised
 from handgrad.training.outcome import Outcome
+from handgrad.training.sides import balanced
 from handgrad.training.train import prepare, train
 
 FLOWERS = [f"{i},{i % 3 - 0.5},{'clay' if i % 2 else 'sand'},{'rose' if i < 8 else 'iris'}" for i in range(20)]
@@ -545,3 +546,28 @@ def test_a_files_name_names_a_folder(name, called, tmp_path):
     path.parent.mkdir(exist_ok=True)
     path.write_text("\n".join([HEAD, *FLOWERS]))
     assert read(path, "kind").name == called
+
+
+def test_balanced_classes_weigh_the_same_on_both_sides(file):
+    rows = [f"{i},{i % 3},{'rose' if i % 10 == 0 else 'iris'}" for i in range(80)]
+    experiment = replace(read(file("a,b,kind", *rows), "kind"), class_weights="balanced", epochs=2)
+    prepared = prepare(experiment)
+    y = prepared.data.y_train
+    assert np.bincount(y).tolist() == [54, 6]
+    assert balanced(experiment, prepared.data).tolist() == np.float32([60 / 108, 60 / 12]).tolist()
+    for trainer in prepared.trainers.values():
+        assert np.asarray(trainer.loss.weight).tolist() == np.float32([60 / 108, 60 / 12]).tolist()
+    assert train(prepared).parity
+    plain = train(prepare(replace(experiment, class_weights=None)))
+    assert plain.sides["scratch"].losses != train(prepare(experiment)).sides["scratch"].losses
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"loss": "MSELoss"}, {"own_loss": lambda side: None}],
+    ids=["a loss of numbers", "a loss of one's own"],
+)
+def test_class_weights_are_refused_where_there_are_none(changes, file):
+    experiment = replace(read(file(HEAD, *FLOWERS), "kind"), class_weights="balanced", **changes)
+    with pytest.raises(ValueError, match="class_weights belong to CrossEntropyLoss or NLLLoss, on class numbers"):
+        prepare(experiment)

@@ -511,6 +511,7 @@ OPTIONS = {
     "--momentum 0.5 --optimizer sgd": {"losses", "epochs", "numbers"},
     "--weight-decay 0.5": {"losses", "epochs"},
     "--loss MultiMarginLoss": {"losses", "epochs", "first"},
+    "--class-weights balanced": {"losses", "epochs", "first"},
     "--hidden 5": {"losses", "epochs", "first", "numbers"},
     "--activation tanh": {"losses", "epochs", "first"},
     "--seed 4": {"losses", "epochs", "first"},
