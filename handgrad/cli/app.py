@@ -22,6 +22,7 @@ from handgrad.cli.hunt import hunt_command
 from handgrad.cli.judge import judge_command
 from handgrad.cli.list import list_command
 from handgrad.cli.predict import predict_command
+from handgrad.cli.repeat import repeat_command
 from handgrad.cli.say import refuse, stopped
 from handgrad.cli.sweep import sweep_command
 from handgrad.cli.trace import trace_command
@@ -35,6 +36,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "list": list_command,
     "compare": compare_command,
     "predict": predict_command,
+    "repeat": repeat_command,
     "trace": trace_command,
     "worksheet": worksheet_command,
     "hunt": hunt_command,
