@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from benchmarks.contenders import CONTENDERS, OURS
 from benchmarks.result import Row, seconds_of
 from benchmarks.statistics import ratio_of
-from handgrad.report.plots import GRID, MUTED, NUMPY, STYLE, TORCH, plain_number, styled
+from handgrad.report.plots import GRID, MUTED, NUMPY, STYLE, TORCH, plain_number, styled, write_svg
 
 # Okabe and Ito's colours and a marker each, so that none needs its colour to be told from the others.
 LOOKS: tuple[dict[str, Any], ...] = (
@@ -36,9 +36,8 @@ def svg(figure: Figure) -> str:
     """The figure as a file of its own, on white paper: the same rows give the same text."""
     buffer = io.StringIO()
     with matplotlib.rc_context(STYLE):
-        figure.savefig(
-            buffer, format="svg", facecolor="white", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        )
+        figure.set_facecolor("white")
+        write_svg(figure, buffer)
     return buffer.getvalue()
 
 

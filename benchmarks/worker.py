@@ -26,14 +26,14 @@ def main() -> None:
 
 
 def work(job: dict[str, Any], answer: Any) -> None:
+    threads = job["threads"]
+    machine.pin(threads)  # before anything that starts threads is loaded; and too many are refused at once
     import torch
 
     from benchmarks.contenders import take_own
     from benchmarks.questions import QUESTIONS, Settings
     from handgrad.machine.environment import environment
 
-    threads = job["threads"]
-    machine.pin(threads)
     torch.set_num_threads(threads)
     machine.assert_threads(threads)
     kernels = machine.assert_kernels(job["variant"])

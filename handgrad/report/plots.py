@@ -11,16 +11,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from html import escape
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TextIO
 
 import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from contract import Array
 from contract.names import SIDES
@@ -93,6 +94,18 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return inner
 
 
+def write_svg(figure: Figure, out: TextIO) -> None:
+    """The figure, laid out and drawn. `savefig` draws all of it once more to lay it out: the bytes are the same."""
+    canvas, dpi = FigureCanvasSVG(figure), figure.dpi
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+    figure.dpi = dpi  # SVG is laid out at 72, and images in it keep the figure's
+    metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    canvas.print_svg(out, metadata=metadata)  # type: ignore[no-untyped-call]  # matplotlib's stubs leave it out
+
+
 def to_svg(figure: Figure, name: str, label: str) -> str:
     """The figure as one `<svg>` element to be placed inside a page.
 
@@ -100,7 +113,7 @@ def to_svg(figure: Figure, name: str, label: str) -> str:
     """
     buffer = io.StringIO()
     with matplotlib.rc_context(STYLE):
-        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+        write_svg(figure, buffer)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, flags=re.DOTALL)  # would apply to the whole page
@@ -167,7 +180,7 @@ def _log_axis(axes: Axes) -> None:
     low, high = axes.get_ylim()
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 200 else (1.0,), numticks=9))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain_number(value)))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _curve_figure(x_label: str, y_label: str) -> tuple[Figure, Axes]:

@@ -29,12 +29,8 @@ IRIS = EXPERIMENTS["iris"]
 def torchrun(processes, *arguments, folder):
     """What `torchrun` answers; `--standalone` lets it choose a free port of this machine itself."""
     launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    return run([*launch, *arguments], {}, folder)
-
-
-def run(arguments, said, folder):
-    variables = {**os.environ, **said, "OMP_NUM_THREADS": "1", "COLUMNS": "80", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, *arguments]
+    command = [sys.executable, *launch, *arguments]
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "80", "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, env=variables, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
 
 
@@ -73,15 +69,19 @@ def test_command(both, name):
     assert all(word in text for word in expected.words), text
 
 
-def test_one_process(tmp_path):
-    """The shard is the whole batch. What `torchrun` would say to its process is said here."""
+def test_one_process(capsys, monkeypatch, tmp_path):
+    """The shard is the whole batch. What `torchrun` would say to its process is said here, and this process trains."""
     said = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": "localhost"}
     with socket.create_server(("localhost", 0)) as free:
         said["MASTER_PORT"] = str(free.getsockname()[1])
-    answer = run(["-m", "handgrad", "distributed", "circle", "--epochs", "1"], said, folder=tmp_path)
-    assert answer.returncode == 0, answer.stderr
-    assert "PyTorch, 1 process " in answer.stdout
-    assert "PASSED" in answer.stdout
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    assert main(["distributed", "circle", "--epochs", "1"]) == 0
+    out, error = capsys.readouterr()
+    assert error == ""
+    assert "PyTorch, 1 process " in out
+    assert "PASSED" in out
 
 
 def test_an_error_is_said_once_and_ends_all(tmp_path):

@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from docs.writers.dictionary.measure import SIDES, STEPS, build, descend, drawn, rates
 from docs.writers.dictionary.samples import sample
 from docs.writers.dictionary.source import Entry
+from handgrad.report.plots import write_svg
 
 # Between black and white, so that they are seen on either; blue and vermillion are apart for every kind of eye.
 INK = "#7b8794"
@@ -54,7 +55,7 @@ def picture(entry: Entry) -> str | None:
         if not draw(entry, figure):
             return None
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+        write_svg(figure, buffer)
     return _smaller(buffer.getvalue())
 
 
