@@ -13,7 +13,7 @@ from typing import Any
 import marimo as mo
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 import scratch
 import torch_impl
@@ -232,7 +232,7 @@ def lines(
         low, high = axes.get_ylim()
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 200 else (1,), numticks=9))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     columns = 1 if max(map(len, curves)) > 26 else 2
     figure.legend(loc="outside upper left", ncols=columns, borderaxespad=0)

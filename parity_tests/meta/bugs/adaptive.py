@@ -8,14 +8,14 @@ ADAPTIVE: dict[str, Bug] = {
         "Adam's L2 decay",
         edit("optim.optimizer.direction", 'if group.get("decoupled_weight_decay"):', "if False:"),
         "optimizers",
-        hint="decoupled",
+        hint="[NAdam decoupled",
     ),
     "adamw: decay without the rate": Bug(
         "adamw",
         "(1 − λ)θ, as in some papers",
         edit("optim.optimizer.direction", '1 - group["lr"] * decay', "1 - decay"),
         "optimizers",
-        hint="decoupled",
+        hint="[NAdam decoupled",
     ),
     "adamax: eps beside the maximum": Bug(
         "adamax",
@@ -246,7 +246,7 @@ ADAPTIVE: dict[str, Bug] = {
         "γ = 1",
         edit("LBFGS.direction", 'd: Array = q * state["H_diag"]', "d: Array = q * 1"),
         "optimizers",
-        hint="lbfgs_steps",
+        hint="lbfgs_steps_are_judged[short memory",
     ),
     "lbfgs: scaled by sᵀs": Bug(
         "lbfgs",

@@ -288,7 +288,7 @@ LAYERS: dict[str, Bug] = {
                 "self.weight.data.T[x] if self.embedding_dim == self.num_embeddings else self.weight.data[x]",
             ),
         ),
-        hint="Embedding",
+        hint="[Embedding(3, 3)",
     ),
     "sparse adam: rows from the gradient": Bug(
         "rows",

@@ -244,6 +244,7 @@ LINEAR_LAYER: dict[str, Bug] = {
         "only large sizes",
         "blocks of sixteen, and the rest is forgotten",
         _dw(f"{DW} * (np.arange(self.out_features) < 16)[:, None].astype(x.dtype)"),
+        hint="forward_and_backward[Linear(70, 33)",
     ),
     "gradient clipped": Bug(
         "only large values",
@@ -274,5 +275,6 @@ LINEAR_LAYER: dict[str, Bug] = {
         "NumPy promotes silently",
         edit(FORWARD, 'checks.float_array(self.name, "input", x, self.weight.data.dtype)', "pass"),
         "refusals",
+        hint="float64 input of a float32 layer",
     ),
 }

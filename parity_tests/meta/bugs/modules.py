@@ -8,7 +8,7 @@ MODULES: dict[str, Bug] = {
         "accumulation",
         "= for +=",
         edit("Parameter.accumulate", "gradient if self.grad is None else self.grad + gradient", "gradient"),
-        hint="backward_twice",
+        hint="backward_twice_adds_the_same[Linear(3, 4)",
     ),
     "gradient counted twice": Bug(
         "accumulation",
@@ -21,7 +21,7 @@ MODULES: dict[str, Bug] = {
         "accumulation",
         "a mean over backward calls",
         edit("Parameter.accumulate", "self.grad + gradient", "(self.grad + gradient) / 2"),
-        hint="backward_twice",
+        hint="backward_twice_adds_the_same[Linear(3, 4)",
     ),
     "gradient added in place": Bug(
         "in place",
@@ -33,6 +33,7 @@ MODULES: dict[str, Bug] = {
             'object.__setattr__(self, "grad", total)',
         ),
         "contract",
+        hint="test_a_kept_gradient_stays",
     ),
     "parameter not copied": Bug(
         "aliasing",
@@ -48,6 +49,7 @@ MODULES: dict[str, Bug] = {
         "clipping them in place changes the step",
         edit("Module.named_gradients", "parameter.grad.copy()", "parameter.grad"),
         "contract",
+        hint="test_writing_into_what_was_handed_out",
     ),
     "load_state_dict keeps the arrays": Bug(
         "aliasing",
@@ -56,6 +58,7 @@ MODULES: dict[str, Bug] = {
             "Module.load_state_dict", "value.data[...] = state[name]", 'object.__setattr__(value, "data", state[name])'
         ),
         "contract",
+        hint="into_what_was_handed_in",
     ),
     "load_state_dict transposes where square": Bug(
         "transpose",
@@ -66,6 +69,7 @@ MODULES: dict[str, Bug] = {
             "= state[name].T if state[name].T.shape == value.shape else state[name]",
         ),
         "contract",
+        hint="test_square_weights_go_in_and_out",
     ),
     "load_state_dict by position": Bug(
         "order",
@@ -110,6 +114,7 @@ MODULES: dict[str, Bug] = {
             "parameter.grad = (parameter.grad.fill(0) or parameter.grad) if keep else ",
         ),
         "contract",
+        hint="test_a_kept_gradient_stays",
     ),
     "eval forgets": Bug(
         "caches",
@@ -120,6 +125,7 @@ MODULES: dict[str, Bug] = {
             'self.__dict__["_memory"] = memory = self._memory if self._memory and not self.training else memory',
         ),
         "contract",
+        hint="in_eval_mode_too",
     ),
     "first forward remembered for ever": Bug(
         "caches",

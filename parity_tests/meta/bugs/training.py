@@ -22,6 +22,7 @@ TRAINING: dict[str, Bug] = {
         "a refused batch loses the gradients",
         edit("Trainer.step", "output = self", "self.optimizer.zero_grad()\n        output = self"),
         "refusals",
+        hint="(N,) against (N, 1) in a step",
     ),
     "trainer: step before backward": Bug(
         "trainer",
