@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -90,9 +91,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+@cache
+def _parser() -> Any:
+    """All commands with their options: making it takes longer than most command lines, and some processes run many."""
+    return typer.main.get_command(app)
+
+
 def _run(arguments: list[str]) -> int:
     """The exit code of a command line. Only what the terminal itself refuses is raised: an OSError without a file."""
-    command = typer.main.get_command(app)
+    command = _parser()
     try:
         for argument in arguments:
             if "\0" in argument or any(0xD800 <= ord(character) < 0xE000 for character in argument):
