@@ -1,11 +1,9 @@
 """The program around the commands: arguments, exit codes, and what fails anywhere in one line."""
 
-import os
 import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +22,7 @@ from handgrad.cli.judge import judge_command
 from handgrad.cli.list import list_command
 from handgrad.cli.predict import predict_command
 from handgrad.cli.repeat import repeat_command
-from handgrad.cli.say import refuse, stopped
+from handgrad.cli.say import abandon, refuse, stopped
 from handgrad.cli.sweep import sweep_command
 from handgrad.cli.trace import trace_command
 from handgrad.cli.unroll import unroll_command
@@ -86,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError as error:  # a full disk, or a pipe whose reader has enough, as `head` has
-        _abandon_output()
+        abandon(sys.stdout)
         return refuse(f"standard output cannot be written: {error.strerror}")
     return code
 
@@ -128,9 +126,3 @@ def _run(arguments: list[str]) -> int:
         where = f"{Path(frame.filename).name}, line {frame.lineno}"
         return refuse(f"{type(error).__name__}: {error} ({where}); python -X dev -m handgrad shows the traceback")
     return code if isinstance(code, int) else 0
-
-
-def _abandon_output() -> None:
-    """Let nobody write to standard output any more: the interpreter would try again when it ends, and complain."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

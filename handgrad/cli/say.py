@@ -3,6 +3,7 @@
 import os
 import sys
 from contextlib import suppress
+from typing import TextIO
 
 from handgrad.ending import INTERRUPTED, TERMINATED
 from handgrad.stopping import Terminated
@@ -34,5 +35,13 @@ def say(line: str) -> None:
 
 
 def _print_error(line: str) -> None:
-    with suppress(OSError):  # nobody is there to read it; the exit code still says it
+    try:
         print("handgrad:", printable(line), file=sys.stderr, flush=True)
+    except OSError:  # nobody is there to read it; the exit code still says it
+        abandon(sys.stderr)
+
+
+def abandon(stream: TextIO) -> None:
+    """Let nobody write to it any more: Python would try again when it ends, and exit with a code of its own."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -354,7 +354,8 @@ def test_what_nobody_foresaw_is_no_failed_parity(capsys, monkeypatch):
 # --- surroundings -----------------------------------------------------------------------------------------------------
 
 
-def test_a_reader_who_has_enough_and_a_full_disk():
+def test_a_reader_who_has_enough_and_a_full_disk(monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # what is kept back would be written again at the very end
     start = [sys.executable, "-m", "handgrad", "list"]
     reading, writing = os.pipe()
     os.close(reading)
