@@ -57,7 +57,7 @@ def wrong_loss(self, grad_output=None):
 
 
 def wrong_cross_entropy(self, grad_output=None):
-    log_p, q, _, u = self._recall(grad_output)
+    log_p, q, *_, u = self._recall(grad_output)
     return (u * (np.exp(log_p) - q)).T
 
 

@@ -99,13 +99,18 @@ class CrossEntropyLoss(ClassLoss):
     def backward(self, grad_output: Any = None) -> Array:
         log_p, q, at, nothing, u = self._recall(grad_output)
         p = np.exp(log_p)
-        if at is not None:  # q is w_t alone, and p becomes p − onehot(t)
-            p.reshape(-1)[at] -= 1
         if nothing is None:
-            return classes_second(u * (p * q.sum(0) - q) if at is None else u * q * p)
-        with np.errstate(invalid="ignore"):  # ∞ − ∞, ∞·0
+            if at is None:
+                return classes_second(u * (p * q.sum(0) - q))
+            p.reshape(-1)[at] -= 1  # q is w_t alone, and p becomes p − onehot(t)
+            return classes_second(u * q * p)
+        with np.errstate(invalid="ignore"):  # ∞ − ∞
             d = self._over_nothing(q, nothing, grad_output)
-            return classes_second(p * d.sum(0) - d if at is None else d * p)
+            if at is None:
+                return classes_second(p * d.sum(0) - d)
+            gradient = p * d
+            gradient.reshape(-1)[at] -= d
+            return classes_second(gradient)
 
 
 class NLLLoss(ClassLoss):
