@@ -188,9 +188,13 @@ def _choices(
     )
     if bare(name) in kept:
         return [("kept", name)]
-    if bare(name) in names and not (is_upstream(name) and len(beside) == 1 and len(arguments) == 1):
+    if bare(name) in names:
         same: Slot = ("argument", names[bare(name)].name)
-        return [same, ("output", None), ("upstream", 0)] if len(beside) == len(arguments) == 1 else [same]
+        if len(beside) > 1 or len(arguments) > 1:
+            return [same]
+        # f(v) and df(v): v may be the input of both, or here the gradient from above.
+        again: list[Slot] = [same, ("output", None)]
+        return [("upstream", 0), *again] if is_upstream(name) else [*again, ("upstream", 0)]
     if kind == "rate":
         return [("rate", None)] if len(beside) > 1 or not is_upstream(name) else [("upstream", 0), ("rate", None)]
     if kind == "optimizer":

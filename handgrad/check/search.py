@@ -173,7 +173,8 @@ class _Search:
     """One search through the readings."""
 
     def __init__(self, found: list[Reading], shapes: Any, given: Any, seed: int, like: str) -> None:
-        self.readings, self.shapes, self.given, self.seed, self.like = found, shapes, given, seed, like
+        self.readings = sorted(found, key=lambda reading: reading.tensors)  # NumPy's first: most code is its
+        self.shapes, self.given, self.seed, self.like = shapes, given, seed, like
         self.best: Found | None = None
         self.why = ""  # the latest forward was refused
         self.refused = ""  # that the first backward that ran makes a step which is no gradient
@@ -307,6 +308,7 @@ class _Search:
         shapes = [a.shape for a in tables.values() if a.ndim == 2]
         slots = (*reading.forward.slots, *(slot for _, slot in reading.forward.named))
         own = reading.target is not None and ("argument", reading.target) in slots
+        guessed = reading.takes_upstream and reading.target is not None and role(reading.target) != "target"
         reached = 0
         matrices = _transposed(reading) & {n for n in names if inputs.part(n) == "weight"}
         for layout in _matrices_first(inputs.layouts(names, sizes, self.shapes, shapes), matrices):
@@ -329,7 +331,9 @@ class _Search:
                         case = inputs.first(subject, at, self.seed)
                         if variant.reduction and np.size(scout.forward(case, case.values)) not in _losses(case):
                             continue  # it is no row of losses, but a product of what does not fit
-                        subject.forward(case, case.values)
+                        output = subject.forward(case, case.values)
+                        if guessed and np.size(output) >= max(a.size for a in case.values.values()):
+                            continue  # it is no loss: whatever moves its output has a gradient, and no target has
                     except Exception:  # this reading does not fit; `runs` has kept why the first did not
                         continue
                     yield subject, at, case

@@ -5,16 +5,21 @@ A row is a style: code, the target for the right one, and the one for the wrong 
 
 import contextlib
 import json
+import os
+import subprocess
 import sys
 import textwrap
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import handgrad
 from handgrad.check import CheckError, check_file, edits
 
 HEAD = "import numpy as np\n\n"
+ROOT = Path(handgrad.__file__).parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -1259,6 +1264,51 @@ def test_a_style_is_understood(style, tmp_path):
         found = check_file(f"{tmp_path / 'mine.py'}:{target}")
         assert found.status == status, found.render()
         assert "checked" in found.render().split("\n")[0]
+
+
+NAMED_AS_FROM_ABOVE = """
+def f(v):
+    return np.tanh(v)
+def df(v):
+    return 1 - np.tanh(v) ** 2
+def wrong(v):
+    return 2 - np.tanh(v) ** 2
+def scaled(grad):
+    return 3 * grad
+def scaled_grad(grad):
+    return 3 * grad
+def product(a, b):
+    return a * b
+def product_grad(a, b, g):
+    return g * b
+def square(a, b):
+    return ((a - b) ** 2).sum()
+def square_grad(a, b, g):
+    return 2 * (a - b) * g
+"""
+VERDICTS = {
+    "f,df": "agree []",
+    "f,wrong": "wrong []",
+    "scaled,scaled_grad": "agree []",
+    "product,product_grad": "cannot tell ['b']",
+    "square,square_grad": "agree []",
+}
+
+
+@pytest.mark.parametrize("loaded", ["with torch", "without"])
+def test_a_name_is_no_proof_and_torch_makes_no_difference(loaded, tmp_path):
+    """An input may be called as a gradient from above is; what is no loss has no target that needs no gradient."""
+    (tmp_path / "mine.py").write_text(HEAD + NAMED_AS_FROM_ABOVE, encoding="utf-8")
+    load = "import torch\n" if loaded == "with torch" else ""
+    program = f"""{load}from handgrad.check import check_file
+for target in {list(VERDICTS)}:
+    found = check_file("mine.py:" + target)
+    print(found.status, found.unseen)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == list(VERDICTS.values())
 
 
 SINGLE = """
