@@ -63,7 +63,7 @@ lint: $(READY)
 test: export OMP_NUM_THREADS := 1
 test: export OPENBLAS_NUM_THREADS := 1
 test: lint
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 thorough: $(READY)
 	@seed=$(or $(SEED),$$(date +%s)); \

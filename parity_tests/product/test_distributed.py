@@ -36,13 +36,17 @@ def torchrun(processes, *arguments, folder):
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    """What both ranks saw of every case and command: the two processes start once, which is what takes long."""
+    """What both ranks saw of every case and command: the two processes start once, which is what takes long.
+
+    Once in all: the tests that ask for it are a group, which one worker of `make test` runs.
+    """
     folder = tmp_path_factory.mktemp("ranks")
     answer = torchrun(2, str(ROOT / "parity_tests" / "support" / "two_processes.py"), str(folder), folder=folder)
     assert answer.returncode == 0, f"the processes said:\n{answer.stdout}\n{answer.stderr}"
     return [json.loads((folder / f"{rank}.json").read_text(encoding="utf-8")) for rank in range(2)]
 
 
+@pytest.mark.xdist_group("two_processes")
 @pytest.mark.parametrize("name", CASES)
 def test_training(both, name):
     first, second = (found["cases"][name] for found in both)
@@ -57,6 +61,7 @@ def test_training(both, name):
         assert first["equal"] == second["equal"] == steps > 1
 
 
+@pytest.mark.xdist_group("two_processes")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_command(both, name):
     """One exit code on both ranks, and one voice: rank 0 shows what came out, either of them what went wrong."""
