@@ -335,7 +335,7 @@ def _(check_gradients, editor, notebook, np):
         try:
             exec(code, space)
             return check_gradients(space["Layer"], np.array([[0.5, -1.0], [1.5, 0.25], [-0.75, 1.0]]), dtype="float64")
-        except Exception as error:
+        except Exception as error:  # of the reader's own code: it is shown
             return f"{type(error).__name__}: {error}"
 
     _found = judged(editor.value)

@@ -223,7 +223,8 @@ def _raises_nothing(kind: type, leaf: Any, way: Any, name: str, f: Callable[...,
 
 def _right_shapes(kind: type, leaf: Any, way: Any, name: str, f: Callable[..., Any], leaves: Leaves) -> bool:
     """Whether backward runs in a way, and gives each leaf a gradient of its own shape."""
-    if way is not _ones and way is not _weighted and len(inspect.signature(kind.backward).parameters) < 2:  # type: ignore[attr-defined]
+    backward: Any = getattr(kind, "backward", None)
+    if way is not _ones and way is not _weighted and len(inspect.signature(backward).parameters) < 2:
         return False
     if not _raises_nothing(kind, leaf, way, name, f, leaves):
         return False

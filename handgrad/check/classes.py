@@ -16,7 +16,7 @@ import inspect
 import itertools
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -157,6 +157,14 @@ def with_data(kind: type) -> Any:
     return made
 
 
+def _layer(name: str, forward: Any, backward: Any, *arguments: Sequence[inspect.Parameter]) -> Any:
+    """An object of a class `name` with these two methods, which say that they take these arguments."""
+    me = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    for f, named in zip((forward, backward), arguments, strict=False):  # without arguments a method has its own
+        f.__signature__ = inspect.Signature([me, *named])
+    return type(name, (), {"forward": forward, "backward": backward})()
+
+
 CONTEXT = r"ctx|context|c|cxt"
 
 
@@ -193,10 +201,7 @@ def with_context(op: Any) -> Any:
     def backward(self: Any, *grad: Any) -> Any:
         return back(self.ctx, *grad)
 
-    me = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-    for f, named in ((forward, given), (backward, above)):
-        f.__signature__ = inspect.Signature([me, *named[1:]])  # type: ignore[attr-defined]  # a function may have one
-    return type(kind, (), {"forward": forward, "backward": backward})()
+    return _layer(kind, forward, backward, given[1:], above[1:])
 
 
 def with_call(op: Any) -> Any:
@@ -220,10 +225,7 @@ def with_call(op: Any) -> Any:
     def backward(self: Any, *grad: Any) -> Any:
         return self.op.backward(*grad)
 
-    me = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-    for f, named in ((forward, required(forth)), (backward, required(op.backward))):
-        f.__signature__ = inspect.Signature([me, *named])  # type: ignore[attr-defined]  # a function may have one
-    made = type(type(op).__name__, (), {"forward": forward, "backward": backward})()
+    made = _layer(type(op).__name__, forward, backward, required(forth), required(op.backward))
     made.op = op
     return made
 
@@ -244,9 +246,7 @@ def with_vjp(op: Any) -> Any:
             _, kept = op.fwd(*map(jax.numpy.asarray, self.x))
             return tuple(map(np.asarray, op.bwd(kept, jax.numpy.asarray(dout))))
 
-    me = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-    forward.__signature__ = inspect.Signature([me, *required(op.fun)])  # type: ignore[attr-defined]
-    return type(getattr(op.fun, "__name__", "custom_vjp"), (), {"forward": forward, "backward": backward})()
+    return _layer(getattr(op.fun, "__name__", "custom_vjp"), forward, backward, required(op.fun))
 
 
 def _context(kinds: list[type]) -> Any:
@@ -297,4 +297,4 @@ def _behind(kind: str, cost: Any, delta: Any, activation: Any, place: int) -> An
         given = [activation(z), y]
         return delta(*given[:place], z, *given[place:])
 
-    return type(kind, (), {"forward": forward, "backward": backward})()
+    return _layer(kind, forward, backward)

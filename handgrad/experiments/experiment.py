@@ -24,6 +24,19 @@ from handgrad.rules import (
     refuse_unless,
 )
 
+CHANGEABLE = (
+    "hidden",
+    "activation",
+    "loss",
+    "class_weights",
+    "optimizer",
+    "optimizer_options",
+    "lr",
+    "epochs",
+    "batch_size",
+)
+"""The fields of an experiment that the command line can change and that its expectation was measured with."""
+
 METRICS = ("test_accuracy", "train_accuracy", "final_loss", "test_loss", "loss_ratio")
 """What an expectation can speak about: see `Expectation`."""
 

@@ -85,7 +85,7 @@ def read(run: Path) -> Trained:
     try:
         with safetensors.safe_open(path, framework="np") as file:
             recipe = json.loads(file.metadata()["recipe"])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # a file is not iterable
         if recipe["version"] != VERSION:
             raise ValueError(f"its version is {recipe['version']}, and this handgrad reads {VERSION}")
         return _trained(recipe, arrays)

@@ -11,21 +11,9 @@ from functools import cached_property
 
 from handgrad.ending import Ending
 from handgrad.experiments import EXPERIMENTS, Experiment
+from handgrad.experiments.experiment import CHANGEABLE
 from handgrad.training.record import Run, SideRun
 from handgrad.training.timeline import Frame, frames
-
-RECIPE = (
-    "hidden",
-    "activation",
-    "loss",
-    "class_weights",
-    "optimizer",
-    "optimizer_options",
-    "lr",
-    "epochs",
-    "batch_size",
-)
-"""The fields of an experiment that the command line can change and that its expectation was measured with."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +74,7 @@ def _side(run: Run, side: SideRun) -> SideOutcome:
 def overrides(experiment: Experiment) -> list[str]:
     """Names of the recipe's fields that differ from the table's. Seed, dtype and device belong to no recipe."""
     original = _original(experiment)
-    return [name for name in RECIPE if getattr(experiment, name) != getattr(original, name)]
+    return [name for name in CHANGEABLE if getattr(experiment, name) != getattr(original, name)]
 
 
 def _original(experiment: Experiment) -> Experiment:

@@ -14,6 +14,7 @@ from contract import Trainer
 from handgrad.checkpoint.file import CheckpointError, as_read
 from handgrad.checkpoint.folder import numbered, read_newest, remove_all, write_next
 from handgrad.checkpoint.state import restore, state_of
+from handgrad.experiments.experiment import CHANGEABLE
 from handgrad.judge import Tally
 from handgrad.judge.verdict import Failure
 from handgrad.training.record import EpochRecord, Moment, Repeat, Run
@@ -25,25 +26,8 @@ FOLDER = "checkpoints"  # within a run's own
 EVERY = 10.0  # seconds between two checkpoints
 SHARE = 0.01  # of the time, at most, unless the user says how often
 
-RECIPE = (
-    "name",
-    "hidden",
-    "activation",
-    "loss",
-    "class_weights",
-    "optimizer",
-    "optimizer_options",
-    "lr",
-    "epochs",
-    "batch_size",
-    "output_activation",
-    "shuffle",
-    "drop_last",
-    "init",
-    "seed",
-    "dtype",
-    "judge_every",
-)
+FIXED = ("output_activation", "shuffle", "drop_last", "init", "seed", "dtype", "judge_every")
+RECIPE = ("name", *CHANGEABLE, *FIXED)
 """The fields of an experiment that its numbers depend on, beside its data and its code."""
 
 
