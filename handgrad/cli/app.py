@@ -17,6 +17,7 @@ from handgrad.cli.compare import compare_command
 from handgrad.cli.distributed import distributed_command
 from handgrad.cli.doctor import doctor_command
 from handgrad.cli.exercise import exercise_command
+from handgrad.cli.explain import explain_command
 from handgrad.cli.hunt import hunt_command
 from handgrad.cli.judge import judge_command
 from handgrad.cli.list import list_command
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "predict": predict_command,
     "repeat": repeat_command,
     "trace": trace_command,
+    "explain": explain_command,
     "worksheet": worksheet_command,
     "hunt": hunt_command,
     "exercise": exercise_command,
@@ -69,7 +71,7 @@ def handgrad_command(
 
 PACKAGES = {name: name for name in ("torch", "matplotlib", "jinja2", "threadpoolctl")} | {"sklearn": "scikit-learn"}
 """By the name under which Python imports them: what an installation may lack on purpose."""
-CORE = "check, judge, vectors and list do without"
+CORE = "check, explain, judge, list and vectors do without"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -83,6 +83,9 @@ BAD = [
     (["compare", "line", "--seed", "4294967295", "--seeds", "2"], ["--seeds 2", "the last, 4294967295"]),
     (["compare", "grow-1", "--hidden", "3"], ["--hidden", "grow-1"]),
     (["comparr"], ["comparr"]),
+    (["explain", "Hubr"], ["OP", "102 names", "'Hubr'", "did you mean HuberLoss?"]),
+    (["explain", "max"], ["did you mean Adamax or Softmax?"]),
+    (["explain", ""], ["''", "`handgrad explain` lists them"]),
     (["--wrong"], ["--wrong"]),
 ]
 

@@ -55,7 +55,11 @@ COMMANDS = {
     "vectors Linear --out vectors": (0, ["Linear-float32.safetensors"]),
     "judge vectors/Linear-float32.safetensors": (0, ["held"]),
     "list": (0, ["digits"]),
-    "compare xor": (2, ["compare needs", "which is not installed: pip install", "check, judge, vectors and list"]),
+    "explain Huber": (0, ["torch.nn.HuberLoss", "np.clip(d, -delta, delta)", "of bound"]),
+    "compare xor": (
+        2,
+        ["compare needs", "which is not installed: pip install", "check, explain, judge, list and vectors"],
+    ),
     "trace xor": (2, ["trace needs torch"]),
     "unroll xor": (2, ["unroll needs torch"]),
     "sweep xor --lr 1,2": (2, ["sweep needs"]),

@@ -2,16 +2,19 @@
 
 import dataclasses
 import re
+from importlib import import_module
 
 import pytest
 
 import scratch
-from docs.writers.dictionary import measure, pages, pictures, samples, source
-from docs.writers.dictionary.source import entries, fingerprint
+from docs.writers.dictionary import measure, pages, pictures
+from handgrad import cli
+from handgrad.dictionary import facts, find, measurements, samples, source
+from handgrad.dictionary.source import entries, fingerprint
 
 ENTRIES = {entry.name: entry for entry in entries()}
 REFRESH = "run: make dictionary"
-MEASURED = pages.load()
+MEASURED = measurements()
 DRAWN = pages.drawn()
 LARGEST_PICTURE = 60_000  # bytes: a page has to open at once
 
@@ -55,6 +58,51 @@ def test_everything_measured_is_inside_of_its_bound():
     judged = {name for name, found in MEASURED.items() if "errors" in found}
     families = ("Activations", "Layers", "Losses", "Optimizers")
     assert judged >= {name for name, entry in ENTRIES.items() if entry.family in families}
+
+
+def test_what_pytorch_lacks_is_said_of_nothing_else():
+    for entry in ENTRIES.values():
+        package = import_module(source.TORCH[entry.family])
+        assert hasattr(package, entry.name) == bool(entry.torch), entry.name
+
+
+@pytest.mark.parametrize(
+    ("name", "op"),
+    [
+        *((entry, entry) for entry in ENTRIES),
+        ("huber", "HuberLoss"),
+        ("smooth_l1_loss", "SmoothL1Loss"),
+        ("torch.nn.LeakyReLU", "LeakyReLU"),
+        ("leaky-relu", "LeakyReLU"),
+        ("kaiming_normal", "kaiming_normal_"),
+        ("Linear", "Linear"),
+        ("cosine_annealing", "CosineAnnealingLR"),
+        ("batch_norm", "BatchNorm1d"),
+    ],
+)
+def test_a_name_means_one_op(name, op):
+    assert find(name).name == op
+
+
+def test_the_terminal_shows_what_the_page_shows(capsys, monkeypatch):
+    """The docstring's words, the code, and each number that was measured, cut nowhere in 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = said(capsys, "explain").replace(",", "").split()
+    assert set(ENTRIES) <= set(listed)
+    for entry in {entry.family: entry for entry in ENTRIES.values()}.values():  # one of each family
+        name = entry.name
+        shown, page = said(capsys, "explain", name), facts(entry, MEASURED[name])
+        assert all(code.text in shown for code in page["codes"])
+        words = set(shown.split())
+        helpers = {code.title for code in page["helpers"]}
+        assert not {*entry.doc.split(), *helpers} - words, name
+        numbers = [number for row in (*page["errors"], *page["draws"], *(page["points"] or [])) for number in row]
+        assert not {word for number in numbers for word in str(number).split()} - words, name
+
+
+def said(capsys, *words):
+    assert cli.main(words) == 0
+    return capsys.readouterr().out
 
 
 def test_the_index_shows_the_gradient():

@@ -1,5 +1,5 @@
-"""The dictionary: one page per op in `docs/dictionary/`, made from docstrings, source and measurement.
+"""The dictionary as Markdown: one page per op in `docs/dictionary/`.
 
 `python -m docs.writers.dictionary` (`make dictionary`) writes it. What a page says is a function of the source and of
-`measured.json`, which holds what the judge measured and is written anew for every op whose code changed.
+`handgrad/dictionary/measured.json`: what the judge measured, which is measured anew for every op whose code changed.
 """

@@ -1,4 +1,4 @@
-"""`python -m docs.writers.dictionary [--all]`: write `docs/dictionary/`."""
+"""`python -m docs.writers.dictionary [--all]`: write `docs/dictionary/` and what was measured for it."""
 
 import argparse
 import json
@@ -6,7 +6,8 @@ import sys
 from typing import Any
 
 from docs.writers.dictionary import pages
-from docs.writers.dictionary.source import Entry, entries, fingerprint
+from handgrad.dictionary.page import MEASURED, measurements
+from handgrad.dictionary.source import Entry, entries, fingerprint
 from handgrad.files import write_text
 
 
@@ -19,7 +20,7 @@ def main() -> int:
     everything = parser.parse_args().all
     pages.FOLDER.mkdir(exist_ok=True)
 
-    before, measured, failed = pages.load(), {}, []
+    before, measured, failed = measurements(), {}, []
     for entry in entries():
         known = before.get(entry.name)
         if known is not None and not everything and known["source"] == fingerprint(entry):
@@ -31,7 +32,7 @@ def main() -> int:
         except Exception as error:  # whatever an unfinished op does, the others are written
             failed.append(f"{entry.name}: {type(error).__name__}: {error}")
     lines = [f"{json.dumps(name)}: {json.dumps(found, ensure_ascii=False)}" for name, found in sorted(measured.items())]
-    write_text(pages.FOLDER / pages.MEASURED, "{\n" + ",\n".join(lines) + "\n}\n")
+    write_text(MEASURED, "{\n" + ",\n".join(lines) + "\n}\n")
     if failed:
         print("\n".join(["no page was written, as these could not be measured:", *failed]), file=sys.stderr)
         return 1

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 import scratch
 import torch_impl
-from docs.writers.dictionary.samples import PARTS, sample
-from docs.writers.dictionary.source import Entry, fingerprint
+from handgrad.dictionary.samples import PARTS, sample
+from handgrad.dictionary.source import Entry, fingerprint
 from handgrad.judge import Verdict, judge_backward, judge_clip, judge_forward, judge_loss, judge_optimizer, snapshot
 from handgrad.judge.ball import Ball
 from handgrad.judge.verdict import watched

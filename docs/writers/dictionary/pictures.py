@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from docs.writers.dictionary.measure import SIDES, STEPS, build, descend, drawn, rates
-from docs.writers.dictionary.samples import sample
-from docs.writers.dictionary.source import Entry
+from handgrad.dictionary.samples import sample
+from handgrad.dictionary.source import Entry
 from handgrad.report.plots import write_svg
 
 # Between black and white, so that they are seen on either; blue and vermillion are apart for every kind of eye.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import scratch
-from docs.writers.dictionary.samples import SAMPLES
+from handgrad.dictionary.samples import SAMPLES
 from parity_tests.catalogue.tables import CHANGES, OPTIMIZERS, STARTS, shape_of
 from parity_tests.meta.fuzz.play import Line
 

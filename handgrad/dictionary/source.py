@@ -8,12 +8,11 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import scratch
-from docs.writers.dictionary.samples import sample
+from handgrad.dictionary.samples import sample
 
 ROOT = Path(scratch.__file__).parent.parent
 
@@ -35,6 +34,9 @@ TORCH = {
     "Clipping": "torch.nn.utils",
     "Initial values": "torch.nn.init",
 }
+
+TORCH_LACKS = ("HalfSquaredError", "LogCoshLoss", "Parallel", "Residual", "SwiGLU")
+"""Ops under whose name PyTorch has nothing."""
 
 NOT_OPS = {
     "ACTIVATIONS": "a table of names",
@@ -86,8 +88,8 @@ class Entry:
 
     @property
     def torch(self) -> str:
-        name = f"{TORCH[self.family]}.{self.name}"
-        return name if hasattr(import_module(TORCH[self.family]), self.name) else ""
+        """The same in PyTorch by its full name, or nothing."""
+        return "" if self.name in TORCH_LACKS else f"{TORCH[self.family]}.{self.name}"
 
     @property
     def call(self) -> str:
@@ -166,6 +168,13 @@ def entries() -> tuple[Entry, ...]:
     found = [Entry(name, _family(name, op), op) for name, op in public.items() if name not in NOT_OPS]
     order = list(FAMILIES)
     return tuple(sorted(found, key=lambda entry: (order.index(entry.family), entry.name.lower())))
+
+
+def blocks(doc: str) -> list[str]:
+    """A docstring's paragraphs in one line each, and its formulas, which are indented, as they are."""
+    parts = re.split(r"\n\s*\n", doc.strip("\n"))
+    formula = (all(line.startswith("    ") for line in part.split("\n")) for part in parts)
+    return [part if kept else re.sub(r"\s*\n\s*", " ", part) for part, kept in zip(parts, formula, strict=True)]
 
 
 def _is_op(part: Any) -> bool:
