@@ -57,7 +57,7 @@ atlas: $(READY)
 lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy --num-workers $(WORKERS)
+	$(BIN)/mypy
 
 # The workers share the cores: a product that starts threads of its own would take them from the other worker.
 test: export OMP_NUM_THREADS := 1
