@@ -50,6 +50,16 @@ class Net:
     def parameters(self) -> int:
         return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(self.sizes))
 
+    @property
+    def layers(self) -> int:
+        """Those with weights."""
+        return len(self.sizes) - 1
+
+    @property
+    def elements(self) -> int:
+        """Numbers that a step passes over beside its products: what each layer gives for the batch, and parameters."""
+        return self.batch * sum(self.sizes[1:]) + self.parameters
+
 
 NETS = (
     Net((2, 5, 2), 100),

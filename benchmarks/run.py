@@ -79,7 +79,27 @@ def run_benchmark(plan: Plan, folder: Path, name: str, command: str, csv: Path |
     Raises BenchmarkError where a process does not run as it should.
     """
     console = Terminal()
-    result: Result = {
+    result = empty(plan, command)
+    path = folder / name
+    interrupted = False
+    try:
+        measure(plan, result, path, console)
+    except KeyboardInterrupt:
+        interrupted = True
+    pictures = show(result, console, folder, Path(name).stem)
+    if csv is not None:
+        write_text(csv, winners.table(result))
+        pictures.append(f"table     {csv}")
+    console.print(f"result    {path}", *pictures, sep="\n", soft_wrap=True)
+    if interrupted:
+        print("handgrad: interrupted; what was measured is kept", file=sys.stderr)
+        return INTERRUPTED
+    return 1 if any(row.get("refused") for _, _, row in rows_of(result)) else 0
+
+
+def empty(plan: Plan, command: str) -> Result:
+    """The result of a run that has not measured anything yet."""
+    return {
         "format": FORMAT,
         "handgrad": handgrad.__version__,
         "machine": cpu_model(),
@@ -92,24 +112,14 @@ def run_benchmark(plan: Plan, folder: Path, name: str, command: str, csv: Path |
         "environments": {},
         "questions": {},
     }
-    path = folder / name
-    interrupted = False
-    try:
-        with tempfile.TemporaryDirectory() as cache:
-            _measure(plan, result, path, console, cache)
-        result["complete"] = True
-        _write(path, result)
-    except KeyboardInterrupt:
-        interrupted = True
-    pictures = show(result, console, folder, Path(name).stem)
-    if csv is not None:
-        write_text(csv, winners.table(result))
-        pictures.append(f"table     {csv}")
-    console.print(f"result    {path}", *pictures, sep="\n", soft_wrap=True)
-    if interrupted:
-        print("handgrad: interrupted; what was measured is kept", file=sys.stderr)
-        return INTERRUPTED
-    return 1 if any(row.get("refused") for _, _, row in rows_of(result)) else 0
+
+
+def measure(plan: Plan, result: Result, path: Path, console: Terminal) -> None:
+    """Put every row into `result`, and that into a file after each. Raises BenchmarkError."""
+    with tempfile.TemporaryDirectory() as cache:
+        _measure(plan, result, path, console, cache)
+    result["complete"] = True
+    _write(path, result)
 
 
 def _measure(plan: Plan, result: Result, path: Path, console: Terminal, cache: str) -> None:

@@ -91,13 +91,19 @@ def line(x: Sequence[float], y: Sequence[float]) -> tuple[Estimate, Estimate]:
     return Estimate(slope, slope - reach, slope + reach), Estimate(intercept, intercept - offset, intercept + offset)
 
 
-def overhead_and_rate(flops: Sequence[float], seconds: Sequence[float]) -> tuple[float, float]:
-    """a ≥ 0 and b ≥ 0 of t = a + b · flops: seconds that a call costs whatever its size, seconds per operation.
+def costs(counts: npt.ArrayLike, seconds: Sequence[float]) -> Floats:
+    """c ≥ 0 of t = counts · c: what one of each thing that is counted, a column each, costs in seconds.
 
     Weighted by 1/t, so that small nets count as much as large ones.
     """
     from scipy.optimize import nnls
 
     t = np.asarray(seconds, np.float64)
-    (a, b), _ = nnls(np.stack([1 / t, np.asarray(flops, np.float64) / t], axis=1), np.ones(len(t)))
+    found, _ = nnls(np.asarray(counts, np.float64) / t[:, np.newaxis], np.ones(len(t)))
+    return np.asarray(found, np.float64)
+
+
+def overhead_and_rate(flops: Sequence[float], seconds: Sequence[float]) -> tuple[float, float]:
+    """a ≥ 0 and b ≥ 0 of t = a + b · flops: seconds that a call costs whatever its size, seconds per operation."""
+    a, b = costs([(1, f) for f in flops], seconds)
     return float(a), float(b)

@@ -14,6 +14,7 @@ from benchmarks.questions.question import Question, Settings, Table
 from benchmarks.questions.scaling import SCALING
 from benchmarks.questions.step import STEP
 from benchmarks.questions.ways import WAYS_QUESTION
+from benchmarks.questions.which import WHICH
 
 __all__ = ["QUESTIONS", "Case", "Question", "Settings", "Table"]
 
@@ -21,7 +22,7 @@ QUESTIONS: dict[str, Question] = {
     question.name: question
     for question in (
         *(STEP, FLOOR, PHASES_QUESTION, LINES, WAYS_QUESTION, FORWARD, LATENCY),
-        *(SCALING, CROSSOVER, MEMORY, ACCURACY, PROCESSES, GPU),
+        *(SCALING, CROSSOVER, WHICH, MEMORY, ACCURACY, PROCESSES, GPU),
     )
 }
 """In the order of the page."""

@@ -1,12 +1,12 @@
-"""`handgrad bench` and `handgrad bench compare`."""
+"""`handgrad bench`, `handgrad bench compare` and `handgrad bench which`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from handgrad.cli.options import choice, option, whole
-from handgrad.errors import refusing
+from handgrad.cli.options import choice, option, sizes, whole
+from handgrad.errors import REFUSALS, refusing
 from handgrad.files import RESULT, output_folder, refuse_unwritable
 
 bench_app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
@@ -35,7 +35,7 @@ def bench_command(
     """Time training on both sides: judged first, in fresh processes, in turn, with intervals.
 
     Exit code 1: the judge refused a contender, which is then not timed. `bench compare` holds two results against
-    each other.
+    each other; `bench which` predicts who is fastest on a net.
     """
     if context.invoked_subcommand is not None:
         return None
@@ -73,3 +73,31 @@ def bench_compare_command(
 
     with refusing():
         return run_compare(before, after)
+
+
+@bench_app.command("which")
+def bench_which_command(
+    context: typer.Context,
+    widths: Annotated[str, typer.Argument(metavar="SIZES", help="The net's widths, as in 784-128-10.")],
+    batch: Annotated[int, option("batch", whole, "N", "Samples in a batch.")] = 32,
+    result: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Predict from this result of `handgrad bench`, and not from what was measured on this machine.",
+            show_default="runs/bench/which.json, measured first if it is not there: about a minute",
+        ),
+    ] = None,
+) -> int:
+    """Who is fastest on a net, predicted: ReLU between its layers, SGD, float32, one thread.
+
+    A model of each contender's time is fitted to a few nets. `bench --question which` measures how good it is, on 30
+    nets drawn by chance.
+    """
+    from benchmarks.command import run_which
+    from benchmarks.nets import Net
+    from benchmarks.run import BenchmarkError
+
+    net = Net(sizes("SIZES", widths), batch)
+    with refusing(kinds=(*REFUSALS, BenchmarkError)):
+        return run_which(net, result, Path("runs") / "bench" / "which.json", context.obj)

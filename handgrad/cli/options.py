@@ -96,6 +96,13 @@ def widths(option: str, text: str) -> tuple[int, ...]:
     raise BadInputError(f"{option} must be whole numbers >= 1 with commas between, as in 64,32; got {shortened(text)}")
 
 
+def sizes(option: str, text: str) -> tuple[int, ...]:
+    found = tuple(map(_count, text.split("-")))
+    if len(found) > 1 and all(1 <= width <= MOST for width in found):
+        return found
+    raise BadInputError(f"{option} must be widths >= 1 with hyphens between, as in 784-128-10; got {shortened(text)}")
+
+
 def optimizer(option: str, text: str) -> str:
     return OPTIMIZERS[choice(option, text.lower(), OPTIMIZERS)]
 

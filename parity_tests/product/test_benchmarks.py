@@ -9,19 +9,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import scratch
-from benchmarks import machine, page, pictures, run, statistics, winners
+from benchmarks import command, machine, page, pictures, prediction, run, statistics, winners
 from benchmarks import plain_c as plain_c_module
 from benchmarks.contenders import CONTENDERS, EVERYWHERE, OURS, TORCH, is_own, take_own
 from benchmarks.contenders.hand_written import HandWritten
 from benchmarks.nets import DTYPES, NETS, OPTIMIZERS, Net, Problem, case_of
 from benchmarks.parity import ParityError, Reference
-from benchmarks.questions import QUESTIONS, Settings, processes
+from benchmarks.questions import QUESTIONS, Settings, processes, which
+from benchmarks.questions.format import digits
 from benchmarks.result import add, load, main_variant, rows_of, seconds_of
 from benchmarks.timing import Budget
 from handgrad.cli import main
-from handgrad.machine.environment import usable_cores
+from handgrad.machine.environment import cpu_model, usable_cores
 from scratch.unroll import copied, written
 
 ROOT = Path(__file__).parents[2]
@@ -538,3 +540,146 @@ def test_a_wrong_contender_of_ones_own_is_refused(mine, short, tmp_path, capsys)
     }.items():
         assert main(["bench", "--contender", given]) == 2
         assert words in capsys.readouterr().err
+
+
+# --- who would be fastest -------------------------------------------------------------------------------------------
+
+COSTS = {OURS: (1e-5, 1e-5, 1e-10, 1e-11), TORCH: (1e-4, 2e-5, 1e-10, 5e-12)}
+"""Seconds per step, layer, element and operation: NumPy ahead on small nets, torch on large ones."""
+
+
+def stepped(net, drawn=False, **seconds):
+    """A row of whole steps, with the times that COSTS say unless others are given."""
+    counts = (1, len(net.sizes) - 1, net.batch * sum(net.sizes[1:]) + net.parameters, net.flops)
+    times = {name: sum(c * n for c, n in zip(own, counts, strict=True)) for name, own in COSTS.items()} | seconds
+    samples = {name: [[time * (1 + i / 1e6) for i in range(-4, 5)]] for name, time in times.items()}
+    return {"case": case_of(Problem(net), drawn=drawn), "seconds": samples}
+
+
+def which_result(rows, **more):
+    environment = {"numpy": np.__version__, "torch": torch.__version__}
+    here = {"machine": cpu_model(), "started": "2026-01-02T03", "environments": {"unset": environment}}
+    return result(1e-5, **here, complete=True, questions={"which": {"unset": rows}}) | more
+
+
+FITTED_ROWS = [stepped(net) for net in which.FITTED]
+
+
+def test_costs_are_found_again():
+    models = prediction.fitted(FITTED_ROWS)
+    for name, costs in COSTS.items():
+        np.testing.assert_allclose(models[name].costs, costs, rtol=1e-3)
+        assert models[name].miss == pytest.approx(1, abs=1e-5)
+    assert list(prediction.predicted(models, NETS[0])) == [OURS, TORCH]
+    assert list(prediction.predicted(models, NETS[-1])) == [TORCH, OURS]
+    # Drawn nets, and nets too few, teach nothing.
+    assert prediction.fitted([stepped(net, drawn=True) for net in which.FITTED]) == {}
+    assert prediction.fitted(FITTED_ROWS[:3]) == {}
+
+
+def test_predictions_are_tried():
+    """A wrong one counts as wrong, and one within the noise as right."""
+    drawn = [
+        stepped(NETS[0], True),
+        stepped(NETS[-1], True),
+        stepped(NETS[0], True, **{TORCH: 1e-6}),
+        stepped(NETS[0], True, **{OURS: 1e-6, TORCH: 1e-6}),
+    ]
+    trials = prediction.tried(prediction.fitted(FITTED_ROWS), [*FITTED_ROWS, *drawn])
+    assert [(trial.said, trial.fastest, trial.right) for trial in trials] == [
+        (OURS, [OURS], True),
+        (TORCH, [TORCH], True),
+        (OURS, [TORCH], False),
+        (OURS, [OURS, TORCH], True),
+    ]
+    assert trials[2].lost > 20
+    assert which.hits(trials).startswith("3 of 4 predictions right")
+    assert which.hits(trials).endswith(f"(always saying {TORCH}: 3)")
+    costs, tried = which.tables([*FITTED_ROWS, *drawn])
+    assert costs.cells[0][1:] == ("10.0 µs", "10.0 µs", "0.10 µs", "100", "0%")
+    assert tried.cells[2] == (NETS[0].name, OURS, tried.cells[0][2], TORCH, digits(trials[2].lost))
+
+
+def test_nets_are_drawn():
+    full, quick = (which.cases(quick) for quick in (False, True))
+    assert [case["drawn"] for case in full] == [False] * len(quick) + [True] * which.TRIALS
+    assert len({case["name"] for case in full}) == len(full)
+    assert which.drawn(3, seed=1) == which.drawn(3, seed=1) != which.drawn(3)
+    assert all(net.flops <= which.LARGEST for net in which.drawn())
+
+
+def test_a_drawn_net_is_timed_and_predicted(short):
+    case = case_of(Problem(TINY), drawn=True)
+    row = {"case": case, **which.measure(case, replace(SETTINGS, contenders=(OURS, TORCH)))}
+    (trial,) = prediction.tried(prediction.fitted(FITTED_ROWS), [row])
+    assert trial.said == OURS
+    assert set(trial.fastest) <= {OURS, TORCH}
+
+
+WHICH = {
+    "a small net": (["2-5-2", "--batch", "100"], {}, "SGD, float32: NumPy is predicted to be fastest; torch takes 4."),
+    "a large net": (["784-2048-2048-10", "--batch", "1024"], {}, "torch is predicted to be fastest; NumPy takes 1."),
+    "too close": (["2-5-2"], {OURS: COSTS[TORCH]}, "NumPy and torch are predicted to be about as fast as each other"),
+    "beyond": (["8-4096-4096-8"], {}, "Beyond what was timed, in operations: "),
+    "tried": (["2-5-2"], {"drawn": True}, "Tried in the same run: 1 of 1 predictions right"),
+    "elsewhere": (["2-5-2"], {"machine": "a Cray"}, f"This machine is another one: {cpu_model()}"),
+}
+
+
+@pytest.mark.parametrize("case", WHICH)
+def test_which(case, tmp_path, capsys, monkeypatch):
+    arguments, other, words = WHICH[case]
+    for name in COSTS.keys() & other.keys():
+        monkeypatch.setitem(COSTS, name, other[name])
+    rows = [stepped(net) for net in which.FITTED] + [stepped(NETS[0], True)] * ("drawn" in other)
+    more = {"machine": other["machine"]} if "machine" in other else {}
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(which_result(rows, **more)))
+    assert main(["bench", "which", *arguments, "--result", str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert words in printed
+    assert f"From 16 nets, timed on {more.get('machine', cpu_model())}" in printed
+    assert ("another one" in printed) == (case == "elsewhere")
+
+
+def test_which_measures_once_for_a_machine(tmp_path, capsys, monkeypatch):
+    """The first time; where the file is of another machine or version, or was interrupted; and never otherwise."""
+    monkeypatch.chdir(tmp_path)
+    runs = []
+
+    def measured(plan, found, path, console):
+        runs.append(plan)
+        found.update(which_result(FITTED_ROWS))
+        path.write_text(json.dumps(found))
+
+    monkeypatch.setattr(command, "measure", measured)
+    for change in ({}, None, {"machine": "a Cray"}, {"complete": False}, {"environments": {"unset": {"numpy": "1"}}}):
+        path = tmp_path / "runs" / "bench" / "which.json"
+        if change:
+            path.write_text(json.dumps(which_result(FITTED_ROWS, **change)))
+        before = len(runs)
+        assert main(["bench", "which", "2-5-2"]) == 0
+        assert len(runs) - before == (change is not None), change
+        assert "runs/bench/which.json" in capsys.readouterr().out
+    assert set(runs) == {run.Plan(("which",), quick=True)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rows", "words"),
+    [
+        (["784"], [], "SIZES must be widths >= 1 with hyphens between, as in 784-128-10; got '784'"),
+        (["2-0-1"], [], "SIZES must be"),
+        (["2-5-2", "--batch", "0"], [], "--batch must be a whole number >= 1"),
+        (["2-5-2"], FITTED_ROWS[:3], "too few steps to predict from"),
+        (["2-5-2"], [{"case": {"name": "x"}, "seconds": {}}], "did not write: KeyError('optimizer')"),
+        (["2-5-2"], None, "cannot be read"),
+    ],
+)
+def test_which_refuses(arguments, rows, words, tmp_path, capsys):
+    path = tmp_path / "a.json"
+    if rows is not None:
+        path.write_text(json.dumps(which_result(rows)))
+    assert main(["bench", "which", *arguments, "--result", str(path)]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert words in captured.err
