@@ -106,7 +106,12 @@ PREDICTS = _words(
 )
 """Methods that say what an object that trains predicts."""
 
-INITIAL = r"^_?(init|initiali[sz]e|create|make|build|random|get)_?\w*?(param|weight|model|net|theta|coef)\w*$"
+COUNTS = r"m|n|m_?train|n_?train|train_?size|(n|num|nb)_?(samples|examples|data|train\w*)|(mini)?_?batch_?size|samples"
+"""What a number of the module is called that counts samples."""
+COUNT = 8  # of samples, where the file that they are read from is not there
+INITIAL = (
+    r"^_?(init\w*|setup|(init|initiali[sz]e|create|make|build|random|get)_?\w*?(param|weight|model|net|theta|coef)\w*)$"
+)
 """A function of the module that makes the parameters."""
 SETUP = _words(
     """
@@ -295,23 +300,24 @@ def _softmax(o: Array, axis: int) -> Array:
 
 FAMILIES: tuple[tuple[str, Callable[[Array, Array], Any]], ...] = (
     ("½Σ(output − y)²", lambda o, y: 0.5 * ((o - y) ** 2).sum()),
-    ("−Σ(y log output + (1 − y) log(1 − output))", lambda o, y: -(y * np.log(o) + (1 - y) * np.log(1 - o)).sum()),
     ("−Σ y log output", lambda o, y: -(y * np.log(o)).sum()),
+    ("−Σ(y log output + (1 − y) log(1 − output))", lambda o, y: -(y * np.log(o) + (1 - y) * np.log(1 - o)).sum()),
     ("−Σ y log softmax(output)", lambda o, y: -(y * np.log(_softmax(o, -1))).sum()),
     ("−Σ y log softmax(output), by columns", lambda o, y: -(y * np.log(_softmax(o, 0))).sum()),
     ("−Σ y log σ(output) + (1 − y) log(1 − σ(output))", lambda o, y: (np.log(1 + np.exp(o)) - y * o).sum()),
 )
 
 
-def formulas(shape: tuple[int, ...]) -> Iterator[tuple[str, Callable[[Any, Any], Any]]]:
-    """Losses of an output of this shape, with the factors that people put before them."""
+def formulas(shape: tuple[int, ...], more: tuple[int, ...] = ()) -> Iterator[tuple[str, Callable[[Any, Any], Any]]]:
+    """Losses of an output of this shape, with the factors that people put before them; `more` counts of samples are
+    those that the module holds."""
     size = int(np.prod(shape)) if shape else 1
-    counts = dict.fromkeys((1, *(shape[:1] or (1,)), *(shape[-1:] or (1,)), size))
+    counts = dict.fromkeys((1, *(shape[:1] or (1,)), *(shape[-1:] or (1,)), size, *more))
     for text, family in FAMILIES:
         if "softmax" in text and (len(shape) < 2 or shape[0 if "columns" in text else -1] == 1):
             continue  # of a single number softmax is 1
         for count in counts:
-            for factor in (1.0, 2.0, 0.5) if text.startswith("½") else (1.0,):
+            for factor in (1.0, 2.0, 0.5) if text.startswith("½") else (1.0, 2.0):
                 c = factor / count
                 name = text if c == 1 else f"{c:g} · {text}"
 

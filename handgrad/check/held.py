@@ -6,8 +6,10 @@ numbers that they use. A *place* is where a float array, a tensor, a float or a 
 
 import copy
 import copyreg
+import dis
 import io
 import random
+import re
 import sys
 import threading
 import types
@@ -18,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.check.conventions import kin
+from handgrad.check.conventions import COUNT, COUNTS, bare, kin
 
 Array = npt.NDArray[Any]
 MOST = 20_000  # containers of one object that are looked into
@@ -386,8 +388,10 @@ class Namespace:
         for f in functions.values():
             if isinstance(f, types.FunctionType) and (self.space is None or self.space is f.__globals__):
                 found = {name: f.__globals__[name] for name in _ordered(f) if _keeps(f.__globals__.get(name), name)}
-                if found:
+                counts = absent(f)
+                if found or counts:
                     self.space = f.__globals__
+                    self.globals |= dict.fromkeys(counts, COUNT)
                     self.globals |= copy.deepcopy({n: v for n, v in found.items() if n not in self.globals})
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Namespace":
@@ -402,12 +406,14 @@ class Namespace:
         f, space = self.functions[name], self.space
         if space is None:
             return f(*arguments, **options)
-        theirs = {n: space[n] for n in self.globals}
+        theirs = {n: space[n] for n in self.globals if n in space}
         space.update(self.globals)
         try:
             return f(*arguments, **options)
         finally:
             self.globals.update({n: space[n] for n in self.globals if n in space})
+            for n in self.globals.keys() - theirs.keys():
+                del space[n]
             space.update(theirs)
 
 
@@ -428,6 +434,22 @@ def called(f: types.FunctionType) -> list[types.FunctionType]:
     """A function, and those of its module that it looks up."""
     found = [f.__globals__.get(name) for name in _ordered(f)]
     return [f, *(g for g in found if isinstance(g, types.FunctionType) and g.__globals__ is f.__globals__)]
+
+
+def counts(f: types.FunctionType) -> list[int]:
+    """The whole numbers of its module that a function may divide by, and those that stand for an absent one."""
+    theirs = [f.__globals__.get(n) for n in _used(f)]
+    mine = [n for n in theirs if type(n) is int and n > 1]
+    return list(dict.fromkeys([*mine, *([COUNT] if absent(f) else [])]))
+
+
+def absent(f: types.FunctionType) -> list[str]:
+    """The counts of samples that a function looks up and its module lacks, as the data are not there."""
+    found = []
+    for each in called(f):
+        looked = {i.argval for i in dis.get_instructions(each) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+        found += [n for n in looked if n not in f.__globals__ and re.fullmatch(COUNTS, bare(n))]
+    return sorted(set(found))
 
 
 def _used(f: types.FunctionType, seen: set[int] | None = None) -> set[str]:

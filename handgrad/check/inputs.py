@@ -238,6 +238,33 @@ def layouts(
         yield from _with_weights(names, kinds, first)
 
 
+def as_made(names: list[str], made: Mapping[str, Shape]) -> Iterator[Layout]:
+    """Layouts with the parameters as the file itself makes them, their long axes shortened."""
+    lengths = dict.fromkeys(n for s in made.values() for n in s)
+    taken = {n for n in lengths if n <= LONG}
+    free = (n for n in itertools.count(3) if n not in taken)
+    axes = {n: n if n in taken else next(free) for n in lengths}
+    batch = next(n for n in itertools.count(BATCH) if n not in axes.values())
+    own = {n: Spec(tuple(axes[a] for a in s), None) for n, s in made.items()}
+    data = [n for n in names if n not in made]
+    if all(part(n) == "data" for n in data):
+        for d in axes.values():
+            for spec in (Spec((d, batch), 1), Spec((batch, d)), Spec((d,), None), Spec((d, 1), None)):
+                yield Layout({n: own.get(n, spec) for n in names})
+
+
+def alike(layout: Layout, made: Mapping[str, Shape]) -> bool:
+    """Whether parameters have as many axes as the file gives them, and those of length 1 in the same places.
+
+    A bias that is made as a column is none of shape (): a gradient of that shape would be right for it.
+    """
+    pairs = [(layout.specs[n].shape, s) for n, s in made.items() if n in layout.specs]
+    return all([a == 1 for a in ours] == [a == 1 for a in theirs] for ours, theirs in pairs)
+
+
+LONG = 10  # an axis as long may be one of classes, of which the code knows how many there are
+
+
 BATCH = 4
 
 
@@ -334,10 +361,13 @@ def _biased(names: list[str], kinds: list[str], data: Shape, ws: Any, hidden: Sh
         "none": lambda _: (),
         "deep": lambda o: (1, 1, 1, o),
     }
+    outputs = [w for k, w in zip([k for k in kinds if k == "weight"], ws, strict=False) if len(w) > 1 and 1 not in w]
     styles = ["column", "", "row", "none"] if column else ["", "row", "column", "none", "deep"]
     has_small = any(k in ("bias", "scale") for k in kinds)
     n = data[0] if len(data) == 3 else n
     states = [(h, n), (h, 1)] if column else [(n, h), (h,), (h, 1), (data[1], h) if len(data) == 3 else (1, h)]
+    if "bias" in kinds and outputs:  # one number as the bias of several outputs hides that it is one sum for all
+        styles.remove("none")
     for style in styles if has_small else [""]:
         for ends in (-1, 0) if has_small and ws else (-1,):
             for state in states if "hidden" in kinds else [()]:
@@ -404,7 +434,10 @@ def _classes(rng: Rng, shape: Shape, axis: int = -1) -> Array:
     top = rest.pop(axis if axis == -1 or len(shape) < 3 else 1)
     if top == 1:
         raise ValueError("of one class alone every target is 0, which hides what a gradient makes of its target")
-    return np.asarray(rng.integers(0, top, rest))
+    found = np.asarray(rng.integers(0, top, rest))
+    if found.size > 1 and found.max() < top - 1:  # code that counts the classes as Y.max() + 1 counts all
+        found.flat[-1] = top - 1
+    return found
 
 
 def _hot(rng: Rng, shape: Shape) -> Array:

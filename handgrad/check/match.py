@@ -4,16 +4,12 @@
 of them, and how far these agree with differences. `search` ranks the readings by what it returns.
 """
 
-import ast
-import inspect
-import textwrap
-import types
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from handgrad.check import held, inputs
+from handgrad.check import held, inputs, source
 from handgrad.check.conventions import LOSS, bare, kin, stems
 from handgrad.check.inputs import WEIGHTS
 from handgrad.check.subject import Array, Case, CheckError, Values, nudged
@@ -398,6 +394,12 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> None:
     for s, _, n, label in ranked:
         if s >= 5 and n not in picks and label in free([label]) and n not in subject.options and label in new:
             picks[n] = label
+    written = source.returned(_gradient_of(subject))
+    if len(written) == len(returned) and subject.reading.backward is not None:
+        for name, label in zip(written, returned, strict=True):
+            of = [n for n in values if n not in picks and bare(n.rpartition(".")[2]) in stems(name)]
+            if len(of) == 1 and label in free([label]) and of[0] not in subject.options:
+                picks[of[0]] = label
     subject.picks = {n: picks[n] for n in values if n in picks}
     subject.left = [label for label in returned if label not in picks.values()]
 
@@ -407,9 +409,8 @@ def _by_their_names(subject: Written, arguments: list[str], returned: list[str])
 
     Empty where the names of what is returned do not tell, each of them, whose gradient it is.
     """
-    root, step = subject.reading.root, subject.reading.backward or subject.reading.forward
-    f = root.functions.get(step.name) if isinstance(root, held.Namespace) else getattr(type(root), step.name, None)
-    names = _returned_names(f) if isinstance(f, types.FunctionType) else ()
+    f = _gradient_of(subject)
+    names = [frozenset(s.replace("_", "") for s in stems(n)) for n in source.returned(f)]
     if len(names) != len(returned):
         return []
     wanted = [bare(n).replace("_", "") for n in arguments]
@@ -421,18 +422,10 @@ def _by_their_names(subject: Written, arguments: list[str], returned: list[str])
     return [f"return.{i}" for i in chosen] if sorted(chosen) == list(range(len(names))) else []
 
 
-@cache
-def _returned_names(f: types.FunctionType) -> tuple[frozenset[str], ...]:
-    """What each name in the one `return a, b, c` of a function may be the gradient of. Empty for any other end."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(f)))
-    except (OSError, SyntaxError):  # there is no source, or a part of a line, which says nothing
-        return ()
-    ends = [n.value.elts for n in ast.walk(tree) if isinstance(n, ast.Return) and isinstance(n.value, ast.Tuple)]
-    if len(ends) != 1:
-        return ()
-    names = [e.id for e in ends[0] if isinstance(e, ast.Name)]
-    return tuple(frozenset(s.replace("_", "") for s in stems(n)) for n in names) if len(names) == len(ends[0]) else ()
+def _gradient_of(subject: Written) -> Any:
+    """The function or method that returns the gradients."""
+    root, step = subject.reading.root, subject.reading.backward or subject.reading.forward
+    return root.functions.get(step.name) if isinstance(root, held.Namespace) else getattr(type(root), step.name, None)
 
 
 def _steps_linearly(subject: Written, case: Case, u: Array, names: list[str]) -> bool:

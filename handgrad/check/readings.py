@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.check import conventions, held
+from handgrad.check import conventions, held, source
 from handgrad.check.conventions import bare, is_upstream, role
 from handgrad.check.held import Namespace
+from handgrad.check.inputs import WEIGHTS, part
 from handgrad.check.subject import inner, required
 
 Slot = tuple[str, Any]
@@ -66,6 +67,9 @@ class Reading:
     guessed: bool = False  # what is passed for several arguments, nothing says
     marks: bool = False  # the gradients are attributes of the tensors themselves: out.g, x.g
     composite: bool = False
+    predicted: int | None = None  # which of what forward returns is the output, where backward is given the others
+    made: dict[str, tuple[int, ...]] = field(default_factory=dict)  # shapes of arguments, as the file makes them
+    counts: tuple[int, ...] = ()  # whole numbers of the module that a loss may be divided by
     kept: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -147,10 +151,12 @@ def backward_steps(
     arguments: tuple[Argument, ...],
     kept: tuple[str, ...] = (),
     shared: set[str] | None = None,
+    passed: dict[str, Slot] | None = None,
 ) -> Iterator[tuple[Step, tuple[Argument, ...]]]:
     """The ways to call a backward, and the arguments that it needs beside those of forward."""
     parameters = [p for p in signature(f) if _needed(p) or (_wanted(p) and p.name not in (shared or ()))]
-    ways = [_choices(p, arguments, parameters, kept) for p in parameters]
+    known = passed or {}
+    ways = [[known[p.name]] if p.name in known else _choices(p, arguments, parameters, kept) for p in parameters]
     for combination in itertools.islice(itertools.product(*ways), BINDINGS):
         slots: list[Slot] = []
         named: list[tuple[str, Slot]] = []
@@ -221,6 +227,27 @@ def _choices(
         later = [q for q in beside if is_upstream(q.name)] or re.fullmatch(r"x|inp(ut)?s?", bare(name))
         return [data, ("output", None)] if later else [("upstream", 0), data, ("output", None), ("cache", None)]
     return [data, ("output", None), ("upstream", 0)] if kind == "data" else [("upstream", 0), data, ("output", None)]
+
+
+def _passed(f: Callable[..., Any], g: Callable[..., Any], arguments: tuple[Argument, ...]) -> dict[str, Slot]:
+    """The parameters of a backward that forward returned, by their names or by how the file itself calls it."""
+    names = [bare(n) for n in source.returned(f)]
+    given = {bare(a.name) for a in arguments}
+    theirs = [p.name for p in signature(g) if _needed(p)]
+    found: dict[str, Slot] = {
+        n: ("returned", names.index(bare(n))) for n in theirs if bare(n) in names and bare(n) not in given
+    }
+    if not found:
+        called = source.passed(f, g, [p.name for p in signature(f)], theirs)
+        found = {n: slot for n, slot in called.items() if slot[0] == "returned" and bare(n) not in given}
+    return {n: slot for n, slot in found.items() if role(n) != "cache" and not is_upstream(n)}
+
+
+def _predictions(backward: Step, passed: dict[str, Slot]) -> list[int | None]:
+    """Which of what forward returned may be its output, the likeliest first. None: the first, and nothing is passed."""
+    taken = {i: n for n, (_, i) in passed.items() if ("returned", i) in backward.slots}
+    ends = dict.fromkeys([max(taken), min(taken)]) if taken else ()
+    return sorted(ends, key=lambda i: role(taken[i]) != "pred") or [None]
 
 
 class Plain:
@@ -327,8 +354,14 @@ def _paired(op: Any, root: Any, forward: Step, arguments: tuple[Argument, ...], 
     two = len([a for a in arguments if a.role in ("data", "pred", "target")]) == 2
     shared = {p.name for p in signature(getattr(op, f))}
     variables = [_all_data(arguments)] if two and any(a.role == "target" for a in arguments) else []
-    for order in (*variables, *_orders(arguments)):
-        for backward, new in backward_steps(b, getattr(op, b), order, (), shared):
+    passed = _passed(getattr(op, f), getattr(op, b), arguments)
+    ways = (
+        (o, way)
+        for o in (*variables, *_orders(arguments))
+        for way in backward_steps(b, getattr(op, b), o, (), shared, passed)
+    )
+    for order, (backward, new) in ways:
+        for predicted in _predictions(backward, passed):
             up = "upstream" in {kind for kind, _ in backward.slots}
             guess = order in variables or [a.role for a in order] != [a.role for a in arguments]
             if guess and up != (order in variables):
@@ -343,7 +376,8 @@ def _paired(op: Any, root: Any, forward: Step, arguments: tuple[Argument, ...], 
                 forward,
                 backward,
                 said=_said(f, backward, (*order, *new)),
-                guessed=_guessed(getattr(op, b), order),
+                guessed=not passed and _guessed(getattr(op, b), order),
+                predicted=predicted,
             )
             if not new:
                 yield base
@@ -413,7 +447,9 @@ def _all_data(arguments: tuple[Argument, ...]) -> tuple[Argument, ...]:
 def _said(f: str, b: Step, arguments: tuple[Argument, ...]) -> str:
     """How backward is called, where that is not its plain form."""
     words = {"upstream": "gradient from above", "output": "output", "cache": "cache", "rate": "rate 1", "fixed": ""}
+    words |= {"returned": "what forward returned"}
     told = [words.get(kind, str(what)) or str(what) for kind, what in (*b.slots, *(s for _, s in b.named))]
+    told = [t for t, _ in itertools.groupby(told)]
     plain = (f, b.name) == ("forward", "backward") and told in ([], ["gradient from above"])
     return "" if plain else f"{f}, {b.name}({', '.join(told)})"
 
@@ -477,11 +513,28 @@ def _of_pair(
     root: Namespace,
 ) -> Iterator[Reading]:
     ways = [arguments] if not losses or len(arguments) != 2 else [*_orders(arguments)]
-    for order in list(_orders(arguments)) if len(arguments) == 2 else ways:
-        for backward, new in backward_steps("g", g, order, tuple(kept), {p.name for p in signature(f)}):
+    passed = _passed(f, g, arguments)
+    made = _made(space, [f, g], {a.name for a in arguments})
+    counts = tuple(held.counts(g)) if isinstance(g, types.FunctionType) else ()
+    shared = {p.name for p in signature(f)}
+    orders = list(_orders(arguments)) if len(arguments) == 2 else ways
+    calls = ((o, way) for o in orders for way in backward_steps("g", g, o, tuple(kept), shared, passed))
+    for order, (backward, new) in calls:
+        for predicted in _predictions(backward, passed):
             said = _said(name, replace(backward, name=getattr(g, "__name__", "gradient")), (*order, *new))
             base = Reading(
-                name, "function", f, root, (*order, *new), forward, backward, said=said, guessed=_guessed(g, order)
+                name,
+                "function",
+                f,
+                root,
+                (*order, *new),
+                forward,
+                backward,
+                said=said,
+                guessed=not passed and _guessed(g, order),
+                predicted=predicted,
+                made=made,
+                counts=counts,
             )
             if not new:
                 yield base
@@ -508,21 +561,38 @@ def _initial(space: dict[str, Any], functions: list[Any]) -> list[dict[str, Any]
     ]
     if not names:
         return [{}]
-    found = []
+    found = [{bare(name): made for name in names} for _, made in _makes(space)]
+    held_here = [v for v in space.values() if isinstance(v, dict | list) and v and held.places({"": v})]
+    if held_here and not found:
+        found.append({bare(name): space.get(name, held_here[0]) for name in names})
+    return found or [{bare(name): {} for name in names}]
+
+
+def _makes(space: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """The functions of the module that make parameters, and what each of them made."""
     for n, make in space.items():
         if isinstance(make, types.FunctionType) and re.match(conventions.INITIAL, n, re.IGNORECASE):
             count = len(required(make))
             for sizes in ([[3, 4, 1]], [3, 4, 1], [[3, 4, 2]], [3, 4, 2], [3, 4, 2, 2], [3, 2], [3], []):
                 if len(sizes) == count:
                     try:
-                        made = make(*sizes)
+                        yield make, make(*sizes)
                     except Exception:  # it is made for other sizes
                         continue
-                    found.append({bare(name): made for name in names})
-    held_here = [v for v in space.values() if isinstance(v, dict | list) and v and held.places({"": v})]
-    if held_here and not found:
-        found.append({bare(name): space.get(name, held_here[0]) for name in names})
-    return found or [{bare(name): {} for name in names}]
+
+
+def _made(space: dict[str, Any], beside: list[Any], names: set[str]) -> dict[str, tuple[int, ...]]:
+    """The shapes that the file itself gives to arguments that are weights: how it makes them is their own truth."""
+    weights = {n for n in names if part(n) in WEIGHTS}
+    found = {n: np.shape(space[n]) for n in weights if held.is_array(space.get(n)) or held.is_number(space.get(n))}
+    if found.keys() == weights:
+        return found
+    for make, made in _makes(space) if space else ():
+        own = source.named(make, made) if make not in beside else {}
+        theirs = {n: np.shape(own[bare(n)]) for n in weights if bare(n) in own}
+        if weights and theirs.keys() == weights:
+            return theirs
+    return found
 
 
 def _with(root: Namespace, kept: dict[str, Any]) -> Namespace:

@@ -6,12 +6,10 @@ that is right so far is taken, and judged by all oracles; if none is, the first 
 """
 
 import ast
-import inspect
 import itertools
 import math
 import re
 import sys
-import textwrap
 import time
 import types
 from collections.abc import Iterator
@@ -20,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.check import autograds, classes, held, inputs, trained
+from handgrad.check import autograds, classes, held, inputs, source, trained
 from handgrad.check.conventions import LOSS, SETUP, TRAINING, bare, formulas, role
 from handgrad.check.inputs import Layout
 from handgrad.check.match import FITS, MISSHAPEN, PARTLY, RIGHT, RUNS, UNSEEN, Slopes, StepError, probe, slope
@@ -32,6 +30,8 @@ from handgrad.judge import structure
 SAME = 8  # targets in a row that are refused with the same words
 PATIENCE = 6_000  # calls of the code for finding a reading: the verdict does not depend on how fast a machine is
 NO_LOSS = "those of no loss"
+WITHOUT = ("rows", "class", "one-hot", "binary", "column one-hot", "column class")
+"""The targets of a backward whose forward takes none."""
 FURTHER = 1_500  # of these, once a reading has some gradients right to the digit: then the code is understood
 LONGEST = 20.0  # seconds of CPU, for code that is slow by itself
 
@@ -299,19 +299,23 @@ class _Search:
             return
         scout = Written(reading)
         scout.draws = False  # it is only asked which inputs it takes
-        source = scout.pristine
+        root = scout.pristine
         tables = {
-            p: held.plain(place.get()) for p, place in held.places(source).items() if not held.is_number(place.get())
+            p: held.plain(place.get()) for p, place in held.places(root).items() if not held.is_number(place.get())
         }
         names = [n for n in scout.arguments if n not in scout.targets]
-        sizes = inputs.widths(source, tables)
+        sizes = inputs.widths(root, tables)
         shapes = [a.shape for a in tables.values() if a.ndim == 2]
         slots = (*reading.forward.slots, *(slot for _, slot in reading.forward.named))
         own = reading.target is not None and ("argument", reading.target) in slots
         guessed = reading.takes_upstream and reading.target is not None and role(reading.target) != "target"
         reached = 0
         matrices = _transposed(reading) & {n for n in names if inputs.part(n) == "weight"}
-        for layout in _matrices_first(inputs.layouts(names, sizes, self.shapes, shapes), matrices):
+        theirs = list(inputs.as_made(names, reading.made)) if reading.made and self.shapes is None else []
+        others = (at for at in inputs.layouts(names, sizes, self.shapes, shapes) if inputs.alike(at, reading.made))
+        for number, layout in enumerate(itertools.chain(theirs, _matrices_first(others, matrices))):
+            if theirs and number == len(theirs) and reached >= MISSHAPEN:
+                return  # as the file makes them, its parameters have gradients
             if reached >= FITS or self.impatient():
                 return
             if _as_vector(layout, matrices) and self.best and self.best.rank >= MISSHAPEN and not self.best.lone:
@@ -365,7 +369,7 @@ class _Search:
 
     def formula(self, reading: Reading, at: Layout) -> Iterator[Reading]:
         """The reading with that loss of which most gradients are right."""
-        ways = list(formulas(at.prediction or ()))
+        ways = list(formulas(at.prediction or (), reading.counts))
         subject = Written(replace(reading, formula=ways[0][1]))
         if self.given is None:
             self.quiet(subject)
@@ -425,11 +429,7 @@ class _Search:
             ran = self.runs(Written(without), layout)
             if ran is None:
                 return
-            options = [
-                (d, t)
-                for d, t in options
-                if d == "any" and t in ("rows", "class", "one-hot", "binary", "column one-hot")
-            ]
+            options = [(d, t) for d, t in options if d == "any" and t in WITHOUT]
             yield from (replace(layout, domain=d, target=t, prediction=ran.shape) for d, t in dict.fromkeys(options))
             return
         predictions: list[Any] = [None]
@@ -552,11 +552,8 @@ def _transposed(reading: Reading) -> set[str]:
     f = reading.root.functions.get("f") if isinstance(reading.root, held.Namespace) else None
     names: set[str] = set()
     for each in held.called(f) if isinstance(f, types.FunctionType) else ():
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(each)))
-        except (OSError, SyntaxError):  # there is no source, or a part of a line, which says nothing
-            continue
-        turned = [n.value for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr in ("T", "transpose")]
+        nodes = ast.walk(tree) if (tree := source.tree(each)) else ()
+        turned = [n.value for n in nodes if isinstance(n, ast.Attribute) and n.attr in ("T", "transpose")]
         names |= {n.id for n in turned if isinstance(n, ast.Name)}
     return names
 

@@ -209,6 +209,8 @@ class Written:
             return ran.upstreams if ran.listed else ran.upstreams[what]
         if kind == "output":
             return ran.outputs[0]
+        if kind == "returned":
+            return ran.memory[what]
         if kind == "cache":
             return self._cache(ran)
         if kind == "held":
@@ -246,6 +248,8 @@ class Written:
             if len({np.shape(held.plain(v)) for v in raw}) == 1 and self.reading.takes_upstream:
                 return list(raw), [raw], True
             return [raw[-1]], [raw], False
+        if isinstance(raw, tuple) and self.reading.predicted is not None:
+            return [raw[self.reading.predicted]], list(raw), False
         if isinstance(raw, tuple):
             if not raw:
                 raise CheckError(f"{self.name}: forward must return an array of numbers; got a tuple of 0")

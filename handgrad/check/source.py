@@ -1,0 +1,91 @@
+"""What the text of the user's code says of how its functions belong together."""
+
+import ast
+import inspect
+import linecache
+import textwrap
+import types
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from handgrad.check.conventions import bare
+
+Slot = tuple[str, Any]
+
+
+@cache
+def tree(f: types.FunctionType) -> ast.Module | None:
+    """The syntax tree of a function; None where there is no source, or a part of a line, which says nothing."""
+    try:
+        return ast.parse(textwrap.dedent(inspect.getsource(f)))
+    except (OSError, SyntaxError):
+        return None
+
+
+def returned(f: Any) -> tuple[str, ...]:
+    """The names in the one `return a, b, c` of a function; empty for any other end."""
+    f = getattr(f, "__func__", f)
+    whole = tree(f) if isinstance(f, types.FunctionType) else None
+    returns = [n.value for n in ast.walk(whole) if isinstance(n, ast.Return)] if whole else []
+    ends = [r.elts for r in returns if isinstance(r, ast.Tuple)]
+    if len(ends) != 1:
+        return ()
+    names = [e.id for e in ends[0] if isinstance(e, ast.Name)]
+    return tuple(names) if len(names) == len(ends[0]) else ()
+
+
+def passed(f: Any, g: Any, arguments: list[str], parameters: list[str]) -> dict[str, Slot]:
+    """What the file itself passes to g, where it calls f before: ("returned", i) of `a, b = f(x)`, or an argument.
+
+    Args:
+        f, g: functions of one file.
+        arguments: of f, by position.
+        parameters: of g, by position.
+    """
+    names = getattr(f, "__name__", ""), getattr(g, "__name__", "")
+    for scope in _scopes(f):
+        nodes = list(ast.walk(scope))
+        calls = [n for n in nodes if isinstance(n, ast.Call)]
+        theirs = [n for n in calls if _called(n) == names[1] and not n.keywords]
+        for n in nodes:
+            if not (isinstance(n, ast.Assign) and isinstance(n.value, ast.Call) and _called(n.value) == names[0]):
+                continue
+            known: dict[str, Slot] = {}
+            for name, given in zip(arguments, n.value.args, strict=False):
+                known[ast.unparse(given)] = ("argument", name)
+            outputs = n.targets[0].elts if isinstance(n.targets[0], ast.Tuple) else []
+            known |= {ast.unparse(e): ("returned", i) for i, e in enumerate(outputs)}
+            for call in theirs if outputs else ():
+                found = {p: known.get(ast.unparse(a)) for p, a in zip(parameters, call.args, strict=False)}
+                return {p: slot for p, slot in found.items() if slot is not None}
+    return {}
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+def _scopes(f: Any) -> Iterator[ast.AST]:
+    """The functions of the file of f, and what stands outside of them."""
+    if not isinstance(f, types.FunctionType):
+        return
+    for file in {f.__code__.co_filename: 0, **{g.__code__.co_filename: 0 for g in _beside(f)}}:
+        try:
+            whole = ast.parse("".join(linecache.getlines(file)))
+        except SyntaxError:
+            continue
+        yield from (n for n in ast.walk(whole) if isinstance(n, ast.FunctionDef))
+        yield ast.Module([n for n in whole.body if not isinstance(n, ast.FunctionDef | ast.ClassDef)], [])
+
+
+def _beside(f: types.FunctionType) -> list[types.FunctionType]:
+    return [g for g in f.__globals__.values() if isinstance(g, types.FunctionType) and g.__globals__ is f.__globals__]
+
+
+def named(f: Any, made: Any) -> dict[str, Any]:
+    """What a function gave, by the names of its `return`, or the keys of its dict."""
+    if isinstance(made, dict):
+        return {bare(str(n)): v for n, v in made.items()}
+    names = returned(f)
+    return {bare(n): v for n, v in zip(names, made, strict=True)} if isinstance(made, tuple) and names else {}
