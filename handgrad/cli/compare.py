@@ -19,6 +19,7 @@ from handgrad.cli.experiment import experiment, own_file
 from handgrad.cli.options import (
     Activation,
     BatchSize,
+    CheckpointEvery,
     ClassWeights,
     CsvFile,
     Device,
@@ -78,16 +79,7 @@ def compare_command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint; with --all, keep what is finished.")
     ] = False,
-    checkpoint_every: Annotated[
-        float | None,
-        option(
-            "checkpoint-every",
-            options.rate,
-            "SECONDS",
-            "How often a checkpoint is written; 0: after every step.",
-            show_default="10, and so rarely that it costs 1 % at most",
-        ),
-    ] = None,
+    checkpoint_every: CheckpointEvery = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Train on where a loss is not finite.")] = False,
     epochs: Epochs = None,
     lr: Rate = None,
@@ -165,7 +157,6 @@ def compare(
     console = Terminal()
     with console.status(Text(f"preparing {experiment.name}")):
         from handgrad.checkpoint.file import CheckpointError
-        from handgrad.checkpoint.folder import numbered
         from handgrad.predict.weights import write as write_weights
         from handgrad.report import write_report
         from handgrad.report.result_json import write_result
@@ -186,11 +177,8 @@ def compare(
         held.enter_context(removed_if_it_fails(made))
         with refusing(f"--out {out}"):
             held.enter_context(locked(out, saving.folder))
-        if numbered(saving.folder) and not resume:
-            say(f"{saving.folder} holds a checkpoint that --resume would go on from; this run begins anew")
         with refusing("--resume", kinds=(CheckpointError,)):
-            if resume and not saving.find(prepared):
-                say(f"{out} holds no checkpoint; this run begins at the first step")
+            saving.begin(prepared, resume)
         with progress, refusing(kinds=(TrainingError, CheckpointError)):
             follow = _follow(progress, experiment.name, prepared.steps)
             run = train(prepared, command, follow, saving=saving, finite=not keep_going)

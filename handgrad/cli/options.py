@@ -206,6 +206,16 @@ Activation = Annotated[str | None, option("activation", activation, "NAME", f"On
 Seed = Annotated[int | None, option("seed", seed, "N", "Of weights, batches and generated data.")]
 Dtype = Annotated[str | None, option("dtype", dtype, "NAME", f"{' or '.join(DTYPES)}.")]
 JudgeEvery = Annotated[int | None, option("judge-every", whole, "N", "Judge every n-th step, and the last.")]
+CheckpointEvery = Annotated[
+    float | None,
+    option(
+        "checkpoint-every",
+        rate,
+        "SECONDS",
+        "How often a checkpoint is written; 0: after every step.",
+        show_default="10, and so rarely that it costs 1 % at most",
+    ),
+]
 Hint = Annotated[Any, option("hint", partial(whole, high=3), "1|2|3", "A hint: 1 says little, 3 nearly all.")]
 RECIPE = (
     *("epochs", "lr", "batch_size", "optimizer", "optimizer_options", "momentum", "weight_decay", "loss"),

@@ -25,16 +25,17 @@ def stopped(stop: KeyboardInterrupt) -> int:
 def say(line: str) -> None:
     """One line on standard error; under torchrun, from one process."""
     if "TORCHELASTIC_RUN_ID" not in os.environ:
-        _print_error(line)
+        note(line)
         return
     from handgrad.distributed.process_group import one_voice
 
     with one_voice() as first:
         if first:
-            _print_error(line)
+            note(line)
 
 
-def _print_error(line: str) -> None:
+def note(line: str) -> None:
+    """One line on standard error, of this process alone."""
     try:
         print("handgrad:", printable(line), file=sys.stderr, flush=True)
     except OSError:  # nobody is there to read it; the exit code still says it

@@ -6,7 +6,7 @@ Everything here is torch.distributed: gloo carries between processes on a CPU, n
 import gc
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from handgrad.errors import BadInputError
 from handgrad.stopping import Terminated
 
 BACKENDS = {"cpu": "gloo", "cuda": "nccl"}
@@ -114,6 +115,20 @@ def everyones(value: Any) -> list[Any]:
     """Every rank's `value`, in the order of ranks, on every rank."""
     found: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(found, value)
+    return found
+
+
+def of_first(ranks: Ranks, work: Callable[[], Any]) -> Any:
+    """What `work` returns on rank 0, which alone does it, on every rank. So is the BadInputError that it raises."""
+    found, refusal = None, ""
+    if ranks.rank == 0:
+        try:
+            found = work()
+        except BadInputError as error:
+            refusal = str(error)
+    found, refusal = everyones((found, refusal))[0]
+    if refusal:
+        raise BadInputError(refusal)
     return found
 
 

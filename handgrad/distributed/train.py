@@ -7,10 +7,10 @@ so the hand-written side's; all ranks must hold the same weights, bit for bit.
 """
 
 import hashlib
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import pairwise
 from signal import SIGTERM
 from typing import Any, NamedTuple
@@ -22,30 +22,18 @@ from torch.nn.parallel import DistributedDataParallel
 import torch_impl
 from contract import Array, Target
 from handgrad.distributed.process_group import Ranks, everyones
-from handgrad.judge import Tally, Verdict, judge_net, judge_optimizer, judge_shards, snapshot
-from handgrad.machine.environment import one_thread
+from handgrad.distributed.record import DistributedRun
+from handgrad.distributed.saving import take_over, tree_of
+from handgrad.judge import Verdict, judge_net, judge_optimizer, judge_shards, snapshot
+from handgrad.machine.environment import environment, one_thread
 from handgrad.stopping import Stop, interruptible
 from handgrad.training.prepared import Prepared
+from handgrad.training.saving import Saving, changes
 from handgrad.training.train import batches
 from scratch.flags import product
 
 WHOLE_BATCH = ("Dropout", "AlphaDropout", "RReLU")
 """Layers that draw: every rank would draw for itself."""
-
-
-@dataclass
-class DistributedRun:
-    """What rank 0 saw; `losses`, `equal`, `parted`, `interrupted` and `held` are the same on every rank."""
-
-    losses: list[float] = field(default_factory=list)  # of the whole batch, before each update
-    tallies: dict[str, Tally] = field(default_factory=lambda: {"torch": Tally(), "scratch": Tally()})
-    apart: float = 0.0  # largest max |averaged − hand-written| / max |hand-written| of a judged step
-    equal: int = 0  # steps after which all ranks held the same weights
-    parted: str = ""  # where they did not, the first time
-    seconds: float = 0.0  # of the steps alone
-    interrupted: bool = False
-    terminated: bool = False  # and that by SIGTERM, not Ctrl-C
-    held: bool = True
 
 
 class Report(NamedTuple):
@@ -106,23 +94,50 @@ def step(trainer: torch_impl.Trainer, x: torch.Tensor, y: torch.Tensor, factor: 
     return value.item()
 
 
-def train(prepared: Prepared, ranks: Ranks, on_step: Callable[[DistributedRun], None] | None = None) -> DistributedRun:
+def rehearse(trainer: torch_impl.Trainer, x: torch.Tensor, y: torch.Tensor) -> None:
+    """Forward and backward, and nothing comes of it.
+
+    After its first backward pass DistributedDataParallel arranges the gradients anew, and three processes or more then
+    add them in another order. A run that goes on must not have its first step in the middle of training.
+    """
+    torch.autograd.backward(trainer.evaluate(x, y))
+    trainer.optimizer.zero_grad()
+
+
+def train(
+    prepared: Prepared,
+    ranks: Ranks,
+    on_step: Callable[[DistributedRun], None] | None = None,
+    saving: Saving | None = None,
+) -> DistributedRun:
     """Train the torch side on all ranks, judging on rank 0; called by every rank, with the same recipe.
 
     Weights are compared after every step, gradients and the optimizer's step where the recipe says so (`judge_every`),
     and there the hand-written side computes the whole batch's gradient from the same weights. Ctrl-C on any rank ends
-    training on all of them after the same step.
+    training on all of them after the same step, and so does the end of the process that started them.
+
+    With `saving` rank 0 writes checkpoints, and training goes on from the one that was read: on as many processes to
+    the last bit, on others within the bounds that are judged.
     """
-    run, trainer = DistributedRun(), _torch_trainer(prepared)
+    run, trainer, parent, done = DistributedRun(), _torch_trainer(prepared), os.getppid(), 0
     refuse_unshardable(prepared, ranks.world)
     steps, every = prepared.steps, prepared.experiment.judge_every
     quiet = np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
     with one_thread(), quiet, interruptible() as stop:
+        facts = environment(prepared.device, prepared.experiment.dtype) | {"processes": ranks.world}
+        if saving is not None and saving.tree is not None:
+            done = take_over(saving.tree, run, prepared)
+            for line in changes(saving.tree, facts) if ranks.rank == 0 else ():
+                saving.say(line)
         _compare(run, Report(0.0, _digests(trainer), 0), "before the first step")
         with spread(trainer, ranks):
             for number, rows in enumerate(batches(prepared), 1):
+                if number <= done:
+                    continue
                 x, y = prepared.cast["x_train"][rows], prepared.cast["y_train"][rows]
                 pieces = [(x[piece], y[piece]) for piece in shards(len(x), ranks.world)]
+                if number == done + 1:
+                    rehearse(trainer, *map(trainer.asarray, pieces[ranks.rank]))
                 judged = ranks.rank == 0 and ((number - 1) % every == 0 or number == steps)
                 before = (trainer.model.state_dict(), snapshot(trainer.optimizer)) if judged else None
                 reports = _step(run, trainer, ranks, pieces, stop)
@@ -132,7 +147,12 @@ def train(prepared: Prepared, ranks: Ranks, on_step: Callable[[DistributedRun], 
                     on_step(run)
                 if signals := {report.stop for report in reports} - {0}:
                     run.interrupted, run.terminated = number < steps, SIGTERM in signals
+                if saving is not None and ranks.rank == 0 and (run.interrupted or saving.due()) and _good(run):
+                    saving.write(tree_of(run, prepared, facts))
+                if run.interrupted:
                     break
+                if os.getppid() != parent:
+                    stop.signal = stop.signal or SIGTERM
         run.held = all(everyones(not run.parted and all(tally.held for tally in run.tallies.values())))
     return run
 
@@ -155,6 +175,11 @@ def _step(
     values = np.asarray([report.value for report in reports])
     run.losses.append(float(values.sum() if summed else product(values, np.asarray(sizes, float)) / sum(sizes)))
     return reports
+
+
+def _good(run: DistributedRun) -> bool:
+    """Whether a checkpoint may hold it: else the one before is the last good one."""
+    return not run.parted and bool(np.isfinite(run.losses[-1]))
 
 
 def _digests(trainer: torch_impl.Trainer) -> dict[str, str]:

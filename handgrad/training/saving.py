@@ -43,9 +43,17 @@ class Saving:
     every: float | None = None
     say: Callable[[str], None] = print
     through: bool = False  # write one after the last step too: more is to come of this run
+    command: str = "compare"  # whose run it is
     tree: dict[str, Any] | None = None  # the last one that was read or written
     last: Path | None = None  # where that is
     _next: float = field(default_factory=lambda: monotonic() + EVERY)
+
+    def begin(self, prepared: "Prepared", resume: bool) -> None:
+        """`find`, where that is wanted; and say where the run begins if the user may think otherwise."""
+        if not resume and numbered(self.folder):
+            self.say(f"{self.folder} holds a checkpoint that --resume would go on from; this run begins anew")
+        if resume and not self.find(prepared):
+            self.say(f"{self.folder.parent} holds no checkpoint; this run begins at the first step")
 
     def find(self, prepared: "Prepared") -> bool:
         """Read the newest whole checkpoint to go on from; False where there is none.
@@ -57,9 +65,9 @@ class Saving:
         path, tree, damaged = read_newest(self.folder)
         for line in damaged:
             self.say(line)
-        wanted, there = as_read(recipe(prepared)), tree.get("recipe")
+        wanted, there = as_read(recipe(prepared, self.command)), tree.get("recipe")
         if not isinstance(there, dict) or not tree.keys() >= {"run", "sides", "position", "repeats", "environment"}:
-            raise CheckpointError(f"{path} is not one of a comparison")
+            raise CheckpointError(f"{path} is not one of a run")
         for name in wanted:
             if there.get(name) != wanted[name]:
                 raise CheckpointError(
@@ -103,14 +111,15 @@ class Saving:
         remove_all(self.folder)
 
 
-def recipe(prepared: "Prepared") -> dict[str, Any]:
+def recipe(prepared: "Prepared", command: str = "compare") -> dict[str, Any]:
     """What must be equal for one run to go on where another stopped."""
     digest = sha256()
     for name, array in prepared.data.arrays().items():
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     fields = {name: getattr(prepared.experiment, name) for name in RECIPE}
-    return {"handgrad": handgrad.__version__, **fields, "device": prepared.device, "data": digest.hexdigest()}
+    versions = {"command": command, "handgrad": handgrad.__version__}
+    return {**versions, **fields, "device": prepared.device, "data": digest.hexdigest()}
 
 
 def tree_of(
@@ -170,20 +179,24 @@ def _taken(
         side.losses, side.seconds = own["losses"].tolist(), own["seconds"].tolist()
         side.seconds_written_out = float(own["seconds_written_out"])
         side.epochs = [EpochRecord(**record) for record in own["epochs"]]
-        side.tally = Tally(**{**own["tally"], "failures": [_failure(each) for each in own["tally"]["failures"]]})
+        side.tally = tally_of(own["tally"])
     step: int = tree["position"]["step"]
     return step
 
 
-def _failure(there: Mapping[str, Any]) -> Failure:
-    return Failure(**{**there, "index": tuple(there["index"]), "shape": tuple(there["shape"])})
+def tally_of(there: Mapping[str, Any]) -> Tally:
+    """What `asdict` made of one, after it has been in a file."""
+    failures = [
+        Failure(**{**each, "index": tuple(each["index"]), "shape": tuple(each["shape"])}) for each in there["failures"]
+    ]
+    return Tally(**{**there, "failures": failures})
 
 
 def changes(tree: Mapping[str, Any], environment: Mapping[str, Any]) -> list[str]:
-    """What computes otherwise than before the checkpoint: the rest may then differ in the last bits."""
+    """A line for all that computes otherwise than before the checkpoint."""
     before = tree["environment"]
     return [
-        f"{name} was {before.get(name)}, and is {environment.get(name)}"
+        f"the rest may differ in the last bits: {name} was {before.get(name)}, and is {environment.get(name)}"
         for name in sorted({*before, *environment})
         if before.get(name) != as_read(environment.get(name))
     ]

@@ -147,7 +147,7 @@ def _train(
     if saving is not None and saving.tree is not None:
         done = take_over(saving.tree, run, prepared, copy, shuffles)
         for line in changes(saving.tree, run.environment):
-            saving.say(f"not to the last bit what one machine gives: {line}")
+            saving.say(line)
     else:
         _record_epoch(run, prepared, epoch=0)
         _keep(run, prepared, 0, 1, kept)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,13 +15,14 @@ import torch
 import torch.distributed as dist
 
 import scratch
+from handgrad.checkpoint.folder import numbered
 from handgrad.cli import main
 from handgrad.distributed import process_group, train
 from handgrad.experiments import EXPERIMENTS
 from handgrad.judge import judge_shards
 from handgrad.training.sides import SIDES
 from handgrad.training.train import prepare
-from parity_tests.support.two_processes import CASES, COMMANDS
+from parity_tests.support.two_processes import CASES, COMMANDS, RESUMED, STOPS
 
 ROOT = Path(scratch.__file__).parent.parent
 IRIS = EXPERIMENTS["iris"]
@@ -43,13 +45,13 @@ def both(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
     answer = torchrun(2, str(ROOT / "parity_tests" / "support" / "two_processes.py"), str(folder), folder=folder)
     assert answer.returncode == 0, f"the processes said:\n{answer.stdout}\n{answer.stderr}"
-    return [json.loads((folder / f"{rank}.json").read_text(encoding="utf-8")) for rank in range(2)]
+    return folder, *(json.loads((folder / f"{rank}.json").read_text(encoding="utf-8")) for rank in range(2))
 
 
 @pytest.mark.xdist_group("two_processes")
 @pytest.mark.parametrize("name", CASES)
 def test_training(both, name):
-    first, second = (found["cases"][name] for found in both)
+    first, second = (found["cases"][name] for found in both[1:])
     words = CASES[name].words
     assert first["held"] == second["held"] == (not words), first["text"]
     assert all(word in first["text"] for word in words), first["text"]
@@ -65,7 +67,7 @@ def test_training(both, name):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_command(both, name):
     """One exit code on both ranks, and one voice: rank 0 shows what came out, either of them what went wrong."""
-    expected, (first, second) = COMMANDS[name], (found["commands"][name] for found in both)
+    expected, (first, second) = COMMANDS[name], (found["commands"][name] for found in both[1:])
     assert first["code"] == second["code"] == expected.code, first["error"] + second["error"]
     assert second["out"] == ""
     errors = first["error"] + second["error"]
@@ -74,19 +76,81 @@ def test_command(both, name):
     assert all(word in text for word in expected.words), text
 
 
-def test_one_process(capsys, monkeypatch, tmp_path):
-    """The shard is the whole batch. What `torchrun` would say to its process is said here, and this process trains."""
+@pytest.mark.xdist_group("two_processes")
+@pytest.mark.parametrize("stop", STOPS)
+@pytest.mark.parametrize("name", RESUMED)
+def test_a_stopped_run_goes_on_to_the_last_bit(both, name, stop):
+    """Losses, weights, optimizer and what was judged, on both ranks."""
+    for found in both[1:]:
+        resumed = found["resumed"][f"{name}, {stop}"]
+        assert resumed == {"steps": 2 + (stop == "killed"), "differs": ""}
+
+
+@pytest.mark.xdist_group("two_processes")
+def test_a_stopped_command_goes_on_to_the_last_bit(both):
+    """Nothing but the weights is left, and they are those of the run that nothing stopped."""
+    whole, goes_on = (both[1]["commands"][name]["out"].split("time per step") for name in ("passes", "goes on"))
+    assert whole[0] == goes_on[0]
+    folder = both[0]
+    assert [path.name for path in (folder / "stopped").iterdir()] == ["weights.safetensors"]
+    assert (folder / "whole" / "weights.safetensors").read_bytes() == (
+        folder / "stopped" / "weights.safetensors"
+    ).read_bytes()
+
+
+@pytest.fixture
+def alone(monkeypatch, tmp_path):
+    """This process as the only one that `torchrun` started."""
     said = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": "localhost"}
     with socket.create_server(("localhost", 0)) as free:
         said["MASTER_PORT"] = str(free.getsockname()[1])
     for name, value in said.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("alone")
+def test_one_process(capsys):
+    """The shard is the whole batch."""
     assert main(["distributed", "circle", "--epochs", "1"]) == 0
     out, error = capsys.readouterr()
     assert error == ""
     assert "PyTorch, 1 process " in out
     assert "PASSED" in out
+
+
+@pytest.mark.xdist_group("two_processes")
+@pytest.mark.usefixtures("alone")
+def test_another_number_of_processes_goes_on(both, capsys, tmp_path):
+    shutil.copytree(both[0] / "left", tmp_path / "left")
+    assert main(["distributed", "circle", "--epochs", "1", "--out", "left", "--resume"]) == 0
+    out, error = capsys.readouterr()
+    assert error == "handgrad: the rest may differ in the last bits: processes was 2, and is 1\n"
+    assert "100 of 100 steps" in out
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_run_whose_torchrun_was_killed_ends_with_a_checkpoint(capsys, monkeypatch):
+    parents = iter([1, 1, 1])
+    monkeypatch.setattr(train.os, "getppid", lambda: next(parents, 2))
+    assert main(["distributed", "circle", "--epochs", "1", "--out", "here"]) == 143
+    assert "INTERRUPTED after 4 of 100 steps" in capsys.readouterr().out
+    assert list(numbered(Path("here", "checkpoints"))) == [1]
+
+
+@pytest.mark.usefixtures("alone")
+def test_the_first_step_adds_gradients_as_all_others_do(monkeypatch):
+    """Else a run of three processes that goes on would add them in another order than one that nothing stopped."""
+    original, arranged = train.step, []
+
+    def step(trainer, *given):
+        value = original(trainer, *given)
+        arranged.append(trainer.model.call._get_ddp_logging_data().get("has_rebuilt_buckets"))
+        return value
+
+    monkeypatch.setattr(train, "step", step)
+    assert main(["distributed", "circle", "--epochs", "1"]) == 0
+    assert arranged[1] == 1  # torch notes at the beginning of a step what was so before
 
 
 def test_an_error_is_said_once_and_ends_all(tmp_path):

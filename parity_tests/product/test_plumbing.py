@@ -19,7 +19,7 @@ from handgrad.cli.compare import seeds_table, summary_table, verdict
 from handgrad.cli.distributed import distributed_table
 from handgrad.cli.options import RECIPE
 from handgrad.cli.sweep_terminal import summary_table as sweep_table
-from handgrad.distributed.train import DistributedRun
+from handgrad.distributed.record import DistributedRun
 from handgrad.experiments import EXPERIMENTS, Data, Expectation, Experiment
 from handgrad.experiments.experiment import METRICS
 from handgrad.judge import Ball, Tally, Verdict

@@ -1,4 +1,5 @@
-"""Runs in two processes that `torchrun` started: correct sharded training, planted bugs, and the command itself.
+"""Runs in two processes that `torchrun` started: correct sharded training, planted bugs, runs that were stopped and go
+on, and the command itself.
 
 `python -m torch.distributed.run --nproc-per-node=2 sharded.py FOLDER` writes what each rank saw to FOLDER/RANK.json.
 The processes join for the cases and once more for every command: nothing of one group may be left for the next.
@@ -24,10 +25,13 @@ import torch.distributed as dist
 
 from handgrad import cli
 from handgrad.distributed import train as distributed
-from handgrad.distributed.process_group import Ranks, joined
+from handgrad.distributed.process_group import Ranks, joined, of_first
+from handgrad.distributed.saving import COMMAND, tree_of
 from handgrad.experiments import Data, Expectation, Experiment
+from handgrad.training.saving import Saving
 from handgrad.training.sides import SIDES
 from handgrad.training.train import prepare
+from parity_tests.contract.test_training_state import equal
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,14 @@ CASES: dict[str, Case] = {
 }
 
 
+RESUMED: dict[str, dict[str, Any]] = {
+    "momentum, in any order": {"optimizer_options": {"momentum": 0.9}, "shuffle": True, "batch_size": 4},
+    "Adam, unequal shards": {**UNEQUAL, "optimizer": "Adam", "lr": 0.01, "dtype": "float64"},
+}
+"""Recipes of four or six steps, of which the first ones are done before a checkpoint."""
+STOPS = {"killed": None, "SIGTERM to rank 1": signal.SIGTERM}
+
+
 def broken(trainer: Any, x: Any, y: Any, factor: float) -> float:
     raise FloatingPointError("the disk is full")
 
@@ -136,7 +148,7 @@ class Command:
 
 COMMANDS: dict[str, Command] = {
     "passes": Command(
-        "circle --epochs 1 --batch-size 200 --judge-every 1",
+        "circle --epochs 1 --batch-size 200 --judge-every 1 --out whole",
         0,
         ("2 processes", "gloo", "held", "PASSED", "5 of 5 steps"),
     ),
@@ -151,11 +163,26 @@ COMMANDS: dict[str, Command] = {
     "a rank is stuck": Command(
         "circle --timeout 3", 2, ("rank 1 of 2 did not answer for 3 s", "--timeout"), {"step": asleep}
     ),
-    "interrupted": Command("circle", 130, ("INTERRUPTED after 1 of",), {"step": interrupted}),
+    "interrupted": Command(
+        "circle --epochs 1 --batch-size 200 --judge-every 1 --out stopped",
+        130,
+        ("INTERRUPTED after 1 of 5",),
+        {"step": interrupted},
+    ),
+    "another run": Command("circle --epochs 1 --lr 1 --out stopped --resume", 2, ("of another run: its lr is",)),
+    "goes on": Command(
+        "circle --epochs 1 --batch-size 200 --judge-every 1 --out stopped --resume", 0, ("PASSED", "5 of 5 steps")
+    ),
+    "left for one process": Command(
+        "circle --epochs 1 --out left", 130, ("INTERRUPTED after 1 of",), {"step": interrupted}
+    ),
+    "no place": Command(
+        "circle --out whole/weights.safetensors/x", 2, ("--out whole/weights.safetensors/x cannot be written",)
+    ),
 }
 
 
-def run(case: Case, ranks: Ranks) -> dict[str, Any]:
+def ten(recipe: dict[str, Any]) -> Experiment:
     fields: dict[str, Any] = {
         "data": ten_rows,
         "task": "multiclass",
@@ -167,13 +194,55 @@ def run(case: Case, ranks: Ranks) -> dict[str, Any]:
         "epochs": 2,
         "expect": Expectation("final_loss", "max", 9),
     }
+    return Experiment(name="ten", **fields | recipe)
+
+
+def run(case: Case, ranks: Ranks) -> dict[str, Any]:
     bug = case.bug if case.everywhere or ranks.rank == 1 else {}
     with mock.patch.multiple(distributed, **bug) if bug else contextlib.nullcontext():
-        found = distributed.train(prepare(Experiment(name="ten", **fields | case.recipe)), ranks)
+        found = distributed.train(prepare(ten(case.recipe)), ranks)
     failures = [failure for tally in found.tallies.values() for failure in tally.failures]
     text = "\n".join([*(failure.render() for failure in failures), found.parted])
     steps = {side: tally.steps for side, tally in found.tallies.items()}
     return {"held": found.held, "text": text, "judged": steps, "equal": found.equal, "losses": found.losses}
+
+
+def resumed(recipe: dict[str, Any], number: int | None, ranks: Ranks) -> dict[str, Any]:
+    """A run that is stopped after two steps, by a signal to rank 1 or by force, and goes on; and an undisturbed one."""
+
+    def trained(saving: Saving | None) -> dict[str, Any]:
+        made = prepare(ten(recipe))
+        if saving is not None:
+            saving.tree = of_first(ranks, lambda: (saving.begin(made, bool(list(folder.glob("*")))), saving.tree)[1])
+        found = distributed.train(made, ranks, saving=saving)
+        found.seconds = 0
+        tree = tree_of(found, made, {})
+        if ranks.rank:  # the others count nothing
+            tree["run"]["apart"] = tree["run"]["tallies"] = None
+        return tree
+
+    def stopping(trainer: Any, x: Any, y: Any, factor: float) -> float:
+        done.append(1)
+        if number is None and len(done) == 3:
+            raise InterruptedError
+        if number is not None and len(done) == 2 and ranks.rank == 1:
+            os.kill(os.getpid(), number)
+        return step(trainer, x, y, factor)
+
+    def saving() -> Saving:
+        return Saving(folder, 0 if number is None else 1e9, command=COMMAND)
+
+    done: list[int] = []
+    folder = Path(sys.argv[1], f"resumed-{number}-{recipe['batch_size']}")
+    whole = trained(None)
+    with mock.patch.object(distributed, "step", stopping), contextlib.suppress(InterruptedError):
+        trained(saving())
+    again = saving()
+    try:
+        equal(trained(again), whole)
+    except AssertionError as error:
+        return {"steps": len(done), "differs": str(error)}
+    return {"steps": len(done), "differs": ""}
 
 
 def command(one: Command) -> dict[str, Any]:
@@ -189,6 +258,11 @@ def main() -> None:
     gc.freeze()  # every end of a group collects garbage: not among all that was imported
     with joined() as ranks:
         found: dict[str, Any] = {"cases": {name: run(case, ranks) for name, case in CASES.items()}}
+        found["resumed"] = {
+            f"{name}, {stop}": resumed(recipe, number, ranks)
+            for name, recipe in RESUMED.items()
+            for stop, number in STOPS.items()
+        }
     found["commands"] = {name: command(one) for name, one in COMMANDS.items()}
     Path(sys.argv[1], f"{os.environ['RANK']}.json").write_text(json.dumps(found), encoding="utf-8")
 
