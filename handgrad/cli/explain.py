@@ -58,6 +58,8 @@ def _show(entry: "Entry", console: Terminal) -> None:
         f"{entry.family} · {f'the same in PyTorch: {entry.torch}' if entry.torch else 'PyTorch has no such op'}\n"
     )
     said(entry.doc)
+    if page["proved"]:
+        console.print(f"Derivative proved by computer algebra: {page['proved']}.\n")
     for part in entry.mentioned():
         console.print(Text(part.__name__, "bold"))
         said(inspect.getdoc(part) or "")

@@ -46,6 +46,7 @@ def facts(entry: Entry, own: dict[str, Any]) -> dict[str, Any]:
         "entry": entry,
         "codes": [*entry.code(), *entry.functions()],
         "helpers": entry.helpers(),
+        "proved": "; ".join(f"{name} for {', '.join(on)}" if on else name for name, on in own["proved"].items()),
         "points": own.get("points"),
         "loss": entry.family == "Losses",
         "errors": _errors(own.get("errors", [])),

@@ -43,7 +43,7 @@ class SwiGLU(Module):
 
     By the product rule dL/da = g b σ(a)(1 + a σ(−a)), the derivative of SiLU, and dL/db = g a σ(a).
 
-    The two products that it is made of there, a = xW and b = xV, are a Linear of twice the width before it.
+    The two products that it is made of there, xW and xV, are a Linear of twice the width before it.
     Raises as GLU. Source: N. Shazeer, GLU variants improve transformer, 2020, equation 5.
     """
 

@@ -47,7 +47,7 @@ class ReLU(Module, hands_on=True):
 
 
 class Hardtanh(Module, hands_on=True):
-    """y = min(max(x, min_val), max_val); f′ = 1 strictly between the two, else 0, and 0 at both kinks.
+    """y = min(max(x, min_val), max_val); f′ = 1 for min_val < x < max_val, else 0, and 0 at both kinks.
 
     Raises ValueError unless min_val < max_val.
     """
@@ -69,7 +69,7 @@ class Hardtanh(Module, hands_on=True):
 
 
 class ReLU6(Module, hands_on=True):
-    """y = min(max(x, 0), 6): Hardtanh between 0 and 6, so f′ = 0 at 0 and at 6.
+    """y = min(max(x, 0), 6), Hardtanh between 0 and 6; f′ = 1 for 0 < x < 6, else 0, and 0 at both kinks.
 
     Source: A. Krizhevsky, Convolutional deep belief networks on CIFAR-10 (2010).
     """
@@ -127,7 +127,8 @@ class LeakyReLU(Module):
 class PReLU(Module):
     """y = x for x > 0, w_c·x otherwise, with a learned slope w_c for every channel, or one for all.
 
-    As for LeakyReLU dL/dx = g or w_c·g, the latter at the kink. The slope takes part where x ≤ 0, ∂y/∂w_c = x there:
+    As for LeakyReLU dL/dx = g or w_c·g, the latter at the kink. The slope takes part where x ≤ 0, with
+    ∂y/∂w_c = 0 or x:
 
         dL/dw_c = Σ g x   over all numbers of channel c with x ≤ 0.
 

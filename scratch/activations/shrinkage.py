@@ -30,9 +30,9 @@ class Hardshrink(Module):
 
 
 class Softshrink(Module):
-    """y = 0 for −λ ≤ x ≤ λ, else x moved towards 0 by λ; f′ = 0 or 1, and 0 at both kinks. `lambd` is λ.
+    """y = 0 for −λ ≤ x ≤ λ, else x − λ sign x; f′ = 0 or 1, and 0 at both kinks. `lambd` is λ.
 
-    It is the y that minimises ½(y − x)² + λ|y|.
+    What is left moves towards 0 by λ. It is the y that minimises ½(y − x)² + λ|y|.
     Raises ValueError for a negative λ.
     Source: D. Donoho, De-noising by soft-thresholding, IEEE Trans. Inf. Theory 41 (1995).
     """

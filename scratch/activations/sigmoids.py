@@ -12,7 +12,7 @@ __all__ = ["Hardsigmoid", "Hardswish", "LogSigmoid", "Sigmoid", "Softsign", "Tan
 class Sigmoid(Module):
     """y = 1/(1 + e⁻ˣ) = eˣ/(1 + eˣ), whichever does not overflow; f′ = e⁻ˣ/(1 + e⁻ˣ)² = y(1 − y).
 
-    Near y = 1 that cancels, and is 0 once y is 1: from x = 16.64 on in float32. e/(1 + e)² with e = e^−|x| keeps its
+    Near 1 that cancels, and is 0 once y is 1: from x = 16.64 on in float32. e/(1 + e)² with e = e^−|x| keeps its
     digits, but is not taken: `BCELoss` divides by y(1 − y) of the same rounded y. Multiplied by y(1 − y) that is y − t,
     with all digits. Multiplied by e/(1 + e)² it would be off by what the rounding of 1 − y is of it, and at x = 17,
     t = 0, where y is 1 and `BCELoss` divides by 1e-12, it would be 41,399 in place of 1.
@@ -31,7 +31,7 @@ class Sigmoid(Module):
 class Tanh(Module):
     """y = tanh x = (eˣ − e⁻ˣ)/(eˣ + e⁻ˣ); by the quotient rule f′ = 1 − y².
 
-    Near y = ±1 that cancels: in float32 y is 1 from x = 9.01 on, and nothing is left. With e = e^−2|x| ≤ 1,
+    Near ±1 that cancels: in float32 y is 1 from x = 9.01 on, and nothing is left. With e = e^−2|x| ≤ 1,
     |y| = (1 − e)/(1 + e), so 1 + |y| = 2/(1 + e) and 1 − |y| = 2e/(1 + e) = e (1 + |y|). Hence without a difference
 
         f′ = (1 − |y|)(1 + |y|) = e (1 + |y|)² = e (1 + |y| (2 + |y|)) = 4e/(1 + e)².
@@ -51,7 +51,7 @@ class Tanh(Module):
 
 
 class LogSigmoid(Module):
-    """y = log σ(x) = −log(1 + e⁻ˣ) = min(x, 0) − log(1 + e^−|x|); f′ = σ′/σ = 1 − σ(x) = σ(−x)."""
+    """y = log σ(x) = −log(1 + e⁻ˣ) = min(x, 0) − log(1 + e^−|x|); f′ = σ′(x)/σ(x) = 1 − σ(x) = σ(−x)."""
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
@@ -78,9 +78,9 @@ class Hardsigmoid(Module):
 
 
 class Hardswish(Module):
-    """y = x · min(max(x + 3, 0), 6)/6, that is 0 up to −3, x(x + 3)/6, and x from 3 on; f′ = 0, (2x + 3)/6 or 1.
+    """y = x · min(max(x + 3, 0), 6)/6; f′ = 0 for x ≤ −3, 1 for x ≥ 3, else (2x + 3)/6.
 
-    At the kinks f′ is the outer value: 0 at −3, 1 at 3.
+    Between the kinks y = x(x + 3)/6. At them f′ is the outer value: 0 at −3, 1 at 3.
     Source: A. Howard et al., Searching for MobileNetV3, ICCV 2019, section 5.2.
     """
 
@@ -115,7 +115,7 @@ class Tanhshrink(Module):
     """y = x − tanh x; f′ = 1 − (1 − tanh² x) = tanh² x.
 
     Near 0 the difference, x³/3, cancels. There Lambert's fraction tanh x = x/(1 + q), q = x²/(3 + x²/(5 + x²/(7 + …))),
-    gives y = x − x/(1 + q) = x q/(1 + q), in which all terms are positive.
+    gives x − x/(1 + q) = x q/(1 + q), in which all terms are positive.
     Source: J. H. Lambert, Mémoire sur quelques propriétés remarquables des quantités transcendentes (1768).
     """
 

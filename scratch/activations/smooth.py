@@ -12,7 +12,7 @@ __all__ = ["CELU", "ELU", "GELU", "SELU", "Mish", "SiLU", "Softplus"]
 
 
 class ELU(Module):
-    """y = x for x ≥ 0, α(eˣ − 1) below; f′ = 1 or α eˣ, and α at the kink x = 0.
+    """y = x for x ≥ 0, α(eˣ − 1) otherwise; f′ = 1 or α eˣ, and α at the kink x = 0.
 
     eˣ − 1 is `expm1`, which keeps all digits of a small x.
     Source: D. Clevert, T. Unterthiner, S. Hochreiter, Fast and accurate deep network learning by exponential linear
@@ -92,7 +92,7 @@ class GELU(Module):
     count where the two terms cancel; and 1 − E·R + aE/√(2π) = 1 − d at a.
 
     `approximate="tanh"` replaces Φ by ½(1 + tanh v) with v = √(2/π)(x + 0.044715 x³). That is σ(2v) = 1/(1 + e^{−2v}),
-    in which nothing cancels, and from σ′ = σ(1 − σ) and v′ = √(2/π)(1 + 0.134145 x²)
+    in which nothing cancels: y = ½x(1 + tanh v) = x σ(2v). From σ′ = σ(1 − σ) and v′ = √(2/π)(1 + 0.134145 x²)
 
         f′ = σ(2v) + x σ(2v) σ(−2v) 2v′.
 
@@ -133,7 +133,7 @@ class GELU(Module):
 class SiLU(Module):
     """y = x σ(x), also called swish. With σ′ = σ(1 − σ): f′ = σ(x) + x σ(x)(1 − σ(x)) = σ(x)(1 + x σ(−x)).
 
-    With e = e^−|x|, σ(−x) = r/(1 + e) where r = 1 for x < 0 and e elsewhere, so f′ = σ(x) (1 + x r + e)/(1 + e). Where
+    With e = e^−|x| and r = 1 for x < 0, e otherwise, σ(−x) = r/(1 + e), so f′ = σ(x) (1 + x r + e)/(1 + e). Where
     f′ is 0, at x = −1.278, 1 + x is exact, and only the roundings of e are left.
 
     Source: S. Elfwing, E. Uchibe, K. Doya, Sigmoid-weighted linear units for neural network function approximation in
@@ -153,7 +153,7 @@ class SiLU(Module):
 
 
 class Mish(Module):
-    """y = x t(x) with t = tanh(log(1 + eˣ)).
+    """y = x t with t = tanh(log(1 + eˣ)).
 
     From tanh(log u) = (u² − 1)/(u² + 1) with u = 1 + eˣ, for x ≥ 0 divided by e²ˣ so that nothing overflows:
 

@@ -109,7 +109,7 @@ class SoftMarginLoss(Loss):
 class HingeEmbeddingLoss(Loss):
     """Of distances x, with signs t: value = x where t = 1, max(0, Δ − x) where t = −1; Δ is `margin`. One per element.
 
-    ∂value/∂x = 1 where t = 1; where t = −1 it is −1 for x ≤ Δ, else 0: at the kink x = Δ it is −1, and at NaN 0.
+    ∂value/∂x = 1 where t = 1, −1 where t = −1 and x ≤ Δ, else 0: at the kink x = Δ it is −1, and at NaN 0.
     For any other t PyTorch adds both terms, and so is done here.
     """
 

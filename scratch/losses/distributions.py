@@ -80,9 +80,10 @@ class GaussianNLLLoss(PairLoss):
 
     forward(input, target, var) with v = max(var, ε); `full` adds the constant ½ log 2π. With d = x − t,
 
-        ∂value/∂x = d/v,    ∂value/∂var = ½ (1/v − d²/v²).
+        ∂value/∂x = d/v,    ∂value/∂v = ½ (1/v − d²/v²).
 
-    As in PyTorch the clamp at ε (`eps`) is not differentiated: below it `var` has the gradient that it would have at ε.
+    The latter is `var`'s. As in PyTorch the clamp at ε (`eps`) is not differentiated: below it `var` has the gradient
+    that it would have at ε.
     `var` has the input's shape, or one variance serves a row: the shape without its last axis, or with one axis of
     length 1; or all of them: shape () or a Python number. Its gradient is summed over what it serves.
     Source: Nix and Weigend, *Estimating the Mean and Variance of the Target Probability Distribution* (1994).

@@ -18,8 +18,8 @@ EPSILON = float(np.float32(1e-12))
 class MarginRankingLoss(PairLoss):
     """The first is to be larger where t = 1, the second where t = −1: value = max(0, Δ − t (x₁ − x₂)), one per element.
 
-    Δ is `margin`. With z = Δ − t (x₁ − x₂), ∂value/∂x₁ = −t and ∂value/∂x₂ = t where z ≥ 0, else 0: at the kink z = 0
-    the gradient is that of the slope, and at NaN it is 0.
+    Δ is `margin`. With z = Δ − t (x₁ − x₂), ∂value/∂x₁ = −t where z ≥ 0, else 0, and ∂value/∂x₂ = t where z ≥ 0,
+    else 0: at the kink z = 0 the gradient is that of the slope, and at NaN it is 0.
     Raises ValueError where the shapes differ (PyTorch broadcasts); a target of shape () serves all.
     """
 

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from docs.writers.dictionary import pages
+from docs.writers.proof import NOT_ELEMENTWISE, prove
 from handgrad.dictionary.page import MEASURED, measurements
 from handgrad.dictionary.source import Entry, entries, fingerprint
 from handgrad.files import write_text
@@ -23,18 +24,17 @@ def main() -> int:
     before, measured, failed = measurements(), {}, []
     for entry in entries():
         known = before.get(entry.name)
-        if known is not None and not everything and known["source"] == fingerprint(entry):
-            measured[entry.name] = known
-            continue
-        print(f"measuring {entry.name}", file=sys.stderr)
         try:
-            measured[entry.name] = _measure_and_draw(entry)
+            if known is None or everything or known["source"] != fingerprint(entry):
+                print(f"measuring {entry.name}", file=sys.stderr)
+                known = _measure_and_draw(entry)
+            measured[entry.name] = {**known, "proved": proved(entry)}
         except Exception as error:  # whatever an unfinished op does, the others are written
             failed.append(f"{entry.name}: {type(error).__name__}: {error}")
     lines = [f"{json.dumps(name)}: {json.dumps(found, ensure_ascii=False)}" for name, found in sorted(measured.items())]
     write_text(MEASURED, "{\n" + ",\n".join(lines) + "\n}\n")
     if failed:
-        print("\n".join(["no page was written, as these could not be measured:", *failed]), file=sys.stderr)
+        print("\n".join(["no page was written, as these could not be measured or proved:", *failed]), file=sys.stderr)
         return 1
 
     texts = pages.render(measured, pages.drawn())
@@ -45,6 +45,12 @@ def main() -> int:
             path.unlink()
     print(f"{len(texts)} pages in {pages.FOLDER}")
     return 0
+
+
+def proved(entry: Entry) -> dict[str, list[str]]:
+    """The derivatives of its docstring, proved anew: the fingerprint leaves docstrings out."""
+    elementwise = entry.family in ("Activations", "Losses") and entry.name not in NOT_ELEMENTWISE
+    return prove(entry.doc) if elementwise else {}
 
 
 def _measure_and_draw(entry: Entry) -> dict[str, Any]:

@@ -40,10 +40,12 @@ def drawn(folder: Path = FOLDER) -> frozenset[str]:
 def _page(entry: Entry, measured: dict[str, Any], pictures: frozenset[str]) -> dict[str, Any]:
     if entry.name not in measured:
         raise KeyError(f"{entry.name} was not measured; run: make dictionary")
+    page = facts(entry, measured[entry.name])
     return {
-        **facts(entry, measured[entry.name]),
+        **page,
         "anchor": _anchor(entry.family),
         "doc": markdown(entry.doc),
+        "proved": _escaped(page["proved"]),
         "mentioned": [(part.__name__, markdown(inspect.getdoc(part) or "")) for part in entry.mentioned()],
         "picture": entry.name in pictures,
     }
