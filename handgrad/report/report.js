@@ -1,5 +1,5 @@
-// What a page does beyond showing: tables sort, pictures are saved, a slider moves through training.
-// Nothing here is needed for reading: without a script the page shows the last step and its tables as they were written.
+// What a page does beyond showing: tables sort, pictures are saved, a slider moves through training or through a step.
+// Nothing here is needed for reading: without a script a page shows the last moment of training, and every move of a step.
 "use strict";
 
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -126,24 +126,17 @@ for (const button of all("button.save")) {
   });
 }
 
-// --- the slider through training ------------------------------------------------------------------------------------
+// --- sliders --------------------------------------------------------------------------------------------------------
 
-function film(root) {
-  const slots = all(".shot", root);
+// The slider of `root` over moments with these labels: `draw` draws one. Gives what shows a moment from elsewhere.
+function slide(root, labels, draw) {
   const [slider, said, play] = ["input", "output", "[data-play]"].map((part) => root.querySelector(part));
-  // Every moment is a label and one picture for each slot; the last one stands in the page already.
-  const moments = all("template", root).map((template) => ({
-    label: template.dataset.label,
-    pictures: [...template.content.children].map((part) => part.firstElementChild),
-  }));
-  moments.push({ label: said.textContent, pictures: slots.map((slot) => slot.firstElementChild) });
-  const last = moments.length - 1;
+  const last = labels.length - 1;
   let timer = 0;
 
   function show(moment) {
-    const { label, pictures } = moments[moment];
-    slots.forEach((slot, i) => slot.replaceChildren(pictures[i]));
-    all(".moment", root).forEach((caption) => (caption.textContent = label));
+    const label = labels[moment];
+    draw(moment, label);
     slider.value = moment;
     slider.setAttribute("aria-valuetext", label);
     if (said.textContent !== label) said.textContent = label;
@@ -154,7 +147,7 @@ function film(root) {
 
   function playing(on) {
     clearInterval(timer);
-    timer = on ? setInterval(advance, Math.min(800, Math.max(350, 10_000 / moments.length))) : 0;
+    timer = on ? setInterval(advance, Math.min(800, Math.max(350, 10_000 / labels.length))) : 0;
     const [sign, word] = play.children;
     sign.textContent = on ? "❚❚" : "▶";
     word.textContent = on ? "Pause" : "Play";
@@ -166,15 +159,14 @@ function film(root) {
     if (Number(slider.value) === last) playing(false);
   }
 
-  slider.addEventListener("input", () => {
+  function go(moment) {
     playing(false);
-    show(Number(slider.value));
-  });
+    show(Math.min(last, Math.max(0, moment)));
+  }
+
+  slider.addEventListener("input", () => go(Number(slider.value)));
   for (const button of all("[data-go]", root)) {
-    button.addEventListener("click", () => {
-      playing(false);
-      show(Math.min(last, Math.max(0, Number(slider.value) + Number(button.dataset.go))));
-    });
+    button.addEventListener("click", () => go(Number(slider.value) + Number(button.dataset.go)));
   }
   play.addEventListener("click", () => {
     if (timer) return playing(false);
@@ -191,8 +183,39 @@ function film(root) {
   still.addEventListener("change", calm);
   calm();
   root.querySelector(".controls").hidden = false;
-  root.querySelector(".unscripted").hidden = true;
-  show(last);
+  all(".unscripted", root).forEach((note) => (note.hidden = true));
+  show(Number(slider.value));
+  return go;
+}
+
+// Pictures of one moment of training each.
+function film(root) {
+  const slots = all(".shot", root);
+  // Every moment is a label and one picture for each slot; the last one stands in the page already.
+  const moments = all("template", root).map((template) => ({
+    label: template.dataset.label,
+    pictures: [...template.content.children].map((part) => part.firstElementChild),
+  }));
+  moments.push({ label: root.querySelector("output").textContent, pictures: slots.map((slot) => slot.firstElementChild) });
+  slide(root, moments.map(({ label }) => label), (moment, label) => {
+    slots.forEach((slot, i) => slot.replaceChildren(moments[moment].pictures[i]));
+    all(".moment", root).forEach((caption) => (caption.textContent = label));
+  });
 }
 
 all(".film").forEach(film);
+
+// Sections of which one is shown at a time; a link to any of them, or into one, shows it.
+function walk(root) {
+  const moves = all(".move", root);
+  const labels = moves.map((move) => move.querySelector("h2").textContent);
+  const go = slide(root, labels, (shown) => moves.forEach((move, i) => (move.hidden = i !== shown)));
+  const open = (hash) => {
+    const moment = moves.findIndex((move) => hash && move.contains(document.getElementById(hash.slice(1))));
+    if (moment >= 0) go(moment);
+  };
+  document.addEventListener("click", (event) => open(event.target.closest('a[href^="#"]')?.hash));
+  open(location.hash);
+}
+
+all(".walk").forEach(walk);

@@ -95,6 +95,7 @@ class Layer:
     kind: str
     formula: str
     tensors: tuple[Tensor, ...]
+    op: type = field(repr=False)  # the hand-written class
 
     def tensor(self, symbol: str) -> Tensor | None:
         return next((tensor for tensor in self.tensors if tensor.symbol == symbol), None)
@@ -129,6 +130,8 @@ class Trace:
     verdicts: dict[str, Verdict]
     program: str  # the NumPy side's step, written out; empty where it cannot be
     net: "Net" = field(repr=False)
+    loss_op: type = field(repr=False)  # the hand-written classes
+    optimizer_op: type = field(repr=False)
 
     @property
     def held(self) -> bool:
@@ -222,6 +225,8 @@ def trace(prepared: Prepared, step: int) -> Trace:
         verdicts,
         program(ours, x, y),
         net,
+        type(ours.loss),
+        type(ours.optimizer),
     )
 
 
@@ -266,7 +271,8 @@ def _layers(
             tensors.append(Tensor(f"dL/d{key}", full, a.grad, b.grad, gradients[full]))
         if all(p.downstream is not None for p in pair):
             tensors.append(Tensor("dL/dx", "", pair[0].downstream, pair[1].downstream, ball.downstream))
-        yield Layer(name, type(leaves[0][name]).__name__, _formula(leaves[0][name]), tuple(tensors))
+        op = type(leaves[0][name])
+        yield Layer(name, op.__name__, _formula(leaves[0][name]), tuple(tensors), op)
 
 
 def _updates(prepared: Prepared, names: list[str], start: Snapshot, gradients: dict[str, Ball]) -> Iterator[Update]:

@@ -43,6 +43,10 @@ class Number:
         return Number(None, None, float(ball.mid[index]), float(ball.rad[index]))
 
 
+ONE = Number(1.0, 1.0, 1.0, 0.0)
+"""The factor of what enters a sum as it is."""
+
+
 @dataclass(frozen=True)
 class Line:
     """A number and what it is made of: the sum of `terms`, each times its factor; or by a formula that says how."""
@@ -143,6 +147,24 @@ class Unfolding:
             raise ValueError(f"--depth unfolds this entry into more than {MOST:,} lines; ask for less")
         return Line(*parts, **more)
 
+    def output(self, layer: Layer, index: Index) -> Line:
+        """One output of a `Linear`: y_ni = Σⱼ x_nj W_ij + b_i."""
+        x, weight, bias = (layer.tensor(symbol) for symbol in ("x", "weight", "bias"))
+        assert x is not None
+        assert weight is not None
+        (*n, i), lead = index, "".join(f"{k}," for k in index[:-1])
+        terms = [
+            self.line(
+                f"x{written((*n, j))}", Number.of(x, (*n, j)), factor=Number.of(weight, (i, j)), times=f"W[{i},{j}]"
+            )
+            for j in range(weight.shape[1])
+        ]
+        if bias is not None:
+            terms.append(self.line(f"b[{i}]", Number.of(bias, (i,)), factor=ONE))
+        formula = f"Σⱼ x[{lead}j] · W[{i},j]{'' if bias is None else f' + b[{i}]'}"
+        what = f"y{written(index)} of {layer.name}"
+        return self.line(what, Number.of(there(layer, "y"), index), formula, tuple(terms))
+
     def gradient(self, layer: Layer, tensor: Tensor, index: Index, depth: int) -> Line:
         """One entry of a parameter's gradient."""
         number, what = Number.of(tensor, index), f"{tensor.symbol}{written(index)} of {layer.name}"
@@ -167,16 +189,15 @@ class Unfolding:
 
     def _source(self, source: str | None, layer: Layer, index: Index, depth: int) -> Line:
         """One of several that take y."""
-        one = Number(1.0, 1.0, 1.0, 0.0)
         if source is None:
             last = self.trace.layers[-1]
             number, what = Number.of(there(last, "dL/dy"), index), f"dL/dy{written(index)} of the loss"
-            return self.line(what, number, self.trace.loss, self._at_loss(last, index), one)
+            return self.line(what, number, self.trace.loss, self._at_loss(last, index), ONE)
         taker = self.trace.layer(source)
         number = Number.of(there(taker, "dL/dx"), index)
         formula, entries = self.of_input(taker, index)
         return self.line(
-            f"dL/dx{written(index)} of {source}", number, formula, self._deltas(taker, entries, depth), one
+            f"dL/dx{written(index)} of {source}", number, formula, self._deltas(taker, entries, depth), ONE
         )
 
     def _deltas(self, layer: Layer, entries: list[Term], depth: int) -> tuple[Line, ...]:
@@ -190,8 +211,7 @@ class Unfolding:
         upstream, x = there(layer, "dL/dy"), there(layer, "x")
         rows = np.ndindex(upstream.shape[:-1])
         if len(index) == 1:
-            one = Number(1.0, 1.0, 1.0, 0.0)
-            return f"Σₙ dL/dy[n,{index[0]}]", [((*n, index[0]), "", one) for n in rows]
+            return f"Σₙ dL/dy[n,{index[0]}]", [((*n, index[0]), "", ONE) for n in rows]
         i, j = index
         formula = f"Σₙ dL/dy[n,{i}] · x[n,{j}]"
         return formula, [((*n, i), f"x{written((*n, j))}", Number.of(x, (*n, j))) for n in rows]

@@ -1,54 +1,85 @@
-"""A trace as a page: the same content as in the terminal, with every small tensor in full and coloured by value."""
+"""A trace as a page: a walk through the step, move by move, with every small tensor in full and coloured by value."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from handgrad.report import template
 from handgrad.trace.compute import Tensor, Trace
 from handgrad.trace.entry import Line
-from handgrad.trace.text import measured, options, shown, ulps, why_apart
+from handgrad.trace.text import measured, ulps
+from handgrad.trace.walk import moves
 
+FULL = 600  # numbers: a tensor of more is cut to its first rows and columns
 ROWS, COLUMNS = 12, 16
+
+
+class Cell(NamedTuple):
+    """NumPy's number; PyTorch's and how far it is, where it is another one; sign and size for the colour."""
+
+    ours: str
+    theirs: str = ""
+    apart: str = ""
+    kind: str = ""  # "a": above 0, "b": below
+    share: int = 0  # per cent
 
 
 def page(trace: Trace, entry: Line | None = None) -> str:
     """One self-contained HTML file."""
-    helpers = {"cells": _cells, "measured": measured, "shown": shown, "why_apart": why_apart, "options": options}
+    helpers = {"cells": _cells, "bounds": _bounds, "interval": _interval, "measured": measured, "shape": _shape}
+    found = moves(trace)
+    phases = {move.phase: k for k, (_, move) in reversed(list(enumerate(found, 1)))}  # where each begins
     path = Path(__file__).parent / "page.html.j2"
-    return template.render(path, trace=trace, entry=entry, cumsum=np.cumsum, **helpers)
+    return template.render(
+        path, trace=trace, moves=found, phases=dict(reversed(phases.items())), entry=entry, cumsum=np.cumsum, **helpers
+    )
 
 
-def _cells(tensor: Tensor) -> list[list[tuple[str, str, str, str]]]:
-    """Of every number shown: NumPy's, PyTorch's, how far it is, and a colour.
-
-    Blue below 0, orange above, as strong as it is large in this tensor. PyTorch's is empty where it is NumPy's to the
-    last bit.
-    """
-    ours, theirs, apart = (_rows(a) for a in (tensor.ours, tensor.theirs, tensor.apart))
+def _cells(tensor: Tensor) -> list[list[Cell]]:
+    ours, theirs, apart = (_corner(a) for a in (tensor.ours, tensor.theirs, tensor.apart))
     top = float(np.max(np.abs(ours[np.isfinite(ours)]), initial=0.0)) or 1.0
-    rows = []
-    for i in range(min(len(ours), ROWS)):
-        rows.append([_cell(*numbers, top) for numbers in zip(ours[i], theirs[i], apart[i], strict=True)][:COLUMNS])
-        if ours.shape[1] > COLUMNS:
-            rows[-1].append(("…", "", "", ""))
-    return rows + [[("…", "", "", "")]] * (len(ours) > ROWS)
+    rows = [
+        [_cell(*numbers, top) for numbers in zip(*row, strict=True)] for row in zip(ours, theirs, apart, strict=True)
+    ]
+    return _dotted(rows, tensor, Cell("…"))
 
 
-def _rows(a: Any) -> Any:
+def _bounds(tensor: Tensor) -> list[list[str]]:
+    """The judge's interval of every number shown; nothing where all numbers are exact."""
+    if tensor.ball is None or not tensor.bound:
+        return []
+    pairs = zip(_corner(tensor.ball.mid), _corner(tensor.ball.rad), strict=True)
+    rows = [[_interval(mid, rad) for mid, rad in zip(*row, strict=True)] for row in pairs]
+    return _dotted(rows, tensor, "…")
+
+
+def _interval(mid: float, radius: float) -> str:
+    return f"{mid:.9g} ± {radius:.2g}" if radius else f"{mid:.9g}, exact"
+
+
+def _corner(a: Any) -> Any:
     table = np.atleast_2d(a)
-    return table.reshape(-1, table.shape[-1])
+    table = table.reshape(-1, table.shape[-1])
+    return table if table.size <= FULL else table[:ROWS, :COLUMNS]
 
 
-def _cell(ours: Any, theirs: Any, apart: float, top: float) -> tuple[str, str, str, str]:
+def _dotted(rows: list[list[Any]], tensor: Tensor, dots: Any) -> list[list[Any]]:
+    """The rows, with dots where the tensor goes on."""
+    if tensor.ours.size <= FULL:
+        return rows
+    columns = tensor.shape[-1]
+    rows = [row + [dots] * (columns > COLUMNS) for row in rows]
+    return rows + [[dots]] * (tensor.ours.size // columns > ROWS)
+
+
+def _shape(tensor: Tensor) -> str:
+    return " × ".join(map(str, tensor.shape)) or "one number"
+
+
+def _cell(ours: Any, theirs: Any, apart: float, top: float) -> Cell:
     a, b = str(ours), str(theirs)  # NumPy's scalars: as few digits as tell a number from its neighbours
-    same = a == b
-    return a, "" if same else b, "" if same else f"{ulps(apart)} ulp", _colour(float(ours) / top)
-
-
-def _colour(share: float) -> str:
-    if not np.isfinite(share):
-        return ""
-    kind = "--below" if share < 0 else "--above"
-    return f"background: color-mix(in srgb, var({kind}) {round(55 * abs(share))}%, transparent)"
+    share = float(ours) / top
+    kind = "" if not np.isfinite(share) or not share else "b" if share < 0 else "a"
+    look = (kind, round(55 * abs(share)) if kind else 0)
+    return Cell(a, "", "", *look) if a == b else Cell(a, b, f"{ulps(apart)} ulp", *look)

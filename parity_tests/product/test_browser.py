@@ -300,10 +300,23 @@ def test_the_other_pages_sort_as_well(visit):
         assert seconds == sorted(seconds)
         assert len({time.split()[1] for time in times}) > 1
     with visit("trace") as page:
-        sums = [
-            float(cell) for cell in sorted_column(page, "sum so far", 6, "main section:first-child > .scroll > table")
-        ]
+        sums = [float(cell) for cell in sorted_column(page, "sum so far", 6, "#entry > .scroll > table")]
         assert sums == sorted(sums)
+
+
+def test_a_step_is_walked_through(visit):
+    with visit("trace") as page:
+        slider, moves = page.tab.get_by_role("slider", name="Move of the step"), page.tab.locator(".move")
+        titles = page.text(".move h2")
+        assert [title.split()[0] for title in titles] == ["Forward"] * 4 + ["Loss:"] + ["Backward"] * 5 + ["Update"] * 2
+        for key, n in [("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1), ("End", 11), ("Home", 0)]:
+            slider.press(key)
+            assert [move.is_visible() for move in moves.all()] == [k == n for k in range(12)]
+            assert page.text(".walk output") == [titles[n]] == [slider.get_attribute("aria-valuetext")]
+        page.tab.get_by_role("link", name="Update").click()
+        assert moves.nth(10).is_visible()
+    with visit("trace", script=False) as page:
+        assert all(move.is_visible() for move in page.tab.locator(".move").all())
 
 
 def test_every_picture_is_saved_as_a_file_that_stands_alone(visit, tmp_path):

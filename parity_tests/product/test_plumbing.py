@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+import scratch
 from handgrad import cli
 from handgrad.cli.compare import seeds_table, summary_table, verdict
 from handgrad.cli.distributed import distributed_table
@@ -22,7 +23,7 @@ from handgrad.cli.sweep_terminal import summary_table as sweep_table
 from handgrad.distributed.record import DistributedRun
 from handgrad.experiments import EXPERIMENTS, Data, Expectation, Experiment
 from handgrad.experiments.experiment import METRICS
-from handgrad.judge import Ball, Tally, Verdict
+from handgrad.judge import Ball, Format, Tally, Verdict
 from handgrad.report.index import Finished as IndexRow
 from handgrad.report.index import write_index
 from handgrad.report.page import side_rows, write_report
@@ -275,9 +276,12 @@ def numbered_trace():
 
     def tensor(symbol, name=""):
         ours, theirs, mid, rad = (next(numbers).reshape(1, 1) for _ in range(4))
-        return Tensor(symbol, name, ours, theirs, Ball(mid.astype(float), rad.astype(float), False))
+        return Tensor(symbol, name, ours, theirs, Ball(mid.astype(float), rad.astype(float), Format.of(np.float32)))
 
-    layers = tuple(Layer(name, "Linear", f"formula of {name}", tuple(map(tensor, SYMBOLS))) for name in ("0", "2"))
+    def layer(name):
+        tensors = (tensor(symbol, f"{name}.weight" if "weight" in symbol else "") for symbol in SYMBOLS)
+        return Layer(name, "Linear", f"formula of {name}", tuple(tensors), scratch.Linear)
+
     verdicts = {
         side: Verdict(side=side, failures=[], numbers=k, skipped=0, worst=0.1) for k, side in enumerate(NAMES, 41)
     }
@@ -288,15 +292,17 @@ def numbered_trace():
         loss="the loss",
         target=tensor("t"),
         value=tensor("L"),
-        layers=layers,
+        layers=(layer("0"), layer("2")),
         optimizer="the optimizer",
         updates=(
-            Update("0.weight", "Adam", {"lr": 0.5}, (tensor("m"),), (tensor("m"), tensor("v")), tensor("new weight")),
+            Update("0.weight", "Rprop", {"lr": 0.5}, (tensor("m"),), (tensor("m"), tensor("v")), tensor("new weight")),
         ),
-        buffers=(tensor("mean"),),
+        buffers=(tensor("mean", "0.mean"),),
         verdicts=verdicts,
         program="the program",
         net=Net({}, None, {"0": ("2",), "2": (None,)}),
+        loss_op=scratch.MSELoss,
+        optimizer_op=scratch.Adam,
     )
 
 

@@ -6,6 +6,8 @@ import re
 from dataclasses import replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from html.parser import HTMLParser
+from operator import add, mul
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ import scratch
 from handgrad import cli
 from handgrad.experiments import EXPERIMENTS
 from handgrad.trace import entry as entry_module
-from handgrad.trace import trace, unfold
+from handgrad.trace import trace, unfold, walk
 from handgrad.trace.as_json import to_json
 from handgrad.trace.compute import Tensor, leaves_of, recorded
 from handgrad.trace.page import page
@@ -213,6 +215,145 @@ def test_drawn_entries_are_redone_from_the_json_alone(net, side, request):
             agree(value, after[symbol], i, j)
 
 
+# --- redone by hand, from the page's text alone -----------------------------------------------------------------------
+
+
+class Read(HTMLParser):
+    """What a page says, move by move: all its words, and its tables under their headings, a list of texts a cell."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.said, self.tables, self.heading, self.cell = {"": ""}, {"": {}}, None, None
+        self.move = self.name = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        if tag in ("h2", "h3", "summary"):
+            self.heading = ""
+        elif tag == "span" and self.heading:  # of a tensor, its shape
+            self.name, self.heading = self.heading.strip(), None
+        elif tag == "table":
+            self.tables[self.move][self.name] = []
+        elif tag == "tr":
+            self.tables[self.move][self.name].append([])
+        elif tag in ("td", "th"):
+            self.cell = [""]
+            self.tables[self.move][self.name][-1].append(self.cell)
+        elif tag == "small" and self.cell:
+            self.cell.append("")
+
+    def handle_endtag(self, tag):
+        if tag == "h2":
+            self.move, self.heading = self.heading, None
+            self.said[self.move], self.tables[self.move] = "", {}
+        elif tag in ("h3", "summary") and self.heading:
+            self.name, self.heading = self.heading, None
+        elif tag in ("td", "th"):
+            self.cell = None
+
+    def handle_data(self, text):
+        if self.heading is not None:
+            self.heading += text
+        elif self.cell:
+            self.cell[-1] += text
+        self.said[self.move] += text
+
+    def numbers(self, move, symbol):
+        """NumPy's, of a tensor that a move takes or makes. The digits say which float32 number it is."""
+        table = self.tables[move].get(symbol) or self.tables[move][f"takes {symbol}"]
+        return [[Decimal(float(np.float32(cell[0]))) for cell in row] for row in table]
+
+    def check(self, redone, move, symbol):
+        """That these are the exact numbers on the page, to the last digit of each; how many they are."""
+        table = self.tables[move][f"Exactly, and how far rounding may lead: {symbol}"]
+        pairs = [pair for row, own in zip(table, redone, strict=True) for pair in zip(row, own, strict=True)]
+        for (cell,), value in pairs:
+            assert re.split(" ± |, ", cell)[0] == f"{float(value) + 0:.9g}", (move, symbol)
+        return len(pairs)
+
+
+def times(a, b):
+    return [[sum(map(mul, row, column)) for column in turned(b)] for row in a]
+
+
+def turned(a):
+    return list(zip(*a, strict=True))
+
+
+def each(f, *tables):
+    return [list(map(f, *rows)) for rows in zip(*tables, strict=True)]
+
+
+def sigmoid(z):
+    return 1 / (1 + (-z).exp())
+
+
+SLOPES = {"ReLU": lambda z: Decimal(z > 0), "Sigmoid": lambda z: sigmoid(z) * (1 - sigmoid(z))}
+ELEMENTWISE = {"ReLU": lambda z: max(z, Decimal(0)), "Sigmoid": sigmoid}
+
+
+def redo_text_of_update(text, move, name, gradient):
+    """The tables that the optimizer makes of a gradient."""
+    theta, said = text.numbers(move, f"{name} before"), text.said[move]
+    lr, *adam = map(Decimal, re.search(rf"{name}: lr ([^,\s]+)(?:, betas (\S+), (\S+), eps (\S+))?", said).groups("0"))
+    if not adam[0]:
+        return {f"new {name}": each(lambda p, g: p - lr * g, theta, gradient)}
+    b1, b2, eps = adam
+    ((t,),) = text.numbers(move, f"step of {name} after")
+    m, v = (text.numbers(move, f"{kept} of {name} before") for kept in ("exp_avg", "exp_avg_sq"))
+    m, v = (
+        each(lambda old, g, b=b, k=k: b * old + (1 - b) * g**k, kept, gradient)
+        for b, kept, k in ((b1, m, 1), (b2, v, 2))
+    )
+    new = each(lambda p, m, v: p - lr * (m / (1 - b1**t)) / ((v / (1 - b2**t)).sqrt() + eps), theta, m, v)
+    return {f"exp_avg of {name} after": m, f"exp_avg_sq of {name} after": v, f"new {name}": new}
+
+
+@pytest.mark.parametrize("net", ["third", "adam"])
+def test_the_whole_step_is_redone_from_the_text_of_the_page(net, request):
+    """From x, t, W, b and the optimizer's state, in 50 digits: y, δ, gradients and new weights, to the last digit."""
+    text, seen = Read(page(request.getfixturevalue(net))), 0
+    moves = {
+        phase: [move for move in text.tables if move.startswith(phase)] for phase in ("Forward", "Backward", "Update")
+    }
+    kinds = [move.split()[-1] for move in moves["Forward"]]
+    (loss,) = (move for move in text.tables if move.startswith("Loss"))
+    with localcontext() as context:
+        context.prec = 50
+        inputs, y = [], text.numbers(moves["Forward"][0], "x")
+        for move, kind in zip(moves["Forward"], kinds, strict=True):
+            inputs.append(y)
+            if kind == "Linear":
+                weight, (bias,) = (text.numbers(move, symbol) for symbol in ("weight", "bias"))
+                y = [list(map(add, row, bias)) for row in times(y, turned(weight))]
+            else:
+                y = each(ELEMENTWISE[kind], y)
+            seen += text.check(y, move, "y")
+        target = text.numbers(loss, "t")
+        if "MSELoss" in text.said[loss]:
+            delta = each(lambda a, t: 2 * (a - t) / (len(y) * len(y[0])), y, target)
+        else:
+            powers = [(each(Decimal.exp, [row])[0], t) for row, t in zip(y, target[0], strict=True)]
+            delta = [[(p / sum(row) - (c == t)) / len(y) for c, p in enumerate(row)] for row, t in powers]
+        first, *others = moves["Backward"]
+        seen += text.check(delta, first, "dL/dy")
+        updates = iter(reversed(moves["Update"]))
+        for move, kind, x in zip(others, reversed(kinds), reversed(inputs), strict=True):
+            if kind == "Linear":
+                update = next(updates)
+                gradients = {"weight": times(turned(delta), x), "bias": [list(map(sum, turned(delta)))]}
+                for name, gradient in gradients.items():
+                    seen += text.check(gradient, move, f"dL/d{name}")
+                    for symbol, redone in redo_text_of_update(text, update, name, gradient).items():
+                        seen += text.check(redone, update, symbol)
+                delta = times(delta, text.numbers(move, "weight"))
+            else:
+                delta = each(lambda d, z, f=SLOPES[kind]: d * f(z), delta, x)
+            if move is not others[-1]:
+                seen += text.check(delta, move, "dL/dx")
+    assert seen > 400
+
+
 def test_json_holds_every_number_and_reads_back(third, adam):
     for step in (third, adam):
         found = json.loads(to_json(step))
@@ -286,8 +427,25 @@ def test_it_says_what_cancelled():
 def test_the_page_stands_alone(third):
     written = page(third, unfold(third, "layers.0.bias[1]", depth=2))
     assert not re.search(r"(src|href)=\"(?!data:|#)", written)
-    for layer in third.layers:
-        assert f"{layer.name} {layer.kind}" in written
+    moves = [move.split(":")[0] for move in Read(written).said][1:]
+    assert moves[:3] == ["Forward 1 of 4", "Forward 2 of 4", "Forward 3 of 4"]
+    assert moves[3:11] == ["Forward 4 of 4", "Loss", *(f"Backward {k} of 5" for k in range(1, 6)), "Update 1 of 2"]
+
+
+def test_a_move_shows_the_code_that_it_runs(third):
+    """Of each layer, loss and optimizer its own method, from where it stands."""
+    for label, move in walk.moves(third):
+        assert move.code, label
+        for code in move.code:
+            file, line = code.where.split(", line ")
+            source = (walk.ROOT / file).read_text(encoding="utf-8").splitlines()[int(line) - 1 :]
+            assert [text.strip() for text in source[: len(code.text.splitlines())]] == [
+                text.strip() for text in code.text.splitlines()
+            ]
+    names = {label: [code.text.split("(")[0].split()[-1] for code in move.code] for label, move in walk.moves(third)}
+    assert names["Backward 5 of 5: layers.0 Linear"] == ["backward", "backward_parameters"]
+    assert names["Loss: how far y is from t"] == ["forward"]
+    assert names["Update 1 of 2: layers.0 Linear"] == ["update"]
 
 
 def test_recording_leaves_nothing_behind():
