@@ -44,9 +44,9 @@ def _value(value: Any) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else escape(str(value))
 
 
-def svg(height: float, label: str, *parts: str) -> str:
-    """A picture `WIDTH` wide. `label` is what a screen reader says."""
-    head = f'viewBox="0 0 {WIDTH} {_value(float(height))}" role="img" aria-label="{escape(label)}"'
+def svg(height: float, label: str, *parts: str, width: float = WIDTH) -> str:
+    """A picture. `label` is what a screen reader says."""
+    head = f'viewBox="0 0 {_value(float(width))} {_value(float(height))}" role="img" aria-label="{escape(label)}"'
     style = f'font-family="system-ui, sans-serif" font-size="{FONT}" fill="{INK}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {head} {style}>{"".join(parts)}</svg>'
 

@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from markupsafe import Markup
 
 from handgrad.report import template
 from handgrad.trace.compute import Tensor, Trace
 from handgrad.trace.entry import Line
+from handgrad.trace.picture import picture, width
 from handgrad.trace.text import measured, ulps
 from handgrad.trace.walk import moves
 
@@ -30,9 +32,18 @@ def page(trace: Trace, entry: Line | None = None) -> str:
     helpers = {"cells": _cells, "bounds": _bounds, "interval": _interval, "measured": measured, "shape": _shape}
     found = moves(trace)
     phases = {move.phase: k for k, (_, move) in reversed(list(enumerate(found, 1)))}  # where each begins
+    pictures = [Markup(picture(trace, move)) for _, move in found]
     path = Path(__file__).parent / "page.html.j2"
     return template.render(
-        path, trace=trace, moves=found, phases=dict(reversed(phases.items())), entry=entry, cumsum=np.cumsum, **helpers
+        path,
+        trace=trace,
+        moves=found,
+        pictures=pictures,
+        width=width(trace),
+        phases=dict(reversed(phases.items())),
+        entry=entry,
+        cumsum=np.cumsum,
+        **helpers,
     )
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from html.parser import HTMLParser
 from operator import add, mul
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from handgrad.trace import trace, unfold, walk
 from handgrad.trace.as_json import to_json
 from handgrad.trace.compute import Tensor, leaves_of, recorded
 from handgrad.trace.page import page
+from handgrad.trace.picture import picture
 from handgrad.trace.text import text
 from handgrad.training.train import prepare, train
 
@@ -446,6 +448,43 @@ def test_a_move_shows_the_code_that_it_runs(third):
     assert names["Backward 5 of 5: layers.0 Linear"] == ["backward", "backward_parameters"]
     assert names["Loss: how far y is from t"] == ["forward"]
     assert names["Update 1 of 2: layers.0 Linear"] == ["update"]
+
+
+def drawn(trace, move, tag):
+    """The parts of the picture: whether each is lit, and its text."""
+    parts = ElementTree.fromstring(picture(trace, move)).iter(f"{{http://www.w3.org/2000/svg}}{tag}")
+    bold = {"text": lambda part: part.get("font-weight") == "700"}
+    return [(bold.get(tag, lambda part: float(part.get("stroke-width")) > 1.5)(part), part.text) for part in parts]
+
+
+def test_the_picture_lights_what_a_move_computes(adam):
+    sizes = {"x": 2, **{layer.name: layer.tensor("y").shape[1] for layer in adam.layers}, None: 1}
+    names = list(sizes)
+    for label, move in walk.moves(adam):
+        before = names[names.index(move.layer) - 1]
+        lines, circles, texts = (drawn(adam, move, tag) for tag in ("line", "circle", "text"))
+        elementwise = move.layer is not None and adam.layer(move.layer).kind == "ReLU"
+        wires = sizes[move.layer] * (1 if elementwise else sizes[before])
+        assert sum(lit for lit, _ in lines) == wires, label
+        assert len(circles) == sum(sizes.values())
+        computed = {"Forward": move.layer, "Loss": None, "Backward": before, "Update": 0}[move.phase]
+        assert sum(lit for lit, _ in circles) == sizes.get(computed, 0), label
+        bold = [words for lit, words in texts if lit and words]
+        *numbers, head = bold[:-1] if move.layer else bold  # a layer's head has its kind below its name
+        assert head == (move.layer or "loss")
+        if move.phase == "Forward":
+            assert [f"{v:.3g}" for v in adam.layer(move.layer).tensor("y").ours[0]] == numbers
+        if move.phase == "Backward" and before != "x":
+            assert [f"δ {v:.2g}" for v in adam.layer(before).tensor("dL/dy").ours[0]] == numbers
+
+
+def test_a_net_with_branches_is_drawn_as_boxes():
+    found = trace(prepare(MIXED), 1)
+    for label, move in walk.moves(found):
+        boxes = drawn(found, move, "rect")
+        assert [lit for lit, _ in boxes].count(True) == 1, label
+        names = ["x", *(layer.name for layer in found.layers), None]
+        assert [lit for lit, _ in boxes][names.index(move.layer)]
 
 
 def test_recording_leaves_nothing_behind():
