@@ -15,7 +15,8 @@ FORMAT = 1
 Row = dict[str, Any]
 """`case`: what was measured, with its `name`; `seconds`: name → samples by process and round. What else there may be:
 `first_call` (seconds of preparing and one step), `calls` in a block, `cores` used, `dirty` of how many `blocks`,
-`not_timed`: name → reason, `refused`: those of them that the judge refused, and facts that only one question has."""
+`not_timed`: name → reason, `refused`: those of them that the judge refused, `processes`: how many have measured it, and
+facts that only one question has."""
 
 Result = dict[str, Any]
 
@@ -37,12 +38,15 @@ SHAPE = {
                     "seconds?": {str: [[TIME]]},
                     "dirty?": COUNT,
                     "blocks?": COUNT,
+                    "processes?": COUNT,
                 }
             ]
         }
     },
 }
-"""What is read of a result when two are compared."""
+"""What is read of a result when two are compared, or one goes on."""
+PLAN = ("handgrad", "machine", "quick", "threads", "budget", "contenders")
+"""What must be the same for a result to go on: else its rows would answer different questions."""
 
 
 def load(path: Path) -> Result:
@@ -53,6 +57,22 @@ def load(path: Path) -> Result:
         raise BadResultError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise BadResultError(f"{path} is no result of handgrad bench in format {FORMAT}: {error}") from error
+    return found
+
+
+def resumed(path: Path, plan: Result) -> Result | None:
+    """The result in `path` that `plan`, a result without rows, goes on from; None where there is none.
+
+    Raises BadResultError where it is damaged, or was measured in another way.
+    """
+    if not path.exists():
+        return None
+    found = load(path)
+    for name in PLAN:
+        if found.get(name) != plan[name]:
+            raise BadResultError(
+                f"{path} is another measurement: its {name} is {found.get(name)!r:.80}, here it is {plan[name]!r:.80}"
+            )
     return found
 
 
@@ -76,7 +96,7 @@ def add(result: Result, question: str, variant: str, row: Row) -> None:
         if known["case"]["name"] == row["case"]["name"]:
             _join(known, row)
             return
-    rows.append(row)
+    rows.append({**row, "processes": 1})
 
 
 def _join(known: Row, row: Row) -> None:
@@ -87,6 +107,7 @@ def _join(known: Row, row: Row) -> None:
         samples += [[]] * (processes - len(samples)) + new.get(name, [[]])
     for count in ("dirty", "blocks"):
         known[count] = known.get(count, 0) + row.get(count, 0)
+    known["processes"] = known.get("processes", 1) + 1
 
 
 def dirty_share(result: Result) -> tuple[int, int]:

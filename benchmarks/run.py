@@ -5,9 +5,10 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,16 @@ from benchmarks.machine import KERNEL_VARIABLES, VARIANTS, process_environment
 from benchmarks.pictures import svg
 from benchmarks.questions import QUESTIONS, Case, Question, Table
 from benchmarks.questions.format import NOTHING
-from benchmarks.result import FORMAT, Result, add, dirty_share, main_variant, rows_of
+from benchmarks.result import FORMAT, Result, add, dirty_share, main_variant, resumed, rows_of
 from benchmarks.timing import FULL, PREEMPTED, QUICK
+from handgrad.ending import INTERRUPTED, TERMINATED
 from handgrad.files import write_text
+from handgrad.lock import locked
 from handgrad.machine.environment import cpu_model, same_imports
+from handgrad.stopping import Terminated, interruptible
 from handgrad.terminal import Terminal
 
-INTERRUPTED = 130
+WORKER = ("-m", "benchmarks.worker")
 
 
 class BenchmarkError(RuntimeError):
@@ -72,28 +76,60 @@ def jobs(plan: Plan) -> list[Job]:
     return found
 
 
-def run_benchmark(plan: Plan, folder: Path, name: str, command: str, csv: Path | None = None) -> int:
+def remaining(todo: list[Job], result: Result) -> list[Job]:
+    """The jobs without what was measured before. A process that was killed on its way leaves the rest of its cases."""
+    done = Counter(
+        {
+            (question, variant, row["case"]["name"]): row.get("processes", 1)
+            for question, variant, row in rows_of(result)
+        }
+    )
+    found = []
+    for job in todo:
+        cases = []
+        for case in job.cases:
+            place = job.question.name, job.variant, case["name"]
+            if not done[place]:
+                cases.append(case)
+            done[place] = max(done[place] - 1, 0)
+        if cases:
+            found.append(replace(job, cases=cases))
+    return found
+
+
+def run_benchmark(
+    plan: Plan, folder: Path, name: str, command: str, csv: Path | None = None, resume: bool = False
+) -> int:
     """Measure, print tables, write `folder/name` after every row, pictures and `csv` at the end. Returns the exit code.
 
-    0; 1 where the judge refused a contender, which is then not timed; 130 after Ctrl-C, with what was done.
-    Raises BenchmarkError where a process does not run as it should.
+    0; 1 where the judge refused a contender, which is then not timed; 130 after Ctrl-C and 143 after SIGTERM, with what
+    was done. With `resume` the rows that are there are kept. Raises BenchmarkError where a process does not run as it
+    should, BadResultError for a file that cannot be gone on from, BadInputError where another run writes there.
     """
+    with locked(folder):
+        return _run(plan, folder, name, command, csv, resume)
+
+
+def _run(plan: Plan, folder: Path, name: str, command: str, csv: Path | None, resume: bool) -> int:
     console = Terminal()
-    result = empty(plan, command)
-    path = folder / name
-    interrupted = False
+    result, path = empty(plan, command), folder / name
+    if resume and (there := resumed(path, result)) is not None:
+        result = {**there, "command": command, "complete": False}
+    stopped: KeyboardInterrupt | None = None
     try:
         measure(plan, result, path, console)
-    except KeyboardInterrupt:
-        interrupted = True
+    except KeyboardInterrupt as stop:
+        stopped = stop
     pictures = show(result, console, folder, Path(name).stem)
     if csv is not None:
         write_text(csv, winners.table(result))
         pictures.append(f"table     {csv}")
     console.print(f"result    {path}", *pictures, sep="\n", soft_wrap=True)
-    if interrupted:
-        print("handgrad: interrupted; what was measured is kept", file=sys.stderr)
-        return INTERRUPTED
+    if stopped is not None:
+        terminated = isinstance(stopped, Terminated)
+        word = "terminated" if terminated else "interrupted"
+        print(f"handgrad: {word}; what was measured is kept, and --resume goes on", file=sys.stderr)
+        return TERMINATED if terminated else INTERRUPTED
     return 1 if any(row.get("refused") for _, _, row in rows_of(result)) else 0
 
 
@@ -108,6 +144,7 @@ def empty(plan: Plan, command: str) -> Result:
         "quick": plan.quick,
         "threads": plan.threads,
         "budget": str(QUICK if plan.quick else FULL),
+        "contenders": list(plan.contenders),
         "complete": False,
         "environments": {},
         "questions": {},
@@ -123,7 +160,7 @@ def measure(plan: Plan, result: Result, path: Path, console: Terminal) -> None:
 
 
 def _measure(plan: Plan, result: Result, path: Path, console: Terminal, cache: str) -> None:
-    todo = jobs(plan)
+    todo = remaining(jobs(plan), result)
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} rows")
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
         task = progress.add_task("", total=sum(len(job.cases) for job in todo))
@@ -131,8 +168,11 @@ def _measure(plan: Plan, result: Result, path: Path, console: Terminal, cache: s
             what = f"{job.question.name} ({job.variant})"
             progress.update(task, description=f"{what}: {job.cases[0]['name']}")
             for number, row in enumerate(_rows(job, plan, result, cache), 1):
-                add(result, job.question.name, job.variant, row)
-                _write(path, result)
+                with interruptible() as stop:  # a row is in the file with all its samples, or not at all
+                    add(result, job.question.name, job.variant, row)
+                    _write(path, result)
+                if stop.is_set():
+                    raise Terminated if stop.terminated else KeyboardInterrupt
                 following = job.cases[min(number, len(job.cases) - 1)]["name"]
                 progress.update(task, advance=1, description=f"{what}: {following}")
 
@@ -152,7 +192,7 @@ def _rows(job: Job, plan: Plan, result: Result, cache: str) -> Iterator[dict[str
     }
     with tempfile.TemporaryFile("w+", errors="replace") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker"],
+            [sys.executable, *WORKER],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -164,8 +204,8 @@ def _rows(job: Job, plan: Plan, result: Result, cache: str) -> Iterator[dict[str
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            with suppress(BrokenPipeError), process.stdin:
-                json.dump(given, process.stdin)
+            with suppress(BrokenPipeError):
+                print(json.dumps(given), file=process.stdin, flush=True)  # and its end stays open as long as we live
             for line in process.stdout:
                 answer = json.loads(line)
                 if "error" in answer:
@@ -173,7 +213,7 @@ def _rows(job: Job, plan: Plan, result: Result, cache: str) -> Iterator[dict[str
                 if "row" in answer:
                     yield answer["row"]
                 else:
-                    result["environments"].setdefault(job.variant, answer["environment"])
+                    _same_environment(result["environments"].setdefault(job.variant, answer["environment"]), answer)
             if process.wait():
                 errors.seek(0)
                 last = next((text.strip() for text in reversed(errors.readlines()) if text.strip()), "no message")
@@ -182,6 +222,18 @@ def _rows(job: Job, plan: Plan, result: Result, cache: str) -> Iterator[dict[str
             process.kill()
             process.wait()
             process.stdout.close()
+            with suppress(BrokenPipeError):
+                process.stdin.close()
+
+
+def _same_environment(before: dict[str, Any], answer: dict[str, Any]) -> None:
+    """BenchmarkError where this process is another machine's than those before, as after an update and --resume."""
+    here = answer["environment"]
+    for name in sorted((before.keys() | here.keys()) - {"probe_seconds"}):
+        if before.get(name) != here.get(name):
+            raise BenchmarkError(
+                f"the rows there were measured elsewhere: {name} was {before.get(name)}, and is {here.get(name)}"
+            )
 
 
 def _write(path: Path, result: Result) -> None:

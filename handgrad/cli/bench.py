@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from handgrad.cli.options import choice, option, sizes, whole
+from handgrad.cli.options import choice, option, reproducing, sizes, whole
 from handgrad.errors import REFUSALS, refusing
 from handgrad.files import RESULT, output_folder, refuse_unwritable
 
@@ -31,16 +31,19 @@ def bench_command(
         Path | None, typer.Option(metavar="FILE", help="Write every time and ratio as a table, too.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for result and pictures.", show_default="runs/bench")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep the rows that are there, measure the others.")] = False,
 ) -> int | None:
     """Time training on both sides: judged first, in fresh processes, in turn, with intervals.
 
-    Exit code 1: the judge refused a contender, which is then not timed. `bench compare` holds two results against
-    each other; `bench which` predicts who is fastest on a net.
+    Exit code 1: the judge refused a contender, which is then not timed. Every row is kept as it comes: --resume goes
+    on after a Ctrl-C, or worse. `bench compare` holds two results against each other; `bench which` predicts who is
+    fastest on a net.
     """
     if context.invoked_subcommand is not None:
         return None
     from benchmarks.contenders import CONTENDERS, OURS, OwnError, is_own, take_own
     from benchmarks.questions import QUESTIONS
+    from benchmarks.result import BadResultError
     from benchmarks.run import BenchmarkError, Plan, run_benchmark
 
     with refusing(kinds=(OwnError,)):
@@ -55,9 +58,9 @@ def bench_command(
     with refusing():
         if csv is not None:
             refuse_unwritable(csv)
-    with refusing(f"--out {folder}", kinds=(BenchmarkError,)):
+    with refusing(f"--out {folder}", kinds=(BenchmarkError, BadResultError)):
         output_folder(folder, (RESULT,))
-        return run_benchmark(plan, folder, RESULT, context.obj, csv)
+        return run_benchmark(plan, folder, RESULT, reproducing(context.obj), csv, resume)
 
 
 @bench_app.command("compare")

@@ -1,9 +1,11 @@
 """The benchmark: who is timed, what an interval is, what two results say of each other. No test looks at a time."""
 
 import json
+import os
 import re
 import signal
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from benchmarks.questions.format import digits
 from benchmarks.result import add, load, main_variant, rows_of, seconds_of
 from benchmarks.timing import Budget
 from handgrad.cli import main
-from handgrad.machine.environment import cpu_model, usable_cores
+from handgrad.machine.environment import cpu_model, same_imports, usable_cores
 from scratch.unroll import copied, written
 
 ROOT = Path(__file__).parents[2]
@@ -398,21 +400,112 @@ def test_the_page_shows_a_result():
 # --- a run ------------------------------------------------------------------------------------------------------------
 
 
+BENCH = ["bench", "--quick", "--question", "step"]
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Workers that measure nothing: all that a row is, but its times."""
+    monkeypatch.setattr(run, "WORKER", ("-m", "parity_tests.support.bench_worker"))
+
+
+def stopped_after(rows, number, monkeypatch):
+    """A signal while that row is written, at this very moment, however busy the machine is."""
+    write, written = run._write, []
+
+    def write_and_stop(path, result):
+        written.append(write(path, result))
+        if len(written) == rows:
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(run, "_write", write_and_stop)
+
+
+def without_start(folder):
+    return {**load(folder / "result.json"), "started": "", "command": ""}
+
+
 def test_an_interrupted_run_keeps_what_it_has(tmp_path, capsys, monkeypatch):
-    """Ctrl-C after the first row: exit code 130, a file with that row, no process left behind."""
-    write = run._write
-
-    def write_and_interrupt(path, result):
-        write(path, result)
-        signal.raise_signal(signal.SIGINT)  # as Ctrl-C would at this very moment, however busy the machine is
-
-    monkeypatch.setattr(run, "_write", write_and_interrupt)
-    assert main(["bench", "--quick", "--question", "step", "--contender", OURS, "--out", str(tmp_path)]) == 130
+    """Measured by a process as it is: exit code 130, a file with the first row, no process left behind."""
+    stopped_after(1, signal.SIGINT, monkeypatch)
+    assert main([*BENCH, "--contender", OURS, "--out", str(tmp_path)]) == 130
     assert "what was measured is kept" in capsys.readouterr().err
     found = load(tmp_path / "result.json")
     assert not found["complete"]
     assert len(list(rows_of(found))) == 1
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_keeps_what_it_has_and_goes_on(number, code, tmp_path, capsys, monkeypatch):
+    """--resume measures what is missing, and nothing else."""
+    assert main([*BENCH, "--out", str(tmp_path / "whole")]) == 0
+    here = tmp_path / "here"
+    with monkeypatch.context() as patched:
+        stopped_after(2, number, patched)
+        assert main([*BENCH, "--out", str(here)]) == code
+    assert "what was measured is kept, and --resume goes on" in capsys.readouterr().err
+    found = load(here / "result.json")
+    assert not found["complete"]
+    assert len(list(rows_of(found))) == 2
+    assert not list(here.glob(".*"))
+    assert main([*BENCH, "--out", str(here), "--resume"]) == 0
+    assert without_start(here) == without_start(tmp_path / "whole")
+    monkeypatch.setattr(run, "_rows", lambda *_: pytest.fail("it is measured again"))
+    assert main([*BENCH, "--out", str(here), "--resume"]) == 0
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (["--threads", "2"], "its threads is 1, here it is 2"),
+        (["--contender", OURS], "its contenders is [], here it is"),
+        ("2", "numpy was 3, and is 2"),
+        ("damaged", "is no result of handgrad bench"),
+    ],
+)
+def test_a_result_of_another_plan_or_machine_does_not_go_on(change, words, tmp_path, capsys, monkeypatch):
+    with monkeypatch.context() as patched:
+        stopped_after(1, signal.SIGINT, patched)
+        main([*BENCH, "--out", str(tmp_path)])
+    path = tmp_path / "result.json"
+    if change == "2":
+        path.write_text(path.read_text().replace('"numpy":"2"', '"numpy":"3"'))
+    elif change == "damaged":
+        path.write_text(path.read_text()[:-9])
+    capsys.readouterr()
+    before = path.read_bytes()
+    assert main([*BENCH, *(change if isinstance(change, list) else []), "--out", str(tmp_path), "--resume"]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+    assert path.read_bytes() == before
+
+
+def test_what_is_left_of_a_full_run(monkeypatch):
+    """Cases that two processes measure: the second one's are left where only the first one's are there."""
+    for name in machine.KERNEL_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    todo, found = run.jobs(run.Plan(("step",))), {"questions": {}}
+    assert [len(job.cases) for job in run.remaining(todo, found)] == [48, 16]
+    for number, job in enumerate(todo):
+        for case in job.cases[:-1] if number else job.cases:
+            add(found, "step", "unset", {"case": case})
+        assert [len(job.cases) for job in run.remaining(todo, found)] == ([1] if number else [16])
+
+
+def test_a_worker_ends_with_whoever_started_it():
+    """It would go on measuring for minutes, beside the run that goes on."""
+    case = QUESTIONS["step"].cases(True)[0]
+    job = {"question": "step", "variant": "unset", "cases": [case] * 99, "threads": 1, "quick": False, "judge": False}
+    command = [sys.executable, *run.WORKER]
+    variables = {**os.environ, **machine.process_environment("unset", 1, os.environ), **same_imports()}
+    text = json.dumps({**job, "contenders": ()}) + "\n"
+    assert (
+        subprocess.run(command, env=variables, input=text, text=True, capture_output=True, check=False).returncode == 1
+    )
 
 
 # --- plain C --------------------------------------------------------------------------------------------------------
