@@ -292,7 +292,7 @@ def described(given: object, kind: type) -> str:
     if isinstance(given, kind):
         return kind.__name__
     root, own = (cls.__module__.partition(".")[0] for cls in (type(given), kind))
-    name = getattr(given, "name", None) if root in ("scratch", "torch_impl") else None
+    name = getattr(given, "name", None) if root == "torch_impl" else None
     here = ("builtins", own, f"{own}_impl")  # torch_impl's schedules are torch's
     return (name or type(given).__name__) + (f" of {root}" if root not in here else "")
 

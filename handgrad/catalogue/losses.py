@@ -219,6 +219,8 @@ LOSSES: dict[str, Loss] = {
             "multi-label class of one row": Refused(call(), IndexError, ["0..2", "-1", "got 3"], (X[0], LABELS[0] + 1)),
             "multi-label, below −1": Refused(call(), IndexError, ["got -2", "(0, 2)"], (X, LABELS - 1)),
             "multi-label shape": Refused(call(), ValueError, ["(5, 3)", "(3,)"], (X, LABELS[0])),
+            "multi-label axes": Refused(call(), ValueError, ["(N, C)", "(1, 5, 3)"], (X[None], LABELS[None])),
+            "multi-label target in a list": Refused(call(), TypeError, ["target", "list"], (X, [[0, 1, 2]] * 5)),
             "multi-label floats": Refused(call(), TypeError, ["integers", "float32"], (X, ONES)),
         },
     ),

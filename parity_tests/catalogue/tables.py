@@ -229,7 +229,10 @@ NEEDS: dict[tuple[str, str], dict[str, Any]] = {
 
 
 def refused(rows: Any) -> dict[str, tuple[Callable[[Any], Any], type[Exception], list[str]]]:
-    """What rows of the catalogue say is bad: what is done on a side, the error, and the words that it must contain."""
+    """What rows of the catalogue say is bad: what is done on a side, the error, and the words that it must contain.
+
+    Among them is the op's name.
+    """
 
     def act(name: str, made: Call, arrays: tuple[Any, ...] | None) -> Callable[[Any], Any]:
         def build(side: Any) -> Any:
@@ -239,7 +242,7 @@ def refused(rows: Any) -> dict[str, tuple[Callable[[Any], Any], type[Exception],
         return build
 
     return {
-        what: (act(name, bad.made, bad.given), bad.error, list(bad.words))
+        what: (act(name, bad.made, bad.given), bad.error, [*bad.words, name])
         for name, row in rows.items()
         for what, bad in row.bad.items()
     }

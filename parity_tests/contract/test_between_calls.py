@@ -181,6 +181,29 @@ def test_no_overflow_on_the_way(op, dtype):
         model.backward(model.forward(x))
 
 
+STEEP = {"CELU(0.001)": lambda: scratch.CELU(0.001), "Softplus(1000)": lambda: scratch.Softplus(1000.0)}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("op", [*OPS, *STEEP])
+def test_overflow_is_told_where_it_shows(op, dtype):
+    """At the largest numbers there are an infinity comes out, or there was no overflow to be told of."""
+    model = STEEP[op]() if op in STEEP else OPS[op].build(scratch, dtype)
+    largest = np.finfo(dtype).max
+    width = 0 if op in STEEP else OPS[op].width
+    x = np.resize(np.array([-largest, -1e30, -3, 0, 3, 1e30, largest, 1], dtype), (8, width or 8))
+
+    def both_ways():
+        y = model.forward(x)
+        return [y, model.backward(np.ones_like(y)), *(p.grad for p in model.parameters())]
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        results = both_ways()
+    if all(np.isfinite(array).all() for array in results):
+        with np.errstate(over="raise", divide="raise", invalid="raise"):
+            both_ways()
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_no_overflow_in_a_loss(loss, dtype):

@@ -152,6 +152,23 @@ def test_another_kind_of_target_is_its_own_affair():
     assert str(error.value).startswith("Quartic: target must be a plain NumPy array; got MaskedArray")
 
 
+def test_one_of_two_inputs_refuses_unequal_shapes_too():
+    class Mine(scratch.PairLoss):
+        def forward(self, input1, input2, target):
+            return ((input1 - input2) * target).mean()
+
+    with pytest.raises(ValueError, match=r"^Mine: .*shape \(4, 1\).*shape \(4,\)"):
+        Mine()(COLUMN, np.ones(4, np.float32), COLUMN)
+
+
+def test_one_of_pytorchs_side_takes_the_mean():
+    class Mine(torch_impl.modules.Loss):
+        def values(self, input, target):
+            return input - target
+
+    assert Mine()(torch.tensor([1.0, 4.0]), torch.tensor([0.0, 1.0])) == 2
+
+
 def test_one_that_extends_a_built_in_loss_has_its_checks():
     class Mine(scratch.MSELoss):
         def forward(self, input, target):

@@ -4,6 +4,7 @@ The nets are classes of the user's, written for both sides. The hand-written sid
 """
 
 import copy
+import re
 
 import numpy as np
 import pytest
@@ -232,6 +233,55 @@ def test_a_backward_that_could_take_one_call_for_another_is_refused(way, words):
         net.backward(np.ones_like(y))
     assert net.a.weight.grad is kept
     assert net.b.weight.grad is None
+
+
+def test_a_module_that_takes_its_own_output_needs_nothing_between():
+    """act(act(x)): the second call had the first one's output as its input, so the last comes first on the way back."""
+
+    class Twice(scratch.Module):
+        def __init__(self):
+            self.first, self.act = scratch.Linear(3, 3, rng=0, **F64), scratch.Tanh()
+
+        def forward(self, x):
+            return self.act.forward(self.act.forward(self.first.forward(x)))
+
+        def backward(self, g):
+            return self.first.backward(self.act.backward(self.act.backward(g)))
+
+    class Torch(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = torch.nn.Linear(3, 3).double()
+
+        def forward(self, x):
+            return torch.tanh(torch.tanh(self.first(x)))
+
+    compare(Twice(), Torch())
+
+
+@pytest.mark.parametrize(("place", "path"), [("in a part", "inner.0"), ("in a list", "")])
+def test_a_refusal_says_where_the_module_is(place, path):
+    class Net(scratch.Module):
+        def __init__(self):
+            self.inner = scratch.Sequential(scratch.ReLU(), scratch.Linear(3, 3, rng=0, **F64))
+            self.act = self.inner[0]
+            self.listed = [scratch.ReLU()]
+            if place == "in a part":
+                del self.act
+
+        def relu(self):
+            return self.listed[0] if place == "in a list" else self.inner[0]
+
+        def forward(self, x):
+            return self.relu().forward(self.inner[1].forward(self.relu().forward(x)))
+
+        def backward(self, g):
+            return self.relu().backward(g)
+
+    net = Net()
+    y = net.forward(X)
+    with pytest.raises(RuntimeError, match=f"^Net: {re.escape(repr(path))}, a ReLU, ran 2 times"):
+        net.backward(np.ones_like(y))
 
 
 # --- one parameter, several layers -----------------------------------------------------------------------------------

@@ -302,6 +302,11 @@ BAD = {
         ValueError,
         ["Adam: state dict has state for parameter 4, expected 0..3"],
     ),
+    "optimizer state of a parameter that has another number": (
+        load_optimizer(lambda s: s["param_groups"][0].update(params=[3, 1, 2, 7])),
+        ValueError,
+        ["Adam: state dict has state for parameter 0, expected one of [3, 1, 2, 7]"],
+    ),
     "option out of range in an optimizer state": (
         load_optimizer(lambda s: s["param_groups"][0].update(lr=-1.0)),
         ValueError,

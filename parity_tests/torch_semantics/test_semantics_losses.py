@@ -160,6 +160,14 @@ EDGES = {
         [-1, 1, 0],
         [1, -1, 0],
     ),
+    "margin_ranking, an infinite target": (
+        "MarginRankingLoss",
+        {},
+        [[1.0, 0.0], [0.0, 1.0], [np.inf, np.inf]],
+        [0, np.inf],
+        [np.nan, -np.inf],
+        [np.nan, np.inf],
+    ),
     "margin_ranking, not numbers": (
         "MarginRankingLoss",
         {},
@@ -349,6 +357,21 @@ def test_a_mean_over_nothing_keeps_the_dtype(smoothing, dtype):
         assert (np.isnan(value), value.dtype) == (True, dtype)
 
 
+@pytest.mark.parametrize("upstream", [None, 2.0, -1.0])
+@pytest.mark.parametrize("loss", ["CrossEntropyLoss", "NLLLoss"])
+def test_weights_that_cancel(loss, upstream):
+    """Their sum is 0, and the gradient ∞ with the sign that the upstream gradient gives it."""
+    x = np.log(np.array([[0.25, 0.75], [0.5, 0.5]]))
+    gradients = []
+    for side in SIDES.values():
+        criterion = getattr(side, loss)(weight=np.array([1.0, -1.0]))
+        with np.errstate(all="ignore"):
+            criterion.forward(x, np.array([0, 1]))
+            gradients.append(criterion.backward(*([] if upstream is None else [np.array(upstream)])))
+    np.testing.assert_array_equal(*gradients)
+    assert np.isinf(gradients[0]).any()
+
+
 def test_no_warning_on_ordinary_values():
     """Every loss of the hand-written side at large, tiny and zero arguments: nothing to warn of."""
     x = np.array([[1e4, -1e4, 0.0, 1e-30]], np.float32)
@@ -364,6 +387,7 @@ def test_no_warning_on_ordinary_values():
 
 
 QUIET = {
+    "margin_ranking, an infinite target",
     "kl_div, target 0",
     "kl_div, probability 0",
     "kl_div, negative target",
