@@ -1,6 +1,5 @@
 """The program around the commands: arguments, exit codes, and what fails anywhere in one line."""
 
-import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ import typer
 import handgrad
 from handgrad.cli.bench import bench_app
 from handgrad.cli.check import check_command
+from handgrad.cli.command_line import invoke
 from handgrad.cli.compare import compare_command
 from handgrad.cli.distributed import distributed_command
 from handgrad.cli.doctor import doctor_command
@@ -104,8 +104,7 @@ def _run(arguments: list[str]) -> int:
         for argument in arguments:
             if "\0" in argument or any(0xD800 <= ord(character) < 0xE000 for character in argument):
                 raise BadInputError(f"{argument!r} is not UTF-8 text")
-        with command.make_context("handgrad", arguments, obj=shlex.join(["handgrad", *arguments])) as context:
-            code = command.invoke(context)
+        code = invoke(command, arguments)
     except typer.Exit as done:  # --help was printed
         return done.exit_code
     except BadInputError as error:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from handgrad.cli.options import choice, option, reproducing, sizes, whole
+from handgrad.cli.command_line import reproducing
+from handgrad.cli.options import choice, option, sizes, whole
 from handgrad.errors import REFUSALS, refusing
 from handgrad.files import RESULT, output_folder, refuse_unwritable
 

@@ -2,10 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -14,31 +14,20 @@ from rich.text import Text
 
 from contract.names import SIDES
 from handgrad.cli import options
+from handgrad.cli.command_line import reproducing
 from handgrad.cli.compare_all import compare_all
 from handgrad.cli.experiment import experiment, own_file
 from handgrad.cli.options import (
-    Activation,
-    BatchSize,
+    RECIPE,
     CheckpointEvery,
-    ClassWeights,
     CsvFile,
     Device,
-    Dtype,
-    Epochs,
-    Hidden,
-    JudgeEvery,
     LeaveOut,
-    Loss,
     Missing,
-    Momentum,
-    OptimizerName,
-    OptimizerOptions,
-    Rate,
-    Seed,
     Target,
-    WeightDecay,
     given,
     option,
+    takes,
     whole,
 )
 from handgrad.cli.say import say
@@ -57,10 +46,12 @@ if TYPE_CHECKING:
     from handgrad.training.seeds import Request
 
 
+LINES = 100  # of epochs, at most
 OF_ALL = ("epochs", "seed", "dtype", "judge_every")
 """What of a recipe may be given to all experiments at once."""
 
 
+@takes(*RECIPE)
 def compare_command(
     context: typer.Context,
     name: Annotated[
@@ -81,53 +72,41 @@ def compare_command(
     ] = False,
     checkpoint_every: CheckpointEvery = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Train on where a loss is not finite.")] = False,
-    epochs: Epochs = None,
-    lr: Rate = None,
-    batch_size: BatchSize = None,
-    optimizer: OptimizerName = None,
-    optimizer_options: OptimizerOptions = None,
-    momentum: Momentum = None,
-    weight_decay: WeightDecay = None,
-    loss: Loss = None,
-    class_weights: ClassWeights = None,
-    hidden: Hidden = None,
-    activation: Activation = None,
-    seed: Seed = None,
-    dtype: Dtype = None,
-    judge_every: JudgeEvery = None,
     device: Device = "cpu",
     out: Annotated[Path | None, typer.Option(help="Folder for report and result.", show_default="runs/NAME")] = None,
+    **recipe: Any,
 ) -> int:
     """Train both sides from the same weights on the same batches, judge every step, and write a report.
 
     Exit code 0: every judged step of both sides held and the experiment's expectation is met. With another recipe
-    (epochs, lr, batch size, optimizer and its options, loss, hidden, activation) or another seed the expectation is
-    shown but does not decide, nor does that of a CSV file. --all runs every experiment and writes runs/index.html;
-    --seeds N repeats a run over seeds: parity must hold in all of them, the expectation in the first.
+    (epochs, lr, batch size, points, optimizer and its options, loss, hidden, activation) or another seed the
+    expectation is shown but does not decide, nor does that of a CSV file. --all runs every experiment and writes
+    runs/index.html; --seeds N repeats a run over seeds: parity must hold in all of them, the expectation in the first.
 
     A run that was stopped, by Ctrl-C, SIGTERM or worse, goes on with --resume, and comes to the same numbers as one
     that was not, to the last bit.
     """
+    changed = given(recipe)
     if everything:
         of_one: dict[str, object] = {"NAME": name, "--csv": csv, "--target": target, "--missing": missing}
         of_one |= {"--leave-out": leave_out}
-        of_one |= {f"--{field.replace('_', '-')}": x for field, x in given(context).items() if field not in OF_ALL}
+        of_one |= {f"--{field.replace('_', '-')}": x for field, x in changed.items() if field not in OF_ALL}
         if used := [option for option, value in of_one.items() if value is not None]:
             raise BadInputError(f"--all runs every experiment with its own recipe; {used[0]} is for a single one")
-        words = [f"--{field.replace('_', '-')}={value}" for field, value in given(context).items()]
+        words = [f"--{field.replace('_', '-')}={value}" for field, value in changed.items()]
         words += [f"--device={device}"] * (device != "cpu") + [f"--seeds={seeds}"] * (seeds is not None)
         words += ["--keep-going"] * keep_going
         saving = [f"--checkpoint-every={checkpoint_every}"] * (checkpoint_every is not None)
         return compare_all(words, out or Path("runs"), jobs, resume, saving, context.obj)
     file = own_file(csv, target, missing, leave_out)
-    named = experiment(name, given(context), file)
+    named = experiment(name, changed, file)
     from handgrad.training.seeds import Request
 
     if named.seed + (seeds or 1) > 2**32:
         raise BadInputError(f"--seeds {seeds} from --seed {named.seed} on goes beyond the last, {2**32 - 1}")
-    request = Request(name, file, given(context), device)
+    request = Request(name, file, changed, device)
     repeated = None if seeds is None else Repeated(request, seeds, jobs)
-    command = options.reproducing(context.obj)
+    command = reproducing(context.obj)
     return compare(
         named, device, out or Path("runs") / named.name, command, repeated, resume, checkpoint_every, keep_going
     )
@@ -180,8 +159,9 @@ def compare(
         with refusing("--resume", kinds=(CheckpointError,)):
             saving.begin(prepared, resume)
         with progress, refusing(kinds=(TrainingError, CheckpointError)):
-            follow = _follow(progress, experiment.name, prepared.steps)
+            follow = Follower(progress, experiment, prepared.steps)
             run = train(prepared, command, follow, saving=saving, finite=not keep_going)
+            follow.end(run)
         if repeated is not None and not (run.interrupted or run.diverged):
             _repeat(run, repeated, saving, console)
         outcome = Outcome.of(run)
@@ -262,24 +242,52 @@ def seeds_table(outcome: "Outcome") -> Table:
     return table
 
 
-def _follow(progress: Progress, name: str, steps: int) -> Callable[["Run"], None]:
-    """Show the run in `progress`, a few times a second and not at every step: drawing would cost more than training."""
-    task = progress.add_task(name, total=steps, note="")
-    shown = 0.0
+class Follower:
+    """Shows a run as it goes: a bar, a few times a second, as drawing at every step would cost more than training; and
+    above it a line for each epoch, or for every n-th of so many that nobody would read them."""
 
-    def follow(run: "Run") -> None:
-        nonlocal shown
+    def __init__(self, progress: Progress, experiment: "Experiment", steps: int) -> None:
+        self.progress, self.epochs, self.steps = progress, experiment.epochs, steps
+        self.task = progress.add_task(experiment.name, total=steps, note="")
+        self.every = next(n for n in (1, 2, 5, *(10**k for k in range(1, 12))) if self.epochs <= n * LINES)
+        self.shown, self.told = 0.0, -1
+
+    def __call__(self, run: "Run") -> None:
+        self.tell(run, len(run.sides["scratch"].epochs) - 1)
         done, now = len(run.divergence), time.monotonic()
-        if now - shown < REFRESH and done < steps:
+        if now - self.shown < REFRESH and done < self.steps:
             return
-        shown = now
+        self.shown = now
         losses = " / ".join(f"{side.losses[-1]:.4g}" for side in run.sides.values())
         failing = [SIDES[name] for name, side in run.sides.items() if not side.tally.held]
         note = f"loss {losses}" + (f", {' and '.join(failing)} outside the bounds" if failing else "")
-        progress.update(task, completed=done, note=note)
-        progress.refresh()
+        self.progress.update(self.task, completed=done, note=note)
+        self.progress.refresh()
 
-    return follow
+    def end(self, run: "Run") -> None:
+        self.tell(run, len(run.sides["scratch"].epochs) - 1, last=True)
+
+    def tell(self, run: "Run", epoch: int, last: bool = False) -> None:
+        """The line of an epoch that is over, unless it was told or is left out."""
+        if epoch == self.told or not (last or epoch % self.every == 0):
+            return
+        self.told = epoch
+        self.progress.console.print(epoch_line(run, epoch, len(str(self.epochs))), soft_wrap=True)
+
+
+def epoch_line(run: "Run", epoch: int, digits: int = 1) -> str:
+    """What both sides had come to after an epoch: the training loss, and what speaks of other data, where there are."""
+    records = [side.epochs[epoch] for side in run.sides.values()]
+    telling = next(
+        (m for m in ("test_accuracy", "test_loss", "train_accuracy") if getattr(records[0], m) is not None), ""
+    )
+    losses = " / ".join(number(record.train_loss, 4) for record in records)
+    line = f"epoch {epoch:>{digits}}   loss {losses:21}"
+    if telling:
+        values = [getattr(record, telling) for record in records]
+        shown = map(share, values) if "accuracy" in telling else (number(value, 4) for value in values)
+        line += f"   {telling.replace('_', ' ')} {' / '.join(shown)}"
+    return line.rstrip()
 
 
 def summary_table(outcome: "Outcome") -> Table:

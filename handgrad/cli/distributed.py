@@ -14,22 +14,12 @@ from rich.text import Text
 from contract.names import SIDES
 from handgrad.cli.experiment import experiment
 from handgrad.cli.options import (
-    Activation,
+    RECIPE,
     CheckpointEvery,
-    Dtype,
-    Epochs,
-    Hidden,
-    JudgeEvery,
-    Loss,
-    Momentum,
     Name,
-    OptimizerName,
-    OptimizerOptions,
-    Rate,
-    Seed,
-    WeightDecay,
     given,
     option,
+    takes,
     whole,
 )
 from handgrad.cli.say import note, refuse, stopped
@@ -49,22 +39,9 @@ if TYPE_CHECKING:
     from handgrad.training.saving import Saving
 
 
+@takes(*(field for field in RECIPE if field != "class_weights"))
 def distributed_command(
-    context: typer.Context,
     name: Name,
-    epochs: Epochs = None,
-    lr: Rate = None,
-    batch_size: Annotated[int | None, option("batch-size", whole, "N", "Examples per step, of all processes.")] = None,
-    optimizer: OptimizerName = None,
-    optimizer_options: OptimizerOptions = None,
-    momentum: Momentum = None,
-    weight_decay: WeightDecay = None,
-    loss: Loss = None,
-    hidden: Hidden = None,
-    activation: Activation = None,
-    seed: Seed = None,
-    dtype: Dtype = None,
-    judge_every: JudgeEvery = None,
     device: Annotated[str, typer.Option(help="cpu (gloo) or cuda (nccl), one GPU for each process.")] = "cpu",
     timeout: Annotated[
         int | None, option("timeout", whole, "SECONDS", "How long a process waits for the others; 300 if not given.")
@@ -74,16 +51,17 @@ def distributed_command(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     checkpoint_every: CheckpointEvery = None,
+    **recipe: Any,
 ) -> int:
     """Train PyTorch on several processes, each on its shard of every batch, and judge the averaged gradients.
 
-    Start it as: torchrun --nproc-per-node 2 -m handgrad distributed NAME (docs/distributed.md). Exit code 0, on all
-    processes: the averaged gradients and the hand-written ones are those of the whole batch, and all processes hold
-    the same weights bit for bit.
+    Start it as: torchrun --nproc-per-node 2 -m handgrad distributed NAME (docs/distributed.md). The batch size is that
+    of all processes together. Exit code 0, on all processes: the averaged gradients and the hand-written ones are those
+    of the whole batch, and all processes hold the same weights bit for bit.
 
     A run that was stopped goes on with --resume: on as many processes to the last bit, on others within the bounds.
     """
-    named = experiment(name, given(context))
+    named = experiment(name, given(recipe))
     from handgrad.distributed.process_group import TIMEOUT, joined
     from handgrad.distributed.saving import COMMAND
     from handgrad.training.saving import FOLDER, Saving

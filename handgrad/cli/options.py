@@ -5,11 +5,12 @@ A parser gives the value of a text, or raises BadInputError in our words, which 
 
 import ast
 import difflib
+import inspect
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -35,6 +36,8 @@ DTYPES = ("float32", "float64")
 MOST = 10**9  # of anything that is counted: beyond it a typing error is likelier
 DEEPEST = 100  # hidden layers: the same
 
+KEYWORD_ONLY = inspect.Parameter.KEYWORD_ONLY
+Command = TypeVar("Command", bound=Callable[..., Any])
 Parser = Callable[[str, str], Any]
 """The value of an option, of its name and the text that was given for it."""
 
@@ -166,46 +169,53 @@ LeaveOut = Annotated[
 ]
 Device = Annotated[str, typer.Option("--device", help="Where the PyTorch side computes: cpu, cuda, cuda:1 ...")]
 
-Epochs = Annotated[int | None, option("epochs", whole, "N", "Passes over the training data.")]
-Rate = Annotated[float | None, option("lr", rate, "X", "Learning rate.")]
-BatchSize = Annotated[int | None, option("batch-size", whole, "N", "Examples per step.")]
-OptimizerName = Annotated[
-    str | None,
-    option(
-        "optimizer",
-        optimizer,
-        "NAME",
-        f"One of {', '.join(OPTIMIZERS)}; another than the recipe's starts from PyTorch's defaults.",
-    ),
-]
-OptimizerOptions = Annotated[
-    Any,
-    option(
-        "optimizer-options",
-        settings,
-        "NAME=X,...",
-        "Of the optimizer, by PyTorch's names, as in betas=(0.9,0.99),amsgrad=true.",
-    ),
-]
-Momentum = Annotated[float | None, option("momentum", rate, "X", "Of the optimizer, where it has one.")]
-WeightDecay = Annotated[float | None, option("weight-decay", rate, "X", "Of the optimizer, where it has one.")]
-Loss = Annotated[
-    str | None, option("loss", loss, "NAME", "Class name, as MSELoss or CrossEntropyLoss; the targets must fit it.")
-]
-ClassWeights = Annotated[
-    str | None,
-    option(
-        "class-weights",
-        partial(choice, allowed=("balanced",)),
-        "balanced",
-        "Let every class weigh the same in the loss, however rare it is.",
-    ),
-]
-Hidden = Annotated[Any, option("hidden", widths, "N,N", "Widths of the hidden layers, as in 64,32.")]
-Activation = Annotated[str | None, option("activation", activation, "NAME", f"One of {', '.join(ACTIVATIONS)}.")]
-Seed = Annotated[int | None, option("seed", seed, "N", "Of weights, batches and generated data.")]
-Dtype = Annotated[str | None, option("dtype", dtype, "NAME", f"{' or '.join(DTYPES)}.")]
-JudgeEvery = Annotated[int | None, option("judge-every", whole, "N", "Judge every n-th step, and the last.")]
+RECIPE: dict[str, Any] = {
+    "epochs": Annotated[int | None, option("epochs", whole, "N", "Passes over the training data.")],
+    "lr": Annotated[float | None, option("lr", rate, "X", "Learning rate.")],
+    "batch_size": Annotated[int | None, option("batch-size", whole, "N", "Examples per step.")],
+    "points": Annotated[
+        int | None, option("points", whole, "N", "How many points are made, of data that a recipe makes.")
+    ],
+    "optimizer": Annotated[
+        str | None,
+        option(
+            "optimizer",
+            optimizer,
+            "NAME",
+            f"One of {', '.join(OPTIMIZERS)}; another than the recipe's starts from PyTorch's defaults.",
+        ),
+    ],
+    "optimizer_options": Annotated[
+        Any,
+        option(
+            "optimizer-options",
+            settings,
+            "NAME=X,...",
+            "Of the optimizer, by PyTorch's names, as in betas=(0.9,0.99),amsgrad=true.",
+        ),
+    ],
+    "momentum": Annotated[float | None, option("momentum", rate, "X", "Of the optimizer, where it has one.")],
+    "weight_decay": Annotated[float | None, option("weight-decay", rate, "X", "Of the optimizer, where it has one.")],
+    "loss": Annotated[
+        str | None, option("loss", loss, "NAME", "Class name, as MSELoss or CrossEntropyLoss; the targets must fit it.")
+    ],
+    "class_weights": Annotated[
+        str | None,
+        option(
+            "class-weights",
+            partial(choice, allowed=("balanced",)),
+            "balanced",
+            "Let every class weigh the same in the loss, however rare it is.",
+        ),
+    ],
+    "hidden": Annotated[Any, option("hidden", widths, "N,N", "Widths of the hidden layers, as in 64,32.")],
+    "activation": Annotated[str | None, option("activation", activation, "NAME", f"One of {', '.join(ACTIVATIONS)}.")],
+    "seed": Annotated[int | None, option("seed", seed, "N", "Of weights, batches and generated data.")],
+    "dtype": Annotated[str | None, option("dtype", dtype, "NAME", f"{' or '.join(DTYPES)}.")],
+    "judge_every": Annotated[int | None, option("judge-every", whole, "N", "Judge every n-th step, and the last.")],
+}
+"""The options that replace a field of the experiment, by its name."""
+Epochs, Dtype = RECIPE["epochs"], RECIPE["dtype"]
 CheckpointEvery = Annotated[
     float | None,
     option(
@@ -217,18 +227,23 @@ CheckpointEvery = Annotated[
     ),
 ]
 Hint = Annotated[Any, option("hint", partial(whole, high=3), "1|2|3", "A hint: 1 says little, 3 nearly all.")]
-RECIPE = (
-    *("epochs", "lr", "batch_size", "optimizer", "optimizer_options", "momentum", "weight_decay", "loss"),
-    *("class_weights", "hidden", "activation", "seed", "dtype", "judge_every"),
-)
-"""The options above that replace a field of the experiment, as they stand in `context.params`."""
 
 
-def reproducing(command: str) -> str:
-    """The line that reproduces a run: without the options that change no number."""
-    return re.sub(r" (--resume|--checkpoint-every[ =]\S+)(?= |$)", "", command)
+def takes(*names: str) -> Callable[[Command], Command]:
+    """A command whose `**recipe` are these options of RECIPE. What the user did not give is None there."""
+
+    def decorate(command: Command) -> Command:
+        signature = inspect.signature(command)
+        own = [parameter for parameter in signature.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
+        more = [inspect.Parameter(name, KEYWORD_ONLY, default=None, annotation=RECIPE[name]) for name in names]
+        command.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *more)}
+        return command
+
+    return decorate
 
 
-def given(context: typer.Context, fields: Iterable[str] = RECIPE) -> dict[str, Any]:
-    """What the user gave of these fields."""
-    return {field: value for field in fields if (value := context.params.get(field)) is not None}
+def given(recipe: Mapping[str, Any], fields: Iterable[str] | None = None) -> dict[str, Any]:
+    """What the user gave, of these fields if they are named."""
+    wanted = recipe if fields is None else fields
+    return {field: value for field in wanted if (value := recipe.get(field)) is not None}

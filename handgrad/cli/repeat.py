@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from handgrad.cli.command_line import invoke
 from handgrad.errors import BadInputError
 from handgrad.files import RESULT
 from handgrad.terminal import Terminal
@@ -35,7 +36,7 @@ def repeat_command(
     folder = out or path.parent / "repeat"
     if folder.resolve() == path.parent.resolve():
         raise BadInputError(f"--out {folder} holds the run itself; give another folder")
-    code = _run(context, [*words, "--out", str(folder)])
+    code: int = invoke(context.find_root().command, [*words, "--out", str(folder)])
     if code > 1:  # it was stopped
         return code
     found = compare_results(first, _result(folder / RESULT))
@@ -43,13 +44,6 @@ def repeat_command(
     for line in lines(found):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
     return 0 if found.equal else 1
-
-
-def _run(context: typer.Context, words: list[str]) -> int:
-    """A command line inside of this one; its exit code."""
-    program = context.find_root().command
-    with program.make_context("handgrad", words, obj=shlex.join(["handgrad", *words])) as inner:
-        return int(program.invoke(inner))
 
 
 def _result(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from handgrad.cli import options
+from handgrad.cli.command_line import reproducing
 from handgrad.cli.experiment import own_file
 from handgrad.cli.options import (
     CsvFile,
@@ -91,7 +92,7 @@ def sweep_command(
         sweep_terminal.show_presets()
         return 0
     file = own_file(csv, target, missing, leave_out)
-    axes, fixed = given(context, AXES), given(context, ("epochs", "dtype", "judge_every"))
+    axes, fixed = given(context.params, AXES), given(context.params, ("epochs", "dtype", "judge_every"))
     chosen = sweep_terminal.SweepOptions(name, preset, axes, file, fixed, seed, seeds, metric, device)
     plan, folder = sweep_terminal.planned(chosen), out or Path("runs") / chosen.folder
-    return sweep_terminal.run(plan, jobs, folder, resume, options.reproducing(context.obj))
+    return sweep_terminal.run(plan, jobs, folder, resume, reproducing(context.obj))

@@ -1,34 +1,25 @@
 """`handgrad trace`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from handgrad.cli.experiment import experiment
 from handgrad.cli.options import (
-    Activation,
-    BatchSize,
-    Dtype,
-    Hidden,
-    Loss,
-    Momentum,
+    RECIPE,
     Name,
-    OptimizerName,
-    OptimizerOptions,
-    Rate,
-    Seed,
-    WeightDecay,
     given,
     option,
+    takes,
     whole,
 )
 from handgrad.errors import refusing
 from handgrad.terminal import printable
 
 
+@takes(*(field for field in RECIPE if field not in ("epochs", "class_weights", "judge_every")))
 def trace_command(
-    context: typer.Context,
     name: Name,
     step: Annotated[int, option("step", whole, "K", "Which training step, from 1 on.")] = 1,
     entry: Annotated[
@@ -40,25 +31,15 @@ def trace_command(
         ),
     ] = None,
     depth: Annotated[int, option("depth", whole, "N", "How many layers deep --entry unfolds.")] = 1,
-    lr: Rate = None,
-    batch_size: BatchSize = None,
-    optimizer: OptimizerName = None,
-    optimizer_options: OptimizerOptions = None,
-    momentum: Momentum = None,
-    weight_decay: WeightDecay = None,
-    loss: Loss = None,
-    hidden: Hidden = None,
-    activation: Activation = None,
-    seed: Seed = None,
-    dtype: Dtype = None,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write each tensor in full, as JSON.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page.")] = None,
+    **recipe: Any,
 ) -> int:
     """Show one training step in full: every layer's numbers on both sides, how far apart, within which bound.
 
     Both sides start the step from the same state. Exit code 0: every number of both sides held.
     """
-    named = experiment(name, given(context))
+    named = experiment(name, given(recipe))
     from handgrad.files import refuse_unwritable, write_text
     from handgrad.trace import parse_entry, trace, unfold
     from handgrad.trace.as_json import to_json

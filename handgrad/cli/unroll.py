@@ -1,29 +1,19 @@
 """`handgrad unroll`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from handgrad.cli.experiment import experiment, own_file
 from handgrad.cli.options import (
-    Activation,
-    BatchSize,
+    RECIPE,
     CsvFile,
-    Dtype,
-    Epochs,
-    Hidden,
     LeaveOut,
-    Loss,
     Missing,
-    Momentum,
-    OptimizerName,
-    OptimizerOptions,
-    Rate,
-    Seed,
     Target,
-    WeightDecay,
     given,
+    takes,
 )
 from handgrad.errors import BadInputError, refusing
 from handgrad.terminal import printable
@@ -32,6 +22,7 @@ if TYPE_CHECKING:
     from handgrad.training.prepared import Prepared
 
 
+@takes(*(field for field in RECIPE if field not in ("class_weights", "judge_every")))
 def unroll_command(
     context: typer.Context,
     name: Annotated[
@@ -45,28 +36,17 @@ def unroll_command(
     step_only: Annotated[
         bool, typer.Option("--step-only", help="One training step alone, as a function of a scratch.Trainer.")
     ] = False,
-    epochs: Epochs = None,
-    lr: Rate = None,
-    batch_size: BatchSize = None,
-    optimizer: OptimizerName = None,
-    optimizer_options: OptimizerOptions = None,
-    momentum: Momentum = None,
-    weight_decay: WeightDecay = None,
-    loss: Loss = None,
-    hidden: Hidden = None,
-    activation: Activation = None,
-    seed: Seed = None,
-    dtype: Dtype = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write to this file; data that are large, to an .npz beside it.")
     ] = None,
+    **recipe: Any,
 ) -> int:
     """Write the NumPy net's training out as a script that runs with NumPy alone, on the numbers of compare NAME.
 
     Each step is straight-line NumPy. Comments name layer, formula, and the line of scratch that each line came from.
     To write the script takes as long as to train the net twice, unjudged.
     """
-    named = experiment(name, given(context), own_file(csv, target, missing, leave_out))
+    named = experiment(name, given(recipe), own_file(csv, target, missing, leave_out))
     from handgrad.files import refuse_unwritable, write_bytes, write_text
     from handgrad.training.script import npz, script
     from handgrad.training.train import prepare

@@ -1,8 +1,9 @@
 """The data of every experiment, as its source makes it: float64 features, targets in the shape the loss wants.
 
-One function per recipe, each taking the run's seed. Data that its source fixes (the 300 moons, the digits) ignores the
-seed, so that runs with different seeds differ in weights and batches alone; unseeded data is drawn by
-`RandomState(seed)`, which gives what `np.random.seed(seed)` and the global functions would.
+One function per recipe, each taking the run's seed; one that makes points takes their number too. Data that its source
+fixes (the 300 moons, the digits) ignores the seed, so that runs with different seeds differ in weights and batches
+alone; unseeded data is drawn by `RandomState(seed)`, which gives what `np.random.seed(seed)` and the global functions
+would.
 
 Every array is made here, in memory, or ships inside scikit-learn: nothing is downloaded.
 """
@@ -42,52 +43,52 @@ def digits(seed: int) -> Data:
     )
 
 
-def moons(seed: int) -> Data:
-    """Two interleaved half-circles with noise 0.2, 300 points: train, validation and test are 100 each, by position.
+def moons(seed: int, points: int = 300) -> Data:
+    """Two interleaved half-circles with noise 0.2: train, validation and test are a third each, by position.
 
     Source 000 seeds NumPy's global generator with 0 and calls `make_moons` without a `random_state`; the state passed
     here gives the same points.
     """
     from sklearn.datasets import make_moons
 
-    x, y = make_moons(300, noise=0.20, random_state=np.random.RandomState(0))
-    y = y.astype(np.int64)
+    x, y = make_moons(points, noise=0.20, random_state=np.random.RandomState(0))
+    y, first, second = y.astype(np.int64), points // 3, 2 * (points // 3)
     return Data(
-        x_train=x[:100],
-        y_train=y[:100],
-        x_val=x[100:200],
-        y_val=y[100:200],
-        x_test=x[200:],
-        y_test=y[200:],
+        x_train=x[:first],
+        y_train=y[:first],
+        x_val=x[first:second],
+        y_val=y[first:second],
+        x_test=x[second:],
+        y_test=y[second:],
         classes=("upper moon", "lower moon"),
         features=("x0", "x1"),
     )
 
 
-def line(seed: int) -> Data:
-    """100 points in the unit square, split by x0 − x1 < 0.3; one-hot targets `(100, 2)`, column 0 for "below"."""
-    x = np.random.RandomState(seed).random_sample((100, 2))
+def line(seed: int, points: int = 100) -> Data:
+    """Points in the unit square, split by x0 − x1 < 0.3; one-hot targets `(points, 2)`, column 0 for "below"."""
+    x = np.random.RandomState(seed).random_sample((points, 2))
     below = x[:, 0] - x[:, 1] < 0.3
     targets = np.array([below, ~below]).T.astype(np.float64)
     return Data(x_train=x, y_train=targets, classes=("x0 - x1 < 0.3", "x0 - x1 >= 0.3"), features=("x0", "x1"))
 
 
-def circle(seed: int) -> Data:
-    """1000 points in the unit square; +1 inside the circle of radius 0.4 about (0.5, 0.5), −1 outside; `(1000, 1)`."""
-    x = np.random.RandomState(seed).random_sample((1000, 2))
+def circle(seed: int, points: int = 1000) -> Data:
+    """Points in the unit square; +1 inside the circle of radius 0.4 about (0.5, 0.5), −1 outside; `(points, 1)`."""
+    x = np.random.RandomState(seed).random_sample((points, 2))
     inside = np.linalg.norm(x - 0.5, axis=1) < 0.40
     targets = np.where(inside, 1.0, -1.0)[:, np.newaxis]
     return Data(x_train=x, y_train=targets, classes=("outside", "inside"), features=("x0", "x1"))
 
 
-def five_features(seed: int) -> Data:
-    """Source 001's 100 points of 5 features, 3 of them informative and 2 redundant; targets `(100, 1)`.
+def five_features(seed: int, points: int = 100) -> Data:
+    """Source 001's points of 5 features, 3 of them informative and 2 redundant; targets `(points, 1)`.
 
     Nothing is held out. The source fixes `random_state=101`.
     """
     from sklearn.datasets import make_classification
 
-    x, y = make_classification(100, 5, n_informative=3, random_state=101)
+    x, y = make_classification(points, 5, n_informative=3, random_state=101)
     return Data(
         x_train=x,
         y_train=y.astype(np.float64)[:, np.newaxis],
@@ -96,8 +97,8 @@ def five_features(seed: int) -> Data:
     )
 
 
-def twenty_features(seed: int) -> Data:
-    """Source 001's linear function of 20 features with noise 0.01: 200 points, targets `(200, 1)`.
+def twenty_features(seed: int, points: int = 200) -> Data:
+    """Source 001's linear function of 20 features with noise 0.01; targets `(points, 1)`.
 
     Both are divided by their largest value (not their largest absolute value), as there. The source's targets have the
     shape `(200,)`, which its losses spread against outputs `(200, 1)` to 40,000 differences: here the shapes are equal.
@@ -105,7 +106,7 @@ def twenty_features(seed: int) -> Data:
     from sklearn.datasets import make_regression
 
     x, y = make_regression(
-        n_samples=200,
+        n_samples=points,
         n_features=20,
         n_informative=20,
         n_targets=1,
@@ -149,10 +150,10 @@ polynom_rule = number(lambda x1, x2: (x1**2 - 3 * x1 * x2 - x2**2) / 4)
 
 
 def plane(rule: Callable[[Array], Target], classes: tuple[str, ...] | None) -> Callable[[int], Data]:
-    """The data of source 003: 2500 points uniform on [−2, 2]², labelled by `rule`. The source holds nothing out."""
+    """The data of source 003: points uniform on [−2, 2]², labelled by `rule`. The source holds nothing out."""
 
-    def data(seed: int) -> Data:
-        x: npt.NDArray[np.float64] = 2 * (2 * np.random.RandomState(seed).random_sample((2500, 2)) - 1)
+    def data(seed: int, points: int = 2500) -> Data:
+        x: npt.NDArray[np.float64] = 2 * (2 * np.random.RandomState(seed).random_sample((points, 2)) - 1)
         return Data(x_train=x, y_train=rule(x), classes=classes, features=("x1", "x2"))
 
     return data

@@ -34,6 +34,7 @@ CHANGEABLE = (
     "lr",
     "epochs",
     "batch_size",
+    "size",
 )
 """The fields of an experiment that the command line can change and that its expectation was measured with."""
 
@@ -193,7 +194,7 @@ class Experiment:
     source: str = "your own"  # number of the article it follows, or "scikit-learn"
     task: str  # "binary" (one output), "multiclass" (one output per class) or "regression"
     size: str = ""  # of the data: "examples × features", held-out examples included
-    data: Callable[[int], Data]  # takes the seed
+    data: Callable[..., Data]  # takes the seed, and where --points shall change their number, points=
     hidden: tuple[int, ...] = ()
     activation: str = "relu"
     model: Callable[[ModuleType, tuple[int, ...], dict[str, Any]], Any] | None = None

@@ -1,8 +1,10 @@
 """An experiment with another recipe: the fields that the user gave in place of its own."""
 
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import scratch
@@ -20,11 +22,25 @@ def with_overrides(experiment: Experiment, given: Mapping[str, Any]) -> Experime
     if given.get("optimizer", experiment.optimizer) != experiment.optimizer:
         default = inspect.signature(getattr(scratch, given["optimizer"])).parameters["lr"].default
         experiment, given = replace(experiment, optimizer_options={}), {"lr": default, **given}
-    given = _with_options(experiment, given)
+    given = _with_points(experiment, _with_options(experiment, given))
     if experiment.model is not None and (own := [f"--{f}" for f in ("hidden", "activation") if f in given]):
         raise BadInputError(f"{own[0]} cannot change {experiment.name}: it is a net of its own, not an MLP of layers")
     with refusing():
         return replace(experiment, **given)
+
+
+def _with_points(experiment: Experiment, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`given` with data of so many points. BadInputError where their number is not to be chosen."""
+    if "points" not in given:
+        return given
+    points, rest = given["points"], {name: value for name, value in given.items() if name != "points"}
+    if "points" not in inspect.signature(experiment.data).parameters:
+        raise BadInputError(
+            f"--points cannot change {experiment.name}: its data are given; the function of data that are made takes "
+            "the seed and points"
+        )
+    size = re.sub(r"^[\d,]+", str(points), experiment.size) or str(points)
+    return {**rest, "data": partial(experiment.data, points=points), "size": size}
 
 
 def _with_options(experiment: Experiment, given: Mapping[str, Any]) -> Mapping[str, Any]:

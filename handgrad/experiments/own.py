@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -77,9 +78,10 @@ def load(target: str) -> Experiment:
 def _guarded(what: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """The user's function; an error in it is one line that says where it came from."""
 
-    def call(*args: Any) -> Any:
+    @wraps(function)  # its signature says whether it takes a number of points
+    def call(*args: Any, **options: Any) -> Any:
         with users_code(f"{what} of experiment {name!r} failed"):
-            found = function(*args)
+            found = function(*args, **options)
         if what == "data" and not isinstance(found, Data):
             raise ValueError(f"data of experiment {name!r} must return handgrad.experiments.Data; got {found!r:.60}")
         return found

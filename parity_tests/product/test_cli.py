@@ -1,29 +1,39 @@
 """The command line: what it prints, what it writes, how it refuses, and its exit codes."""
 
 import copy
+import inspect
+import io
 import json
+import math
 import signal
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import patch
 
+import numpy as np
 import pytest
+from rich.console import Console
+from rich.progress import Progress
 
 import handgrad
 import scratch
 import torch_impl
 from contract.names import ACTIVATIONS
 from handgrad import cli
+from handgrad.cli.compare import Follower
 from handgrad.cli.options import OPTIMIZERS
+from handgrad.errors import BadInputError
 from handgrad.experiments import EXPERIMENTS, Expectation
 from handgrad.experiments.overrides import with_overrides
 from handgrad.experiments.own import find
 from handgrad.training import all_experiments
 from handgrad.training.all_experiments import kept_results
+from handgrad.training.outcome import overrides
 from handgrad.training.prepared import Prepared
-from handgrad.training.record import Repeat
+from handgrad.training.record import EpochRecord, Repeat
 from handgrad.training.train import batches, prepare
 
 
@@ -81,6 +91,8 @@ BAD = [
     (["compare", "line", "--seeds", "0"], ["--seeds", "from 1 to 10000"]),
     (["compare", "line", "--jobs", "0"], ["--jobs", ">= 1"]),
     (["compare", "line", "--seed", "4294967295", "--seeds", "2"], ["--seeds 2", "the last, 4294967295"]),
+    (["compare", "digits", "--points", "9"], ["--points cannot change digits", "takes the seed and points"]),
+    (["compare", "line", "--points", "0"], ["--points", ">= 1", "0"]),
     (["compare", "grow-1", "--hidden", "3"], ["--hidden", "grow-1"]),
     (["comparr"], ["comparr"]),
     (["explain", "Hubr"], ["OP", "102 names", "'Hubr'", "did you mean HuberLoss?"]),
@@ -116,6 +128,8 @@ def test_a_compare_run_writes_and_prints_everything(folder, capsys):
     assert err == ""
     for word in ["NumPy", "PyTorch", "held", "test accuracy", "µs", "10 of 10", "runs/moons/report.html", "PASSED"]:
         assert word in out
+    epochs = [line.split()[:2] for line in out.splitlines() if " / " in line and line.startswith("epoch")]
+    assert epochs == [["epoch", "0"], ["epoch", "1"], ["epoch", "2"]]
     assert "does not decide: the recipe was changed (hidden, epochs)" in out
     assert sorted(path.name for path in (folder / "runs" / "moons").iterdir()) == WRITTEN
     content = json.loads((folder / "runs" / "moons" / "result.json").read_text())
@@ -278,6 +292,43 @@ def test_another_optimizer_drops_the_first_ones_options():
     assert (changed.optimizer_options, changed.lr, changed.loss) == ({"weight_decay": 0.1}, 1e-3, "MSELoss")
 
 
+def test_a_line_for_every_epoch_or_every_so_many():
+    def told(epochs, done):
+        """The epochs that a run of so many tells of, which ends after `done`."""
+        progress, lines = Progress(console=Console(file=io.StringIO())), []
+        follower = Follower(progress, replace(EXPERIMENTS["line"], epochs=epochs), steps=10**9)
+        follower.shown = math.inf  # nothing is drawn
+        with patch.object(progress.console, "print", lambda line, **_: lines.append(line)):
+            for epoch in range(done + 1):
+                records = [EpochRecord(i, 0.5, None, 0.25, None) for i in range(epoch + 1)]
+                run = SimpleNamespace(sides={"scratch": SimpleNamespace(epochs=records)}, divergence=[0.0])
+                follower(run)
+            follower.end(run)
+        assert all(line.endswith("loss 0.5                     train accuracy 25.00 %") for line in lines)
+        return [int(line.split()[1]) for line in lines]
+
+    assert told(3, 3) == [0, 1, 2, 3]
+    assert told(100, 100) == list(range(101))
+    assert told(101, 101) == [*range(0, 101, 2), 101]
+    assert told(9000, 131) == [0, 100, 131]
+
+
+def test_points_are_made_where_data_are_made():
+    for name, experiment in EXPERIMENTS.items():
+        if "points" not in inspect.signature(experiment.data).parameters:
+            with pytest.raises(BadInputError, match=f"--points cannot change {name}"):
+                with_overrides(experiment, {"points": 30})
+            continue
+        changed = with_overrides(experiment, {"points": 30})
+        data = changed.data(changed.seed)
+        assert sum(len(array) for key, array in data.arrays().items() if key.startswith("x")) == 30
+        assert changed.size == f"30 × {data.x_train.shape[1]}"
+        assert overrides(changed) == ["size"]
+        usual = int(experiment.size.split()[0])
+        same = with_overrides(experiment, {"points": usual}).data(0).arrays()
+        assert all(np.array_equal(same[key], array) for key, array in experiment.data(0).arrays().items())
+
+
 def test_a_missed_expectation_exits_1(capsys, monkeypatch):
     hard = replace(EXPERIMENTS["line"], expect=Expectation("final_loss", "max", 1e-9), epochs=3)
     monkeypatch.setitem(EXPERIMENTS, "line", hard)
@@ -310,10 +361,10 @@ def test_failed_parity_exits_1_and_says_why(capsys, monkeypatch):
 
 
 def test_ctrl_c_writes_what_was_done_and_exits_130(folder, capsys, monkeypatch):
-    def follow(progress, name, steps):
-        return lambda run: len(run.divergence) == 4 and signal.raise_signal(signal.SIGINT)
+    def follow(self, run):
+        return len(run.divergence) == 4 and signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("handgrad.cli.compare._follow", follow)
+    monkeypatch.setattr("handgrad.cli.compare.Follower.__call__", follow)
     assert cli.main(["compare", "line", "--out", "here"]) == 130
     assert "INTERRUPTED after 4 of 500 steps" in capsys.readouterr().out
     content = json.loads((folder / "here" / "result.json").read_text())

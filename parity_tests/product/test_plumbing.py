@@ -394,12 +394,12 @@ def test_the_table_of_a_distributed_run():
 # --- what the runner does ---------------------------------------------------------------------------------------------
 
 
-def drawn(seed, rows=24):
+def drawn(seed, points=24):
     """Data that depend on the seed, with another rule on each split: a loss taken from the wrong one is seen."""
     rng = np.random.default_rng(seed)
     parts = {}
     for split, shift in (("train", 0.0), ("val", 0.7), ("test", 1.9)):
-        x = rng.normal(size=(rows, 3)) + shift
+        x = rng.normal(size=(points, 3)) + shift
         parts |= {f"x_{split}": x, f"y_{split}": (x.sum(axis=1) > shift).astype(np.int64)}
     return Data(classes=("below", "above"), **parts)
 
@@ -512,6 +512,7 @@ OPTIONS = {
     "--epochs 3": {"losses", "epochs", "steps"},
     "--lr 0.5": {"losses", "epochs"},
     "--batch-size 6": {"losses", "epochs", "steps"},
+    "--points 40": {"losses", "epochs", "first", "steps"},
     "--optimizer sgd": {"losses", "epochs", "numbers"},  # there is no state of Adam's to judge
     "--optimizer-options betas=(0.5,0.9)": {"losses", "epochs"},
     "--momentum 0.5 --optimizer sgd": {"losses", "epochs", "numbers"},

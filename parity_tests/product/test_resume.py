@@ -211,10 +211,10 @@ def bytes_of(folder):
 
 
 def stopped_at(monkeypatch, steps, number):
-    def follow(progress, name, planned):
-        return lambda run: len(run.divergence) == steps and signal.raise_signal(number)
+    def follow(self, run):
+        return len(run.divergence) == steps and signal.raise_signal(number)
 
-    monkeypatch.setattr("handgrad.cli.compare._follow", follow)
+    monkeypatch.setattr("handgrad.cli.compare.Follower.__call__", follow)
 
 
 def test_compare_is_terminated_and_goes_on(folder, capsys, monkeypatch):
