@@ -1,5 +1,6 @@
 """Writes docs/museum.md, the gallery of the bug hunt: `python -m docs.writers.museum`."""
 
+from difflib import ndiff
 from pathlib import Path
 from textwrap import fill
 
@@ -11,7 +12,7 @@ PAGE = Path(__file__).parent.parent / "museum.md"
 HEAD = f"""# A museum of wrong gradients
 
 {len(HUNTS)} mistakes that were published, in libraries, courses and books, and found by somebody who checked. Each is
-re-created here in a line or two of [`parts.py`](../handgrad/hunt/parts.py), in our own words; the source is the report.
+re-created here in a line or two of a [small file](../handgrad/hunt/parts), in our own words; the source is the report.
 They are here because everybody makes them.
 
 **This page gives the answers away.** To find them yourself first:
@@ -40,8 +41,7 @@ def page() -> str:
 
 
 def _entry(number: int, hunt: Hunt) -> str:
-    lines = [*(f"-{line}" for line in _code(hunt.wrong)), *(f"+{line}" for line in _code(hunt.right))]
-    diff = "\n".join(lines)
+    diff = "\n".join(line for line in ndiff(_code(hunt.wrong), _code(hunt.right)) if not line.startswith("?"))
     return f"""
 ## {number}. {hunt.title}
 
@@ -62,7 +62,7 @@ def _filled(text: str) -> str:
 
 
 def _code(text: str) -> list[str]:
-    return [f" {line.strip()}" for line in text.strip().split("\n")]
+    return [line.strip() for line in text.strip().split("\n")]
 
 
 if __name__ == "__main__":

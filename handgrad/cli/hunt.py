@@ -25,7 +25,7 @@ def hunt_command(
         bool, typer.Option("--story", help="What it was, where it was published, what it teaches.")
     ] = False,
 ) -> int:
-    """Hunt a bug: a published wrong gradient, planted into a small readable file of layers, losses and a net.
+    """Hunt a bug: a published wrong gradient, planted into a small readable file.
 
     Find it by reading, with `handgrad check parts.py:NAME`, and with pencil and paper. Exit code of --check: 0 if it
     is repaired, 1 if not.

@@ -1,20 +1,23 @@
 """The hunts: what is planted, the hints in order, and the story of the bug where it was published.
 
-A row re-creates the mistake in our own words, in one line of `parts.py`; the source is where it was reported.
+A row re-creates the mistake in our own words, in a line or two of a file of `parts/`; the source is where it was
+reported.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from handgrad.check import GradientCheck, check_file
 
-PARTS = Path(__file__).with_name("parts.py")
-LOSSES = ("MeanSquaredError", "Huber")
+PARTS = Path(__file__).parent / "parts"
+ROOMS = ("activations", "layers", "losses", "nets")
+"""The files of parts."""
 
 
 @dataclass(frozen=True)
 class Hunt:
-    """One bug: `right` is the line of `parts.py` that becomes `wrong`."""
+    """One bug: `right` are the lines of a file of parts that become `wrong`."""
 
     part: str  # the class that it is in
     like: str | None  # the same by PyTorch, for the check
@@ -26,20 +29,26 @@ class Hunt:
     story: str
     lesson: str
     source: str
+    inputs: str = ""  # of the check: a name in that file, where what is drawn would not show the bug
+
+    @property
+    def room(self) -> str:
+        """The name of the file that has the part."""
+        return next(name for name in ROOMS if f"\nclass {self.part}:" in plain(name))
 
     def check(self, file: Path, dtype: str | None = None) -> GradientCheck:
-        """Check the part as it stands in `file`, beside PyTorch's; a loss at numbers that are far apart."""
-        inputs = f"{PARTS}:FAR" if self.part in LOSSES else None
+        """Check the part as it stands in `file`, beside PyTorch's, at the inputs of the file as it is right."""
+        inputs = f"{PARTS / self.room}.py:{self.inputs}" if self.inputs else None
         return check_file(f"{file}:{self.part}", self.like, dtype=dtype, inputs=inputs)
 
     def planted(self) -> str:
         """The file with the bug in it."""
-        return plain().replace(self.right, self.wrong, 1)
+        return plain(self.room).replace(self.right, self.wrong, 1)
 
 
-def plain() -> str:
-    """The file as it is right."""
-    return PARTS.read_text(encoding="utf-8").removeprefix("# mypy: ignore-errors\n")
+def plain(room: str) -> str:
+    """A file of parts as it is right."""
+    return (PARTS / f"{room}.py").read_text(encoding="utf-8").removeprefix("# mypy: ignore-errors\n")
 
 
 GITHUB = "https://github.com"
@@ -166,6 +175,7 @@ HUNTS = (
         "threshold: on ordinary data about a quarter of the elements took the wrong branch.",
         lesson="Test every branch from both sides. Random inputs that are mostly small never leave the first one.",
         source=f"{GITHUB}/BobMcDear/attorch/issues/13",
+        inputs="FAR",
     ),
     Hunt(
         part="MeanSquaredError",
@@ -183,6 +193,7 @@ HUNTS = (
         "its solution 1/n. The maintainer made them agree.",
         lesson="½(x − t)² and (x − t)² are both in use. Decide on one, in the value and in the gradient.",
         source=f"{GITHUB}/Open-Deep-ML/DML-OpenProblem/issues/54",
+        inputs="FAR",
     ),
     Hunt(
         part="MeanSquaredError",
@@ -200,6 +211,7 @@ HUNTS = (
         "and never averaged them. Its four samples hid it; its author shows how repeating them makes it fail.",
         lesson="Repeat every sample of the batch: the gradient of a mean must not change.",
         source=f"{GITHUB}/hunkim/DeepLearningZeroToAll/issues/173",
+        inputs="FAR",
     ),
     Hunt(
         part="Dropout",
@@ -272,23 +284,337 @@ HUNTS = (
         lesson="A net that learns has proved nothing about its gradient.",
         source=f"{GITHUB}/Bot-Academy/NeuralNetworkFromScratch/pull/3",
     ),
+    Hunt(
+        part="Sigmoid",
+        like="torch.nn.Sigmoid",
+        symptom="Inputs far from 0 get enormous gradients, although the function is flat there.",
+        right="return grad * self.y * (1 - self.y)",
+        wrong="return grad * self.x * (1 - self.x)",
+        hints=(
+            "Which function has a slope between 0 and 1/4 everywhere? Try an input of 10.",
+            "Sigmoid keeps two arrays. Which of them is between 0 and 1?",
+            "σ′ = y(1 − y), in terms of the output.",
+        ),
+        title="The derivative, taken at the input",
+        story="The solution of an exercise in a book of interview questions had the derivative of the sigmoid as "
+        "x(1 − x), with x what goes into it. The author's own note says that it has to be y(1 − y).",
+        lesson="A derivative in terms of the output is short, and right for the output alone. Call the two by two "
+        "names.",
+        source=f"{GITHUB}/BoltzmannEntropy/interviews.ai/issues/4",
+    ),
+    Hunt(
+        part="HardSigmoid",
+        like="torch.nn.Hardsigmoid",
+        symptom="A gate that is shut, or open, as far as it can be is pushed on all the same.",
+        right="return grad / 6 * (np.abs(self.x) < 3)",
+        wrong="return grad / 6",
+        hints=(
+            "Which part of the file cuts off what is too small or too large?",
+            "HardSigmoid: compare an input of −5 with one of −5.1. What should the gradient be?",
+            "Where the forward cuts off, the slope is 0; the planted line has 1/6 everywhere.",
+        ),
+        title="Flat forward, steep backward",
+        story="In an early version of a large framework, as a user showed with four inputs between −5 and −2, the "
+        "backward of the hard sigmoid gave 1/6 below −3 too, where the output is 0.",
+        lesson="What cuts off in the forward is a switch in the backward. Test it on both sides of every bend.",
+        source=f"{GITHUB}/pytorch/pytorch/issues/51408",
+        inputs="FAR",
+    ),
+    Hunt(
+        part="PReLU",
+        like=None,
+        symptom="All is well until a slope that is learnt becomes negative.",
+        right="above = self.x > 0",
+        wrong="above = self.y > 0",
+        hints=(
+            "What in this file decides by a sign, and the sign of what?",
+            "PReLU, with its slope of −0.2: what is y where x is −1?",
+            "With a negative slope the outputs are positive on both sides. The input tells them apart.",
+        ),
+        title="The sign of the wrong array",
+        story="A framework's gradient of PReLU asked whether the output is positive. A reviewer gave a slope of −0.3 "
+        "and x = −1: the output is 0.3, and the gradient of the slope came out as 0.",
+        lesson="The output may stand for the input only where it tells the cases apart, for all parameters there may "
+        "be.",
+        source=f"{GITHUB}/PaddlePaddle/Paddle/pull/12538",
+    ),
+    Hunt(
+        part="GELU",
+        like="torch.nn.GELU",
+        symptom="Every test with a tolerance of a thousandth passes.",
+        right="slope = self.phi + self.x * np.exp(-(self.x**2) / 2) / math.sqrt(2 * math.pi)",
+        wrong="t = np.tanh(0.7978845608 * (self.x + 0.044715 * self.x**3))\n"
+        "        slope = (1 + t + self.x * (1 - t**2) * 0.7978845608 * (1 + 0.134145 * self.x**2)) / 2",
+        hints=(
+            "One part here is known in two forms: an exact one, and one that is nearly the same.",
+            "GELU's forward uses the error function. Does its backward belong to that?",
+            "The planted slope is that of the approximation by tanh.",
+        ),
+        title="Wrong by half a thousandth",
+        story="Asked for the exact GELU, two back ends of a kernel library computed the approximation by tanh. The "
+        "error was 4.7e-4 at most: the test's tolerance was wider, and its inputs lay where the two agree best. Here "
+        "it is the slope that is the approximation's.",
+        lesson="A tolerance picked by hand hides what is smaller. Ask how large rounding can be, and accept no more.",
+        source=f"{GITHUB}/NVIDIA/TileGym/pull/197",
+    ),
+    Hunt(
+        part="Huber",
+        like="torch.nn.HuberLoss",
+        symptom="The worst predictions are never corrected.",
+        right="return np.where(np.abs(self.d) <= 1, self.d, np.sign(self.d)) / self.d.size",
+        wrong="return np.where(np.abs(self.d) <= 1, self.d, 0) / self.d.size",
+        hints=(
+            "Which loss here treats large errors in a way of their own?",
+            "Huber's value still grows where |d| is 5. Does its gradient say so?",
+            "Beyond 1 the slope is ±1, and not 0.",
+        ),
+        title="Clipped into silence",
+        story="A reproduction of deep Q-learning clipped the difference itself, and squared it then: beyond the limit "
+        "the gradient is 0, exactly where it should be largest. Meant was a gradient that stays ±1.",
+        lesson="To clip an error is to say that it does not matter by how much. Clip the gradient, not what it is of.",
+        source=f"{GITHUB}/spragunr/deep_q_rl/issues/46",
+        inputs="FAR",
+    ),
+    Hunt(
+        part="BinaryCrossEntropy",
+        like="torch.nn.BCEWithLogitsLoss",
+        symptom="The net learns to say yes, and says it to everything.",
+        right="return (self.p - self.t) / self.t.size",
+        wrong="return self.t * (self.p - 1) / self.t.size",
+        hints=(
+            "Which examples does a classifier need, to learn when to say no?",
+            "BinaryCrossEntropy: what is the gradient where the target is 0?",
+            "One of the two terms of the loss was differentiated. p − t has both.",
+        ),
+        title="Zeros that teach nothing",
+        story="In a Java library's binary cross-entropy the gradient was 0 wherever the label is 0, also for a single "
+        "output; its maintainer confirmed it with the gradient check that had not been run on it.",
+        lesson="A loss with cases needs an example of each. Check with targets of 0 and of 1.",
+        source=f"{GITHUB}/deeplearning4j/nd4j/issues/1328",
+        inputs="BITS",
+    ),
+    Hunt(
+        part="Hinge",
+        like=None,
+        symptom="The right class is pushed up a little more than the wrong ones are pushed down.",
+        right="counts[self.rows, self.t] -= counts.sum(axis=1)",
+        wrong="counts[self.rows, self.t] = -counts.sum(axis=1)",
+        hints=(
+            "Adding one number to all scores changes no margin. What must a row of the gradient sum to?",
+            "In Hinge, what stands at the right class before the line that sets it?",
+            "There is a 1 there already, and the sum counts it: subtract, do not assign.",
+        ),
+        title="= where −= belongs",
+        story="A solution of a course's exercise on support vector machines sets the entry of the right class to minus "
+        "the number of violated margins, though its own margin, which is always violated, is among them.",
+        lesson="If a shift of all inputs changes nothing, the gradient sums to 0. It is the cheapest test of a loss.",
+        source=f"{GITHUB}/bruceoutdoors/CS231n/issues/5",
+        inputs="CLASSES",
+    ),
+    Hunt(
+        part="Linear",
+        like=None,
+        symptom="After training all biases are the same number.",
+        right="self.grad_weight = self.x.T @ grad\n        self.grad_bias = grad.sum(axis=0)",
+        wrong="self.grad_weight = self.x.T @ grad\n        self.grad_bias = grad.sum()",
+        hints=(
+            "Which gradient has fewer axes than it should, and nothing complains?",
+            "Linear has two parameters. Print the shapes of their gradients.",
+            "A sum without an axis is one number, and spreads over all biases.",
+        ),
+        title="A sum without an axis",
+        story="A lecture's notebook for softmax regression adds up the gradient of the bias over samples and classes. "
+        "The one number spreads over the three biases: they come out equal, and a student saw it in the printed "
+        "weights.",
+        lesson="A gradient has the shape of what it is the gradient of. Assert it: broadcasting will not.",
+        source=f"{GITHUB}/rasbt/stat453-deep-learning-ss21/issues/5",
+    ),
+    Hunt(
+        part="Embedding",
+        like=None,
+        symptom="Frequent words are learnt as slowly as rare ones.",
+        right="np.add.at(self.grad_weight, self.index, grad)",
+        wrong="self.grad_weight[self.index] += grad",
+        hints=(
+            "What happens if a sentence has the same word twice?",
+            "Embedding: an index that occurs twice should get the sum of two rows. Does it?",
+            "NumPy's a[index] += b adds once for each place, however often the index names it.",
+        ),
+        title="Added once, however often",
+        story="A student of a well-known series of lectures asks why the loop over examples, with the words of each as "
+        "the index, gives the wrong gradient of the table. The answer: of an index that is repeated, the last one "
+        "counts.",
+        lesson="Look-up forward is addition backward. Test it with an index that occurs twice.",
+        source=f"{GITHUB}/karpathy/nn-zero-to-hero/issues/57",
+        inputs="REPEATED",
+    ),
+    Hunt(
+        part="RMSNorm",
+        like=None,
+        symptom="As long as its weights are 1, as they are at first, nothing is wrong.",
+        right="self.grad_weight = (grad * self.hat).sum(axis=0)\n        g = grad * self.weight",
+        wrong="self.grad_weight = (grad * self.hat).sum(axis=0)\n        g = grad",
+        hints=(
+            "Parameters often start at a number that hides them. Which number is that for a factor?",
+            "Follow grad through RMSNorm: y is weight times something.",
+            "The factor weight is missing on the way back.",
+        ),
+        title="The weight, left out on the way back",
+        story="Reviewing a kernel for another project, a developer found the mistake in his own RMSNorm: he had "
+        "forgotten "
+        "to multiply by the weight in the backward pass, and had chased it for days.",
+        lesson="Check with parameters that are not at their initial values: 0 and 1 hide a missing term or factor.",
+        source=f"{GITHUB}/karpathy/llm.c/pull/763",
+    ),
+    Hunt(
+        part="RMSNorm",
+        like=None,
+        symptom="Making a row twice as long changes no output; the gradient says that it does.",
+        right="return self.scale * (g - self.hat * (g * self.hat).mean(axis=-1, keepdims=True))",
+        wrong="return self.scale * g",
+        hints=(
+            "A function that ignores the length of a row has a gradient that is orthogonal to it. Which part has not?",
+            "RMSNorm divides by a number. Of what is that number made?",
+            "The scale depends on x too: a second path, with a term of its own.",
+        ),
+        title="A scale taken for a constant",
+        story="A wrapper in a .NET library multiplied by weight/rms and was done: a review notes that rms depends on "
+        "the "
+        "input, so a whole term of the gradient is missing, and that another function of the same class has it.",
+        lesson="Draw every path from x to y. A statistic of x is a path.",
+        source=f"{GITHUB}/ooples/AiDotNet/pull/695",
+    ),
+    Hunt(
+        part="Normalize",
+        like=None,
+        symptom="Long rows are all right, short rows are not.",
+        right="return grad / self.length - self.x * along / (self.norm * self.length**2)",
+        wrong="return grad / self.length - self.x * along / self.length**3",
+        hints=(
+            "Some formulas have a small number that keeps them finite. When is it not small?",
+            "Normalize: write the derivative of 1/(‖x‖ + ε) with ε in it.",
+            "∂‖x‖/∂x is x/‖x‖, without ε. The planted line has ε in all three factors.",
+        ),
+        title="An ε that is not negligible",
+        story="The backward pass of a framework's L2 normalization was that of the formula without its ε. A pull "
+        "request "
+        "put it right: it was wrong wherever ε is not negligible beside the norm.",
+        lesson="Differentiate the function that you compute, ε included, and check where ε is seen.",
+        source=f"{GITHUB}/chainer/chainer/pull/4190",
+    ),
+    Hunt(
+        part="MaxPool",
+        like=None,
+        symptom="The course's own gradient check passes: its windows do not overlap.",
+        right="back[rows, self.place[:, i]] += grad[:, i]",
+        wrong="back[rows, self.place[:, i]] = grad[:, i]",
+        hints=(
+            "Which part uses one input in several outputs?",
+            "MaxPool: let one large number win three windows. How much should come back to it?",
+            "Each window adds its share; the planted line keeps the last.",
+        ),
+        title="The last window wins",
+        story="A solution of a course's max pooling assigned the gradient instead of adding it. The exercise's test "
+        "has "
+        "windows of two with a stride of two, which never meet; with three and one, a reader shows, it fails.",
+        lesson="An input that is used n times gets n contributions. Test with parts that overlap.",
+        source=f"{GITHUB}/0809zheng/CS231n-assignment2019/issues/19",
+        inputs="WIDE",
+    ),
+    Hunt(
+        part="Convolution",
+        like=None,
+        symptom="With a kernel that reads the same from both ends everything is right.",
+        right="return sum(w * wide[:, 2 - k : 4 - k + size] for k, w in enumerate(self.weight))",
+        wrong="return sum(w * wide[:, k : k + 2 + size] for k, w in enumerate(self.weight))",
+        hints=(
+            "Symmetric test data hide an order. Which part has an order of its own?",
+            "Convolution: move one input. Which outputs change, and by which weight each?",
+            "What comes back is a convolution with the kernel turned round.",
+        ),
+        title="A kernel turned the wrong way",
+        story="A reader of a Matlab toolbox compares the backward pass of its convolutional autoencoder with his own "
+        "derivation: the kernel is flipped once, and has to be flipped twice, once for the routine that flips by "
+        "itself.",
+        lesson="Know whether your routine convolves or correlates, and test with a kernel that is not symmetric.",
+        source=f"{GITHUB}/rasmusbergpalm/DeepLearnToolbox/issues/41",
+        inputs="WIDE",
+    ),
+    Hunt(
+        part="Residual",
+        like=None,
+        symptom="The way around the layer, made for deep nets, does not help: gradients vanish as before.",
+        right="return grad + inner @ self.weight.T",
+        wrong="return (grad * (1 - self.h**2) + inner) @ self.weight.T",
+        hints=(
+            "Which part has two ways from x to y?",
+            "Residual: what should come back if the weight is 0?",
+            "What takes the way around passes no layer, and is added after it.",
+        ),
+        title="Around the layer, and through it",
+        story="A kernel that normalizes a sum, and hands on the sum as well, added the two gradients first and sent "
+        "both "
+        "through the norm. The one of the sum itself goes around it.",
+        lesson="Backward is forward read from the end: what was added there is added here, after its own path.",
+        source=f"{GITHUB}/Dao-AILab/quack/pull/53",
+    ),
+    Hunt(
+        part="ForgetGate",
+        like=None,
+        symptom="A gate that is wide open is pulled hardest.",
+        right="grad_f = grad * self.c * self.s * (1 - self.s)",
+        wrong="grad_f = grad * self.c * self.s",
+        hints=(
+            "What should the gradient of a gate be that is open as far as it can be?",
+            "ForgetGate: which function was applied to f, and what is its derivative?",
+            "σ stands where σ′ belongs.",
+        ),
+        title="The function for its derivative",
+        story="A notebook with an LSTM in NumPy has one function for the sigmoid and its derivative, told apart by a "
+        "flag; "
+        "at the forget gate the flag is missing. A reader noticed, as the other gates have it.",
+        lesson="One function with two meanings by a flag is an invitation. Two functions have two names.",
+        source=f"{GITHUB}/CaptainE/RNN-LSTM-in-numpy/issues/1",
+    ),
+    Hunt(
+        part="Recurrent",
+        like=None,
+        symptom="It learns what the last input says, and never what an earlier one meant.",
+        right="back[t] = (grad[t] + later) * (1 - self.h[t + 1] ** 2)",
+        wrong="back[t] = grad[t] * (1 - self.h[t + 1] ** 2)",
+        hints=(
+            "A state is used twice: for the output, and for the next state.",
+            "Recurrent: let the last output alone matter. What comes back to the first row?",
+            "later is computed, and used by nobody.",
+        ),
+        title="A past without consequences",
+        story="In a recurrent net written by hand the gradient of a state came from its own output alone: what later "
+        "states send back was not passed on, a reader reports with the corrected loop.",
+        lesson="A state has two users. Check a sequence of at least three steps, with a loss of the last alone.",
+        source=f"{GITHUB}/qixianbiao/RNN/issues/2",
+    ),
 )
 
 
 def task(number: int, hunt: Hunt) -> str:
     """The page beside the file: the symptom and the tools, not the place."""
+    first, *_ = re.findall(r"^class (\w+)", plain(hunt.room), re.MULTILINE)
+    arrays = re.findall(r"^([A-Z]+) = ", plain(hunt.room), re.MULTILINE)
+    commands = {f"handgrad check parts.py:{first}": "a part against difference quotients"}
+    commands |= {f"handgrad check parts.py:PART --inputs parts.py:{name}": "at inputs of the file" for name in arrays}
+    width = max(map(len, commands))
+    checks = "\n".join(f"    {command:{width}}   # {why}" for command, why in commands.items())
     return f"""# Bug {number}
 
 > {hunt.symptom}
 
-`parts.py` has the parts of a small net, each with a forward and a backward pass. Every forward is right, and so is
-every backward but one. Find it and repair it.
+`parts.py` has {hunt.room}, each with a forward and a backward pass. Every forward is right, and so is every backward
+but one. Find it and repair it.
 
-    handgrad check parts.py:Tanh                          # a part against difference quotients
-    handgrad check parts.py:Tanh --like torch.nn.Tanh     # and against PyTorch
-    handgrad check parts.py:Huber --inputs parts.py:FAR   # a loss where outputs and targets are far apart
+{checks}
 
-The check finds it, of course. Read first, guess, then check: that is how you learn it.
+`--like torch.nn.Tanh` checks against PyTorch too, where it has the same. The check finds the bug, of course. Read
+first, guess, then check: that is how you learn it.
 
     handgrad hunt {number} --check parts.py     # is it repaired?
     handgrad hunt {number} --hint 1             # 2 and 3 say more

@@ -29,7 +29,7 @@ ELSEWHERE = {
     "scratch/flags.py": "here they are",
     "handgrad/judge": "a third computation shares no code; each of its entries ignores all flags",
     "handgrad/check": "its entry ignores all flags",
-    "handgrad/hunt/parts.py": "code as people write it, in which a bug is to be found",
+    "handgrad/hunt/parts": "code as people write it, in which a bug is to be found",
     "handgrad/exercises": "code as people write it, with a hole",
     "lessons/lesson_backprop_by_hand.py": "code as people write it",
     "handgrad/machine/throughput.py": "measures NumPy's own product",

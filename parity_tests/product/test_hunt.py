@@ -9,22 +9,36 @@ from docs.writers import museum
 from handgrad import cli
 from handgrad.check import check_gradients
 from handgrad.hunt import HUNTS
-from handgrad.hunt.catalogue import LOSSES, plain
+from handgrad.hunt.catalogue import ROOMS, plain
 
 NUMBERS = range(1, len(HUNTS) + 1)
+NAMED = {
+    1: "only the diagonal of the Jacobian",
+    5: "taken at the output instead of the input",
+    8: "constant ratio 1/2",
+    9: "that of each sample's own loss",
+    11: "swapped: it is the reference of bias",
+    14: "was given the input instead of the output",
+    21: "broadcast: the shapes differ",
+    22: "only at index 1 of axis 0",
+    24: "the term x·h′(x) is missing",
+}
+"""What the check says of a bug, where it has words for it."""
 
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_each_bug_is_one_line_of_the_file_and_wrong(number, tmp_path, capsys):
     hunt = HUNTS[number - 1]
-    assert plain().count(hunt.right) == 1
+    whole = plain(hunt.room)
+    assert whole.count(hunt.right) == 1
     assert cli.main(["hunt", str(number), "--out", str(tmp_path / "bug")]) == 0
     file = tmp_path / "bug" / "parts.py"
-    assert file.read_text() == hunt.planted() != plain()
+    assert file.read_text() == hunt.planted() != whole
     space = {}
     exec(hunt.planted(), space)  # without a file no line of it is tried: the verdict alone is wanted
-    inputs = space["FAR"] if hunt.part in LOSSES else None
-    assert check_gradients(space[hunt.part], inputs, dtype="float64").status == "wrong"
+    found = check_gradients(space[hunt.part], space.get(hunt.inputs), dtype="float64")
+    assert found.status == "wrong"
+    assert NAMED.get(number, "") in found.render()
     task = (tmp_path / "bug" / "TASK.md").read_text()
     assert hunt.symptom in task
     assert "--check parts.py     # is it repaired?" in task
@@ -33,11 +47,12 @@ def test_each_bug_is_one_line_of_the_file_and_wrong(number, tmp_path, capsys):
         assert spoiler not in told
 
 
-def test_the_file_without_a_bug_is_right(tmp_path):
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_file_without_a_bug_is_right(room, tmp_path):
     file = tmp_path / "parts.py"
-    file.write_text(plain())
-    parts = {hunt.part: hunt for hunt in HUNTS}
-    assert set(parts) == set(re.findall(r"^class (\w+)", plain(), re.MULTILINE))
+    file.write_text(plain(room))
+    parts = {hunt.part: hunt for hunt in HUNTS if hunt.room == room}
+    assert set(parts) == set(re.findall(r"^class (\w+)", plain(room), re.MULTILINE))
     for hunt in parts.values():
         assert hunt.check(file, dtype="float64").status == "agree", hunt.part
 
@@ -51,7 +66,7 @@ def test_a_repair_is_judged(tmp_path, capsys):
     assert cli.main(["hunt", "3", "--check", str(file)]) == 0
     assert HUNTS[2].title in capsys.readouterr().out
     assert cli.main(["hunt", "3", "--out", str(file.parent)]) == 2  # the repair is not overwritten
-    assert file.read_text() == plain()
+    assert file.read_text() == plain(HUNTS[2].room)
 
 
 def test_hints_and_story(capsys):
@@ -69,6 +84,7 @@ def test_the_list_names_every_symptom_and_no_answer(capsys):
     for hunt in HUNTS:
         assert hunt.symptom in shown
         assert hunt.title not in shown
+    assert len(HUNTS) == 30
     assert len({hunt.symptom for hunt in HUNTS}) == len({hunt.source for hunt in HUNTS}) == len(HUNTS)
 
 

@@ -1,0 +1,1 @@
+"""Small readable files, into one of which a bug is planted."""
