@@ -1,6 +1,7 @@
-"""The commands that read results: `handgrad bench compare` and `handgrad bench which`."""
+"""The commands that read results: `handgrad bench compare`, `which` and `page`."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,14 @@ import rich.table
 import torch
 
 from benchmarks.compare import compare, differences, regressions
+from benchmarks.html_page import html_page
 from benchmarks.nets import Net, problem_of
 from benchmarks.prediction import Model, fitted, is_drawn, predicted, steps, tried
 from benchmarks.questions.format import digits, ratio_text, time_text
 from benchmarks.questions.which import hits
 from benchmarks.result import BadResultError, Result, Row, load
 from benchmarks.run import Plan, empty, measure
-from handgrad.files import output_folder
+from handgrad.files import output_folder, write_text
 from handgrad.machine.environment import cpu_model
 from handgrad.terminal import Terminal
 
@@ -61,11 +63,10 @@ def run_which(net: Net, given: Path | None, kept: Path, command: str) -> int:
     """
     console = Terminal()
     result, path = (load(given), given) if given else (_of_this_machine(kept, command, console), kept)
-    try:
+    with _as_written(path):
         rows = list(steps(result))
-        models, trials = fitted(rows), tried(fitted(rows), rows)
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadResultError(f"{path} has a step that handgrad bench did not write: {error!r}") from error
+        models = fitted(rows)
+        trials = tried(models, rows)
     if len(models) < 2:
         raise BadResultError(f"{path} has too few steps to predict from: nets by SGD in float32, of two contenders")
     times = predicted(models, net)
@@ -96,6 +97,25 @@ def verdict(net: Net, models: dict[str, Model]) -> str:
         f"{net.name}, SGD, float32: {first} is predicted to be fastest; {second} takes {digits(factor)} times as long"
         + (f" ({others})." if others else ".")
     )
+
+
+def run_page(path: Path, out: Path) -> int:
+    """Write a result as an HTML page. Raises BadResultError."""
+    result = load(path)
+    with _as_written(path):
+        text = html_page(result)
+    write_text(out, text)
+    Terminal().print(f"page      {out}", soft_wrap=True)
+    return 0
+
+
+@contextmanager
+def _as_written(path: Path) -> Iterator[None]:
+    """In here a result is read further than `load` has looked at it."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
+        raise BadResultError(f"{path} has a row that handgrad bench did not write: {error!r}") from error
 
 
 def _of_this_machine(path: Path, command: str, console: Terminal) -> Result:

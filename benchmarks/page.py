@@ -5,16 +5,14 @@ The page is a function of these files and of nothing else: one that is out of da
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from benchmarks.contenders import OURS, TORCH
-from benchmarks.machine import KERNEL_VARIABLES
 from benchmarks.pictures import svg
-from benchmarks.questions import QUESTIONS, Table
+from benchmarks.questions import Table
 from benchmarks.questions.format import time_text
 from benchmarks.questions.phases import PHASES, parts
 from benchmarks.result import Result, Row, load, main_variant
-from benchmarks.run import about, notes
+from benchmarks.sections import about, machine, sections
 from handgrad.files import write_text
 
 HERE = Path(__file__).parent
@@ -48,26 +46,17 @@ def page(found: dict[str, Result], why: str) -> str:
 
 def _sections(stem: str, result: Result) -> Iterator[str]:
     threads = result["threads"]
-    environment: dict[str, Any] = next(iter(result["environments"].values()), {})
-    machine = " and ".join([result["machine"], *([environment["gpu"]] if "gpu" in environment else [])])
-    yield f"## {machine}, {result['started'][:10]}, {threads} thread{'s' * (threads > 1)}\n"
-    yield about(result, environment) + f" [All samples](../benchmarks/results/{stem}.json).\n"
-    for name, variants in result["questions"].items():
-        question, main = QUESTIONS[name], main_variant(variants)
+    yield f"## {machine(result)}, {result['started'][:10]}, {threads} thread{'s' * (threads > 1)}\n"
+    yield about(result) + f" [All samples](../benchmarks/results/{stem}.json).\n"
+    for section in sections(result):
+        question = section.question
         yield f"### {question.title}\n"
         yield question.reading + "\n"
-        if question.picture(variants[main]):
-            yield f"![{question.title}](pictures/performance/{stem}-{name}.svg)\n"
-        for variant, rows in variants.items():
-            for table in question.tables(rows):
-                where = "" if variant == main else f", {' and '.join(KERNEL_VARIABLES)} {variant}"
-                if variant != main:
-                    kernels = result["environments"].get(variant, {}).get("kernels", "")
-                    where += f" ({kernels} kernels)" if kernels else ""
-                if variant == main or not table.once:
-                    yield markdown(table, where)
-        if left_out := notes(variants[main]):
-            yield "Not timed: " + "; ".join(left_out) + ".\n"
+        if section.figure:
+            yield f"![{question.title}](pictures/performance/{stem}-{question.name}.svg)\n"
+        yield from (markdown(table, where) for where, table in section.tables)
+        if section.left_out:
+            yield "Not timed: " + "; ".join(section.left_out) + ".\n"
 
 
 def markdown(table: Table, where: str = "") -> str:
@@ -100,10 +89,10 @@ def main() -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
     drawn = set()
     for stem, result in found.items():
-        for name, variants in result["questions"].items():
-            if figure := QUESTIONS[name].picture(variants[main_variant(variants)]):
-                path = PICTURES / f"{stem}-{name}.svg"
-                write_text(path, svg(figure))
+        for section in sections(result):
+            if section.figure:
+                path = PICTURES / f"{stem}-{section.question.name}.svg"
+                write_text(path, svg(section.figure))
                 drawn.add(path)
     for path in set(PICTURES.glob("*.svg")) - drawn:
         path.unlink()

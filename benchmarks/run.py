@@ -18,12 +18,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 import handgrad
 from benchmarks import winners
+from benchmarks.html_page import html_page
 from benchmarks.machine import KERNEL_VARIABLES, VARIANTS, process_environment
 from benchmarks.pictures import svg
 from benchmarks.questions import QUESTIONS, Case, Question, Table
 from benchmarks.questions.format import NOTHING
-from benchmarks.result import FORMAT, Result, add, dirty_share, main_variant, resumed, rows_of
-from benchmarks.timing import FULL, PREEMPTED, QUICK
+from benchmarks.result import FORMAT, Result, add, resumed, rows_of
+from benchmarks.sections import about, sections
+from benchmarks.timing import FULL, QUICK
 from handgrad.ending import INTERRUPTED, TERMINATED
 from handgrad.files import write_text
 from handgrad.lock import locked
@@ -100,7 +102,7 @@ def remaining(todo: list[Job], result: Result) -> list[Job]:
 def run_benchmark(
     plan: Plan, folder: Path, name: str, command: str, csv: Path | None = None, resume: bool = False
 ) -> int:
-    """Measure, print tables, write `folder/name` after every row, pictures and `csv` at the end. Returns the exit code.
+    """Measure, print tables, write `folder/name` after every row, pictures, page and `csv` at the end; the exit code:
 
     0; 1 where the judge refused a contender, which is then not timed; 130 after Ctrl-C and 143 after SIGTERM, with what
     was done. With `resume` the rows that are there are kept. Raises BenchmarkError where a process does not run as it
@@ -120,11 +122,14 @@ def _run(plan: Plan, folder: Path, name: str, command: str, csv: Path | None, re
         measure(plan, result, path, console)
     except KeyboardInterrupt as stop:
         stopped = stop
-    pictures = show(result, console, folder, Path(name).stem)
+    written = show(result, console, folder, Path(name).stem)
+    page = path.with_suffix(".html")
+    write_text(page, html_page(result))
+    written.append(f"page      {page}")
     if csv is not None:
         write_text(csv, winners.table(result))
-        pictures.append(f"table     {csv}")
-    console.print(f"result    {path}", *pictures, sep="\n", soft_wrap=True)
+        written.append(f"table     {csv}")
+    console.print(f"result    {path}", *written, sep="\n", soft_wrap=True)
     if stopped is not None:
         terminated = isinstance(stopped, Terminated)
         word = "terminated" if terminated else "interrupted"
@@ -243,55 +248,21 @@ def _write(path: Path, result: Result) -> None:
 def show(result: Result, console: Terminal, folder: Path, stem: str) -> list[str]:
     """Print the tables of a result and write its pictures; what was written, a line each."""
     lines = []
-    for name, variants in result["questions"].items():
-        question = QUESTIONS[name]
-        main = main_variant(variants)
-        for variant, rows in variants.items():
-            where = "" if variant == main else f" ({', '.join(KERNEL_VARIABLES)} as found)"
-            for table in question.tables(rows):
-                if variant == main or not table.once:
-                    console.print(_rich(table, where, console))
-        console.print(question.reading, style="dim")
-        if name == "step" and (said := winners.sentence(variants[main])):
-            console.print(said, soft_wrap=True)
-        for reason in notes(variants[main]):
+    for section in sections(result):
+        for where, table in section.tables:
+            console.print(_rich(table, where, console))
+        console.print(section.question.reading, style="dim")
+        if section.said:
+            console.print(section.said, soft_wrap=True)
+        for reason in section.left_out:
             console.print(f"not timed: {reason}", style="dim")
-        if figure := question.picture(variants[main]):
-            path = folder / f"{stem}-{name}.svg"
-            write_text(path, svg(figure))
+        if section.figure:
+            path = folder / f"{stem}-{section.question.name}.svg"
+            write_text(path, svg(section.figure))
             lines.append(f"picture   {path}")
         console.print()
-    environment: dict[str, Any] = next(iter(result["environments"].values()), {})
-    console.print(about(result, environment), style="dim")
+    console.print(about(result), style="dim")
     return lines
-
-
-def about(result: Result, environment: dict[str, Any]) -> str:
-    """What was measured on, and how cleanly."""
-    dirty, blocks = dirty_share(result)
-    threads = result["threads"]
-    gpu = f", {environment['gpu']}" if "gpu" in environment else ""
-    text = (
-        f"{result['machine']}{gpu}, {threads} thread{'s' * (threads != 1)}; {environment.get('numpy_blas', '')}; "
-        f"NumPy {environment.get('numpy')}, PyTorch {environment.get('torch')}. {result['budget']}."
-    )
-    if blocks:
-        text += (
-            f" {dirty} of {blocks} blocks were disturbed and dropped "
-            f"(a fixed probe beside them 25 % slower, or no processor for {100 * PREEMPTED - 100:.0f} % of the time)."
-        )
-    return text
-
-
-def notes(rows: list[dict[str, Any]]) -> list[str]:
-    """Who was not timed and why; each reason once."""
-    reasons: dict[str, list[str]] = {}
-    for row in rows:
-        for contender, reason in row.get("not_timed", {}).items():
-            names = reasons.setdefault(reason, [])
-            if contender not in names:
-                names.append(contender)
-    return [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
 
 
 def _rich(table: Table, where: str, console: Terminal) -> rich.table.Table:

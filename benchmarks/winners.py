@@ -15,6 +15,7 @@ HEADINGS = ("question", "variant", "case", "contender", "seconds", "low", "high"
 def sentence(rows: list[Row]) -> str:
     """Who is fastest where; nobody where the interval of the ratio to the next holds 1. Empty for one contender."""
     won: dict[str, dict[str, list[str]]] = {}
+    every: dict[str, list[str]] = {}
     for row in rows:
         samples = seconds_of(row)
         times = {name: time for name, own in samples.items() if (time := time_of(own)) is not None}
@@ -24,11 +25,24 @@ def sentence(rows: list[Row]) -> str:
             winner = order[0] if ratio is not None and ratio.low > 1 else NOBODY
             net, how = _named(row["case"])
             won.setdefault(winner, {}).setdefault(how, []).append(net)
+            every.setdefault(how, []).append(net)
     texts = [
-        f"{name} on {'; '.join(f'{_listed(nets)}{how}' for how, nets in won[name].items())}"
-        for name in sorted(won, key=lambda name: name == NOBODY)
+        f"{name} on {'; '.join(_where(won[name], every))}" for name in sorted(won, key=lambda name: name == NOBODY)
     ]
     return f"Fastest: {', and '.join(texts)}." if texts else ""
+
+
+def _where(won: dict[str, list[str]], every: dict[str, list[str]]) -> Iterator[str]:
+    """Nets and how they are trained; `all nets`, once, for those ways in which there are several and none is missing,
+    and what is missing where that is the shorter list."""
+    complete = [how for how, nets in won.items() if len(nets) == len(every[how]) > 2]
+    for how, nets in won.items():
+        missing = [net for net in every[how] if net not in nets]
+        if how not in complete:
+            shorter = 0 < 2 * len(missing) < len(nets)
+            yield f"{'all but ' if shorter else ''}{_listed(missing if shorter else nets)} ({how})"
+    if complete:
+        yield f"all nets ({'; '.join(complete)})"
 
 
 NOBODY = "nobody by more than the noise"
@@ -36,7 +50,7 @@ NOBODY = "nobody by more than the noise"
 
 def _named(case: Case) -> tuple[str, str]:
     """A net's sizes, which no two of the nets share; and how it is trained."""
-    return "-".join(map(str, case["sizes"])), f" ({case['optimizer']}, {case['dtype']})"
+    return "-".join(map(str, case["sizes"])), f"{case['optimizer']}, {case['dtype']}"
 
 
 def _listed(nets: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""`handgrad bench`, `handgrad bench compare` and `handgrad bench which`."""
+"""`handgrad bench`, and what is done with its results: `compare`, `which` and `page`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -31,14 +31,16 @@ def bench_command(
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write every time and ratio as a table, too.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for result and pictures.", show_default="runs/bench")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for result, pictures and page.", show_default="runs/bench")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Keep the rows that are there, measure the others.")] = False,
 ) -> int | None:
     """Time training on both sides: judged first, in fresh processes, in turn, with intervals.
 
     Exit code 1: the judge refused a contender, which is then not timed. Every row is kept as it comes: --resume goes
     on after a Ctrl-C, or worse. `bench compare` holds two results against each other; `bench which` predicts who is
-    fastest on a net.
+    fastest on a net; `bench page` shows a result in a browser.
     """
     if context.invoked_subcommand is not None:
         return None
@@ -105,3 +107,19 @@ def bench_which_command(
     net = Net(sizes("SIZES", widths), batch)
     with refusing(kinds=(*REFUSALS, BenchmarkError)):
         return run_which(net, result, Path("runs") / "bench" / "which.json", context.obj)
+
+
+@bench_app.command("page")
+def bench_page_command(
+    result: Annotated[Path, typer.Argument(metavar="RESULT.json", help="A result of `handgrad bench`.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to.", show_default="beside it, RESULT.html")
+    ] = None,
+) -> int:
+    """A result as an HTML page: who is fastest where, every picture and every table. It loads nothing."""
+    from benchmarks.command import run_page
+
+    out = out or result.with_suffix(".html")
+    with refusing():
+        refuse_unwritable(out)
+        return run_page(result, out)

@@ -18,11 +18,13 @@ from benchmarks import command, machine, page, pictures, prediction, run, statis
 from benchmarks import plain_c as plain_c_module
 from benchmarks.contenders import CONTENDERS, EVERYWHERE, OURS, TORCH, is_own, take_own
 from benchmarks.contenders.hand_written import HandWritten
+from benchmarks.html_page import html_page
 from benchmarks.nets import DTYPES, NETS, OPTIMIZERS, Net, Problem, case_of
 from benchmarks.parity import ParityError, Reference
 from benchmarks.questions import QUESTIONS, Settings, processes, which
 from benchmarks.questions.format import digits
 from benchmarks.result import add, load, main_variant, rows_of, seconds_of
+from benchmarks.sections import sections
 from benchmarks.timing import Budget
 from handgrad.cli import main
 from handgrad.machine.environment import cpu_model, same_imports, usable_cores
@@ -397,6 +399,54 @@ def test_the_page_shows_a_result():
     assert "| 2-3-2, batch 4 | 10.0 µs | 3.00 (3.00–3.00) |" in page.page({"m-1": shown}, "")
 
 
+BAD_ROWS = {
+    "another question": ({"questions": {"steps": {"unset": []}}}, "KeyError('steps')"),
+    "no sizes": ({"questions": {"step": {"unset": [{"case": {"name": "x"}}]}}}, "did not write: KeyError"),
+    "no start": ({"environments": {}, "threads": None}, "did not write"),
+}
+
+
+def test_a_page_for_the_browser(tmp_path, capsys):
+    """Every number of the tables is there as it stands in docs/performance.md, and nothing is loaded."""
+    path = page.RESULTS / "nvidia-h200-2026-11-29.json"
+    assert main(["bench", "page", str(path), "--out", str(tmp_path / "a.html")]) == 0
+    assert f"page      {tmp_path / 'a.html'}" in capsys.readouterr().out
+    text = (tmp_path / "a.html").read_text(encoding="utf-8")
+    for section in sections(load(path)):
+        for _, table in section.tables:
+            assert all(f">{cell}</t" in text for cells in table.cells for cell in cells)
+    assert text.count("<svg") == 1
+    assert not re.search(r"""(src|href)=["'](?!#|data:)""", text)
+    said = page.page({"x": load(path)}, "")
+    assert all(f"| {' | '.join(cells)} |" in said for _, table in section.tables for cells in table.cells)
+
+
+def test_the_page_begins_with_who_wins_where():
+    rows = [{"case": case_of(Problem(TINY)), "seconds": {OURS: [[1e-5] * 6], TORCH: [[3e-5] * 6]}, "refused": ["x"]}]
+    shown = result(1e-5, started="2026-01-02", command="handgrad bench", complete=False)
+    text = html_page(shown | {"questions": {"step": {"unset": rows}}})
+    lead = re.search(r'<p class="lead">(.*?)</p>', text)[1]
+    assert lead == "Fastest: NumPy on 2-3-2 (SGD, float32)."
+    assert "Refused by the judge: x" in text
+    assert "Interrupted" in text
+    whole = html_page(shown | {"complete": True, "questions": {}})
+    assert "Measured on m." in whole
+    assert "Nobody was refused" in whole
+    assert "Interrupted" not in whole
+
+
+@pytest.mark.parametrize("case", BAD_ROWS)
+def test_a_page_refuses(case, tmp_path, capsys):
+    more, words = BAD_ROWS[case]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(result(1e-5, started="2026-01-02", command="x", complete=True) | more))
+    assert main(["bench", "page", str(path)]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert words in captured.err
+    assert not path.with_suffix(".html").exists()
+
+
 # --- a run ------------------------------------------------------------------------------------------------------------
 
 
@@ -601,6 +651,13 @@ def test_the_sentence_says_who_is_fastest_where():
     )
     assert winners.sentence(rows) == said
     assert winners.sentence(rows[5:]) == ""
+    everywhere = [row(net, "Adam", NumPy=1.0, torch=2.0) for net in NETS]
+    most = [row(net, "SGD", NumPy=1.0, torch=0.5 if net is NETS[4] else 2.0) for net in NETS]
+    said = (
+        "Fastest: NumPy on all but 784-256-128-10 (SGD, float32); all nets (Adam, float32), and torch on "
+        "784-256-128-10 (SGD, float32)."
+    )
+    assert winners.sentence([*everywhere, *most]) == said
 
 
 @pytest.mark.parametrize("columns", ["80", "300"])

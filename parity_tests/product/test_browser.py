@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from benchmarks.html_page import html_page
+from benchmarks.page import results
 from handgrad.experiments import EXPERIMENTS
 from handgrad.report import page as report_page
 from handgrad.report import write_report
@@ -61,7 +63,7 @@ def stand_in(*_) -> Film:
 def pages(tmp_path_factory) -> dict[str, Path]:
     """One page of every kind."""
     folder = tmp_path_factory.mktemp("pages")
-    paths = {name: folder / f"{name}.html" for name in ("report", "index", "trace")}
+    paths = {name: folder / f"{name}.html" for name in ("report", "index", "trace", "bench")}
     run = fake_run("moons", steps=80, epochs=12)
     ends = (0.97, None, 0.955, 0.99, float("nan"))
     run.repeats = [
@@ -77,6 +79,7 @@ def pages(tmp_path_factory) -> dict[str, Path]:
     write_index(outcomes, paths["index"], "handgrad compare --all", 77.0, interrupted=False)
     step = trace(prepare(EXPERIMENTS["line"]), 2)
     paths["trace"].write_text(trace_page(step, unfold(step, "layers.0.weight[2,1]", depth=2)), encoding="utf-8")
+    paths["bench"].write_text(html_page(results()["nvidia-h200-2026-11-29"]), encoding="utf-8")
     return paths
 
 
@@ -167,7 +170,7 @@ def test_the_browser_itself_refuses_what_is_not_in_the_page(chromium, pages, tmp
         assert [wrong for wrong in opened.wrongs if "Content Security Policy" in wrong]
 
 
-@pytest.mark.parametrize("name", ["report", "index", "trace"])
+@pytest.mark.parametrize("name", ["report", "index", "trace", "bench"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_pages_fit_their_window_and_are_small(visit, pages, name, width):
     assert pages[name].stat().st_size < SIZE
