@@ -67,6 +67,7 @@ class Reading:
     guessed: bool = False  # what is passed for several arguments, nothing says
     marks: bool = False  # the gradients are attributes of the tensors themselves: out.g, x.g
     composite: bool = False
+    single: bool = False  # one sample is what a backward is for
     predicted: int | None = None  # which of what forward returns is the output, where backward is given the others
     made: dict[str, tuple[int, ...]] = field(default_factory=dict)  # shapes of arguments, as the file makes them
     counts: tuple[int, ...] = ()  # whole numbers of the module that a loss may be divided by
@@ -290,7 +291,7 @@ def of_object(op: Any) -> Iterator[Reading]:
     if not backwards or (forwards and forwards[0] in ("predict", "query") and together and "query" not in forwards):
         yield from together
     beside = list(_beside(op, not (forwards and backwards)))
-    for f, b in dict.fromkeys([*beside, *_couples(forwards, backwards)]):
+    for f, b in dict.fromkeys([*beside, *_couples(op, forwards, backwards)]):
         yield from _pair(op, op, f, b, type(op).__name__ if not isinstance(op, type) else op.__name__)
     if backwards:
         yield from together
@@ -315,11 +316,19 @@ def _beside(op: Any, alone: bool) -> Iterator[tuple[str, str]]:
                     yield n, b
 
 
-def _couples(forwards: list[str], backwards: list[str]) -> Iterator[tuple[str, str]]:
+def _couples(op: Any, forwards: list[str], backwards: list[str]) -> Iterator[tuple[str, str]]:
     """The pairs that are tried: the first names, and others beside them."""
     late = {"train", "train_step", "update", "learn", "step_backward", "adjust", "train_on_batch", "_backward"}
+    backwards = [b for b in backwards if not (b in conventions.TRAINERS and _loops(getattr(op, b)))]
     early = [b for b in backwards if b not in late] or backwards
     yield from ((f, b) for b in early[:3] for f in forwards[:4] if f != b)
+
+
+def _loops(f: Any) -> bool:
+    """Whether a method makes as many turns as it likes: their number is none of the arguments that it needs."""
+    code = getattr(getattr(f, "__func__", f), "__code__", None)
+    names = {*code.co_varnames, *code.co_names} - {p.name for p in required(f)} if code else ()
+    return any(re.fullmatch(conventions.TURNS, bare(n)) for n in names)
 
 
 def _has(op: Any, name: str) -> bool:

@@ -322,6 +322,8 @@ class _Search:
                 return
             if reading.forward in self.whole and layout.specs and not next(iter(layout.specs.values())).top:
                 continue
+            if reading.single and not layout.one:
+                continue
             if layout.single and reached >= RUNS and not self.one_by_one(reading, layout):
                 continue
             misfits = 0
@@ -345,7 +347,7 @@ class _Search:
                     misfits += self.last <= MISSHAPEN and not less
                     # Gradients that are missing may be of another shape, because the code takes one sample at a time.
                     rank = RUNS if self.last == UNSEEN and reading.kind == "net" else self.last
-                    reached = max(reached, min(rank, 0) if less or layout.single else rank)
+                    reached = max(reached, min(rank, 0) if less or (layout.single and not reading.single) else rank)
 
     def impatient(self) -> bool:
         """Whether the search has been long enough."""
@@ -353,7 +355,7 @@ class _Search:
 
     def one_by_one(self, reading: Reading, layout: Layout) -> bool:
         """Whether one sample is what the code is made for, though a batch runs forward."""
-        if reading.kind == "net" and layout.column:
+        if reading.single or (reading.kind == "net" and layout.column):
             return True
         return not reading.takes_upstream and (layout.scalar_bias or layout.vector) and not layout.one
 

@@ -3,9 +3,11 @@
 One turn of the loop, at rate 1, is their backward: what it moves a parameter by is its gradient. Parameters that `fit`
 makes anew are given to it in the place of those it makes. What it predicts is what a method says (`predict_proba`), or
 the local of one turn that is called so and knows nothing of the target; a local called a loss is the loss.
+Where the order of the samples matters, each of them makes a step: then a turn is one of a single sample.
 """
 
 import contextlib
+import dis
 import io
 import re
 import sys
@@ -39,6 +41,8 @@ class Turn:
     output: str = ""  # a method, or a local of the turn
     shape: tuple[int, ...] = ()  # of a target, but for the samples
     by_columns: bool = False
+    one: bool = False  # each sample makes a step of its own
+    alone: bool = False  # the method that predicts takes a sample, not rows of them
 
 
 class Trainee:
@@ -58,18 +62,20 @@ class Trainee:
             if event == "return" and frame.f_locals.get("self") is self and frame.f_code.co_name != "watch":
                 found.update({n: v for n, v in frame.f_locals.items() if n != "self"})
 
-        space = call.__func__.__globals__
+        space, own = call.__func__.__globals__, call.__func__.__code__
         mine = {n: vars(self)[n] for n in turn.own_rates}
         vars(self)[ANEW] = {n: vars(self)[n] for n in turn.anew}
         vars(self).update(dict.fromkeys(turn.own_rates, rate))
         theirs, before = space.get("range", range), sys.getprofile()
         space["range"] = _once
+        call.__func__.__code__ = _with_constants(own, rate)
         sys.setprofile(watch)
         try:
             with contextlib.redirect_stdout(io.StringIO()):
                 call(x, y, **(dict(turn.named) | dict.fromkeys(turn.rates, rate)))
         finally:
             sys.setprofile(before)
+            call.__func__.__code__ = own
             if theirs is range:
                 del space["range"]
             else:
@@ -82,15 +88,18 @@ class Trainee:
         """What the turn predicts, or its loss, without the turn."""
         turn: Turn = vars(self)[TURN]
         if callable(getattr(type(self), turn.output, None)):
-            return getattr(self, turn.output)(x)
+            found = getattr(self, turn.output)(x[0] if turn.alone else x)
+            return np.reshape(found, (1, *turn.shape)) if turn.alone else found
         samples = x.shape[-1] if turn.by_columns else len(x)
+        predicts = y is None
         if y is None:
             y = np.zeros((*turn.shape, samples) if turn.by_columns else (samples, *turn.shape), np.int64)
         kept = held.Kept(self, shared=False)
         try:
             found = self.one_turn(x, y, 0.0)
             value = found.get(turn.output, vars(self).get(turn.output))
-            return np.array(value[-1] if isinstance(value, list) else value)
+            value = np.array(value[-1] if isinstance(value, list) else value)
+            return value.reshape(y.shape) if predicts and turn.one and value.size == y.size else value
         finally:
             kept.back()
 
@@ -101,6 +110,26 @@ class Trainee:
 def _once(*bounds: Any) -> range:
     turns = range(*bounds)
     return turns[:1] if len(turns) > MANY else turns
+
+
+def _with_constants(code: types.CodeType, rate: float) -> types.CodeType:
+    """The code with its locals that are set to a number and called a rate, or a number of turns, set to other ones."""
+    found = bytearray(code.co_code)
+    consts = list(code.co_consts)
+    steps = list(dis.get_instructions(code))
+    for before, load, then in zip([steps[0], *steps], steps, steps[1:], strict=False):
+        if load.opname != "LOAD_CONST" or not then.opname.startswith("STORE_FAST") or before.opname == "EXTENDED_ARG":
+            continue
+        name = bare(then.argval if isinstance(then.argval, str) else then.argval[0])
+        if type(load.argval) in (int, float) and len(consts) < 256:
+            if role(name) == "rate":
+                consts.append(rate)
+            elif re.fullmatch(conventions.TURNS, name) and load.argval > 0:
+                consts.append(1)
+            else:
+                continue
+            found[load.offset + 1] = len(consts) - 1
+    return code.replace(co_code=bytes(found), co_consts=tuple(consts))
 
 
 def of_trainer(op: Any) -> Iterator[Reading]:
@@ -115,6 +144,10 @@ def of_trainer(op: Any) -> Iterator[Reading]:
         if turn is None:
             continue
         for made, x, y in _made(op, turn):
+            if _in_order(made, x, y):
+                turn = replace(vars(made)[TURN], one=True)
+                vars(made)[TURN] = turn
+                x, y = (x[:, :1], y[..., :1]) if turn.by_columns else (x[:1], y[:1])
             yield from _readings(op, made, x, y)
             return
 
@@ -167,6 +200,26 @@ def _made(op: Any, turn: Turn) -> Iterator[tuple[Trainee, Array, Array]]:
                 yield _with_parameters(made, x, y), x, y
         except Exception:  # it takes data of another shape
             continue
+
+
+def _in_order(made: Trainee, x: Array, y: Array) -> bool:
+    """Whether a turn ends elsewhere if the samples come in another order, by more than the rounding of a sum."""
+    order = np.arange(x.shape[-1] if vars(made)[TURN].by_columns else len(x))[::-1]
+    turned = (x[:, order], y[..., order]) if vars(made)[TURN].by_columns else (x[order], y[order])
+    ends = []
+    for data in ((x, y), turned):
+        root, shared = held.copied(made), held.shared_generators()
+        root.one_turn(*data, 2.0**-6)
+        held.put_back(shared)
+        ends.append({p: held.plain(place.get()) for p, place in held.places(root).items()})
+    start = {p: held.plain(place.get()) for p, place in held.places(made).items()}
+    for p, a in start.items():
+        one, two = (end.get(p, a) for end in ends)
+        told = one.shape == two.shape == a.shape and np.isfinite(one).all() and np.isfinite(two).all()
+        # A step's second order against roundings: any tolerance between tells these apart.
+        if told and np.abs(one - two).max(initial=0) > 2.0**-30 * np.abs(one - a).max(initial=0):
+            return True
+    return False
 
 
 def _data(widths: list[int]) -> Iterator[tuple[Array, Array, bool]]:
@@ -260,9 +313,11 @@ def _readings(op: Any, made: Trainee, x: Array, y: Array) -> Iterator[Reading]:
         (Argument("X"), Argument("y", "target")),
         Step("said", (("argument", "X"),)),
         Step("step", (("argument", "X"), ("argument", "y"))),
-        said=f"one turn of {turn.method}",
+        said=f"one turn of {turn.method}" + (" on one sample" if turn.one else ""),
+        single=turn.one,
     )
     losses, predicted = _outputs(made, x, y)
+    turn = vars(made)[TURN]
     for name in losses:
         root = held.copied(made)
         vars(root)[TURN] = replace(turn, output=name)
@@ -316,11 +371,14 @@ def _outputs(made: Trainee, x: Array, y: Array) -> tuple[list[str], str]:
         f = inspect_method(made, n)
         if f is None or len(required(f)) != 1:
             continue
-        try:
-            a, b = (np.asarray(getattr(held.copied(m), n)(x)) for m in (made, moved))
-        except Exception:  # it takes something else
-            continue
-        if a.dtype.kind == "f" and a.shape == b.shape and not np.array_equal(a, b) and samples in a.shape:
-            return losses, n
+        for alone in (False, True) if turn.one and not turn.by_columns else (False,):
+            try:
+                a, b = (np.asarray(getattr(held.copied(m), n)(x[0] if alone else x)) for m in (made, moved))
+            except Exception:  # it takes something else
+                continue
+            fitting = a.size == y.size if alone else samples in a.shape
+            if a.dtype.kind == "f" and a.shape == b.shape and not np.array_equal(a, b) and fitting:
+                vars(made)[TURN] = replace(turn, alone=alone)
+                return losses, n
     named = [k for k in fits if role(k) == "pred"]
     return losses, (named or fits or [""])[-1]

@@ -1274,6 +1274,36 @@ STYLES = {
         "forward,backward",
         "forward,bad",
     ),
+    "single weights that each sample moves, at a rate of its own": (
+        """
+        def sigmoid(x): return 1 / (1 + np.exp(-x))
+        class Neurons:
+            factor = 1
+            def __init__(self):
+                self.w1, self.w2, self.w3, self.b1, self.b2 = np.random.normal(size=5).tolist()
+            def feedforward(self, x):
+                return sigmoid(self.w3 * sigmoid(self.w1 * x[0] + self.w2 * x[1] + self.b1) + self.b2)
+            def train(self, data, all_y_trues):
+                learn_rate = 0.1
+                epochs = 1000
+                for epoch in range(epochs):
+                    for x, y_true in zip(data, all_y_trues):
+                        h = sigmoid(self.w1 * x[0] + self.w2 * x[1] + self.b1)
+                        y_pred = sigmoid(self.w3 * h + self.b2)
+                        d = -2 * (y_true - y_pred) * y_pred * (1 - y_pred)
+                        e = d * self.w3 * h * (1 - h) * self.factor
+                        self.w1 -= learn_rate * e * x[0]
+                        self.w2 -= learn_rate * e * x[1]
+                        self.b1 -= learn_rate * e
+                        self.w3 -= learn_rate * d * h
+                        self.b2 -= learn_rate * d
+                    loss = ((all_y_trues - np.apply_along_axis(self.feedforward, 1, data)) ** 2).mean()
+        class Bad(Neurons):
+            factor = 2
+        """,
+        "Neurons",
+        "Bad",
+    ),
     "a cell that casts a part of its inputs to float32": (
         """
         class Cell:
