@@ -6,9 +6,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from handgrad.check import GradientCheck, assert_gradients, assert_parity, check_gradients
+    from handgrad.check import GradientCheck, assert_certified, assert_gradients, assert_parity, check_gradients
 
-__all__ = ["GradientCheck", "assert_gradients", "assert_parity", "check_gradients"]
+__all__ = ["GradientCheck", "assert_certified", "assert_gradients", "assert_parity", "check_gradients"]
 __version__ = "0.1.0"
 
 

@@ -7,9 +7,18 @@
 """
 
 from handgrad.check.assertions import assert_gradients, assert_parity
+from handgrad.check.certified import assert_certified
 from handgrad.check.files import check_file
 from handgrad.check.gradients import check_gradients
 from handgrad.check.report import GradientCheck
 from handgrad.check.subject import CheckError
 
-__all__ = ["CheckError", "GradientCheck", "assert_gradients", "assert_parity", "check_file", "check_gradients"]
+__all__ = [
+    "CheckError",
+    "GradientCheck",
+    "assert_certified",
+    "assert_gradients",
+    "assert_parity",
+    "check_file",
+    "check_gradients",
+]

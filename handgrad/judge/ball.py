@@ -47,28 +47,112 @@ quiet = np.errstate(all="ignore")
 
 
 @dataclass(frozen=True)
-class Format:
-    """The working format of the program under judgement: its unit roundoff and its range."""
+class Numbers:
+    """The numbers of a binary format: `digits` of the significand, 2^`least` the smallest normal number."""
 
-    dtype: np.dtype[Any]
+    name: str
+    digits: int
+    least: int
+    max: float
+
+    @property
+    def eta(self) -> float:
+        """The smallest subnormal number, and the distance between those."""
+        return 2.0 ** (self.least - self.digits + 1)
+
+    @property
+    def flushed(self) -> float:
+        """Below this a number may count as 0. A denormal bfloat16 is a denormal float32, and processors are told to
+        treat those so; a denormal float16 is an ordinary float32."""
+        return 2.0**self.least if self.name == "bfloat16" else 0.0
+
+    def round(self, x: npt.ArrayLike) -> Float64:
+        """The nearest number, the even one of two; ∞ beyond the largest."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            exponent = np.maximum(np.frexp(np.asarray(x, np.float64))[1], self.least + 1) - self.digits
+            nearest = np.ldexp(np.rint(np.ldexp(x, -exponent)), exponent)
+            return np.asarray(np.where(np.abs(nearest) > self.max, np.copysign(np.inf, nearest), nearest))
+
+
+NUMBERS = {
+    numbers.name: numbers
+    for numbers in (
+        Numbers("bfloat16", 8, -126, (2 - 2.0**-7) * 2.0**127),
+        Numbers("float16", 11, -14, 65504.0),
+        Numbers("float32", 24, -126, float(np.finfo(np.float32).max)),
+        Numbers("float64", 53, -1022, float(np.finfo(np.float64).max)),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Format:
+    """The working format of the program under judgement: its unit roundoff and its range.
+
+    In float32 and float64 a program has one format. In bfloat16 and float16 it has up to three: `storage`, in which it
+    reads and writes arrays; that of an operation, whose numbers are below; and that of a sum and of the products in it.
+    """
+
+    dtype: np.dtype[Any]  # of NumPy's arrays that hold its numbers
     u: float  # (u_work + u_ref)(1 + 2⁻¹⁰)
     eta: float  # smallest subnormal
     tau: float  # smallest normal: what a program that flushes to zero loses
     max: float  # largest finite number
+    numbers: Numbers  # of an operation
+    u_sum: float  # of an addition in a sum
+    storage: Numbers | None = None  # what a result is rounded to when it is written; None where that changes nothing
 
     @staticmethod
     def of(dtype: npt.DTypeLike) -> "Format":
         """The format of float32 or float64. Raises `TypeError` for any other."""
         return _format(np.dtype(dtype))
 
+    @staticmethod
+    def half(storage: str, products: str = "float32", sums: str = "float32") -> "Format":
+        """The format of a program that keeps its arrays in bfloat16 or float16, and computes in the formats given.
+
+        Raises `ValueError` for a format that is none, and for sums or products shorter than the storage.
+        """
+        return _half(storage, products, sums)
+
     def gamma(self, k: int) -> float:
         """γ_k = k·u / (1 − k·u): the relative error of k roundings in a row; ∞ where the bound says nothing."""
-        return k * self.u / (1 - k * self.u) if k * self.u < 1 else np.inf
+        return _gamma(k, self.u)
+
+    def sums(self, additions: int, operations: int = 0, stored: int = 0) -> float:
+        """The relative error of so many additions in a sum, and of as many operations after it.
+
+        Where sums have a format of their own, what they come to is rounded to that of an operation `stored` times.
+        """
+        if self.u_sum == self.u:
+            return self.gamma(additions + operations)
+        inner, outer = _gamma(additions, self.u_sum), self.gamma(operations + stored)
+        return inner + outer + inner * outer
+
+    def stored(self, ball: "Ball") -> "Ball":
+        """What a program has written of a result that is somewhere in `ball`: one more rounding.
+
+        Rounding to nearest is monotone. So the result is between the rounded ends of the ball; to each end a last bit
+        of float64 is added, in case it is half-way between two numbers and those are chosen otherwise than to even.
+        """
+        if self.storage is None:
+            return ball
+        low, high = (
+            self.storage.round(end + sign * 2.0**-52 * np.abs(end))
+            for end, sign in ((ball.mid - ball.rad, -1), (ball.mid + ball.rad, 1))
+        )
+        exact = (ball.rad == 0) & (self.storage.round(ball.mid) == ball.mid)
+        rad = np.where(exact, 0.0, np.maximum(high - ball.mid, ball.mid - low))
+        size = np.abs(ball.mid)
+        rad = np.where(size - ball.rad < self.storage.flushed, np.maximum(rad, size), rad)
+        return settle(self, ball.mid, rad, np.where(np.isinf(rad), np.inf, 0.0))
 
     def exact(self, value: npt.ArrayLike) -> "Ball":
-        """The numbers themselves, with radius 0. Infinite ones are left undecided."""
+        """The numbers themselves, with radius 0. Infinite ones are left undecided; 0 is beside what may be flushed."""
         mid = np.array(value, dtype=np.float64)
         rad = np.zeros(mid.shape)
+        if self.storage is not None:
+            rad = np.where(np.abs(mid) < self.storage.flushed, np.abs(mid), rad)
         if not np.isfinite(mid).all():
             infinite = np.isinf(mid)
             mid[infinite], rad[infinite] = 0, np.inf
@@ -76,9 +160,10 @@ class Format:
 
     def constant(self, value: float, roundings: int = 0) -> "Ball":
         """A Python number used as an operand: rounded to the format unless it fits, after `roundings` in float64."""
-        with np.errstate(over="ignore", under="ignore"):
-            fits = float(self.dtype.type(value)) == value
-        rad = (0.0 if fits else self.u * abs(value) + self.eta) + roundings * 2.0**-52 * abs(value)
+        kept = self.storage or self.numbers
+        rad = roundings * 2.0**-52 * abs(value)
+        if float(kept.round(value)) != value:
+            rad += max(self.u, 2.0**-kept.digits) * abs(value) + kept.eta
         return settle(self, np.float64(value), np.float64(rad), np.float64(abs(value) + rad))
 
 
@@ -86,14 +171,36 @@ class Format:
 def _format(dtype: np.dtype[Any]) -> Format:
     if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise TypeError(f"the judge knows float32 and float64, not {dtype}")
-    info = np.finfo(dtype)
-    return Format(
-        dtype=dtype,
-        u=(float(info.eps) / 2 + 2.0**-53) * (1 + 2.0**-10),
-        eta=float(info.smallest_subnormal),
-        tau=float(info.smallest_normal),
-        max=float(info.max),
-    )
+    numbers = NUMBERS[dtype.name]
+    u = _roundoff(numbers)
+    return Format(dtype, u, numbers.eta, 2.0**numbers.least, numbers.max, numbers, u)
+
+
+@cache
+def _half(storage: str, products: str, sums: str) -> Format:
+    halves = ("bfloat16", "float16")
+    if storage not in halves:
+        raise ValueError(f"storage must be one of {', '.join(halves)}; got {storage!r}")
+    for name, given in (("accumulate", sums), ("products", products)):
+        if given not in (storage, "float32", "float64"):
+            raise ValueError(f"{name} must be one of {storage}, float32, float64; got {given!r}")
+    numbers = NUMBERS[products]
+    u, u_sum = _roundoff(numbers), _roundoff(NUMBERS[sums])
+    held = np.dtype(np.float64 if products == "float64" else np.float32)
+    # What underflows may be flushed, but in float16: an operation there is one of float32, rounded.
+    eta = numbers.eta if products == "float16" else 2.0**numbers.least
+    return Format(held, u, eta, eta, numbers.max, numbers, u_sum, NUMBERS[storage])
+
+
+def _roundoff(numbers: Numbers) -> float:
+    """(u_work + u_ref)(1 + 2⁻¹⁰). With 8 or 11 digits the second order of k roundings is no smaller than that: then it
+    is u/(1 − 32u), which pays for up to 32 of them, γ_k ≤ k u/(1 − 32u)."""
+    u = 2.0**-numbers.digits
+    return (u + 2.0**-53) * (1 + 2.0**-10) if numbers.digits >= 24 else u / (1 - 32 * u)
+
+
+def _gamma(k: int, u: float) -> float:
+    return k * u / (1 - k * u) if k * u < 1 else np.inf
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -189,7 +296,7 @@ class Ball:
         n = (self.size if axis is None else self.shape[axis]) if terms is None else terms
         p, sizes = np.asarray(self.rad.sum(axis)), np.asarray(np.abs(self.mid).sum(axis))
         magnitude = sizes + p
-        rad = p * WIDEN + self.format.gamma(max(n - 1, 0)) * magnitude
+        rad = p * WIDEN + self.format.sums(max(n - 1, 0), stored=1) * magnitude
         return settle(self.format, np.asarray(self.mid.sum(axis)), rad, magnitude + rad, sizes)
 
     def mean(self, axis: int | None = None) -> "Ball":
@@ -202,7 +309,7 @@ class Ball:
             return Ball(np.asarray(np.nan), np.asarray(0.0), f)
         p, sizes = np.asarray(self.rad.sum(axis)), np.asarray(np.abs(self.mid).sum(axis))
         magnitude = sizes + p
-        rad = (p * WIDEN + f.gamma(n + 1) * magnitude) / n + n * f.eta
+        rad = (p * WIDEN + f.sums(n - 1, 2, stored=1) * magnitude) / n + n * f.eta
         return settle(f, np.asarray(self.mid.sum(axis) / n), rad, magnitude + rad, sizes)
 
 
@@ -256,13 +363,13 @@ def matmul(a: Ball, b: Ball, bias: Ball | None = None) -> Ball:
     p = p * WIDEN
     roundings = n + (bias is not None and n > 0)
     magnitude = poison + p
-    rad = p + f.gamma(roundings) * magnitude + (2 * n * f.eta) * touched
+    rad = p + f.sums(roundings) * magnitude + (2 * n * f.eta) * touched
     return settle(f, mid, rad, magnitude + rad, poison)
 
 
 def _touched(a: Ball, b: Ball, magnitude: Float64) -> Any:
     """Where a product of non-zero factors exists. A float64 product may itself underflow to 0: then count them."""
     touched = magnitude > 0
-    if a.format.dtype == np.float32 or touched.all():
+    if a.format.dtype != np.float64 or touched.all():
         return touched
     return ((a.mid != 0) | (a.rad > 0)).astype(np.float64) @ ((b.mid != 0) | (b.rad > 0)).astype(np.float64) > 0

@@ -1,5 +1,6 @@
 """What the judge says: numbers counted, numbers skipped, and each failure explained on half a screen."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -164,11 +165,24 @@ class Verdict(Counts):
         """Hold `value`, a number for each of `x`, against what a `form` that keeps its digits may give. A number that
         only the program's `own` output explains is right and loses digits: noted, with how many bits are not right."""
         if value is not None and (v := structure.array(value)).shape == stable.shape and v.dtype.kind == "f":
-            note, lost = digits_lost(v.astype(np.float64), stable, own, x)
-            if note and lost.any():
-                self.notes.append(f"{tensor}: right, but {note}; this form does not: {form}")
-                stable = Ball(np.where(lost, own.mid, stable.mid), np.where(lost, own.rad, stable.rad), own.format)
+            stable = self.explained(tensor, v.astype(np.float64), stable, own, x, form)
         self.check(tensor, value, stable, explain)
+
+    def explained(
+        self,
+        tensor: str,
+        v: npt.NDArray[np.float64],
+        stable: Ball,
+        own: Ball,
+        x: npt.NDArray[np.float64],
+        form: str,
+    ) -> Ball:
+        """The ball `stable`, and where only `own` explains the number that ball: which is noted."""
+        note, lost = digits_lost(v, stable, own, x)
+        if not note:
+            return stable
+        self.notes.append(f"{tensor}: right, but {note}; this form does not: {form}")
+        return Ball(np.where(lost, own.mid, stable.mid), np.where(lost, own.rad, stable.rad), own.format)
 
     def compare(self, tensor: str, v: npt.NDArray[np.float64], reference: Ball, explain: Explain | None = None) -> bool:
         """Hold float64 numbers against their balls, of equal shape; whether they held."""
@@ -273,7 +287,7 @@ def digits_lost(
     with np.errstate(all="ignore"):
         error = np.abs(v - stable.mid)
         lost: npt.NDArray[np.bool_] = (error > stable.rad) & (np.abs(v - own.mid) <= own.rad)
-        precision = int(np.finfo(stable.format.dtype).nmant) + 1
+        precision = (stable.format.storage or stable.format.numbers).digits
         bits = np.clip(np.ceil(np.log2(error / np.abs(stable.mid)) + precision), 0, precision)
     if not lost.any():
         return "", lost
@@ -283,6 +297,6 @@ def digits_lost(
 
 def _ulp(m: float, f: Format) -> float:
     """The distance from |m| to the next number of the format."""
-    if not np.isfinite(m) or abs(m) >= f.max:
-        return float(np.spacing(f.dtype.type(f.max)))
-    return float(np.spacing(f.dtype.type(abs(m))))
+    numbers = f.storage or f.numbers
+    size = numbers.max if not np.isfinite(m) or abs(m) >= numbers.max else max(abs(m), 2.0**numbers.least)
+    return 2.0 ** (math.frexp(size)[1] - numbers.digits)

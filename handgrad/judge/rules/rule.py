@@ -120,9 +120,14 @@ def unclaimed(ball: Ball, where: Mask) -> Ball:
 
 
 def rounded_to(ball: Ball, value: float) -> float:
-    """A boundary or a fill value, a Python number, in the working format: that is what both sides compare with."""
-    with np.errstate(over="ignore"):
-        return float(ball.format.dtype.type(value))
+    """A boundary or a fill value, a Python number, in the working format: that is what both sides compare with.
+
+    Raises `ValueError` where a program may keep it in one of two formats, and compare with either.
+    """
+    storage = ball.format.storage
+    if storage is not None and float(storage.round(value)) != value:
+        raise ValueError(f"the option {value!r} is no number of {storage.name}: what a program compares with is open")
+    return float(ball.format.numbers.round(value))
 
 
 def zero(like: Ball) -> Ball:

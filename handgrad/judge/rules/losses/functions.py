@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.judge.ball import EXP, LOG, WIDEN, Ball, Float64, settle
+from handgrad.judge.ball import EXP, LOG, WIDEN, Ball, Float64, Numbers, settle
 
 Mask = npt.NDArray[np.bool_]
 
@@ -67,7 +67,7 @@ def three(a: Ball, b: Ball, c: Ball) -> Ball:
     exact: Mask = np.asarray(True)
     size: Float64 = np.asarray(0.0)
     for x, y in pairs:
-        exact, size = exact & _fits(x, y, f.dtype), np.maximum(size, np.abs(x + y))
+        exact, size = exact & _fits(x, y, f.numbers), np.maximum(size, np.abs(x + y))
     p = a.rad + b.rad + c.rad
     p = (p + np.where(exact & (p == 0), 0.0, f.u * (size + p))) * WIDEN
     mid = _best(a.mid, b.mid, c.mid)
@@ -104,10 +104,10 @@ def wider(b: Ball, extra: Float64 | float) -> Ball:
     return Ball(b.mid, np.asarray(b.rad + extra), b.format)
 
 
-def _fits(x: Float64, y: Float64, dtype: np.dtype[np.generic]) -> Mask:
+def _fits(x: Float64, y: Float64, numbers: Numbers) -> Mask:
     """Whether x + y is a number of the format: Knuth's two-sum has no remainder, and rounding to it changes nothing."""
     s, error = _two_sum(x, y)
-    fits: Mask = (error == 0) & (s.astype(dtype).astype(np.float64) == s)
+    fits: Mask = (error == 0) & (numbers.round(s) == s)
     return fits
 
 

@@ -1,0 +1,231 @@
+"""Kernels in bfloat16 and float16: correct ones are held, what is planted is refused, and no tolerance is chosen."""
+
+import doctest
+
+import numpy as np
+import pytest
+import torch
+
+from handgrad import assert_certified
+from handgrad.check import CheckError, certified
+from handgrad.check.certified import judge
+from handgrad.judge.ball import NUMBERS, Ball, Format
+from handgrad.judge.kernel import LAYERS, LOSSES
+from parity_tests.meta.half_precision import BETWEEN, case, main
+
+F = torch.nn.functional
+DTYPES = ["bfloat16", "float16"]
+ARGUMENTS = {"Linear": (40, 3), "Threshold": (0.5, 20.0)}
+both = pytest.mark.parametrize("dtype", DTYPES)
+every = pytest.mark.parametrize("kind", [*LAYERS, *LOSSES])
+
+
+def op(kind, dtype):
+    torch.manual_seed(0)
+    return getattr(torch.nn, kind)(*ARGUMENTS.get(kind, ())).to(getattr(torch, dtype))
+
+
+class Widened(torch.nn.Module):
+    """An op in float32, between arrays in half precision: a kernel that rounds once, forward and backward.
+
+    `wrong` is what becomes of the output, and of the gradient.
+    """
+
+    def __init__(self, inner, forward=lambda y: y, backward=lambda g: g):
+        super().__init__()
+        self.inner, self.wrong = inner, (forward, backward)
+        for name, parameter in inner.named_parameters():
+            self.register_parameter(name, parameter)
+
+    def forward(self, x, *target):
+        wide = {name: parameter.float() for name, parameter in self.named_parameters() if "." not in name}
+        targets = [t.float() if t.is_floating_point() else t for t in target]
+        inner = x.float()
+        inner.register_hook(self.wrong[1])
+        y = torch.func.functional_call(self.inner, wide, (inner, *targets))
+        return self.wrong[0](y).to(x.dtype)
+
+
+@every
+@both
+def test_a_kernel_that_rounds_once_is_held(kind, dtype):
+    verdicts = assert_certified(Widened(op(kind, dtype)), like=op(kind, dtype), dtype=dtype)
+    assert len(verdicts) == 4
+    assert sum(v.skipped for v in verdicts) <= 0.1 * sum(v.numbers for v in verdicts)
+
+
+def changed(y, factor):
+    """The value alone: the gradient stays that of y."""
+    return (factor * y).detach() + (y - y.detach())
+
+
+@every
+@both
+def test_what_is_planted_is_refused(kind, dtype):
+    """Zero, twice, minus, and off by four roundings: of the output alone, and of the gradient alone."""
+    like = op(kind, dtype)
+    for factor in (0.0, 2.0, -1.0, 1 + 4 * 2.0 ** -NUMBERS[dtype].digits):
+        forward = Widened(like, forward=lambda y, by=factor: changed(y, by))
+        backward = Widened(like, backward=lambda g, by=factor: by * g)
+        for planted, names in (
+            (forward, "(output|loss) is wrong"),
+            (backward, "gradient of the (input|loss) is wrong"),
+        ):
+            with pytest.raises(AssertionError, match=names) as caught:
+                assert_certified(planted, like=like, dtype=dtype)
+            assert str(caught.value).count(" is wrong") == 1
+
+
+def test_torchs_kernels_raise_no_alarm(capsys):
+    assert main(["250"]) == 0
+    assert "250 cases" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", BETWEEN)
+def test_what_torch_rounds_in_between_is_refused_as_one_rounding(kind):
+    """So the list has no op that rounds once."""
+    like = op(kind, "float16")
+
+    def judged():
+        for seed in range(40):
+            assert_certified(like, like=like, dtype="float16", seed=seed)
+
+    with pytest.raises(AssertionError, match="is wrong"):
+        judged()
+
+
+class Adding(torch.nn.Module):
+    """A Linear that adds in the format of its arrays, product by product."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.weight, self.bias = inner.weight, inner.bias
+
+    def forward(self, x):
+        total = self.bias.expand(*x.shape[:-1], -1)
+        for j in range(x.shape[-1]):
+            total = total + x[..., j, None] * self.weight[:, j]
+        return total
+
+
+@both
+def test_sums_in_the_short_format_are_told_from_sums_in_float32(dtype):
+    like = op("Linear", dtype)
+    assert_certified(Adding(like), like=like, dtype=dtype, accumulate=dtype)
+    with pytest.raises(AssertionError, match="output is wrong"):
+        assert_certified(Adding(like), like=like, dtype=dtype, accumulate="float32")
+
+
+class SiLU:
+    """By hand, with arrays."""
+
+    def forward(self, x):
+        self.dtype, self.x = x.dtype, x.astype(np.float64)
+        self.s = 1 / (1 + np.exp(-self.x))
+        return self.written(self.x * self.s)
+
+    def backward(self, grad_output):
+        return self.written(grad_output * self.s * (1 + self.x * (1 - self.s)))
+
+    def written(self, y):
+        return NUMBERS["float16" if self.dtype == np.float16 else "bfloat16"].round(y).astype(self.dtype)
+
+
+@both
+def test_arrays_of_numpy(dtype):
+    assert assert_certified(SiLU(), like=torch.nn.SiLU, dtype=dtype)
+    wrong = SiLU()
+    wrong.backward = lambda g: wrong.written(g * wrong.s)
+    with pytest.raises(AssertionError, match="SiLU: gradient of the input is wrong"):
+        assert_certified(wrong, like=torch.nn.SiLU, dtype=dtype)
+
+
+def test_a_function_gets_the_parameters():
+    assert assert_certified(F.linear, like=torch.nn.Linear(9, 4))
+    with pytest.raises(AssertionError, match="gradient of bias is wrong\n  problem    it is None"):
+        assert_certified(lambda x, w, b: F.linear(x, w, b.detach()), like=torch.nn.Linear(9, 4))
+
+
+def test_given_inputs_alone_are_judged():
+    x = torch.tensor([[4.0, -4.0]], dtype=torch.bfloat16)
+    (verdict,) = assert_certified(torch.tanh, like=torch.nn.Tanh, inputs=x)
+    assert verdict.numbers == 4
+    assert "loses 8 bits at x = " in verdict.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "kernel", "options"),
+    [
+        ("its dtype is float32, not bfloat16", lambda x: torch.relu(x).float(), {}),
+        ("its shape is .54,., not .6, 9.", lambda x: torch.relu(x).flatten(), {}),
+        ("its dtype is float16, not bfloat16", lambda x: torch.relu(x).half(), {}),
+    ],
+)
+def test_a_result_of_another_kind_is_refused(words, kernel, options):
+    with pytest.raises(AssertionError, match=words):
+        assert_certified(kernel, like=torch.nn.ReLU, **options)
+
+
+X = np.array([0.1])
+REFUSED = {
+    "an op that is not covered": (torch.nn.LayerNorm(9), {}, r"LayerNorm is not judged in bfloat16; allowed are CELU"),
+    "another format": (torch.nn.ReLU, {"dtype": "float8"}, "dtype must be one of bfloat16, float16; got 'float8'"),
+    "sums in the other one": (
+        torch.nn.ReLU,
+        {"accumulate": "float16"},
+        "accumulate must be one of bfloat16, float32, float64; got 'float16'",
+    ),
+    "products in no format": (torch.nn.ReLU, {"products": "half"}, "products must be one of .*; got 'half'"),
+    "a class that needs arguments": (torch.nn.Linear, {}, "like=Linear needs arguments; give an instance"),
+    "numbers of another format": (torch.nn.ReLU, {"inputs": X}, "inputs must be numbers of bfloat16; got 0.1"),
+    "a loss without a target": (torch.nn.MSELoss, {"inputs": X}, r"inputs must be a pair \(x, target\); got 1 array"),
+    "an option between two formats": (torch.nn.Hardtanh(-0.1, 0.1), {}, "the option -0.1 is no number of bfloat16"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_judged_is_refused_by_name(name):
+    like, options, words = REFUSED[name]
+    with pytest.raises(CheckError, match=words):
+        assert_certified(torch.nn.ReLU(), like=like, **options)
+
+
+def test_a_kernel_that_cannot_be_called_is_refused():
+    with pytest.raises(CheckError, match="kernel must be a module, a function or an object"):
+        assert_certified(3, like=torch.nn.ReLU)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_are_rounded_as_torch_rounds_them(name):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=20_000) * 10.0 ** rng.integers(-46, 39, 20_000)
+    half_way = np.concatenate([NUMBERS[n].round(x) * (1 + 2.0 ** -NUMBERS[n].digits) for n in DTYPES])
+    x = np.concatenate([x, half_way, [0.0, -0.0, np.inf, -np.inf, np.nan, 65504, 65519, 65520]])
+    with np.errstate(over="ignore"):
+        x = x.astype(np.float32)  # which torch rounds once
+    np.testing.assert_array_equal(NUMBERS[name].round(x), torch.from_numpy(x).to(getattr(torch, name)).double().numpy())
+
+
+@both
+def test_what_is_written_of_a_ball_is_inside_and_at_both_ends(dtype):
+    f, rng = Format.half(dtype), np.random.default_rng(1)
+    mid = rng.normal(size=500)
+    rad = np.abs(mid) * 10.0 ** rng.uniform(-6, 0, 500)
+    ball = f.stored(Ball(mid, rad, f))
+    written = f.storage.round(mid + rad * rng.uniform(-1, 1, (200, 500)))
+    distance = np.abs(written - mid)
+    assert (distance <= ball.rad).all()
+    ends = f.storage.round(np.stack([mid - rad, mid + rad]))
+    assert (ball.rad <= np.abs(ends - mid).max(0) * (1 + 2.0**-40) + 2.0 ** (2 - f.storage.digits) * 1e-9).mean() > 0.99
+    kept = f.stored(f.exact(f.storage.round(mid)))
+    assert not kept.rad.any()
+
+
+def test_the_example_of_the_module():
+    assert doctest.testmod(certified) == (0, 3)
+
+
+def test_one_case_again():
+    (first, verdict), (second, again) = case(0, 7), case(0, 7)
+    assert (first, verdict) == (second, again)
+    assert judge(torch.nn.ReLU(), torch.nn.ReLU(), Format.half("float16"), (np.ones((2, 3)),)).held
