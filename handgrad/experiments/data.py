@@ -39,6 +39,7 @@ def digits(seed: int) -> Data:
         y_test=y_test,
         classes=tuple(str(digit) for digit in range(10)),
         features=names,
+        image=(8, 8),
         inputs=tuple(Number(name, Standard(exponent=4)) for name in names),  # x/2⁴
     )
 

@@ -57,6 +57,7 @@ class Data:
     y_val: Target | None = None
     classes: tuple[str, ...] | None = None  # the classes' names; None for regression
     features: tuple[str, ...] = ()  # the features' names
+    image: tuple[int, int] | None = None  # (rows, columns), where the features are a grey picture's pixels, row by row
     notes: tuple[str, ...] = ()  # what was assumed or done when they were read, in words
     inputs: tuple[Encoding, ...] = ()  # how a file's columns become the features; none: they are the features
     target: Standard | None = None  # how a target of numbers was moved and scaled
@@ -89,11 +90,19 @@ class Data:
         return self
 
     def _check_names(self) -> None:
-        """ValueError for names that are no texts, or not as many as there are classes and features."""
+        """ValueError for names that are no texts, or not as many as there are classes, features, pixels."""
         columns = self.x_train.shape[1]
         for what, names in (("classes", self.classes), ("features", self.features)):
             if names is not None and not (isinstance(names, tuple | list) and all(isinstance(n, str) for n in names)):
                 raise ValueError(f"data: {what} must be a tuple of texts; got {names!r:.100}")
+        if self.image is not None and not (
+            isinstance(self.image, tuple | list)
+            and len(self.image) == 2
+            and all(is_whole(n) and n >= 1 for n in self.image)
+            and self.image[0] * self.image[1] == columns
+        ):
+            wanted = f"None or (rows, columns) whose product is the number of features, {columns}"
+            raise ValueError(f"data: image must be {wanted}; got {self.image!r:.100}")
         if self.features and len(self.features) != columns:
             raise ValueError(f"data: features must name all {columns} columns of x_train; got {len(self.features)}")
         if self.classes is None or (self.y_train.ndim == 1 and self.classes):

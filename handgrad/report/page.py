@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from contract.names import SIDES
+from handgrad.experiments.score import predicted_classes, true_classes
 from handgrad.files import write_text
-from handgrad.format import NONE, count, duration, number, plain, written
-from handgrad.report import template
-from handgrad.report.pictures import curves, maps, seeds_picture
+from handgrad.format import NONE, count, duration, number, plain, share, written
+from handgrad.report import svg, template
+from handgrad.report.pictures import class_scores, curves, grey, maps, seeds_picture
 from handgrad.report.timeline_pictures import Drawn, Film, film
 from handgrad.training.outcome import Outcome
 from handgrad.training.record import Run, SideRun
@@ -18,6 +19,7 @@ from handgrad.training.sides import layer_sizes
 
 FILM_SIZE = 3_500_000  # bytes: with everything else, the page stays under five megabytes
 MAX_EPOCHS = 200  # rows of the table of epochs
+MISREAD = 48  # pictures that were taken for another class
 
 
 class Row(NamedTuple):
@@ -61,6 +63,7 @@ def render(outcome: Outcome) -> str:
         epochs=epochs(run),
         seeds=seeds(outcome),
         confusion=confusion(run),
+        misread=misread(run),
         claims=claims(outcome),
         program=run.program,
         recipe=recipe(run),
@@ -258,6 +261,32 @@ def confusion(run: Run) -> dict[str, Any] | None:
         "total": count(int(ours.sum())),
         "differing": count(differing),
     }
+
+
+def misread(run: Run) -> dict[str, Any] | None:
+    """The pictures that either side took for another class, with both sides' answers; None where there are none."""
+    data = run.data
+    outputs = {name: side.outputs for name, side in run.sides.items() if side.outputs is not None}
+    if data.image is None or data.classes is None or len(outputs) < len(SIDES):
+        return None
+    split, x, y = ("training", data.x_train, data.y_train)
+    if data.x_test is not None and data.y_test is not None:
+        split, x, y = ("test", data.x_test, data.y_test)
+    truth = true_classes(data, y)
+    answers = {name: predicted_classes(run.experiment, data, values) for name, values in outputs.items()}
+    scores = {name: class_scores(run, values.astype(np.float64)) for name, values in outputs.items()}
+    wrong = np.flatnonzero(np.any([answer != truth for answer in answers.values()], axis=0))
+    pictures = np.repeat(grey(data, x[wrong[:MISREAD]])[..., None], 3, axis=-1)
+    shown = [
+        {
+            "source": svg.png(picture),
+            "truth": data.classes[truth[n]],
+            "answers": {name: (data.classes[a[n]], share(float(scores[name][n, a[n]]))) for name, a in answers.items()},
+        }
+        for n, picture in zip(wrong, pictures, strict=False)
+    ]
+    total = {"wrong": count(len(wrong)), "left_out": count(len(wrong) - len(shown)), "total": count(len(truth))}
+    return {"shown": shown, "split": split, **total} if shown else None
 
 
 def shaded(matrix: npt.NDArray[np.int64]) -> list[list[tuple[str, str]]]:

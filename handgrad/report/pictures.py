@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from contract import Array
 from contract.names import SIDES
+from handgrad.experiments import Data
 from handgrad.experiments.score import true_classes
 from handgrad.format import count, share, written
 from handgrad.report import plots
@@ -152,6 +153,14 @@ def data_picture(run: Run) -> Picture | None:
         " Colour and shape: the true class." if labels is not None else " Colour: the target."
     )
     return picture("data", figure, title, f"Scatter plots of {pairs} pairs of features. {points_note(run)}", caption)
+
+
+def grey(data: Data, x: Array) -> Array:
+    """Inputs (n, features) as pictures (n, rows, columns): 0 for the smallest number of the training data, 1 for the
+    largest."""
+    assert data.image is not None
+    low, high = float(data.x_train.min()), float(data.x_train.max())
+    return np.asarray((x - low) / ((high - low) or 1.0)).reshape(-1, *data.image)
 
 
 def maps(run: Run) -> list[Picture]:

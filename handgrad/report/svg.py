@@ -59,13 +59,36 @@ def polyline(points: Sequence[tuple[float, float]], **attributes: Any) -> str:
     return tag("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points), fill="none", **attributes)
 
 
-def image(pixels: Array, x: float, y: float, width: float, height: float) -> str:
-    """`pixels` (rows, columns, 3) in [0, 1], the first row lowest, as a small PNG that the browser smooths."""
+def png(pixels: Array) -> str:
+    """`pixels` (rows, columns, 3; with opacity 4) in [0, 1], the first row highest, as an address that holds a PNG."""
     buffer = io.BytesIO()
-    matplotlib.image.imsave(buffer, np.clip(pixels[::-1], 0, 1), format="png", metadata={"Software": None})  # type: ignore[dict-item]  # None: not written
-    source = f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
+    matplotlib.image.imsave(buffer, np.clip(pixels, 0, 1), format="png", metadata={"Software": None})  # type: ignore[dict-item]  # None: not written
+    return f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
+
+
+def image(pixels: Array, x: float, y: float, width: float, height: float) -> str:
+    """`pixels` as of `png`, but the first row lowest, as a small picture that the browser smooths."""
     size = {"x": float(x), "y": float(y), "width": float(width), "height": float(height)}
-    return tag("image", href=source, preserveAspectRatio="none", **size)
+    return tag("image", href=png(pixels[::-1]), preserveAspectRatio="none", **size)
+
+
+def tiles(pictures: Array, columns: int, x: float, y: float, width: float) -> tuple[str, float]:
+    """Grey pictures (n, rows, columns) in [0, 1], 0 black and 1 white, so many in a row, as one image; and its height.
+
+    NaN is left empty. Each pixel is drawn as 4 × 4, so that it stays sharp wherever the picture is opened.
+    """
+    n, high, wide = pictures.shape
+    rows = -(-n // columns)
+    sheet = np.full((rows * (high + 1) - 1, columns * (wide + 1) - 1), np.nan)
+    for k, picture in enumerate(pictures):
+        top, left = (k // columns) * (high + 1), (k % columns) * (wide + 1)
+        sheet[top : top + high, left : left + wide] = picture
+    empty = np.isnan(sheet)
+    pixels = np.stack([*[np.where(empty, 0.0, sheet)] * 3, 1.0 - empty], axis=-1)
+    height = width * sheet.shape[0] / sheet.shape[1]
+    size = {"x": float(x), "y": float(y), "width": float(width), "height": float(height)}
+    pixels = pixels.repeat(4, axis=0).repeat(4, axis=1)
+    return tag("image", href=png(pixels), image_rendering="pixelated", **size), height
 
 
 def signed(values: Array, limit: float) -> Array:

@@ -35,6 +35,7 @@ class SideRun:
     confusion: npt.NDArray[np.int64] | None = (
         None  # rows true class, columns predicted, on the held-out split (else train)
     )
+    outputs: Array | None = None  # of the model on that split, (examples, outputs); where the inputs are pictures
     seconds_written_out: float = 0.0  # of the steps that are not in `seconds`, together
 
     @property

@@ -308,16 +308,18 @@ def output_of(trainer: Trainer, x: Array) -> Array:
 
 
 def _finish(run: Run, prepared: Prepared) -> None:
-    """What is measured once, at the end: confusion matrices, and the answers over the plane for two features."""
+    """What is measured once, at the end: confusion matrices; answers to each picture, or over the plane."""
     experiment, data, cast = prepared.experiment, prepared.data, prepared.cast
     split = "train" if data.x_test is None else "test"
     if data.x_train.shape[1] == 2:
         run.grid = lattice(data.x_train)
     for side, trainer in prepared.trainers.items():
         if data.classes is not None:
-            answer = predicted_classes(experiment, data, output_of(trainer, cast[f"x_{split}"]))
+            outputs = output_of(trainer, cast[f"x_{split}"])
+            answer = predicted_classes(experiment, data, outputs)
             truth = true_classes(data, cast[f"y_{split}"])
             run.sides[side].confusion = confusion_matrix(truth, answer, len(data.classes))
+            run.sides[side].outputs = None if data.image is None else outputs
         if run.grid is not None:
             run.sides[side].region = output_of(trainer, run.grid.astype(experiment.dtype))
 

@@ -240,6 +240,9 @@ BAD_DATA = [
     ({"classes": ("a",), "y_train": np.zeros((4, 1))}, "classes must be 2, of targets of shape"),
     ({"classes": ("a", "b"), "y_train": np.zeros((4, 3))}, "classes must be 3, of targets of shape"),
     ({"features": ("a",)}, "features must name all 2 columns"),
+    ({"image": (2, 2)}, r"image must be .* whose product is the number of features, 2; got \(2, 2\)"),
+    ({"image": 2}, r"image must be None or \(rows, columns\)"),
+    ({"image": (-1, -2)}, r"image must be None or \(rows, columns\)"),
     ({"features": "ab"}, "features must be a tuple of texts"),
     ({"features": (1, 2)}, "features must be a tuple of texts"),
 ]

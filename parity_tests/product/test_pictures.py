@@ -1,17 +1,21 @@
 """The recorded moments of a run and what is drawn from them."""
 
 import re
+from base64 import b64decode
 from dataclasses import replace
 from functools import cache
+from io import BytesIO
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from docs.writers.readme_pictures import FOLDER, ROWS, beside, moving, standalone
 from handgrad.experiments import EXPERIMENTS
 from handgrad.experiments.score import true_classes
 from handgrad.report import plots, svg
+from handgrad.report.page import misread
 from handgrad.report.pictures import data_picture, maps
 from handgrad.report.result_json import result
 from handgrad.report.timeline_pictures import DRAWINGS, film
@@ -34,7 +38,7 @@ DRAWN = {
     "relu-tanh": {"network", "probabilities", "gradients", "units"},
     "regression": {"network", "gradients", "units"},
     "quadrants": PLANE | {"neurons", "network", "gradients", "units"},
-    "digits": {"network", "gradients", "units"},
+    "digits": {"way", "weights", "network", "gradients", "units"},
     "grow-1": {"network", "gradients"},
     "grow-7": {"network", "gradients"},
     "iris": {"network", "gradients", "units"},
@@ -77,6 +81,55 @@ def test_a_film_moves(name):
     frames = film_of(run_of(name)).frames
     for key in frames[0].pictures:
         assert frames[0].pictures[key] != frames[-1].pictures[key]
+
+
+def pixels(picture):
+    """The pictures inside an SVG, each (rows, columns) of grey, NaN where it is empty."""
+    sources = [found.get("href") for found in ElementTree.fromstring(picture).iter(f"{SVG}image")]
+    sheets = [imread(BytesIO(b64decode(source.partition(",")[2]))) for source in sources]
+    return [np.where(sheet[..., -1] == 0, np.nan, sheet[..., 0])[::4, ::4] for sheet in sheets]
+
+
+def test_weights_and_activations_are_drawn_as_they_are():
+    run = run_of("digits")
+    seen = frames(run)
+    frame, drawn = seen[-1], film(run, seen).frames[-1].pictures
+    sheet, limit = pixels(drawn["weights"])[0], max(np.abs(f.states["scratch"]["layers.0.weight"]).max() for f in seen)
+    weights = frame.states["scratch"]["layers.0.weight"]
+    chosen = np.sort(np.argsort(-np.linalg.norm(weights, axis=1))[:32])
+    for k, unit in enumerate(chosen):
+        row, column = 9 * (k // 8), 9 * (k % 8)
+        found = (2 * sheet[row : row + 8, column : column + 8] - 1) * limit
+        assert np.abs(found.ravel() - weights[unit]).max() <= limit / 100  # 256 greys
+    digit, *layers = pixels(drawn["way"])
+    assert np.abs(digit.ravel() - run.data.x_train[0]).max() <= 0.01
+    for found, name in zip(layers, ("layers.1", "layers.3"), strict=True):
+        values = frame.sides["scratch"].values[name][0]
+        assert np.abs(2 * found.ravel()[: len(values)] - 1 - values / values.max()).max() <= 0.02
+        assert np.isnan(found.ravel()[len(values) :]).all()
+    bars = [float(r.get("height")) for r in ElementTree.fromstring(drawn["way"]).iter(f"{SVG}rect")][1::2]
+    powers = np.exp(frame.sides["scratch"].output[0].astype(float))
+    assert np.abs(np.array(bars) / 90 - powers / powers.sum()).max() <= 0.001
+
+
+def test_every_misread_picture_is_one():
+    run = run_of("digits")
+    found = misread(run)
+    matrices = [side.confusion for side in run.sides.values()]
+    fewest = max(int(m.sum() - m.trace()) for m in matrices)
+    assert fewest <= int(found["wrong"]) == len(found["shown"]) + int(found["left_out"])
+    assert found["total"] == "450"
+    for picture in found["shown"]:
+        assert any(answer != picture["truth"] for answer, _ in picture["answers"].values())
+        shown = imread(BytesIO(b64decode(picture["source"].partition(",")[2])))[..., 0]
+        (n,) = np.flatnonzero(np.abs(run.data.x_test - shown.ravel()).max(axis=1) < 0.01)
+        assert picture["truth"] == str(run.data.y_test[n])
+        for side, (answer, sure) in picture["answers"].items():
+            output = run.sides[side].outputs[n].astype(float)
+            powers = np.exp(output - output.max())
+            assert (answer, sure) == (str(output.argmax()), f"{100 * powers.max() / powers.sum():.2f} %")
+    run = replace(run, data=replace(run.data, image=None))
+    assert misread(run) is None
 
 
 def test_a_net_that_diverged_shows_what_it_can():

@@ -56,6 +56,8 @@ def fake_run(name="digits", steps=60, epochs=6, changes=None, data_changes=None,
             truth = true_classes(data, data.y_train)
             answer = predicted_classes(experiment, data, rng.normal(size=(len(truth), outputs)))
             sides[side].confusion = confusion_matrix(truth, answer, len(data.classes))
+        if data.image is not None:
+            sides[side].outputs = rng.normal(size=(len(data.x_test), outputs))
     run = Run(experiment, data, sides, {"python": "3.11", "threads": {"NumPy": 2}}, f"handgrad compare {name} --seed 0")
     run.divergence = list(np.linspace(0, 1e-5, steps))
     run.grid = grid
@@ -231,6 +233,7 @@ def test_every_page_is_whole_alone_and_accessible(name):
         ("Predicted surface, PyTorch", {"regression", "constant target"}),
         ("Difference, NumPy minus PyTorch", {"regression", "four classes"}),
         ("Who is taken for whom", {"ten classes, many features", "four classes"}),
+        ("What was misread", {"ten classes, many features", "another recipe"}),
         ("parity failed", {"parity failed"}),
         ("not judged", {"unjudged", "nothing happened"}),
         ("Expectation not tested", {"nothing happened", "no epoch ended"}),
@@ -250,6 +253,7 @@ def test_what_there_is_to_show_is_shown(mark, runs):
         ("regression", "Who is taken for whom"),
         ("regression", "Test accuracy"),
         ("ten classes, many features", "Decision region"),
+        ("four classes", "What was misread"),
         ("equal bit for bit", "drift apart"),
         ("diverged", "Decision region"),
         ("constant feature", "Decision region"),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from handgrad.report.timeline_pictures.images import first_weights, way
 from handgrad.report.timeline_pictures.net import network
 from handgrad.report.timeline_pictures.over_time import gradients, probabilities, units
 from handgrad.report.timeline_pictures.plane import difference, neurons, region
@@ -35,6 +36,8 @@ DRAWINGS: dict[str, tuple[str, Callable[[Run, Sequence[Frame], int], str | None]
     "region-torch": ("Answer over the plane, PyTorch", region("torch")),
     "difference": ("Difference, NumPy minus PyTorch", difference),
     "neurons": ("What each hidden neuron sees", neurons),
+    "way": ("One picture's way through the net", way),
+    "weights": ("What the first neurons look for", first_weights),
     "network": ("The net and one example", network),
     "probabilities": ("Probability of each example", probabilities),
     "gradients": ("Gradients, layer by layer", gradients),
