@@ -422,7 +422,7 @@ def _lbfgs_state(
     taken = {name: list(entry) if isinstance(entry, tuple) else entry for name, entry in entries.items()}
     kinds: dict[str, type] = {"func_evals": int, "n_iter": int, "t": float, "prev_loss": float}
     taken.update({name: kinds[name](entry) for name, entry in entries.items() if name in kinds})
-    if "H_diag" in taken and not isinstance(taken["H_diag"], int | float):
+    if type(taken.get("H_diag", 1)) not in (int, float):  # a NumPy number too would widen all it meets
         taken["H_diag"] = np.asarray(taken["H_diag"], dtype)
     return "; ".join(filter(None, wrong)), taken
 
@@ -468,8 +468,7 @@ def per_group(owner: str, argument: str, given: Any) -> None:
 def functions(owner: str, argument: str, given: Any) -> None:
     """Functions, or objects that can be called, whose attributes a state dict takes along."""
     for entry in given if isinstance(given, list | tuple) else [given]:
-        held = hasattr(entry, "__code__") or isinstance(getattr(entry, "__dict__", None), dict)
-        if not callable(entry) or not held:
+        if not callable(entry) or not isinstance(getattr(entry, "__dict__", None), dict):
             allowed = "a function of the step, or a list of one for each group"
             raise TypeError(f"{owner}: {argument} must be {allowed}; got {shown(entry)}")
 

@@ -230,6 +230,9 @@ LAYERS: dict[str, Op] = {
             "GroupNorm: affine": _mistyped(1, 3, affine=1),
             "GroupNorm: bias": _mistyped(1, 3, bias=0),
             "GroupNorm of whole numbers": _not_whole(1, 3),
+            "GroupNorm of other channels": Refused(
+                call(1, 3), ValueError, ["num_channels=3", "(2, 4)"], (np.ones((2, 4), np.float32),)
+            ),
         },
     ),
     "LayerNorm": Op(

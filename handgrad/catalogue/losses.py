@@ -286,7 +286,9 @@ LOSSES: dict[str, Loss] = {
         page=_page("real", "real", "row sign", row=(None, 1.0), constants=((1.0, 0.0), 1)),
         bad={
             "margin of an angle": Refused(call(margin="1"), TypeError, ["margin", "'1'"]),
-            "pair of dtypes": Refused(call(), TypeError, ["input2", "float32", "float64"], (X, X.astype(float), SIGNS)),
+            "pair of dtypes": Refused(
+                call(), TypeError, ["input2 must", "float32", "float64"], (X, X.astype(float), SIGNS)
+            ),
             "cosine target": Refused(call(), ValueError, ["(5,)", "(5, 3)"], (X, X, ONES)),
             "cosine target of one pair": Refused(
                 call(), ValueError, ["(3,)", "of shape ()", "(1,)"], (X[0], X[0], SIGNS[:1])
@@ -311,7 +313,7 @@ LOSSES: dict[str, Loss] = {
         bad={
             "margin of a ranking": Refused(call(margin=None), TypeError, ["margin", "None"]),
             "pair of shapes": Refused(call(), ValueError, ["input1", "(5, 3)", "input2", "(1, 3)"], (X, X[:1], ONES)),
-            "pair of integers": Refused(call(), TypeError, ["input1", "int64"], (X.astype(int), X, ONES)),
+            "pair of integers": Refused(call(), TypeError, ["input1 must", "int64"], (X.astype(int), X, ONES)),
             "ranking target": Refused(call(), ValueError, ["(5, 3)", "(5,)"], (X, X, SIGNS)),
             "MarginRankingLoss: the mean of nothing": Refused(
                 call(), ValueError, ["empty batch"], (X[:0], X[:0], X[:0])

@@ -204,6 +204,16 @@ def test_overflow_is_told_where_it_shows(op, dtype):
             both_ways()
 
 
+def test_of_a_product_of_gradients_rprop_reads_the_sign():
+    parameter = scratch.Parameter(np.zeros(2, np.float32))
+    optimizer = scratch.Rprop([parameter])
+    with np.errstate(over="raise"):
+        for _ in range(2):
+            parameter.grad = np.array([3e38, -3e38], np.float32)
+            optimizer.step()
+    np.testing.assert_array_equal(parameter.data, np.float32([-0.022, 0.022]))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_no_overflow_in_a_loss(loss, dtype):

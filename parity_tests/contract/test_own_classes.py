@@ -167,6 +167,7 @@ def test_one_of_pytorchs_side_takes_the_mean():
             return input - target
 
     assert Mine()(torch.tensor([1.0, 4.0]), torch.tensor([0.0, 1.0])) == 2
+    assert torch_impl.modules.Dropout().p == scratch.Dropout().p
 
 
 def test_one_that_extends_a_built_in_loss_has_its_checks():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import scratch
+from handgrad.catalogue import SCHEDULES
 from parity_tests.catalogue.tables import SIDES
 from parity_tests.refusals.test_errors import F32, Bench
 
@@ -443,6 +444,32 @@ BAD = {
         lambda b: b.side.LambdaLR(b.optimizer, [lambda step: 1.0] * 2),
         ValueError,
         "LambdaLR: lr_lambda must have one entry for each of 1 groups; got 2",
+    ),
+    **{
+        f"a factor of the step that is {what}": (
+            lambda b, entry=entry: b.side.LambdaLR(b.optimizer, entry),
+            TypeError,
+            f"LambdaLR: lr_lambda must be a function of the step, or a list of one for each group; got {words}",
+        )
+        for what, entry, words in (
+            ("a number", 5, "5"),
+            ("no function", [Exception("x")], "Exception('x')"),
+            ("a type of Python", float, "<class 'float'>"),
+        )
+    },
+    **{
+        f"{name} of an epoch before −1": (
+            lambda b, name=name, row=row: getattr(b.side, name)(b.optimizer, **row.start, last_epoch=-2),
+            ValueError,
+            f"{name}: last_epoch must be >= -1; got -2",
+        )
+        for name, row in SCHEDULES.items()
+        if name not in ("ReduceLROnPlateau", "SequentialLR")
+    },
+    "a word to watch": (
+        lambda b: b.side.ReduceLROnPlateau(b.optimizer).step("low"),
+        TypeError,
+        "ReduceLROnPlateau: metrics must be a number; got 'low'",
     ),
     "plateau of what": (
         lambda b: b.side.ReduceLROnPlateau(b.optimizer, mode="lowest"),

@@ -62,7 +62,7 @@ class Adafactor(Optimizer):
         if not state:
             state.update(step=0)
             if theta.ndim > 1:
-                row, column = (np.zeros_like(part, order="C") for part in (theta[..., :1], theta[..., :1, :]))
+                row, column = (np.zeros_like(part) for part in (theta[..., :1], theta[..., :1, :]))
                 state.update(row_var=row, col_var=column)
             else:
                 state.update(variance=np.zeros_like(theta))
