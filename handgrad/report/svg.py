@@ -30,6 +30,19 @@ PLUS, MINUS = "var(--plus, #01665e)", "var(--minus, #8c510a)"
 """Above and below 0: teal and brown, apart for every kind of colour vision, and no side's or class's colour."""
 SIGNED = LinearSegmentedColormap.from_list("signed", ("#8c510a", "#f5f5f5", "#01665e"))
 
+PLUS_SIGN = ((-0.4, -1.1), (0.4, -1.1), (0.4, -0.4), (1.1, -0.4), (1.1, 0.4), (0.4, 0.4))
+SHAPES: tuple[Sequence[tuple[float, float]], ...] = (
+    (),  # a circle
+    ((-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)),
+    ((0, -1.2), (1.1, 0.8), (-1.1, 0.8)),
+    ((0, -1.2), (1.2, 0), (0, 1.2), (-1.2, 0)),
+    ((0, 1.2), (1.1, -0.8), (-1.1, -0.8)),
+    (*PLUS_SIGN, *((-x, -y) for x, y in PLUS_SIGN)),
+    tuple((0.7 * (x - y), 0.7 * (x + y)) for x, y in (*PLUS_SIGN, *((-x, -y) for x, y in PLUS_SIGN))),
+    tuple((r * math.sin(k * math.pi / 5), -r * math.cos(k * math.pi / 5)) for k, r in enumerate((1.3, 0.55) * 5)),
+)
+"""A corner for each point of a class's mark, in radii: the shapes of `plots.CLASS_MARKERS`, in their order."""
+
 FONT = 13  # in a picture 400 wide: legible on a telephone
 WIDTH = 400
 
@@ -53,6 +66,21 @@ def svg(height: float, label: str, *parts: str, width: float = WIDTH) -> str:
 
 def text(x: float, y: float, words: str, anchor: str = "start", **attributes: Any) -> str:
     return tag("text", escape(words), x=float(x), y=float(y), text_anchor=anchor, **attributes)
+
+
+def mark(kind: int, x: float, y: float, r: float, **attributes: Any) -> str:
+    """The mark of a class, so that none is told by its colour alone."""
+    corners = SHAPES[kind % len(SHAPES)]
+    if not corners:
+        return tag("circle", cx=x, cy=y, r=r, **attributes)
+    points = " ".join(f"{x + r * a:.1f},{y + r * b:.1f}" for a, b in corners)
+    return tag("polygon", points=points, **attributes)
+
+
+def said(words: str, x: float, y: float, width: float, height: float) -> str:
+    """A part of a picture that says `words` where the pointer rests on it."""
+    size = {"x": float(x), "y": float(y), "width": float(width), "height": float(height)}
+    return tag("rect", tag("title", escape(words)), fill="transparent", **size)
 
 
 def polyline(points: Sequence[tuple[float, float]], **attributes: Any) -> str:

@@ -113,7 +113,8 @@ def _boxes(trace: Trace, move: Move, at: int) -> tuple[float, list[str]]:
     for name, takers in trace.net.consumers.items():
         ends = [len(names) + 1 if taker is None else names.index(taker) + 1 for taker in takers]
         ways += [(names.index(name) + 1, end) for end in ends]
-    top, high = TOP + 60, 40
+    arcs = any(end > start + 1 for start, end in ways)
+    top, high = TOP + (60 if arcs else 8), 40
     flows = [there(trace.layers[0], "x"), *(there(layer, "y") for layer in trace.layers), trace.value]
     parts = []
     for start, end in ways:

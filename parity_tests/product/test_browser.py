@@ -37,7 +37,7 @@ from parity_tests.product.test_report import fake_run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SIZE = 5_000_000  # bytes
-WIDTHS = (400, 1600)
+WIDTHS = (400, 900, 1600)
 TITLES = {"region": "Decision region", "neurons": "Neuron maps", "gradients": "Gradient norms"}
 MOMENTS = 5
 

@@ -107,7 +107,7 @@ def test_weights_and_activations_are_drawn_as_they_are():
         values = frame.sides["scratch"].values[name][0]
         assert np.abs(2 * found.ravel()[: len(values)] - 1 - values / values.max()).max() <= 0.02
         assert np.isnan(found.ravel()[len(values) :]).all()
-    bars = [float(r.get("height")) for r in ElementTree.fromstring(drawn["way"]).iter(f"{SVG}rect")][1::2]
+    bars = [float(r.get("height")) for r in ElementTree.fromstring(drawn["way"]).iter(f"{SVG}rect")][::2]
     powers = np.exp(frame.sides["scratch"].output[0].astype(float))
     assert np.abs(np.array(bars) / 90 - powers / powers.sum()).max() <= 0.001
 
@@ -130,6 +130,42 @@ def test_every_misread_picture_is_one():
             assert (answer, sure) == (str(output.argmax()), f"{100 * powers.max() / powers.sum():.2f} %")
     run = replace(run, data=replace(run.data, image=None))
     assert misread(run) is None
+
+
+def test_no_sign_and_no_class_is_told_by_colour_alone():
+    """Weights below 0 are dashed, neurons have a minus, biases stand on a corner, classes have shapes or outlines."""
+    run = run_of("moons")
+    seen = frames(run)
+    drawn = {key: ElementTree.fromstring(picture) for key, picture in film(run, seen).frames[-1].pictures.items()}
+    count = lambda key, tag, **has: sum(  # noqa: E731
+        all((e.get(k.replace("_", "-")) is not None) == want for k, want in has.items())
+        for e in drawn[key].iter(f"{SVG}{tag}")
+    )
+    state, activity = seen[-1].states["scratch"], seen[-1].sides["scratch"]
+    linear = [name for name, kind in seen[-1].kinds.items() if kind == "Linear"]
+    weights = [state[f"{name}.weight"][:10, :10] for name in linear]
+    assert count("network", "line", stroke_dasharray=True) == sum(int((w < 0).sum()) for w in weights)
+    values = [*(activity.fed[name][0] for name in linear), activity.output[0]]
+    minus = sum(int((v[:10] < 0).sum()) for v in values)
+    assert count("network", "path") == 2 * minus + 4  # of the key
+    biases = [state[f"{name}.bias"][:10] for name in linear]
+    assert count("network", "rect", transform=True) == sum(int((b < 0).sum()) for b in biases)
+    truth = true_classes(run.data, run.data.y_train)
+    assert count("region-numpy", "polygon") == truth.sum()
+    assert count("region-numpy", "circle") == (1 - truth).sum()
+    assert count("probabilities", "rect", fill_opacity=True) == truth.sum() + 1  # of the key
+
+
+def test_the_pointer_finds_both_sides_numbers():
+    run = run_of("moons")
+    seen = frames(run)
+    pictures = film(run, seen).frames[-1].pictures
+    frame = seen[2]
+    lengths = (frame.sides[side].gradients["layers.0.weight"] for side in ("scratch", "torch"))
+    words = "layer 0, {}: NumPy {}, PyTorch {}".format(frame.label, *(f"{length:.4g}" for length in lengths))
+    assert f"<title>{words}</title>" in pictures["gradients"]
+    assert pictures["units"].count("<title>layer ") == len(seen) * len(frame.sides["scratch"].rests)
+    assert pictures["probabilities"].count("<title>example ") == 100
 
 
 def test_a_net_that_diverged_shows_what_it_can():

@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from html.parser import HTMLParser
+from itertools import pairwise
 from operator import add, mul
 from xml.etree import ElementTree
 
@@ -24,6 +25,7 @@ from handgrad.trace.page import page
 from handgrad.trace.picture import picture
 from handgrad.trace.text import text
 from handgrad.training.train import prepare, train
+from parity_tests.product.test_report import Page as Whole
 
 LINE = EXPERIMENTS["line"]
 
@@ -429,6 +431,12 @@ def test_it_says_what_cancelled():
 def test_the_page_stands_alone(third):
     written = page(third, unfold(third, "layers.0.bias[1]", depth=2))
     assert not re.search(r"(src|href)=\"(?!data:|#)", written)
+    whole = Whole(written)  # every element is closed
+    assert len(whole.ids) == len(set(whole.ids))
+    assert {reference for reference in whole.references if reference[0] == "#"} <= {f"#{name}" for name in whole.ids}
+    levels = [level for level, _ in whole.headings]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
     moves = [move.split(":")[0] for move in Read(written).said][1:]
     assert moves[:3] == ["Forward 1 of 4", "Forward 2 of 4", "Forward 3 of 4"]
     assert moves[3:11] == ["Forward 4 of 4", "Loss", *(f"Backward {k} of 5" for k in range(1, 6)), "Update 1 of 2"]

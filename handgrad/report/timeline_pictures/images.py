@@ -1,13 +1,14 @@
 """Of nets whose inputs are pictures: what the first layer's neurons look for, and one picture's way through the net."""
 
 from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 
 from contract import Array
 from contract.names import SIDES
 from handgrad.experiments.score import true_classes
-from handgrad.format import share
+from handgrad.format import number, share
 from handgrad.report import svg
 from handgrad.report.pictures import class_scores, grey
 from handgrad.report.plots import plain_number
@@ -91,11 +92,12 @@ def _bars(sides: Sequence[Array], names: Sequence[str], y: float) -> str:
     parts = [text(0, y - 8, "probability of each class; bar: NumPy, line: PyTorch", fill=MUTED, font_size=12)]
     for k, (name, ours, theirs) in enumerate(zip(names, *sides, strict=True)):
         (left, top), (_, bottom), (_, line) = (plane(k, value) for value in (ours, 0.0, theirs))
+        title = tag("title", f"{escape(name)}: NumPy {number(float(ours), 4)}, PyTorch {number(float(theirs), 4)}")
         bar = {"x": left + 4, "width": wide - 8}
         parts += [
-            tag("rect", **bar, y=bottom - 90, height=90.0, fill="none", stroke=GRID),
             tag("rect", **bar, y=top, height=bottom - top, fill="var(--numpy, #0072b2)"),
             tag("line", x1=left + 1, x2=left + wide - 1, y1=line, y2=line, stroke=INK, stroke_width=1.5),
+            tag("rect", title, **bar, y=bottom - 90, height=90.0, fill="transparent", stroke=GRID),
             text(left + wide / 2, y + 9, f"{100 * ours:.0f} %", "middle", font_size=11),
             text(left + wide / 2, bottom + 18, name[: max(1, int(wide / 7))], "middle"),
         ]

@@ -18,8 +18,8 @@ COLUMN = 10  # neurons of a layer drawn at most
 def network(run: Run, seen: Sequence[Frame], i: int) -> str | None:
     """The NumPy side's net for the first training example: neurons filled by value, weights as coloured lines.
 
-    Teal is above 0, brown below; a line is as thick as its weight is large, beside a neuron stands its bias as a
-    square. Of a wide layer the first neurons are drawn.
+    Teal is above 0; brown, dashed or with a minus is below. A line is as thick as its weight is large. The square at a
+    neuron is its bias, on its corner where it is below 0. Of a wide layer the first neurons are drawn.
     """
     frame, state = seen[i], seen[i].states["scratch"]
     linear = [name for name, kind in frame.kinds.items() if kind == "Linear"]
@@ -54,7 +54,7 @@ def _wires(weight: Array, left: list[tuple[float, float]], right: list[tuple[flo
     for j, end in enumerate(right):
         for k, start in enumerate(left):
             w = float(weight[j, k])
-            look = {"stroke": _sign(w), "stroke_width": 0.4 + 4 * abs(w) / limit, "stroke_opacity": 0.75}
+            look = {"stroke_width": 0.4 + 4 * abs(w) / limit, "stroke_opacity": 0.75, **_line(w)}
             title = tag("title", f"weight {number(w, 4)}")
             parts.append(tag("line", title, x1=start[0], y1=start[1], x2=end[0], y2=end[1], **look))
     return "".join(parts)
@@ -68,13 +68,26 @@ def _column(places: list[tuple[float, float]], values: Array, bias: Array | None
         fill = {"fill": _sign(float(value)), "fill_opacity": 0.05 + 0.95 * strength, "stroke": INK}
         parts.append(tag("circle", x_="", cx=x, cy=y, r=11.0, fill="var(--card, #ffffff)"))
         parts.append(tag("circle", tag("title", number(float(value), 4)), cx=x, cy=y, r=11.0, **fill))
+        if value < 0:
+            parts.append(tag("path", d=f"M{x - 5:g} {y:g}h10", stroke=INK, stroke_width=4))
+            parts.append(tag("path", d=f"M{x - 4:g} {y:g}h8", stroke="var(--card, #ffffff)", stroke_width=2))
         if bias is not None:
             b = float(bias[j])
             most = float(np.abs(bias).max(initial=0)) or 1.0
             square = {"fill": _sign(b), "fill_opacity": 0.1 + 0.9 * abs(b) / most, "stroke": INK, "stroke_width": 0.6}
             title = tag("title", f"bias {number(b, 4)}")
-            parts.append(tag("rect", title, x=x + 9, y=y - 18, width=9.0, height=9.0, **square))
+            square |= {"x": x + 9, "y": y - 18, "width": 9.0, "height": 9.0, **_turned(b, x + 13.5, y - 13.5)}
+            parts.append(tag("rect", title, **square))
     return "".join(parts)
+
+
+def _line(value: float) -> dict[str, str]:
+    return {"stroke": svg.PLUS} if value >= 0 else {"stroke": svg.MINUS, "stroke_dasharray": "6 3"}
+
+
+def _turned(value: float, x: float, y: float) -> dict[str, str]:
+    """What is below 0 stands on its corner."""
+    return {"transform": f"rotate(45 {x:g} {y:g})"} if value < 0 else {}
 
 
 def _sign(value: float) -> str:
@@ -84,9 +97,12 @@ def _sign(value: float) -> str:
 def _legend(y: float) -> str:
     """What colours and squares mean."""
     parts = []
-    for x, colour, words in ((30.0, svg.PLUS, "above 0"), (140.0, svg.MINUS, "below 0")):
-        parts += [tag("path", d=f"M{x:g} {y - 4:g}h24", stroke=colour, stroke_width=4), text(x + 30, y, words)]
-    parts += [tag("path", d=f"M250 {y - 9:g}h9v9h-9z", fill="none", stroke=INK), text(265, y, "bias of a neuron")]
+    for x, value, words in ((4.0, 1.0, "above 0"), (104.0, -1.0, "below 0")):
+        line = tag("path", d=f"M{x:g} {y - 4:g}h24", stroke_width=4, **_line(value))
+        parts += [line, text(x + 30, y, words)]
+    for x, value, words in ((208.0, 1.0, "bias above"), (304.0, -1.0, "bias below")):
+        square = {"fill": "none", "stroke": INK, **_turned(value, x + 4.5, y - 4.5)}
+        parts += [tag("path", d=f"M{x:g} {y - 9:g}h9v9h-9z", **square), text(x + 15, y, words)]
     return "".join(parts)
 
 

@@ -1,6 +1,7 @@
 """Curves over the whole of training with a mark at the moment shown, and the probabilities at that moment."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,7 @@ def gradients(run: Run, seen: Sequence[Frame], i: int) -> str | None:
             line = [plane(moment.step, max(v, low)) for moment, v in points if v < 1e100]
             parts.append(_line(side, line))
         ends.append((layer(name.removesuffix("weight").rstrip(".")), line[-1][1]))
+        parts += _hover(plane, seen, {side: lengths[side, name] for side in SIDES}, ends[-1][0], low)
     parts.append(_at_the_ends(plane, ends))
     ours = "; ".join(f"{name} {number(lengths['scratch', name][i], 3)}" for name in names)
     return svg.svg(330, f"Length of the gradients, {seen[i].label}: {ours}.", *parts, _sides_legend(322))
@@ -54,6 +56,8 @@ def units(run: Run, seen: Sequence[Frame], i: int) -> str | None:
             line = [plane(frame.step, frame.sides[side].rests[name][1]) for frame in seen]
             parts.append(_line(side, line))
         ends.append((layer(name), line[-1][1]))
+        shares = {side: [frame.sides[side].rests[name][1] for frame in seen] for side in SIDES}
+        parts += _hover(plane, seen, shares, layer(name))
         said.append(f"{layer(name)}, {seen[i].kinds[name]}: {share(part)} {word}")
     parts.append(_at_the_ends(plane, ends))
     lines = [text(0, 345 + 18 * k, words_, fill=MUTED) for k, words_ in enumerate(said)]
@@ -74,17 +78,36 @@ def probabilities(run: Run, seen: Sequence[Frame], i: int) -> str | None:
     parts = [plane.axes("training example", f"probability of {run.data.classes[1]}")]
     for n in range(rows):
         (left, top), (right, bottom) = plane(n + 0.1, scores["scratch"][n]), plane(n + 0.9, 0.0)
-        colour = plots.CLASS_COLOURS[int(truth[n])]
-        parts.append(tag("rect", x=left, y=top, width=right - left, height=bottom - top, fill=colour))
+        parts.append(tag("rect", x=left, y=top, width=right - left, height=bottom - top, **_class_look(int(truth[n]))))
         tick = plane(0.0, scores["torch"][n])[1]
         parts.append(tag("line", x1=left - 0.5, x2=right + 0.5, y1=tick, y2=tick, stroke=INK, stroke_width=1.2))
+        answers = ", ".join(f"{SIDES[side]} {number(float(values[n]), 4)}" for side, values in scores.items())
+        parts.append(svg.said(f"example {n}: {answers}", left, 28, right - left, 230))
     for c, name in enumerate(run.data.classes):
-        parts.append(tag("rect", x=44.0 + 170 * c, y=306.0, width=11.0, height=11.0, fill=plots.CLASS_COLOURS[c]))
+        parts.append(tag("rect", x=44.0 + 170 * c, y=306.0, width=11.0, height=11.0, **_class_look(c)))
         parts.append(text(60 + 170 * c, 316, f"truly {name}"[:20]))
     parts.append(text(44, 338, "bar: NumPy, line: PyTorch", fill=MUTED))
     right = float(((scores["scratch"] > 0.5) == (truth == 1)).mean())
     label = f"Probability of {run.data.classes[1]} for {rows} training examples, {seen[i].label}: {share(right)} right."
     return svg.svg(345, label, *parts)
+
+
+def _class_look(c: int) -> dict[str, Any]:
+    """Of two classes' bars: the first full, the second an outline."""
+    colour = plots.CLASS_COLOURS[c]
+    return {"fill": colour, **({"fill_opacity": 0.2, "stroke": colour, "stroke_width": 1} if c else {})}
+
+
+def _hover(
+    plane: Plane, seen: Sequence[Frame], values: dict[str, list[float]], name: str, least: float = 0.0
+) -> list[str]:
+    """Both sides' numbers, where the pointer rests on a moment of a line."""
+    found = []
+    for frame, ours, theirs in zip(seen, *values.values(), strict=True):
+        x, y = plane(frame.step, max(ours, least))
+        words = f"{name}, {frame.label}: NumPy {number(ours, 4)}, PyTorch {number(theirs, 4)}"
+        found.append(svg.said(words, x - 5, y - 5, 10, 10))
+    return found
 
 
 def _over_time(seen: Sequence[Frame], ends: tuple[float, float], log: bool = False) -> Plane:

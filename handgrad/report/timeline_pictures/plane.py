@@ -12,7 +12,7 @@ from handgrad.experiments.score import true_classes
 from handgrad.format import number, share
 from handgrad.report import plots, svg
 from handgrad.report.pictures import axis_names, class_scores
-from handgrad.report.svg import INK, MUTED, WIDTH, Plane, tag, text
+from handgrad.report.svg import INK, MUTED, WIDTH, Plane, text
 from handgrad.report.timeline_pictures.net import hidden, number_of
 from handgrad.training.record import Run
 from handgrad.training.timeline import Frame
@@ -106,14 +106,15 @@ def _map(run: Run, colours: Array, label: str, said: str = "", points: bool = Fa
 
 
 def _points(run: Run, plane: Plane, most: int = 150) -> str:
-    """Training points in their class's colour, or in grey."""
+    """Training points in their class's colour and shape, or in grey."""
     x = run.data.x_train
     labels = None if run.data.classes is None else true_classes(run.data, run.data.y_train)
     parts = []
     for i in np.unique(np.linspace(0, len(x) - 1, min(len(x), most)).round().astype(int)):
         px, py = plane(float(x[i, 0]), float(x[i, 1]))
-        fill = "#4d4d4d" if labels is None else plots.CLASS_COLOURS[labels[i] % len(plots.CLASS_COLOURS)]
-        parts.append(tag("circle", cx=px, cy=py, r=2.6, fill=fill, stroke="#1c1c1c", stroke_width=0.5))
+        kind = 0 if labels is None else int(labels[i])
+        fill = "#4d4d4d" if labels is None else plots.CLASS_COLOURS[kind % len(plots.CLASS_COLOURS)]
+        parts.append(svg.mark(kind, px, py, 2.6, fill=fill, stroke="#1c1c1c", stroke_width=0.5))
     return "".join(parts)
 
 
