@@ -254,12 +254,15 @@ def closure(owner: str, given: Any) -> None:
         )
 
 
-def one_evaluation(owner: str, optimizer: str, several: bool) -> None:
-    """A training step evaluates the model once."""
-    if several:
-        raise ValueError(
-            f"{owner} evaluates the model once a step and {optimizer} several times: call its step(closure)"
-        )
+def one_evaluation(owner: str, optimizer: str, groups: Iterable[Mapping[str, Any]]) -> None:
+    """A training step evaluates the model once: so does one of LBFGS that makes one iteration, without a search."""
+    for group in groups:
+        if group.get("max_iter", 1) != 1 or group.get("line_search_fn") is not None:
+            given = f"max_iter={group['max_iter']} and line_search_fn={group['line_search_fn']!r}"
+            raise ValueError(
+                f"{owner} evaluates the model once a step: {optimizer} must have max_iter=1, whose iterations are "
+                f"steps, and no line_search_fn; got {given}. Else call its step(closure)"
+            )
 
 
 def parameter_shapes(owner: str, shapes: Iterable[Shape]) -> None:

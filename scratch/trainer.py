@@ -20,8 +20,8 @@ class Trainer:
     """The five steps: zero_grad, forward, loss, backward, optimizer step.
 
     Raises TypeError for anything but a model, a loss and an optimizer of this package; ValueError for a loss with
-    `reduction="none"`, as a step descends one number, for a `PairLoss`, and for LBFGS, which evaluates the model
-    several times a step.
+    `reduction="none"`, as a step descends one number, for a `PairLoss`, and for an LBFGS that evaluates the model
+    several times a step: with max_iter=1 and no line search its iterations are steps.
     """
 
     def __init__(self, model: Module, loss: Loss, optimizer: Optimizer) -> None:
@@ -30,8 +30,9 @@ class Trainer:
         checks.belongs("Trainer", "optimizer", optimizer, Optimizer, "an Optimizer")
         loss_checks.one_input("Trainer", loss.name, isinstance(loss, PairLoss))
         checks.choice("Trainer", "loss.reduction", loss.reduction, ("mean", "sum", "batchmean"))
-        optimizer_checks.one_evaluation("Trainer", optimizer.name, isinstance(optimizer, LBFGS))
+        optimizer_checks.one_evaluation("Trainer", optimizer.name, optimizer.param_groups)
         self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.takes_closure = isinstance(optimizer, LBFGS)
         self.parameters = list(model.parameters())
         self.buffers = [buffer for _, buffer in model.named_buffers()]
         self.drawing = [part for part in dict.fromkeys([model, *descendants(model)]) if hasattr(part, "rng")]
@@ -48,6 +49,8 @@ class Trainer:
         """Train on one batch and return its loss before the update. Bad input raises and changes nothing."""
         checks.array("Trainer", "x", x)
         checks.array("Trainer", "y", y)
+        if self.takes_closure:
+            optimizer_checks.one_evaluation("Trainer", self.optimizer.name, self.optimizer.param_groups)
         kept = [buffer.data.copy() for buffer in self.buffers]
         drawn = [layer._kept() for layer in self.drawing]
         try:
@@ -62,5 +65,8 @@ class Trainer:
         checks.learns("Trainer", self.model.name, self.parameters)
         self.optimizer.zero_grad()  # only now: what could be refused has been accepted
         self.model.backward_parameters(self.loss.backward())
-        self.optimizer.step()
+        if self.takes_closure:
+            self.optimizer.step(lambda: value)  # asked once, and the gradients are there
+        else:
+            self.optimizer.step()
         return float(value)

@@ -19,8 +19,8 @@ class Trainer:
 
     `asarray` carries data to the model's device once; `step` also takes NumPy arrays and then carries them itself.
     Raises TypeError for anything but a model, a loss and an optimizer of this package; ValueError for a loss with
-    `reduction="none"`, as a step descends one number, for a `PairLoss`, and for LBFGS, which evaluates the model
-    several times a step.
+    `reduction="none"`, as a step descends one number, for a `PairLoss`, and for an LBFGS that evaluates the model
+    several times a step: with max_iter=1 and no line search its iterations are steps.
     """
 
     def __init__(self, model: Model, loss: Loss, optimizer: Optimizer) -> None:
@@ -29,9 +29,9 @@ class Trainer:
         checks.belongs("Trainer", "optimizer", optimizer, Optimizer, "an Optimizer")
         loss_checks.one_input("Trainer", loss.name, isinstance(loss, PairLoss))
         checks.choice("Trainer", "loss.reduction", loss.reduction, ("mean", "sum", "batchmean"))
-        several = isinstance(optimizer.optimizer, torch.optim.LBFGS)
-        optimizer_checks.one_evaluation("Trainer", optimizer.name, several)
+        optimizer_checks.one_evaluation("Trainer", optimizer.name, optimizer.param_groups)
         self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.takes_closure = isinstance(optimizer.optimizer, torch.optim.LBFGS)
         self.buffers = list(model.module.buffers())
         self.drawing = [layer for layer in model.module.modules() if isinstance(layer, DRAWING)]
         self._elementwise = type(loss.module) in ELEMENTWISE or loss.own
@@ -48,6 +48,8 @@ class Trainer:
         for name, given in (("x", x), ("y", y)):
             if not isinstance(given, torch.Tensor):
                 checks.array("Trainer", name, given)
+        if self.takes_closure:
+            optimizer_checks.one_evaluation("Trainer", self.optimizer.name, self.optimizer.param_groups)
         kept = [(buffer, buffer.clone()) for buffer in self.buffers], remembered(self.drawing)
         try:
             value = self.evaluate(*self.tensors(x, y), y)
@@ -58,7 +60,10 @@ class Trainer:
         self.optimizer.zero_grad()  # only now: what could be refused has been accepted
         if value.requires_grad:  # a net without parameters has none to find gradients of
             value.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
-        self.optimizer.step()
+        if self.takes_closure:
+            self.optimizer.step(lambda: value)  # asked once, and the gradients are there
+        else:
+            self.optimizer.step()
         return value.item()
 
     def tensors(self, x: Any, y: Any) -> tuple[torch.Tensor, torch.Tensor]:

@@ -13,7 +13,7 @@ Tree = dict[str, Any]
 
 
 class Trained(Protocol):
-    """A `Trainer` of either side, or anything else with its model and its optimizer, as LBFGS needs."""
+    """A `Trainer` of either side, or anything else with its model and its optimizer, as some LBFGS needs."""
 
     @property
     def model(self) -> Model: ...

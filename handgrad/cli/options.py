@@ -31,6 +31,7 @@ OPTIMIZERS = {
     "rprop": "Rprop",
     "asgd": "ASGD",
     "adafactor": "Adafactor",
+    "lbfgs": "LBFGS",
 }
 DTYPES = ("float32", "float64")
 MOST = 10**9  # of anything that is counted: beyond it a typing error is likelier

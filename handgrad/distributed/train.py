@@ -54,7 +54,10 @@ def refuse_unshardable(prepared: Prepared, world: int) -> None:
         raise ValueError(
             f"{which} has {smallest} row{'s' * (smallest != 1)}, fewer than the {world} processes; change --batch-size"
         )
-    for layer in _torch_trainer(prepared).model.module.modules():
+    trainer = _torch_trainer(prepared)
+    if trainer.takes_closure:
+        raise ValueError(f"{trainer.optimizer.name} takes the loss of the whole batch; distributed training refuses it")
+    for layer in trainer.model.module.modules():
         name = type(layer).__name__
         if name in WHOLE_BATCH:
             raise ValueError(f"{name} draws at random, on every rank for itself; distributed training refuses it")

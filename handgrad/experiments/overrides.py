@@ -16,12 +16,13 @@ def with_overrides(experiment: Experiment, given: Mapping[str, Any]) -> Experime
     """The experiment with the given fields in place of its own.
 
     The options and the learning rate of one optimizer mean nothing to another: a changed optimizer starts from
-    PyTorch's defaults. Given options replace those of the recipe one by one. Raises BadInputError for what the
-    experiment cannot take.
+    PyTorch's defaults, but LBFGS with one iteration a step, so that each of them is judged. Given options replace those
+    of the recipe one by one. Raises BadInputError for what the experiment cannot take.
     """
     if given.get("optimizer", experiment.optimizer) != experiment.optimizer:
         default = inspect.signature(getattr(scratch, given["optimizer"])).parameters["lr"].default
-        experiment, given = replace(experiment, optimizer_options={}), {"lr": default, **given}
+        options = {"max_iter": 1} if given["optimizer"] == "LBFGS" else {}
+        experiment, given = replace(experiment, optimizer_options=options), {"lr": default, **given}
     given = _with_points(experiment, _with_options(experiment, given))
     if experiment.model is not None and (own := [f"--{f}" for f in ("hidden", "activation") if f in given]):
         raise BadInputError(f"{own[0]} cannot change {experiment.name}: it is a net of its own, not an MLP of layers")

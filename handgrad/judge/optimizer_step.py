@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from contract import optimizer_checks
 from handgrad.judge import structure
 from handgrad.judge.ball import Ball, Float64, Format, quiet
 from handgrad.judge.explain.option_bugs import explain_step
@@ -40,7 +41,8 @@ def snapshot(optimizer: Any) -> OptimizerSnapshot:
     return OptimizerSnapshot(
         [structure.copy(p.data) for p in parameters_of(optimizer)],
         {
-            int(index): {name: _copied(a) for name, a in entry.items() if a is not None}
+            # LBFGS keeps its last α's, mostly None, for the memory's sake only
+            int(index): {name: _copied(a) for name, a in entry.items() if a is not None and name != "al"}
             for index, entry in state["state"].items()
         },
         [dict(group) for group in state["param_groups"]],
@@ -58,14 +60,8 @@ def _copied(value: Any) -> Any:
 def judge_optimizer(optimizer: Any, before: OptimizerSnapshot, side: str = "") -> Verdict:
     """The optimizer's last step: new parameters and new state from `before` and the gradients it was given."""
     verdict = Verdict(side or structure.side_of(optimizer))
-    lbfgs_step = _optimizer_kind(optimizer) == "LBFGS"
-    if lbfgs_step:
-        _check_lbfgs(verdict, optimizer, before)
-    else:
-        check_step(verdict, optimizer, before, [f"parameter {i}" for i in range(len(before.parameters))])
+    check_step(verdict, optimizer, before, [f"parameter {i}" for i in range(len(before.parameters))])
     name, everyone = package(optimizer), list(range(len(before.parameters)))
-    # LBFGS keeps its last α's, mostly None, for the memory's sake only.
-    state = {i: {entry: a for entry, a in kept.items() if entry != "al"} for i, kept in before.state.items()}
 
     def write(spell: Spelling) -> list[str]:
         if _optimizer_kind(optimizer) == "SparseAdam":
@@ -78,13 +74,13 @@ def judge_optimizer(optimizer: Any, before: OptimizerSnapshot, side: str = "") -
             *optimizer_lines(
                 optimizer,
                 before.groups,
-                state,
+                before.state,
                 lambda numbers: "parameters" if numbers == everyone else named_items("parameters", numbers),
                 spell,
             ),
             f"{', '.join(places)} = {', '.join(gradients)}",
             "before = snapshot(optimizer)",
-            f"optimizer.step({'lambda: 0.0' * lbfgs_step})",
+            f"optimizer.step({'lambda: 0.0' * is_lbfgs(optimizer)})",
             "verdict = judge_optimizer(optimizer, before)",
         ]
 
@@ -94,10 +90,10 @@ def judge_optimizer(optimizer: Any, before: OptimizerSnapshot, side: str = "") -
 
 def _gradients(optimizer: Any, before: OptimizerSnapshot) -> list[AnyArray | None]:
     """The gradients that a step started from, of LBFGS too if it evaluated the closure once: they are in its state."""
-    if _optimizer_kind(optimizer) != "LBFGS":
+    if not is_lbfgs(optimizer):
         return [None if p.grad is None else structure.array(p.grad) for p in parameters_of(optimizer)]
     state, old = snapshot(optimizer).state[0], before.state.get(0, {})
-    if int(state["func_evals"]) - int(old.get("func_evals", 0)) > 1:
+    if _evaluations(state, old) > 1:
         raise CannotWriteError("a step that evaluates its closure again depends on what that computes")
     sizes = np.cumsum([p.size for p in before.parameters])
     parts = np.split(state["prev_flat_grad"], sizes[:-1])
@@ -106,6 +102,23 @@ def _gradients(optimizer: Any, before: OptimizerSnapshot) -> list[AnyArray | Non
 
 def _optimizer_kind(optimizer: Any) -> str:
     return structure.class_name(getattr(optimizer, "optimizer", optimizer))
+
+
+def is_lbfgs(optimizer: Any) -> bool:
+    return _optimizer_kind(optimizer) == "LBFGS"
+
+
+def _evaluations(state: dict[str, Any], old: dict[str, Any]) -> int:
+    """How often a step of LBFGS called its closure."""
+    return int(state.get("func_evals", 0)) - int(old.get("func_evals", 0))
+
+
+def refuse_unjudged(optimizer: Any) -> None:
+    """TypeError for an optimizer without a rule; ValueError for one of whose gradients only the last can be seen."""
+    if is_lbfgs(optimizer):
+        optimizer_checks.one_evaluation("StepJudge", "LBFGS", optimizer.param_groups)
+    else:
+        rule_of(optimizer)
 
 
 def rule_of(optimizer: Any) -> optimizers.Rule:
@@ -176,6 +189,9 @@ class _Lot:
 
 def check_step(verdict: Verdict, optimizer: Any, before: OptimizerSnapshot, names: list[str]) -> None:
     """New parameters and new state, from the state before and the optimizer's own gradients."""
+    if is_lbfgs(optimizer):
+        _check_lbfgs(verdict, optimizer, before)
+        return
     rule = rule_of(optimizer)
     now = snapshot(optimizer)
     gradients = [None if p.grad is None else structure.array(p.grad) for p in parameters_of(optimizer)]
@@ -243,24 +259,38 @@ def _check_entry(verdict: Verdict, title: str, name: str, value: AnyArray, ball:
 
 
 def _check_lbfgs(verdict: Verdict, optimizer: Any, before: OptimizerSnapshot) -> None:
-    """The last iteration of a step: history, direction, and where it was the only one, the move."""
+    """The last iteration of a step: history, direction, and where it was the only one, all it was made of."""
     now = snapshot(optimizer)
-    f = Format.of(before.parameters[0].dtype)
+    f, (group, *_) = Format.of(before.parameters[0].dtype), before.groups
     state, old = now.state.get(0, {}), before.state.get(0, {})
     made = int(state.get("n_iter", 0)) - int(old.get("n_iter", 0))
     flat = [np.concatenate([p.ravel() for p in shot.parameters]) for shot in (before, now)]
+    # Of several evaluations the gradients at hand are those of the last.
+    gradient = _flat_gradient(optimizer) if _evaluations(state, old) <= 1 else None
     if not made:
+        if gradient is not None and not np.abs(gradient).max() <= group["tolerance_grad"]:
+            verdict.refuse("parameters", "the step ended before an iteration, though the gradient is not small")
         verdict.check("parameters, which were optimal", flat[1], f.exact(flat[0]), _stay)
         return
+    if gradient is not None:
+        for name, value, ball in lbfgs.taken_in(f, group, old, state, gradient):
+            verdict.check(name, value, ball)
     values = {**state, **{f"ro[{i}]": ro for i, ro in enumerate(state["ro"])}}
     for name, ball in lbfgs.last_direction(f, state).items():
         verdict.check(name, values[name], ball)
     if made == 1:
         flattest, steepest = lbfgs.slopes(f, state)
-        least = -float(before.groups[0]["tolerance_change"])
+        least = -float(group["tolerance_change"])
         # Where the slope is no steeper than that the step ends without a move; in between either is right.
         stays = steepest > least or (flattest > least and np.array_equal(flat[0], flat[1]))
         verdict.check("new parameters", flat[1], f.exact(flat[0]) if stays else lbfgs.move(f, flat[0], state))
+
+
+def _flat_gradient(optimizer: Any) -> AnyArray:
+    """All gradients in a row, zeros for None."""
+    parameters = parameters_of(optimizer)
+    parts = (np.zeros_like(structure.array(p.data)) if p.grad is None else structure.array(p.grad) for p in parameters)
+    return np.concatenate([part.ravel() for part in parts])
 
 
 def _check_lot(

@@ -29,7 +29,7 @@ from handgrad.judge.optimizer_step import (
     matching_names,
     named_items,
     parameters_of,
-    rule_of,
+    refuse_unjudged,
     snapshot,
 )
 from handgrad.judge.reference_net import AnyArray, ReferenceNet, buffers_of
@@ -55,13 +55,14 @@ class StepJudge:
     >>> value = trainer.step(x, y)                                  # doctest: +SKIP
     >>> verdict = judge.after(before, x, y, value)                  # doctest: +SKIP
 
-    Raises `TypeError` for a layer, loss or optimizer that the judge has no rule for.
+    Raises `TypeError` for a layer, loss or optimizer that the judge has no rule for, and `ValueError` for an LBFGS that
+    evaluates the model several times a step: gradients other than the last are nowhere to be seen then.
     """
 
     def __init__(self, model: Any, loss: Any, optimizer: Any) -> None:
         self.model, self.given_loss, self.optimizer = model, loss, optimizer
         self.rule, self.loss = layers.read_model(model), losses.read_loss(loss)
-        rule_of(optimizer)
+        refuse_unjudged(optimizer)
         self.side = structure.side_of(model)
         self.names = matching_names(dict(structure.named_parameters(model)), parameters_of(optimizer))
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from contract import Trainer
 from handgrad.judge import Ball, Format, StepJudge, Verdict
-from handgrad.judge.optimizer_step import OptimizerSnapshot, parameters_of, rule_of, snapshot
+from handgrad.judge.optimizer_step import OptimizerSnapshot, is_lbfgs, parameters_of, rule_of, snapshot
 from handgrad.judge.reference_net import buffers_of
 from handgrad.judge.rules import layers as rules
 from handgrad.judge.rules.rule import Activation
@@ -187,6 +187,8 @@ def trace(prepared: Prepared, step: int) -> Trace:
     """
     if not 1 <= step <= prepared.steps:
         raise ValueError(f"--step must be from 1 to {prepared.steps}; got {step}")
+    if is_lbfgs(prepared.trainers["scratch"].optimizer):
+        raise ValueError("LBFGS moves all parameters by one step, which trace cannot unfold; compare judges it")
     ours, theirs = prepared.trainers["scratch"], prepared.trainers["torch"]
     *before, last = islice(batches(prepared), step)
     for rows in before:

@@ -357,6 +357,8 @@ ALONE, SUMMED, ULPS = 0.1, 0.004, 70
 # rule: tensor → the share that is asked of it instead, and why no more was seen.
 GENEROUS = {
     "PReLU: gradient of weight": (1e-4, "a sum of 1,024 terms, in a few numbers"),
+    "LBFGS: t": (1e-4, "one number on each side"),
+    "LBFGS: old_dirs": (0, "two gradients within a factor of 2 of each other: their difference is exact"),
 }
 # row: tensor → the size that is granted, and why.
 WIDE = {
@@ -409,7 +411,7 @@ EXACT = (
     *("ReLU6: gradient of the input", "Hardtanh: gradient of the input", "Hardshrink: output", "Threshold: output"),
     *("Hardshrink: gradient of the input", "Softshrink: gradient of the input", "Threshold: gradient of the input"),
     *("Embedding: gradient of the input", "BatchNorm1d: num_batches_tracked", "Rprop: prev"),
-    *("clip: total norm of the largest", "ASGD: mu", "NAdam: mu_product"),
+    *("clip: total norm of the largest", "ASGD: mu", "NAdam: mu_product", "LBFGS: prev_flat_grad"),
 )
 
 

@@ -94,6 +94,9 @@ BAD = [
     (["compare", "digits", "--points", "9"], ["--points cannot change digits", "takes the seed and points"]),
     (["compare", "line", "--points", "0"], ["--points", ">= 1", "0"]),
     (["compare", "grow-1", "--hidden", "3"], ["--hidden", "grow-1"]),
+    (["compare", "moons", "--optimizer", "lbfgs", "--optimizer-options", "max_iter=20"], ["max_iter=1", "max_iter=20"]),
+    (["trace", "moons", "--optimizer", "lbfgs"], ["LBFGS moves all parameters by one step"]),
+    (["unroll", "moons", "--optimizer", "lbfgs"], ["LBFGS keeps a history that grows"]),
     (["comparr"], ["comparr"]),
     (["explain", "Hubr"], ["OP", "102 names", "'Hubr'", "did you mean HuberLoss?"]),
     (["explain", "max"], ["did you mean Adamax or Softmax?"]),
@@ -288,6 +291,8 @@ def test_another_optimizer_drops_the_first_ones_options():
     assert with_overrides(EXPERIMENTS["digits"], {"optimizer": "SGD"}) == EXPERIMENTS["digits"]
     options = {"momentum": 0.5, "optimizer_options": {"nesterov": True}}
     assert with_overrides(EXPERIMENTS["digits"], options).optimizer_options == {"momentum": 0.5, "nesterov": True}
+    changed = with_overrides(EXPERIMENTS["digits"], {"optimizer": "LBFGS", "optimizer_options": {"history_size": 3}})
+    assert (changed.optimizer_options, changed.lr) == ({"max_iter": 1, "history_size": 3}, 1)
     changed = with_overrides(EXPERIMENTS["digits"], {"optimizer": "AdamW", "weight_decay": 0.1, "loss": "MSELoss"})
     assert (changed.optimizer_options, changed.lr, changed.loss) == ({"weight_decay": 0.1}, 1e-3, "MSELoss")
 

@@ -28,6 +28,13 @@ def reload(optimizer, **options):
     optimizer.load_state_dict(state)
 
 
+def searching(b):
+    optimizer = make(b, "LBFGS", max_iter=1)
+    trainer = b.side.Trainer(b.model, b.side.MSELoss(), optimizer)
+    optimizer.param_groups[0]["line_search_fn"] = "strong_wolfe"
+    trainer.step(np.ones((2, 3), np.float32), np.ones((2, 2), np.float32))
+
+
 def lbfgs_state(b, **entries):
     optimizer = make(b, "LBFGS", lr=0.0, max_iter=1)
     optimizer.step(lambda: 0.0)
@@ -286,7 +293,14 @@ BAD = {
     "a training step of LBFGS": (
         lambda b: b.side.Trainer(b.model, b.side.MSELoss(), make(b, "LBFGS")),
         ValueError,
-        "Trainer evaluates the model once a step and LBFGS several times: call its step(closure)",
+        "Trainer evaluates the model once a step: LBFGS must have max_iter=1, whose iterations are steps, and no "
+        "line_search_fn; got max_iter=20 and line_search_fn=None. Else call its step(closure)",
+    ),
+    "a training step of an LBFGS that searches since": (
+        lambda b: searching(b),
+        ValueError,
+        "Trainer evaluates the model once a step: LBFGS must have max_iter=1, whose iterations are steps, and no "
+        "line_search_fn; got max_iter=1 and line_search_fn='strong_wolfe'. Else call its step(closure)",
     ),
     "an option of another optimizer": (
         lambda b: make(b, "Adamax", amsgrad=True),

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import scratch
-from handgrad.judge import judge_optimizer, snapshot
+from handgrad.judge import StepJudge, judge_optimizer, snapshot
 from parity_tests.catalogue.tables import DTYPES, SIDES
 
 INF, NAN = np.inf, np.nan
@@ -438,6 +438,66 @@ def test_lbfgs_wrong_direction_is_refused(side):
             state["state"][0]["d"] *= 1 + 1e-9
             optimizer.load_state_dict(state)
         assert not judge_optimizer(optimizer, before).held
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("side", SIDES)
+def test_lbfgs_trains_and_each_iteration_is_judged(side, dtype):
+    """As a training step it starts from judged gradients, with a history that fills and drops the oldest."""
+    package, rng = SIDES[side], np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 3)).astype(dtype), rng.normal(size=(20, 2)).astype(dtype)
+    model = package.MLP([3, 4, 2], "tanh", dtype=dtype, rng=0)
+    loss, optimizer = package.MSELoss(), package.LBFGS(model.parameters(), lr=0.5, max_iter=1, history_size=2)
+    trainer, judge = package.Trainer(model, loss, optimizer), StepJudge(model, loss, optimizer)
+    losses = []
+    for _ in range(6):
+        before = judge.before()
+        losses.append(trainer.step(x, y))
+        verdict = judge.after(before, x, y, losses[-1])
+        assert verdict.held, verdict.render()
+        assert not verdict.skipped
+    assert losses == sorted(losses, reverse=True)
+    with pytest.raises(ValueError, match="StepJudge evaluates the model once a step: LBFGS must have max_iter=1"):
+        StepJudge(model, loss, package.LBFGS(model.parameters()))
+
+
+def doubled(optimizer):
+    """∇f⁻ is doubled before the pair is made: all that follows is consistent."""
+    right = optimizer.direction
+
+    def direction(gradient, group, state):
+        if "prev_flat_grad" in state:
+            state["prev_flat_grad"] = state["prev_flat_grad"] * 2
+        return right(gradient, group, state)
+
+    optimizer.direction = direction
+
+
+def longer(optimizer):
+    """The step length is that of a larger lr, and remembered so."""
+    right = optimizer.direction
+
+    def direction(gradient, group, state):
+        group["lr"] *= 1.001
+        return right(gradient, group, state)
+
+    optimizer.direction = direction
+
+
+def idle(optimizer):
+    optimizer.step = lambda closure: closure()
+
+
+@pytest.mark.parametrize(("plant", "name"), [(doubled, "old_dirs[0]"), (longer, "t"), (idle, "parameters")])
+def test_lbfgs_that_makes_a_wrong_pair_or_step_length_or_none_is_refused(plant, name):
+    model, closure = regression(scratch, np.float64)
+    optimizer = scratch.LBFGS(model.parameters(), lr=0.5, max_iter=1)
+    optimizer.step(closure)
+    plant(optimizer)
+    before = snapshot(optimizer)
+    optimizer.step(closure)
+    verdict = judge_optimizer(optimizer, before)
+    assert [failure.tensor for failure in verdict.failures][:1] == [name]
 
 
 @pytest.mark.parametrize("side", SIDES)

@@ -32,6 +32,7 @@ from contract import checks
 from scratch.flags import without_underflow
 from scratch.losses.loss import Criterion
 from scratch.module import Module, Parameter, RowParameter
+from scratch.optim import LBFGS
 from scratch.trainer import Trainer
 from scratch.unroll.record import Number, Record, UnrollError, Value
 from scratch.unroll.twin import FORGOTTEN, OWN, TWIN, Shadow, named, varies_in_steps
@@ -49,7 +50,7 @@ VARIANTS = 4
 def unroll(trainer: Trainer) -> "Unrolled":
     """An object whose `step` is that of `trainer`, written out.
 
-    Raises UnrollError (a TypeError) for what cannot be written out: classes of one's own, the tables of
+    Raises UnrollError (a TypeError) for what cannot be written out: classes of one's own, LBFGS, the tables of
     Embedding(sparse=True), and parameters that learn but are not the optimizer's, whose gradients would add up.
     """
     return Unrolled(trainer)
@@ -66,6 +67,8 @@ class Unrolled:
 
     def __init__(self, trainer: Trainer) -> None:
         checks.belongs("unroll", "trainer", trainer, Trainer, "a Trainer")
+        if isinstance(trainer.optimizer, LBFGS):
+            raise UnrollError("LBFGS keeps a history that grows, so that every step is another program")
         self.trainer = trainer
         self._bound: dict[Any, _Bound] = {}
         self._texts: dict[Any, list[Text]] = {}

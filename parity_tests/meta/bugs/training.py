@@ -28,7 +28,7 @@ TRAINING: dict[str, Bug] = {
         "trainer",
         "two lines swapped: the step takes the old gradients",
         edit("Trainer.step", "self.optimizer.zero_grad()", "self.optimizer.step()\n    self.optimizer.zero_grad()")
-        + edit("Trainer.step", "self.optimizer.step()\n    return", "return"),
+        + edit("Trainer.step", "else:\n        self.optimizer.step()\n    return", "return"),
         "runs",
         pattern="unchanged",
     ),
