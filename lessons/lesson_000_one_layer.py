@@ -12,12 +12,13 @@ def _():
     import marimo as mo
     import notebook
     import numpy as np
+    import practice
     import torch
 
     from handgrad.judge import StepJudge
     from scratch.flags import product
 
-    return StepJudge, notebook, mo, np, product, torch
+    return StepJudge, notebook, mo, np, practice, product, torch
 
 
 @app.cell(hide_code=True)
@@ -326,6 +327,59 @@ def _(notebook, np, torch, x, y):
 
 @app.cell(hide_code=True)
 def _(mo):
+    mo.md(r"""
+    ## Predict, then write it
+
+    The gradient of softmax and cross-entropy together is one of the shortest there are.
+
+    **Predict**: a point has the probabilities p = (0.2, 0.8), and its class is 0. What is dL/dlogit₀?
+
+    **Write**: `backward` of the cross-entropy of logits, the mean over N points. The check answers as you type.
+    """)
+    return
+
+
+@app.cell
+def _(mo, np, practice):
+    START = """\
+class CrossEntropy:
+    def forward(self, logits, target):  # (N, C), and N class numbers
+        e = np.exp(logits)
+        self.p, self.target = e / e.sum(axis=1, keepdims=True), target
+        return -np.log(self.p[np.arange(len(target)), target]).mean()
+
+    def backward(self):
+        raise NotImplementedError("dL/dlogits, (N, C), of self.p and self.target")
+"""
+    task = practice.Practice(
+        looks={
+            "dL/dlogit₀ = p₀ − 1": -0.8,
+            "p₀: the 1 of the class is missing": 0.2,
+            "dL/dlogit₀ with the sign turned, which is dL/dlogit₁": 0.8,
+            "dL/dp₀ = −1/p₀: the softmax is missing": -5.0,
+        },
+        hint="Type your number above. If the loss falls as logit₀ grows, it is negative.",
+        ops=("CrossEntropyLoss", "Softmax", "Linear"),
+        start=START,
+        fill="grad = self.p.copy()\ngrad[np.arange(len(grad)), self.target] -= 1\nreturn grad / len(grad)",
+        slip="grad = self.p.copy()\ngrad[np.arange(len(grad)), self.target] -= 1\nreturn grad",
+        inputs=(np.array([[0.5, -1.0], [1.5, 0.25], [-0.75, 1.0]]), np.array([0, 1, 1])),
+    )
+    guess = mo.ui.text(label="your dL/dlogit₀")
+    editor = mo.ui.code_editor(START, language="python", label="your class")
+    mo.vstack([guess, editor])
+    return editor, guess, task
+
+
+@app.cell
+def _(editor, guess, task):
+    learnt = task.kept()
+    task.shown(guess.value, editor.value)
+    return (learnt,)
+
+
+@app.cell(hide_code=True)
+def _(mo):
     mo.md("""
     No program can see that probabilities were meant as logits: they are numbers like others. So the recipes of this
     project end in logits, and each loss says in its name what it wants. Last, what this lesson promised, checked:
@@ -335,6 +389,7 @@ def _(mo):
 
 @app.cell
 def _(
+    learnt,
     allowed,
     notebook,
     column_bound,
@@ -382,7 +437,7 @@ def _(
         ),
         "plain PyTorch refuses int32 labels, both sides here take them as they take int64": bool(torch_int32)
         and int32 == int64,
-    }
+    } | learnt
     notebook.checklist(promises)
     return
 

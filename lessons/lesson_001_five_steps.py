@@ -12,13 +12,14 @@ def _():
     import marimo as mo
     import notebook
     import numpy as np
+    import practice
     import torch
 
     from handgrad.experiments import EXPERIMENTS
     from handgrad.experiments.quartic import quartic
     from handgrad.report import plots
 
-    return EXPERIMENTS, notebook, mo, np, plots, quartic, torch
+    return EXPERIMENTS, notebook, mo, np, practice, plots, quartic, torch
 
 
 @app.cell(hide_code=True)
@@ -316,6 +317,56 @@ def _(notebook, np, quartic):
 
 @app.cell(hide_code=True)
 def _(mo):
+    mo.md(r"""
+    ## Predict, then write it
+
+    **Predict**: the outputs have the shape (200, 1), the targets (200,). How many differences does a loss that
+    broadcasts average over?
+
+    **Write**: `backward` of the article's own loss, mean((y − t)⁴), for shapes that are equal.
+    """)
+    return
+
+
+@app.cell
+def _(mo, np, practice):
+    START = """\
+class Quartic:
+    def forward(self, y, t):
+        self.d = y - t
+        return (self.d**4).mean()
+
+    def backward(self):
+        raise NotImplementedError("dL/dy, of self.d")
+"""
+    task = practice.Practice(
+        looks={
+            "200 × 200: every output against every target": 40000.0,
+            "the number of points: what was meant, and what equal shapes give": 200.0,
+            "the numbers on both sides together": 400.0,
+        },
+        hint="Type your number above. Write the two shapes below each other, from the right.",
+        ops=("MSELoss", "BCELoss", "ReLU"),
+        start=START,
+        fill="return 4 * self.d**3 / self.d.size",
+        slip="return 4 * self.d**3",
+        inputs=(np.array([[0.5], [-1.0], [2.0]]), np.array([[1.0], [0.25], [-0.5]])),
+    )
+    guess = mo.ui.text(label="how many differences")
+    editor = mo.ui.code_editor(START, language="python", label="your class")
+    mo.vstack([guess, editor])
+    return editor, guess, task
+
+
+@app.cell
+def _(editor, guess, task):
+    learnt = task.kept()
+    task.shown(guess.value, editor.value)
+    return (learnt,)
+
+
+@app.cell(hide_code=True)
+def _(mo):
     mo.md("""
     **And one that age brought.** The notebook gives `make_regression` its arguments by position; today's
     scikit-learn refuses that. Here they have names.
@@ -334,6 +385,7 @@ def _(notebook):
 
 @app.cell
 def _(
+    learnt,
     bars,
     notebook,
     broadcast_shown,
@@ -387,7 +439,7 @@ def _(
             "(200, 1)" in text and "(200,)" in text for text in refusals.values()
         ),
         "scikit-learn refuses the notebook's call": "positional" in positional,
-    }
+    } | learnt
     notebook.checklist(promises)
     return
 

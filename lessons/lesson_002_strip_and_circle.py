@@ -13,12 +13,13 @@ def _():
     import marimo as mo
     import notebook
     import numpy as np
+    import practice
     import torch
 
     from handgrad.experiments import EXPERIMENTS
     from handgrad.judge import judge_forward
 
-    return EXPERIMENTS, notebook, judge_forward, mo, np, torch
+    return EXPERIMENTS, notebook, judge_forward, mo, np, practice, torch
 
 
 @app.cell(hide_code=True)
@@ -202,6 +203,57 @@ def _(notebook, circle, epochs, np):
 @app.cell(hide_code=True)
 def _(mo):
     mo.md(r"""
+    ## Predict, then write it
+
+    **Predict**: 100 points with 2 outputs each. `MSELoss` with lr 1 makes the same steps as the sum of all ½(y − t)²
+    with which lr?
+
+    **Write**: `backward` of ½‖y − t‖², the mean over points: a sum over outputs, a mean over points.
+    """)
+    return
+
+
+@app.cell
+def _(mo, np, practice):
+    START = """\
+class Half:
+    def forward(self, y, t):  # (N, C) both
+        self.d = y - t
+        return 0.5 * (self.d**2).sum(axis=1).mean()
+
+    def backward(self):
+        raise NotImplementedError("dL/dy, of self.d")
+"""
+    task = practice.Practice(
+        looks={
+            "2/(N·C): the gradients are 2d/(N·C) and d": 0.01,
+            "1/(N·C): the 2 of the square is missing": 0.005,
+            "2/C: the points are missing": 1.0,
+            "the other way round": 100.0,
+        },
+        hint="Type your number above. Write down both gradients of one number y, and divide them.",
+        ops=("HalfSquaredError", "MSELoss", "Sigmoid"),
+        start=START,
+        fill="return self.d / len(self.d)",
+        slip="return self.d / self.d.size",
+        inputs=(np.array([[0.5, -1.0], [2.0, 0.25], [1.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])),
+    )
+    guess = mo.ui.text(label="your lr")
+    editor = mo.ui.code_editor(START, language="python", label="your class")
+    mo.vstack([guess, editor])
+    return editor, guess, task
+
+
+@app.cell
+def _(editor, guess, task):
+    learnt = task.kept()
+    task.shown(guess.value, editor.value)
+    return (learnt,)
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
     ## Two smaller traps
 
     **One point at a time.** The page draws its boundary with 10,000 calls of one point each. One unbatched point is
@@ -239,6 +291,7 @@ def _(notebook, judge_forward, np, torch, x):
 
 @app.cell
 def _(
+    learnt,
     as_in_source,
     away,
     notebook,
@@ -276,7 +329,7 @@ def _(
             held for *_, held in single_points.values()
         ),
         "np.sign of a tensor warns": "DeprecationWarning" in sign_warning,
-    }
+    } | learnt
     notebook.checklist(promises)
     return
 

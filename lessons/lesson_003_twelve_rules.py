@@ -12,6 +12,7 @@ def _():
     import marimo as mo
     import notebook
     import numpy as np
+    import practice
     import torch
 
     import scratch
@@ -20,7 +21,7 @@ def _():
     from handgrad.experiments.own import find
     from handgrad.report import plots
 
-    return EXPERIMENTS, notebook, find, mo, np, plots, scratch, torch, torch_impl
+    return EXPERIMENTS, notebook, find, mo, np, practice, plots, scratch, torch, torch_impl
 
 
 @app.cell(hide_code=True)
@@ -384,6 +385,57 @@ def _(notebook, np, x, y):
 
 @app.cell(hide_code=True)
 def _(mo):
+    mo.md(r"""
+    ## Predict, then write it
+
+    **Predict**: the net's last output, before the sigmoid, is 0, and the rule holds (t = 1). What is dL/dz of the
+    binary cross-entropy?
+
+    **Write**: `backward` of that loss on the pre-activation z, the mean over N points.
+    """)
+    return
+
+
+@app.cell
+def _(mo, np, practice):
+    START = """\
+class Binary:
+    def forward(self, z, t):  # (N, 1) both, t of zeros and ones
+        self.p, self.t = 1 / (1 + np.exp(-z)), t
+        return (np.log(1 + np.exp(z)) - t * z).mean()
+
+    def backward(self):
+        raise NotImplementedError("dL/dz, of self.p and self.t")
+"""
+    task = practice.Practice(
+        looks={
+            "dL/dz = σ(z) − t": -0.5,
+            "dL/dz with the sign turned": 0.5,
+            "dL/dp = −1/p: the sigmoid is missing": -2.0,
+            "(p − t) σ′: the sigmoid is differentiated twice": -0.125,
+        },
+        hint="Type your number above. σ(0) is ½.",
+        ops=("BCEWithLogitsLoss", "BCELoss", "Sigmoid"),
+        start=START,
+        fill="return (self.p - self.t) / self.t.size",
+        slip="return (self.p - self.t) * self.p * (1 - self.p) / self.t.size",
+        inputs=(np.array([[0.5], [-1.0], [2.0]]), np.array([[1.0], [0.0], [0.0]])),
+    )
+    guess = mo.ui.text(label="your dL/dz")
+    editor = mo.ui.code_editor(START, language="python", label="your class")
+    mo.vstack([guess, editor])
+    return editor, guess, task
+
+
+@app.cell
+def _(editor, guess, task):
+    learnt = task.kept()
+    task.shown(guess.value, editor.value)
+    return (learnt,)
+
+
+@app.cell(hide_code=True)
+def _(mo):
     mo.md("""
     **A rule that does not exist.** The source's docstring names a `triangle` its code has not; asked for it, the
     class goes on and fails later, elsewhere. Here:
@@ -400,6 +452,7 @@ def _(notebook, find):
 
 @app.cell
 def _(
+    learnt,
     after_training,
     notebook,
     bounds,
@@ -449,7 +502,7 @@ def _(
         ),
         "logits are refused as probabilities on both sides": all("logits" in t for t in logits_refused.values()),
         "an unknown rule is refused by name": "triangle" in triangle,
-    }
+    } | learnt
     notebook.checklist(promises)
     return
 

@@ -12,12 +12,13 @@ def _():
     import marimo as mo
     import notebook
     import numpy as np
+    import practice
     import torch
 
     from handgrad.experiments import EXPERIMENTS
     from scratch.flags import product
 
-    return EXPERIMENTS, notebook, mo, np, product, torch
+    return EXPERIMENTS, notebook, mo, np, practice, product, torch
 
 
 @app.cell(hide_code=True)
@@ -266,6 +267,57 @@ def _(notebook, np, one_weight, weights):
 @app.cell(hide_code=True)
 def _(mo):
     mo.md(r"""
+    ## Predict, then write it
+
+    **Predict**: w = 1, x = 1, the target 5, L = (w x − 5)², lr 0.1, momentum 0.9. One step takes w to 1.8. Where does
+    the second one take it?
+
+    **Write**: `backward` of the LeakyReLU that never dies, y = x for x > 0, else 0.01 x.
+    """)
+    return
+
+
+@app.cell
+def _(mo, np, practice):
+    START = """\
+class Leaky:
+    def forward(self, x):
+        self.x = x
+        return np.where(x > 0, x, 0.01 * x)
+
+    def backward(self, grad):
+        raise NotImplementedError("dL/dx, of grad and self.x")
+"""
+    task = practice.Practice(
+        looks={
+            "1.8 − 0.1 (0.9 · (−8) − 6.4)": 3.16,
+            "where plain descent goes: the momentum is missing": 2.44,
+            "where a dampened buffer goes: the new gradient counts in full": 2.584,
+            "w after one step": 1.8,
+        },
+        hint="Type your number above. The buffer is 0.9 times the old one, plus the new gradient.",
+        ops=("LeakyReLU", "SGD", "MSELoss"),
+        start=START,
+        fill="return grad * np.where(self.x > 0, 1, 0.01)",
+        slip="return grad * (self.x > 0)",
+        inputs=(np.array([[0.5, -1.0], [2.0, -0.25]]),),
+    )
+    guess = mo.ui.text(label="w after two steps")
+    editor = mo.ui.code_editor(START, language="python", label="your class")
+    mo.vstack([guess, editor])
+    return editor, guess, task
+
+
+@app.cell
+def _(editor, guess, task):
+    learnt = task.kept()
+    task.shown(guess.value, editor.value)
+    return (learnt,)
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
     The five lines run by `Trainer.step` cannot forget it, and the judge refuses such a gradient by name
     (lesson 000 shows it).
 
@@ -331,6 +383,7 @@ def _(notebook, np, torch):
 
 @app.cell
 def _(
+    learnt,
     answer_one,
     notebook,
     closed_allowed,
@@ -377,7 +430,7 @@ def _(
         and all("must be equal" in t for t in ours_spread.values()),
         "step() leaves the gradients as they are": all(same for same, _ in stepped.values()),
         "leaky_relu gives what was printed": all((v == np.array([-0.01, 5], np.float32)).all() for v in leaky.values()),
-    }
+    } | learnt
     notebook.checklist(promises)
     return
 

@@ -16,11 +16,12 @@ def _():
     import marimo as mo
     import notebook
     import numpy as np
+    import practice
 
     import scratch
     from handgrad import check_gradients
 
-    return check_gradients, inspect, mo, notebook, np, scratch, tanh, textwrap
+    return check_gradients, inspect, mo, notebook, np, practice, scratch, tanh, textwrap
 
 
 @app.cell(hide_code=True)
@@ -70,13 +71,9 @@ def _(b, mo, t, tanh, w, x):
 
 
 @app.cell
-def _(L, db, dw, dy, dz, guess, notebook, y, z):
+def _(L, db, dw, dy, dz, guess, notebook, practice, y, z):
     def answered(text):
         """What a guess is, and what is missing in it where that can be seen."""
-        try:
-            given = float(text)
-        except ValueError:
-            return "Type your number above. Where w grows by a small h, L grows by about h · dL/dw."
         looks = {
             "dL/dw": dw,
             "dL/dw with the sign turned": -dw,
@@ -85,9 +82,9 @@ def _(L, db, dw, dy, dz, guess, notebook, y, z):
             "dL/dy: tanh′ and x are missing": dy,
             "dL/dw without tanh′ = 1 − y²": dw / (1 - y**2),
         }
-        near = min(looks, key=lambda name: abs(looks[name] - given))
-        fits = f"{given:.2g}" == f"{looks[near]:.2g}"
-        return f"{given:g} is {near}" if fits else f"{given:g} is not it, nor a slip that is known here"
+        return practice.guessed(
+            text, looks, "Type your number above. Where w grows by a small h, L grows by about h · dL/dw."
+        )
 
     notebook.show(
         f"<p>{answered(guess.value)}</p>",
@@ -328,15 +325,10 @@ class Layer:
 
 
 @app.cell
-def _(check_gradients, editor, notebook, np):
+def _(editor, notebook, np, practice):
     def judged(code):
         """What the check says of the class that stands in a text."""
-        space = {"np": np}
-        try:
-            exec(code, space)
-            return check_gradients(space["Layer"], np.array([[0.5, -1.0], [1.5, 0.25], [-0.75, 1.0]]), dtype="float64")
-        except Exception as error:  # of the reader's own code: it is shown
-            return f"{type(error).__name__}: {error}"
+        return practice.judged(code, "Layer", np.array([[0.5, -1.0], [1.5, 0.25], [-0.75, 1.0]]))
 
     _found = judged(editor.value)
     notebook.show(notebook.said(str(_found), good=getattr(_found, "status", "") == "agree"))
