@@ -9,6 +9,7 @@ import numpy as np
 from contract import Array
 from docs.writers.articles.claim import Side, net, refused, steps, text
 from handgrad.experiments import EXPERIMENTS, data
+from handgrad.experiments.overrides import with_overrides
 from handgrad.experiments.own import find
 from handgrad.training.train import lattice
 
@@ -135,6 +136,22 @@ def options(side: Side) -> str:
     optimizers = ("SGD", "Adam", "RMSprop", "Adagrad")
     there = all(name in side.ACTIVATIONS for name in names) and all(hasattr(side, name) for name in optimizers)
     return f"{len(names)} activations and {len(optimizers)} optimizers are there: {there}"
+
+
+def points(_: Side) -> str:
+    made = [with_overrides(EXPERIMENTS["xor"], {"points": n}).data(0).x_train for n in (500, 2500)]
+    return f"--points 500 gives {made[0].shape}, the first of the 2500: {bool((made[0] == made[1][:500]).all())}"
+
+
+def momentum(side: Side) -> str:
+    """One step of lr 0.1 after a gradient of 1 that the buffer remembers."""
+    recipe = with_overrides(EXPERIMENTS["xor"], {"optimizer": "SGD", "momentum": 0.9, "lr": 0.1})
+    weight = side.Parameter(np.zeros(1))
+    optimizer = side.SGD([weight], lr=recipe.lr, **recipe.optimizer_options)
+    for _ in range(2):
+        weight.grad = np.ones(1)
+        optimizer.step()
+    return f"two steps of --optimizer sgd --momentum 0.9 --lr 0.1 go {-float(weight.data[0]):.2f} = 0.1 (1 + 1.9)"
 
 
 def pre_activation(side: Side) -> str:
