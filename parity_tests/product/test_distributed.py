@@ -262,6 +262,7 @@ def layer(name, *args):
         ({"model": layer("BatchNorm1d", 4), "hidden": ()}, 2, ["BatchNorm1d keeps statistics"]),
         ({"model": layer("Dropout"), "hidden": ()}, 2, ["Dropout draws"]),
         ({"model": layer("RReLU"), "hidden": ()}, 2, ["RReLU draws"]),
+        ({"optimizer": "LBFGS", "optimizer_options": {"max_iter": 1}}, 2, ["LBFGS takes the loss of the whole batch"]),
     ],
 )
 def test_what_cannot_be_sharded(recipe, world, words):
