@@ -351,9 +351,9 @@ HUNTS = (
             "The planted slope is that of the approximation by tanh.",
         ),
         title="Wrong by half a thousandth",
-        story="Asked for the exact GELU, two back ends of a kernel library computed the approximation by tanh. The "
-        "error was 4.7e-4 at most: the test's tolerance was wider, and its inputs lay where the two agree best. Here "
-        "it is the slope that is the approximation's.",
+        story="Asked for the exact GELU, two back ends of a kernel library computed the approximation by tanh. "
+        "The error was 4.7e-4 at most: the test's tolerance was too wide to see it, and its inputs went "
+        "from −2.3 to −1.8 only. Here it is the slope that is the approximation's.",
         lesson="A tolerance picked by hand hides what is smaller. Ask how large rounding can be, and accept no more.",
         source=f"{GITHUB}/NVIDIA/TileGym/pull/197",
     ),
@@ -387,8 +387,8 @@ HUNTS = (
             "One of the two terms of the loss was differentiated. p − t has both.",
         ),
         title="Zeros that teach nothing",
-        story="In a Java library's binary cross-entropy the gradient was 0 wherever the label is 0, also for a single "
-        "output; its maintainer confirmed it with the gradient check that had not been run on it.",
+        story="In a Java library's binary cross-entropy the gradient was 0 wherever the label is 0, also for a "
+        "single output. Its maintainer confirmed it: the gradient checks of this loss fail.",
         lesson="A loss with cases needs an example of each. Check with targets of 0 and of 1.",
         source=f"{GITHUB}/deeplearning4j/nd4j/issues/1328",
         inputs="BITS",
@@ -424,7 +424,7 @@ HUNTS = (
         ),
         title="A sum without an axis",
         story="A lecture's notebook for softmax regression adds up the gradient of the bias over samples and classes. "
-        "The one number spreads over the three biases: they come out equal, and a student saw it in the printed "
+        "The one number spreads over the three biases: they come out equal, and a reader saw it in the printed "
         "weights.",
         lesson="A gradient has the shape of what it is the gradient of. Assert it: broadcasting will not.",
         source=f"{GITHUB}/rasbt/stat453-deep-learning-ss21/issues/5",
@@ -496,9 +496,8 @@ HUNTS = (
             "∂‖x‖/∂x is x/‖x‖, without ε. The planted line has ε in all three factors.",
         ),
         title="An ε that is not negligible",
-        story="The backward pass of a framework's L2 normalization was that of the formula without its ε. A pull "
-        "request "
-        "put it right: it was wrong wherever ε is not negligible beside the norm.",
+        story="The backward pass of a framework's L2 normalization was wrong for an ε that is not negligible, "
+        "says the pull request that put it right. With the usual tiny ε no test could see it.",
         lesson="Differentiate the function that you compute, ε included, and check where ε is seen.",
         source=f"{GITHUB}/chainer/chainer/pull/4190",
     ),
@@ -570,9 +569,9 @@ HUNTS = (
             "σ stands where σ′ belongs.",
         ),
         title="The function for its derivative",
-        story="A notebook with an LSTM in NumPy has one function for the sigmoid and its derivative, told apart by a "
-        "flag; "
-        "at the forget gate the flag is missing. A reader noticed, as the other gates have it.",
+        story="A notebook with an LSTM in NumPy has one function for the sigmoid and its derivative, told "
+        "apart by a flag; at the forget gate the flag is missing. A reader noticed it in studying the "
+        "code line by line.",
         lesson="One function with two meanings by a flag is an invitation. Two functions have two names.",
         source=f"{GITHUB}/CaptainE/RNN-LSTM-in-numpy/issues/1",
     ),
