@@ -7,8 +7,10 @@ import pytest
 from docs.writers import proof
 from docs.writers.dictionary import pages
 from docs.writers.dictionary.__main__ import proved
-from docs.writers.proof import NOT_ELEMENTWISE, NotAFormulaError, WrongError, notation, prove
+from docs.writers.proof import NOT_ELEMENTWISE, NotAFormulaError, WrongError, notation, prove, prove_code
+from docs.writers.proof.code import CUT_OFF, NOT_RUN, execute
 from handgrad.dictionary import entries, measurements
+from handgrad.dictionary.source import ROOT
 
 ENTRIES = {e.name: e for e in entries() if e.family in ("Activations", "Losses")}
 DOCS = {name: entry.doc for name, entry in ENTRIES.items() if name not in NOT_ELEMENTWISE}
@@ -21,7 +23,8 @@ def test_the_derivative_is_that_of_the_formula(name):
     found = proved(ENTRIES[name])
     assert found == MEASURED[name]["proved"], "run: make dictionary"
     inputs = {"GLU": 2, "SwiGLU": 2, "PReLU": 2, "MarginRankingLoss": 2, "GaussianNLLLoss": 2}.get(name, 1)
-    assert len([derivative for derivative in found if derivative != "v′"]) == inputs
+    assert len([name for name in found if name not in ("v′", "the code of backward")]) == inputs
+    assert ("the code of backward" in found) == (name not in NOT_RUN)
     page = (pages.FOLDER / f"{name}.md").read_text(encoding="utf-8")
     assert "**Derivative proved by computer algebra**" in page
 
@@ -75,3 +78,41 @@ def test_a_planted_error_is_caught(name):
     for doc in planted(DOCS[name]):
         with pytest.raises(WrongError, match="is not the derivative"):
             prove(doc)
+
+
+SLIPS = {  # a line of the code, and the same with a mistake
+    "SiLU": ("(1 + x * r + e)", "(1 - x * r + e)"),
+    "GELU": ("np.where(x < 0, d, 1 - d)", "np.where(x < 0, d, d)"),
+    "Tanh": ("(1 + y * (2 + y))", "(1 + y * y)"),
+    "Mish": ("one_minus_t * (1 + t)", "one_minus_t * t"),
+    "ELU": ("alpha * np.exp(not_positive(x))) * grad_output", "np.exp(not_positive(x))) * grad_output"),
+    "Softshrink": ("zero_where(small, grad_output)", "grad_output"),
+    "GLU": ("(s * sigmoid(-b)) * a", "s * a"),
+    "PReLU": ("terms = np.asarray(zero_where(x > 0, x)", "terms = np.asarray(zero_where(x < 0, x)"),
+    "HuberLoss": ("np.clip(d, -delta, delta))", "np.clip(d, -1, 1))"),
+    "BCEWithLogitsLoss": ("(positive + 1 - target) * sigmoid(x)", "positive * sigmoid(x)"),
+    "SoftMarginLoss": ("u * -target * sigmoid", "u * target * sigmoid"),
+    "PoissonNLLLoss": ("1 - target / (rate + eps)", "1 - target / rate"),
+    "GaussianNLLLoss": ("(1 / v - d * d / v / v) / 2", "(1 / v - d * d / v) / 2"),
+    "MarginRankingLoss": ("return -grad2, grad2", "return grad2, grad2"),
+    "LogCoshLoss": ("np.log1p(h * h) / 2", "np.log1p(h * h)"),
+}
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_a_slip_in_the_code_is_caught(name):
+    entry, (line, slip) = ENTRIES[name], SLIPS[name]
+    source = (ROOT / entry.path).read_text(encoding="utf-8")
+    own = source.partition(f"class {name}(")[2]
+    assert line in own
+    changed = execute(entry.op.__module__, source.replace(own, own.replace(line, slip, 1)))
+    with pytest.raises(WrongError, match=rf"{name}\.(forward|backward) = "):
+        prove_code(name, entry.doc, changed)
+
+
+def test_the_exceptions_are_needed():
+    """A clamp has no derivative where a logarithm has none, and a continued fraction that is cut off is not tanh."""
+    assert NOT_RUN == {"BCELoss": NOT_RUN["BCELoss"]}
+    with pytest.raises(ValueError, match="the sign of"):
+        prove_code("BCELoss", DOCS["BCELoss"])
+    assert set(CUT_OFF) == {"Tanhshrink"}

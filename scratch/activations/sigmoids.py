@@ -80,7 +80,7 @@ class Hardsigmoid(Module):
 class Hardswish(Module):
     """y = x · min(max(x + 3, 0), 6)/6; f′ = 0 for x ≤ −3, 1 for x ≥ 3, else (2x + 3)/6.
 
-    Between the kinks y = x(x + 3)/6. At them f′ is the outer value: 0 at −3, 1 at 3.
+    Between the kinks it is x(x + 3)/6. At them f′ is the outer value: 0 at −3, 1 at 3.
     Source: A. Howard et al., Searching for MobileNetV3, ICCV 2019, section 5.2.
     """
 

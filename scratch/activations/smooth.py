@@ -178,8 +178,9 @@ class Mish(Module):
 
 
 class Softplus(Module):
-    """y = log(1 + e^{βx})/β; f′ = e^{βx}/(1 + e^{βx}) = σ(βx). Where βx > `threshold`, y = x and f′ = 1: there the two
-    differ by e^−threshold/β only.
+    """y = x where βx > `threshold`, else log(1 + e^{βx})/β; f′ = 1 or e^{βx}/(1 + e^{βx}) = 1 or σ(βx).
+
+    At the threshold the two pieces differ by e^−threshold/β only.
 
     Raises ValueError for β = 0, by which the logarithm is divided.
     Source: C. Dugas et al., Incorporating second-order functional knowledge for better option pricing, NIPS 2000.

@@ -176,8 +176,10 @@ INF = math.inf
 LAMBDA, ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
 DENORMAL = (
-    "Between x = −104 and −87.3 σ(x) is denormal, and lacks the digits that x then multiplies: up to 46 ulp. Elsewhere "
-    "up to 5 ulp, of Mish's derivative up to 18 beside the quarter around its zero, where two terms cancel."
+    "Between x = −104 and −87.3 σ(x) is denormal, and lacks the digits that x then multiplies: up to 46 ulp. "
+    "(x e^(x + 32)) e^(−32) keeps them, within 3.3 ulp, but to look for such x costs SiLU's forward 8 to 13 % (of "
+    "256 × 64 and 64 × 128 numbers). Elsewhere up to 5 ulp, of Mish's derivative up to 18 beside the quarter around "
+    "its zero, where two terms cancel."
 )
 
 ACTIVATIONS: dict[str, Row] = {
@@ -260,7 +262,8 @@ LOSSES: dict[str, Row] = {
         lambda x: log_cosh(x - T),
         lambda x: np.tanh(x - T),
         target=T,
-        said="The rounding of x − t counts twice, in front of a sinh that NumPy has within 1.5 ulp.",
+        said="The rounding of x − t counts twice, and so does that of a sinh that NumPy has within 1.5 ulp: it is "
+        "squared, and in 2 sinh²(d/2) as well.",
     ),
     "BCELoss, t = 1": Row(
         "BCELoss",

@@ -6,7 +6,8 @@ import sys
 from typing import Any
 
 from docs.writers.dictionary import pages
-from docs.writers.proof import NOT_ELEMENTWISE, prove
+from docs.writers.proof import NOT_ELEMENTWISE, prove, prove_code
+from docs.writers.proof.code import NOT_RUN
 from handgrad.dictionary.page import MEASURED, measurements
 from handgrad.dictionary.source import Entry, entries, fingerprint
 from handgrad.files import write_text
@@ -48,9 +49,14 @@ def main() -> int:
 
 
 def proved(entry: Entry) -> dict[str, list[str]]:
-    """The derivatives of its docstring, proved anew: the fingerprint leaves docstrings out."""
-    elementwise = entry.family in ("Activations", "Losses") and entry.name not in NOT_ELEMENTWISE
-    return prove(entry.doc) if elementwise else {}
+    """The derivatives of its docstring and its code, proved anew: the fingerprint leaves docstrings out."""
+    if entry.family not in ("Activations", "Losses") or entry.name in NOT_ELEMENTWISE:
+        return {}
+    found = prove(entry.doc)
+    if entry.name not in NOT_RUN:
+        prove_code(entry.name, entry.doc)
+        found["the code of backward"] = []
+    return found
 
 
 def _measure_and_draw(entry: Entry) -> dict[str, Any]:

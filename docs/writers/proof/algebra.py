@@ -10,6 +10,7 @@ each argument, and of the logarithms and error functions in it: exact arithmetic
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -87,10 +88,13 @@ def real(name: str) -> Expr:
 
 
 class Piece:
-    """A piece between two cuts, given by a point inside: `at` has a rational number for every variable."""
+    """A piece between two cuts, with a point inside: `at` has a rational number for every variable.
 
-    def __init__(self, at: Mapping[Expr, Expr]) -> None:
-        self.at = at
+    Those that are `given` have that value in the whole piece.
+    """
+
+    def __init__(self, at: Mapping[Expr, Expr], given: Mapping[Expr, Expr]) -> None:
+        self.at, self.given = at, given
         self.switches: set[Expr] = set()
 
     def smooth(self, formula: Expr) -> Expr:
@@ -104,10 +108,20 @@ class Piece:
             raise ValueError(f"the sign of {decided} is unknown at {self.at}")
         if isinstance(formula, Equal):
             variable, value, left, right = formula.args
-            return self.smooth(left if self.at[variable] == value else right).subs(variable, self.at[variable])
+            return self.smooth(left if self.given.get(variable) == value else right)
         if not formula.args:
-            return formula
+            return self.given.get(formula, formula)
         return formula.func(*map(self.smooth, formula.args))
+
+
+@dataclass
+class _Branch:
+    """Numbers for the variables but one, those of them that are given, in words, and the switches decided so far."""
+
+    fixed: dict[Expr, Expr]
+    given: dict[Expr, Expr]
+    words: list[str]
+    cut: frozenset[Expr] = frozenset()
 
 
 def pieces(formulas: Sequence[Expr], variable: Expr, assumed: Expr = sympy.true) -> Iterator[tuple[str, Piece]]:
@@ -120,42 +134,67 @@ def pieces(formulas: Sequence[Expr], variable: Expr, assumed: Expr = sympy.true)
     others = sorted({s for f in formulas for s in f.free_symbols} - {variable}, key=str)
     numbers = {s: sympy.Rational(2 * i + 7, 3 * i + 5) for i, s in enumerate(others)}
     asked = sorted({e.args[:2] for f in formulas for e in f.atoms(Equal)}, key=str)
-    none = frozenset[Expr]()
-    todo = [({**numbers, s: v}, [f"{s} = {v}"], none) for s, v in asked] or [(numbers, list[str](), none)]
+    todo = [_Branch({**numbers, s: v}, {s: v}, [f"{s} = {v}"]) for s, v in asked]
+    todo.append(_Branch(numbers, {}, [f"{s} ≠ {v}" for s, v in asked]))
     while todo:
-        fixed, given, cut = todo.pop(0)
-        line = list(_line(formulas, variable, fixed))
+        branch = todo.pop(0)
+        fixed, cut = branch.fixed, branch.cut
+        line = list(_line(formulas, variable, branch))
         outside = {s for _, piece in line for s in piece.switches if s.free_symbols and variable not in s.free_symbols}
         if not outside - cut:
-            yield from ((", ".join([*given, *[side] * bool(side)]).replace("-", "−"), piece) for side, piece in line)
+            for side, piece in line:
+                if piece.smooth(assumed) and all(is_number(piece.smooth(formula)) for formula in formulas):
+                    yield ", ".join([*branch.words, *[side] * bool(side)]).replace("-", "−"), piece
             continue
         switch = min(outside - cut, key=str)
         symbol = min(switch.free_symbols, key=str)
-        ends = {zero.subs(fixed): zero for zero in sympy.solve(switch, symbol)}
-        sides = [({**fixed, symbol: at}, [*given, side], cut | {switch}) for side, at in _between(symbol, ends, OTHER)]
-        allowed = [side for side in sides if Piece(side[0]).smooth(assumed)]
-        todo = (
-            allowed if len(allowed) > 1 else [(fixed, given, cut | {switch})]
-        ) + todo  # what is assumed need not be said
+        ends = {zero.subs(fixed): zero for zero in _zeros(switch, symbol)}
+        sides = [
+            _Branch({**fixed, symbol: at}, branch.given, [*branch.words, side], cut | {switch})
+            for side, at in _between(symbol, ends, OTHER)
+        ]
+        allowed = [side for side in sides if Piece(side.fixed, side.given).smooth(assumed)]
+        if len(allowed) == 1:  # what is assumed need not be said
+            allowed[0].words = branch.words
+        todo = allowed + todo
 
 
-def _line(formulas: Sequence[Expr], variable: Expr, fixed: Mapping[Expr, Expr]) -> Iterator[tuple[str, Piece]]:
-    """The pieces with the other variables `fixed`."""
+def is_number(formula: Expr) -> bool:
+    """Whether a formula has a value: no condition of a text held, or there is a logarithm of 0 in it."""
+    return not formula.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo)
+
+
+def _line(formulas: Sequence[Expr], variable: Expr, branch: "_Branch") -> Iterator[tuple[str, Piece]]:
+    """The pieces with the other variables fixed."""
+    fixed = branch.fixed
     ends: dict[Expr, Expr] = {}  # where the line is cut → the same in the other variables
     known = set[Expr]()
     while True:
-        found = [Piece({**fixed, variable: at}) for _, at in _between(variable, ends)]
+        found = [Piece({**fixed, variable: at}, branch.given) for _, at in _between(variable, ends)]
         smooth = [[piece.smooth(formula) for formula in formulas] for piece in found]
         new = {s for piece in found for s in piece.switches if variable in s.free_symbols} - known
         if not new:
             break
         known |= new
-        zeros = [zero for s in new for zero in sympy.solve(s, variable)]
+        zeros = [zero for s in new for zero in _zeros(s, variable)]
         ends |= {place: zero for zero in zeros if (place := zero.subs(fixed)).is_real}
     changes = [i for i in range(1, len(found)) if smooth[i - 1] != smooth[i]]  # a cut may change nothing
     order = sorted(ends)
     sides = [side for side, _ in _between(variable, {order[i - 1]: ends[order[i - 1]] for i in changes})]
     yield from zip(sides, (found[i] for i in (0, *changes)), strict=True)
+
+
+@cache
+def _zeros(switch: Expr, variable: Expr) -> list[Expr]:
+    """Where `switch` may change its sign. n − e^r, as in max(1, e^−|z|), is left to SymPy as r = log n."""
+    number, rest = switch.as_independent(variable, as_Add=True)
+    factor, power = rest.as_independent(variable)
+    if isinstance(power, sympy.exp):
+        if not number:
+            return []
+        switch = power.args[0] - sympy.log(-number / factor)
+    found: list[Expr] = sympy.solve(switch, variable)
+    return found
 
 
 def _between(variable: Expr, ends: Mapping[Expr, Expr], far: Expr = FAR) -> list[tuple[str, Expr]]:
@@ -166,7 +205,9 @@ def _between(variable: Expr, ends: Mapping[Expr, Expr], far: Expr = FAR) -> list
     inner = []
     for low, high in pairwise(order):
         steps = sympy.ceiling(4 / (high - low))
-        inner.append((f"{ends[low]} < {variable} < {ends[high]}", (sympy.floor(low * steps) + 2) / steps))
+        near = [place for place in (-far, far) if low < place < high]
+        at = near[0] if near else (sympy.floor(low * steps) + 2) / steps
+        inner.append((f"{ends[low]} < {variable} < {ends[high]}", at))
     first, last = order[0], order[-1]
     return [
         (f"{variable} < {ends[first]}", sympy.floor(first) - far),

@@ -340,8 +340,9 @@ def definition(doc: str, name: str, meaning: Callable[[str], Expr]) -> Expr | No
 
 
 def assumption(doc: str, meaning: Callable[[str], Expr]) -> Expr:
-    """What the docstring demands of the options: "Raises ValueError unless min_val < max_val."."""
-    match = re.search(r"unless(?= \w+ [<>≤≥] )", doc)
+    """What is demanded of the options: "Raises ValueError unless min_val < max_val", "Raises ValueError for δ ≤ 0"."""
+    match = re.search(r"Raises ValueError (unless|for)(?= \w+ [<>≤≥] )", doc)
     if match is None:
         return sympy.true
-    return Reader(doc, meaning, match.end()).condition()(sympy.true, sympy.false)
+    holds = (sympy.true, sympy.false) if match[1] == "unless" else (sympy.false, sympy.true)
+    return Reader(doc, meaning, match.end()).condition()(*holds)
