@@ -428,12 +428,12 @@ def _rows(rng: Rng, shape: Shape) -> Array:
 
 
 def _classes(rng: Rng, shape: Shape, axis: int = -1) -> Array:
-    if len(shape) < 2:
-        return np.asarray(rng.integers(0, shape[0] if shape else 2, ()))
-    rest = list(shape)
+    rest = list(shape or (2,))
     top = rest.pop(axis if axis == -1 or len(shape) < 3 else 1)
     if top == 1:
         raise ValueError("of one class alone every target is 0, which hides what a gradient makes of its target")
+    if not rest:
+        return np.asarray(rng.integers(0, top, ()))
     found = np.asarray(rng.integers(0, top, rest))
     if found.size > 1 and found.max() < top - 1:  # code that counts the classes as Y.max() + 1 counts all
         found.flat[-1] = top - 1

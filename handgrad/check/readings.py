@@ -593,12 +593,17 @@ def _makes(space: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
 def _made(space: dict[str, Any], beside: list[Any], names: set[str]) -> dict[str, tuple[int, ...]]:
     """The shapes that the file itself gives to arguments that are weights: how it makes them is their own truth."""
     weights = {n for n in names if part(n) in WEIGHTS}
-    found = {n: np.shape(space[n]) for n in weights if held.is_array(space.get(n)) or held.is_number(space.get(n))}
+
+    def shapes(of: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+        theirs = {n: of[n] if n in of else of.get(bare(n)) for n in weights}
+        return {n: np.shape(v) for n, v in theirs.items() if held.is_array(v) or held.is_number(v)}
+
+    found = shapes(space)
     if found.keys() == weights:
         return found
     for make, made in _makes(space) if space else ():
         own = source.named(make, made) if make not in beside else {}
-        theirs = {n: np.shape(own[bare(n)]) for n in weights if bare(n) in own}
+        theirs = shapes(own)
         if weights and theirs.keys() == weights:
             return theirs
     return found

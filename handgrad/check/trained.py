@@ -197,7 +197,7 @@ def _made(op: Any, turn: Turn) -> Iterator[tuple[Trainee, Array, Array]]:
             shape = y.shape[:-1] if by_columns else y.shape[1:]
             vars(made)[TURN] = replace(turn, shape=shape, by_columns=by_columns)
             with np.errstate(all="ignore"):
-                yield _with_parameters(made, x, y), x, y
+                yield _with_parameters(_made_once(made, x, y), x, y), x, y
         except Exception:  # it takes data of another shape
             continue
 
@@ -206,15 +206,21 @@ def _in_order(made: Trainee, x: Array, y: Array) -> bool:
     """Whether a turn ends elsewhere if the samples come in another order, by more than the rounding of a sum."""
     order = np.arange(x.shape[-1] if vars(made)[TURN].by_columns else len(x))[::-1]
     turned = (x[:, order], y[..., order]) if vars(made)[TURN].by_columns else (x[order], y[order])
-    ends = []
-    for data in ((x, y), turned):
-        root, shared = held.copied(made), held.shared_generators()
-        root.one_turn(*data, 2.0**-6)
-        held.put_back(shared)
-        ends.append({p: held.plain(place.get()) for p, place in held.places(root).items()})
-    start = {p: held.plain(place.get()) for p, place in held.places(made).items()}
+
+    def ends(rate: float) -> list[dict[str, Array]]:
+        found = []
+        for data in ((x, y), turned):
+            root, shared = held.copied(made), held.shared_generators()
+            root.one_turn(*data, rate)
+            held.put_back(shared)
+            found.append({p: held.plain(place.get()) for p, place in held.places(root).items()})
+        return found
+
+    start, still, moved = {p: held.plain(v.get()) for p, v in held.places(made).items()}, ends(0.0), ends(2.0**-6)
     for p, a in start.items():
-        one, two = (end.get(p, a) for end in ends)
+        if not np.array_equal(*(end.get(p, a) for end in still)):
+            continue  # it is of the data, as a cache is
+        one, two = (end.get(p, a) for end in moved)
         told = one.shape == two.shape == a.shape and np.isfinite(one).all() and np.isfinite(two).all()
         # A step's second order against roundings: any tolerance between tells these apart.
         if told and np.abs(one - two).max(initial=0) > 2.0**-30 * np.abs(one - a).max(initial=0):
@@ -261,6 +267,33 @@ def _with_parameters(made: Any, x: Array, y: Array) -> Trainee:
         if not _says(made, name, value, x, y):
             vars(made)[name] = value
     return made  # type: ignore[no-any-return]  # its class is a mixture
+
+
+def _made_once(made: Trainee, x: Array, y: Array) -> Trainee:
+    """The object after its own methods made parameters, as `self.params["W1"] = …` in init_weights(): they make them
+    once, and not again in each turn."""
+    turn: Turn = vars(made)[TURN]
+    names = [n for n in dir(type(made)) if n in conventions.SETUP or re.match(conventions.INITIAL, n, re.IGNORECASE)]
+    called: dict[str, Any] = {}
+
+    def noting(name: str) -> Any:
+        def call(self: Any, *given: Any, **named: Any) -> Any:
+            called[name] = getattr(super(type(self), self), name)(*given, **named)
+            return called[name]
+
+        return call
+
+    makers = [n for n in names if n != turn.method and inspect_method(made, n)]
+    trial = held.copied(made)
+    trial.__class__ = type(type(made).__name__, (type(made),), {n: noting(n) for n in makers})
+    trial.one_turn(x, y, 0.0)
+    silent = tuple(n for n, given in called.items() if given is None)
+    grown = [n for n, v in vars(trial).items() if isinstance(v, dict) and not n.startswith("_handgrad")]
+    if not silent or not any(held.places(vars(trial)[n]) for n in grown):
+        return made
+    kind = type(type(made).__name__, (type(made),), {n: lambda self, *_, **__: None for n in silent})
+    trial.__class__ = kind
+    return trial
 
 
 def _held(before: Any, first: Any) -> bool:
@@ -381,4 +414,5 @@ def _outputs(made: Trainee, x: Array, y: Array) -> tuple[list[str], str]:
                 vars(made)[TURN] = replace(turn, alone=alone)
                 return losses, n
     named = [k for k in fits if role(k) == "pred"]
+    named = [k for k in named if not any(k.startswith(f"{n}_") for n in named)]  # yhat_inv is another thing
     return losses, (named or fits or [""])[-1]

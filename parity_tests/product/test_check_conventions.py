@@ -1304,6 +1304,79 @@ STYLES = {
         "Neurons",
         "Bad",
     ),
+    "a policy's backward, which is given the actions that were taken": (
+        """
+        class Policy:
+            factor = 1
+            def __init__(self):
+                self.W1, self.W2 = np.linspace(-1, 1, 12).reshape(3, 4), np.linspace(-1, 2, 8).reshape(4, 2)
+            def forward(self, s):
+                self.h = np.tanh(s @ self.W1)
+                e = np.exp(self.h @ self.W2)
+                return e / e.sum(axis=1, keepdims=True)
+            def backward(self, s, probs, actions):
+                d = probs.copy()
+                d[np.arange(len(actions)), actions] -= 1
+                return s.T @ (self.factor * d @ self.W2.T * (1 - self.h**2)), self.h.T @ d
+        class Bad(Policy):
+            factor = 2
+        """,
+        "Policy",
+        "Bad",
+    ),
+    "fit fills a dict of parameters, by a method of its own": (
+        """
+        class Net:
+            factor = 1
+            def __init__(self, layers=[3, 4, 1], learning_rate=0.001, iterations=100):
+                self.params, self.layers, self.learning_rate = {}, layers, learning_rate
+                self.iterations, self.loss = iterations, []
+            def init_weights(self):
+                np.random.seed(1)
+                self.params["W1"] = np.random.randn(self.layers[0], self.layers[1])
+                self.params["W2"] = np.random.randn(self.layers[1], self.layers[2])
+            def forward_propagation(self):
+                self.params["A1"] = np.tanh(self.X @ self.params["W1"])
+                yhat = 1 / (1 + np.exp(-self.params["A1"] @ self.params["W2"]))
+                return yhat, -(self.y * np.log(yhat) + (1 - self.y) * np.log(1 - yhat)).mean()
+            def back_propagation(self, yhat):
+                d = (yhat - self.y) / len(yhat)
+                e = self.factor * d @ self.params["W2"].T * (1 - self.params["A1"] ** 2)
+                self.params["W2"] = self.params["W2"] - self.learning_rate * self.params["A1"].T @ d
+                self.params["W1"] = self.params["W1"] - self.learning_rate * self.X.T @ e
+            def fit(self, X, y):
+                self.X, self.y = X, y
+                self.init_weights()
+                for i in range(self.iterations):
+                    yhat, loss = self.forward_propagation()
+                    self.back_propagation(yhat)
+                    self.loss.append(loss)
+        class Bad(Net):
+            factor = 2
+        """,
+        "Net",
+        "Bad",
+    ),
+    "fit whose every gradient may be wrong, of targets that are never 0 alone": (
+        """
+        class Regression:
+            sign = -1
+            def __init__(self, lr=0.01, n_iters=1000):
+                self.lr, self.n_iters = lr, n_iters
+            def fit(self, X, y):
+                self.weights, self.bias = np.zeros(X.shape[1]), 0
+                for _ in range(self.n_iters):
+                    e = self.predict(X) + self.sign * y
+                    self.weights -= self.lr * X.T @ e / len(y)
+                    self.bias -= self.lr * e.mean()
+            def predict(self, X):
+                return X @ self.weights + self.bias
+        class Bad(Regression):
+            sign = 1
+        """,
+        "Regression",
+        "Bad",
+    ),
     "a cell that casts a part of its inputs to float32": (
         """
         class Cell:
