@@ -167,6 +167,9 @@ def run_file(path: str, whole: bool = False) -> ModuleType:
     if file.suffix not in (".py", ".ipynb"):
         raise CheckError(f"{path} must be a Python file (.py) or a notebook (.ipynb)")
     package, top = _package(file)
+    if not package and (deep := _relative(file)):  # a folder is a package without an __init__.py too
+        folders = file.resolve().parents[:deep]
+        package, top = ".".join(f.name for f in reversed(folders)), folders[-1].parent
     name = f"{package}.{file.stem}" if package else file.stem
     module = ModuleType(name)
     module.__file__, module.__package__ = str(file), package
@@ -202,6 +205,17 @@ def _package(file: Path) -> tuple[str, Path]:
         names.insert(0, folder.name)
         folder = folder.parent
     return ".".join(names), folder if names else file.resolve().parent
+
+
+def _relative(file: Path) -> int:
+    """How many folders up a module imports from: 1 for `from .a import b`, and 0 where it names no such module."""
+    if file.suffix != ".py":
+        return 0
+    try:
+        nodes = ast.walk(ast.parse(file.read_bytes()))
+    except (SyntaxError, ValueError):  # said where it is run
+        return 0
+    return max((n.level for n in nodes if isinstance(n, ast.ImportFrom)), default=0)
 
 
 def _cells(file: Path) -> Iterator[tuple[str, str]]:

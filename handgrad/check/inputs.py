@@ -565,6 +565,15 @@ def _targets(targets: tuple[str, ...], predicts: str, layout: Layout, style: str
     return found
 
 
+def visible(a: Array) -> Array:
+    """Weights; those that are made so small that a step of the differences is large beside them, as large as others."""
+    top = np.abs(a).max(initial=0)
+    return a / (2 * top) if a.ndim > 1 and 0 < top < SMALL else a
+
+
+SMALL = 2.0**-6
+
+
 def cases(subject: Subject, layout: Layout, seed: int) -> Iterator[Case]:
     """One case per style. One row, or numbers out of the op's domain, is the op's to refuse."""
     sampled = [spec for spec in layout.specs.values() if spec.batch is not None]
@@ -579,7 +588,7 @@ def cases(subject: Subject, layout: Layout, seed: int) -> Iterator[Case]:
             if style == MOVED:
                 # Zeros leave 0, all others keep their sign: a variance stays one.
                 for name, a in subject.parameters.items():
-                    a = np.asarray(a, np.float64)
+                    a = visible(np.asarray(a, np.float64))
                     made.values[name] = a + spread(rng, a.shape) * np.where(a == 0, 0.25, a / 4)
             subject.forward(made, made.values)
         except Exception as error:

@@ -221,7 +221,7 @@ def _parameters(subject: Written, case: Case) -> list[str]:
     numbers = {n for n, p in found.items() if held.is_number(held.places(subject.pristine)[p].get())}
     subject.learn(found, values)
     subject.options = numbers
-    case.values.update({n: np.array(v, np.float64) for n, v in values.items()})
+    case.values.update({n: inputs.visible(np.array(v, np.float64)) for n, v in values.items()})
     return [n for n in found if n not in numbers]
 
 

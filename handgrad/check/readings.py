@@ -595,7 +595,7 @@ def _made(space: dict[str, Any], beside: list[Any], names: set[str]) -> dict[str
     weights = {n for n in names if part(n) in WEIGHTS}
 
     def shapes(of: dict[str, Any]) -> dict[str, tuple[int, ...]]:
-        theirs = {n: of[n] if n in of else of.get(bare(n)) for n in weights}
+        theirs: dict[str, Any] = {n: of[n] if n in of else of.get(bare(n)) for n in weights}
         return {n: np.shape(v) for n, v in theirs.items() if held.is_array(v) or held.is_number(v)}
 
     found = shapes(space)

@@ -218,7 +218,7 @@ def _in_order(made: Trainee, x: Array, y: Array) -> bool:
 
     start, still, moved = {p: held.plain(v.get()) for p, v in held.places(made).items()}, ends(0.0), ends(2.0**-6)
     for p, a in start.items():
-        if not np.array_equal(*(end.get(p, a) for end in still)):
+        if not np.array_equal(still[0].get(p, a), still[1].get(p, a)):
             continue  # it is of the data, as a cache is
         one, two = (end.get(p, a) for end in moved)
         told = one.shape == two.shape == a.shape and np.isfinite(one).all() and np.isfinite(two).all()
@@ -293,7 +293,7 @@ def _made_once(made: Trainee, x: Array, y: Array) -> Trainee:
         return made
     kind = type(type(made).__name__, (type(made),), {n: lambda self, *_, **__: None for n in silent})
     trial.__class__ = kind
-    return trial
+    return trial  # type: ignore[no-any-return]  # its class is a mixture
 
 
 def _held(before: Any, first: Any) -> bool:

@@ -1377,6 +1377,28 @@ STYLES = {
         "Regression",
         "Bad",
     ),
+    "weights that are made so small that a step of the differences crosses every kink": (
+        """
+        class Net:
+            factor = 1
+            def __init__(self):
+                r = np.random.RandomState(0)
+                self.params = {"W1": 1e-3 * r.randn(3, 4), "b1": np.zeros(4), "W2": 1e-3 * r.randn(4, 3)}
+            def loss(self, X, y=None):
+                h = np.maximum(0, X @ self.params["W1"] + self.params["b1"])
+                s = np.maximum(0, h @ self.params["W2"])
+                p = np.exp(s) / np.exp(s).sum(1, keepdims=True)
+                loss = -np.log(p[np.arange(len(X)), y]).sum() / len(X)
+                p[np.arange(len(X)), y] -= 1
+                d = p / len(X) * (s > 0)
+                e = self.factor * d @ self.params["W2"].T * (h > 0)
+                return loss, {"W1": X.T @ e, "b1": e.sum(0), "W2": h.T @ d}
+        class Bad(Net):
+            factor = 2
+        """,
+        "Net",
+        "Bad",
+    ),
     "a cell that casts a part of its inputs to float32": (
         """
         class Cell:
@@ -1667,6 +1689,16 @@ def test_what_comes_back_to_the_state_before_a_sequence_is_no_gradient_of_the_se
     (tmp_path / "mine.py").write_text(HEAD + SEQUENCE, encoding="utf-8")
     found = check_file(f"{tmp_path / 'mine.py'}:SimpleRNN", shape="5,3,1")
     assert (found.status, found.unseen, list(found.checked)) == ("cannot tell", ["inputs"], ["W"])
+
+
+def test_a_package_needs_no_init_file(tmp_path):
+    """A folder is a package too where a module imports from beside or above it."""
+    (tmp_path / "nn" / "layers").mkdir(parents=True)
+    (tmp_path / "nn" / "base.py").write_text("class Layer: factor = 1\n", encoding="utf-8")
+    code = "from ..base import Layer\nclass Double(Layer):\n    def forward(self, x): return 2 * x\n"
+    file = tmp_path / "nn" / "layers" / "double.py"
+    file.write_text(code + "    def backward(self, d): return 2 * self.factor * d\n", encoding="utf-8")
+    assert check_file(f"{file}:Double").status == "agree"
 
 
 def test_a_line_of_a_notebook_is_named_by_its_cell(tmp_path):
