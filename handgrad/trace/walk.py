@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -137,7 +138,10 @@ def _backward(trace: Trace, layer: Layer, unfolding: Unfolding) -> Move:
         layer.name,
         _title(layer),
         derivation(layer.op),
-        code(layer.op, "backward", "backward_parameters"),
+        (
+            *code(layer.op, "backward", "backward_parameters"),
+            *(found for part in _shared(layer.op) if inspect.isfunction(part) for found in _source(part)),
+        ),
         tuple(took),
         tuple(makes),
         redone,
@@ -200,25 +204,37 @@ def largest(tensor: Tensor) -> Index:
 
 def code(op: type, *methods: str) -> tuple[Code, ...]:
     """The methods as they are written; without those that the class has from `Module`."""
-    found = []
-    for name in methods:
-        method = getattr(op, name, None)
-        if method is None or method is getattr(Module, name, None):
-            continue
-        method = inspect.unwrap(method)
-        with suppress(OSError, TypeError):  # a class made without a file
-            lines, first = inspect.getsourcelines(method)
-            file = Path(inspect.getsourcefile(method) or "")
-            where = file.relative_to(ROOT).as_posix() if file.is_relative_to(ROOT) else file.name
-            found.append(Code(f"{where}, line {first}", dedent("".join(lines)).rstrip()))
-    return tuple(found)
+    named = [getattr(op, name, None) for name in methods]
+    own = [method for name, method in zip(methods, named, strict=True) if method is not getattr(Module, name, None)]
+    return tuple(found for method in own for found in _source(method))
+
+
+def _source(method: Any) -> Iterator[Code]:
+    method = inspect.unwrap(method)
+    with suppress(OSError, TypeError):  # of a class made without a file, and of what is no function
+        lines, first = inspect.getsourcelines(method)
+        file = Path(inspect.getsourcefile(method) or "")
+        where = file.relative_to(ROOT).as_posix() if file.is_relative_to(ROOT) else file.name
+        yield Code(f"{where}, line {first}", dedent("".join(lines)).rstrip())
 
 
 def derivation(op: type) -> str:
-    """The paragraphs of a layer's docstring that are about its derivative; its first one where none is."""
+    """The paragraphs of a layer's docstring that are about its derivative; its first one where none is.
+
+    Where the docstring names what has the derivation, the first one and those of what it names.
+    """
     paragraphs = inspect.cleandoc(op.__doc__ or "").split("\n\n")
     kept = [text for text in paragraphs if any(word in text for word in DERIVATIVE)] or paragraphs[:1]
+    if named := _shared(op):
+        kept = [paragraphs[0], *(text for part in named for text in inspect.cleandoc(part.__doc__ or "").split("\n\n"))]
     return "\n".join(re.sub(r"\n(?! )", " ", text) for text in kept)
+
+
+def _shared(op: type) -> list[Any]:
+    """What a docstring names as the place of its derivatives: "Derivatives: `standardized_backward` and …"."""
+    found = re.search(r"Derivatives: ([^.]*)\.", op.__doc__ or "")
+    place = vars(sys.modules[op.__module__])
+    return [place[name] for name in re.findall(r"`(\w+)`", found[1] if found else "") if name in place]
 
 
 def _after(trace: Trace, layer: Layer) -> tuple[str | None, ...]:

@@ -454,8 +454,19 @@ def test_a_move_shows_the_code_that_it_runs(third):
             ]
     names = {label: [code.text.split("(")[0].split()[-1] for code in move.code] for label, move in walk.moves(third)}
     assert names["Backward 5 of 5: layers.0 Linear"] == ["backward", "backward_parameters"]
+    normalized = dict(walk.moves(trace(prepare(MIXED), 1)))["Backward 9 of 10: 1 BatchNorm1d"]
+    assert [code.text.split("(")[0] for code in normalized.code] == ["def backward", "def standardized_backward"]
     assert names["Loss: how far y is from t"] == ["forward"]
     assert names["Update 1 of 2: layers.0 Linear"] == ["update"]
+
+
+def test_the_backward_of_every_layer_has_its_derivation():
+    ops = [op for name in scratch.__all__ if isinstance(op := getattr(scratch, name), type)]
+    leaves = [op for op in ops if op.__module__.startswith(("scratch.layers", "scratch.activations"))]
+    assert len(leaves) > 30
+    for op in leaves:
+        assert re.search("f′|dL/dx|dL/da|∂y|dL/dW|the gradient is", walk.derivation(op)), op.__name__
+    assert "dL/dx_j = Σ_i g_i ∂x̂_i/∂x_j = (g_j − mean(g) − x̂_j mean(g x̂))/σ" in walk.derivation(scratch.BatchNorm1d)
 
 
 def drawn(trace, move, tag):
