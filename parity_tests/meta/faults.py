@@ -4,16 +4,19 @@
 
 A moment is drawn within a phase (training, judging, evaluation, writing), and counted under the phase in which the
 process was when it died. Times are taken from a clock that gives every run the same ones: they are all that may differ.
+The workers of `bench` measure nothing here, and the two processes of `distributed` start without `torchrun`.
 """
 
 import argparse
 import contextlib
 import errno
+import inspect
 import io
 import json
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -29,6 +32,7 @@ from unittest import mock
 
 import numpy as np
 
+from benchmarks.result import load, rows_of
 from handgrad import cli
 from handgrad.checkpoint.file import CheckpointError, read
 from handgrad.checkpoint.folder import numbered
@@ -50,6 +54,7 @@ class Command:
     words: tuple[str, ...]
     kept: Callable[[Path], int]
     written: str  # the phase at whose every end one more is kept
+    ranks: int = 1  # processes that are the command together; a signal goes to one of them
 
 
 def checkpoints(out: Path) -> int:
@@ -61,6 +66,12 @@ def runs(out: Path) -> int:
     return len(json.loads(path.read_text(encoding="utf-8"))["runs"]) if path.exists() else 0
 
 
+def rows(out: Path) -> int:
+    path = out / "result.json"
+    return len(list(rows_of(load(path)))) if path.exists() else 0
+
+
+QUICK_WORKER = ("-m", "parity_tests.support.bench_worker")
 EVERY = ("--checkpoint-every", "0")
 NET = ("grow-1", "--epochs", "12")  # twelve steps
 COMMANDS = {
@@ -69,22 +80,30 @@ COMMANDS = {
         ("compare", "grow-1", "--epochs", "4", "--seeds", "4", "--jobs", "1", *EVERY), checkpoints, "checkpoint"
     ),
     "sweep": Command(("sweep", *NET, "--lr", "0.1,0.2,0.3,0.4", "--jobs", "1"), runs, "result"),
+    "bench": Command(("bench", "--quick", "--question", "step"), rows, "result"),
+    "distributed": Command(
+        ("distributed", "circle", "--epochs", "1", "--batch-size", "100", *EVERY), checkpoints, "checkpoint", 2
+    ),
 }
 
 
 def phases() -> dict[str, list[tuple[Any, str]]]:
     """The functions that are a phase, by where they are called from."""
+    import benchmarks.run
+    import handgrad.distributed.train
     import handgrad.report
     from handgrad.cli import sweep_terminal
+    from handgrad.predict import weights
     from handgrad.sweep import run
 
+    together = handgrad.distributed.train
     return {
-        "training": [(train, "_step")],
-        "judging": [(StepJudge, "after")],
+        "training": [(train, "_step"), (together, "_step"), (benchmarks.run, "_rows")],
+        "judging": [(StepJudge, "after"), (together, "_judge")],
         "evaluation": [(train, "_record_epoch")],
         "checkpoint": [(saving, "write_next")],
-        "result": [(result_json, "write_result"), (run, "write")],
-        "report": [(handgrad.report, "write_report"), (sweep_terminal, "write_page")],
+        "result": [(result_json, "write_result"), (run, "write"), (benchmarks.run, "_write"), (weights, "write")],
+        "report": [(handgrad.report, "write_report"), (sweep_terminal, "write_page"), (benchmarks.run, "show")],
     }
 
 
@@ -116,7 +135,7 @@ def _child(words: list[str], shared: Shared, target: tuple[str, int], ready: int
         sys.stdout, sys.stderr = (os.fdopen(stream, "w", encoding="utf-8") for stream in (1, 2))
         ticks = count()
         train.perf_counter = lambda: next(ticks) % 2 * 1e-3  # type: ignore[attr-defined]
-        _clock_of_sweeps()
+        _clocks()
         for name, places in phases().items():
             for owner, function in places:
                 setattr(owner, function, _watched(getattr(owner, function), name, shared, target, ready))
@@ -128,11 +147,16 @@ def _child(words: list[str], shared: Shared, target: tuple[str, int], ready: int
         os._exit(code)
 
 
-def _clock_of_sweeps() -> None:
+def _clocks() -> None:
+    """Of sweeps and of benchmarks."""
+    import benchmarks.run
     from handgrad.sweep import run
 
     run.monotonic = lambda: 0.0  # type: ignore[attr-defined]
     run.SAVE_EVERY = -1.0
+    benchmarks.run.datetime = mock.Mock()  # type: ignore[attr-defined]
+    benchmarks.run.datetime.now().astimezone().isoformat.return_value = "today"  # type: ignore[attr-defined]
+    benchmarks.run.WORKER = QUICK_WORKER
 
 
 def _watched(function: Any, name: str, shared: Shared, target: tuple[str, int], ready: int) -> Any:
@@ -150,7 +174,14 @@ def _watched(function: Any, name: str, shared: Shared, target: tuple[str, int], 
         finally:
             shared.enter(before)
 
-    return watched
+    def each(*given: Any) -> Iterator[Any]:
+        with contextlib.closing(function_(*given)) as source:
+            yield from iter(lambda: watched(source), None)
+
+    if not inspect.isgeneratorfunction(function):
+        return watched
+    function_, function = function, lambda source: next(source, None)
+    return each
 
 
 @dataclass(frozen=True)
@@ -163,23 +194,57 @@ class Ended:
     phase: str
 
 
-def run(words: list[str], target: tuple[str, int] = ("", 0), number: int = 0, delay: float = 0.0) -> Ended:
-    """The command in a process of its own, which gets the signal `delay` seconds after it reached the target."""
-    shared, (reading, ready) = Shared(), os.pipe()
-    phase = PHASES[0]
-    with tempfile.TemporaryFile() as output:
-        if not (pid := os.fork()):
-            _child(words, shared, target, ready, output.fileno())
+def run(
+    words: list[str],
+    target: tuple[str, int] = ("", 0),
+    number: int = 0,
+    delay: float = 0.0,
+    ranks: int = 1,
+    victim: int = 0,
+) -> Ended:
+    """The command in processes of its own, of which one gets the signal `delay` seconds after it reached the target."""
+    shared, phase, pids = [Shared() for _ in range(ranks)], PHASES[0], list[int]()
+    with tempfile.TemporaryFile() as output, _meeting(ranks) as variables:
+        reading, ready = os.pipe()  # which the store's keeper does not have: it closes with the last rank
+        for rank in range(ranks):
+            pids.append(os.fork())
+            if not pids[-1]:
+                os.environ.update({name: value.format(rank=rank) for name, value in variables.items()})
+                _child(words, shared[rank], target if rank == victim else ("", 0), ready, output.fileno())
         os.close(ready)
         if os.read(reading, 1):  # nothing: it ended without reaching it
             time.sleep(delay)
-            phase = shared.phase
+            phase = shared[victim].phase
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+                os.kill(pids[victim], number)
         os.close(reading)
-        code = _waited(pid)
+        codes = [_waited(pid) for pid in pids]
         output.seek(0)
-        return Ended(code, shared, output.read().decode(errors="replace"), phase)
+        return Ended(codes[victim], shared[0], output.read().decode(errors="replace"), phase)
+
+
+@contextlib.contextmanager
+def _meeting(ranks: int) -> Iterator[dict[str, str]]:
+    """What `torchrun` says to its processes, where there are several; a process keeps their store, as it does."""
+    if ranks == 1:
+        yield {}
+        return
+    with socket.create_server(("localhost", 0)) as free:
+        port = free.getsockname()[1]
+    if not (keeper := os.fork()):
+        from torch.distributed import TCPStore
+
+        store = TCPStore("localhost", port, is_master=True, wait_for_workers=False)
+        signal.pause()
+        del store
+        os._exit(0)
+    numbers = {"RANK": "{rank}", "LOCAL_RANK": "{rank}", "WORLD_SIZE": str(ranks), "LOCAL_WORLD_SIZE": str(ranks)}
+    store = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    try:
+        yield {**numbers, **store, "TORCHELASTIC_RUN_ID": "faults"}
+    finally:
+        os.kill(keeper, signal.SIGKILL)
+        os.waitpid(keeper, 0)
 
 
 def _waited(pid: int) -> int:
@@ -232,23 +297,26 @@ def kill(
     """Kill the command so often, at moments drawn evenly over its phases, and let it go on each time."""
     row, out = Row(), folder / "out"
     words = [*command.words, "--out", str(out)]
-    first = run(words)
+    ranks = command.ranks
+    first = run(words, ranks=ranks)
     if first.code != 0:
         raise RuntimeError(f"{' '.join(words)} fails by itself: {first.said}")
-    expected = contents(out)
+    expected, counted = contents(out), command.kept is not checkpoints
+    most = command.kept(out) if counted else sys.maxsize  # of checkpoints none is left at the end
     written = PHASES.index(command.written)
     there = [name for name in within if first.shared.began[PHASES.index(name)]]
     for moment in range(moments):
         shutil.rmtree(out)
         name = there[moment % len(there)]
         nth = int(rng.integers(first.shared.began[PHASES.index(name)])) + 1
-        ended = run(words, (name, nth), number, float(rng.uniform(0, DELAY)))
+        victim = moment // len(there) % ranks if name == "training" else 0  # what else there is, rank 0 does
+        ended = run(words, (name, nth), number, float(rng.uniform(0, DELAY)), ranks, victim)
         row.moments[ended.phase] += 1
         at = f"{name} {nth}, in {ended.phase}, exit code {ended.code}"
         finished = ended.code == 0 or contents(out) == expected
         # A sweep that ends in order writes once more than it has runs.
         least = ended.shared.ended[written] - (command.kept is runs and ended.code == 143)
-        if not finished and command.kept(out) < (min(least, runs_of(expected)) if command.kept is runs else least):
+        if not finished and command.kept(out) < min(least, most):
             row.lost += 1
             row.wrong.append(f"lost: {at}")
         if not whole(out):
@@ -256,17 +324,13 @@ def kill(
             row.wrong.append(f"broken: {at}")
         if number == signal.SIGTERM and ended.code not in (0, 143):
             row.wrong.append(f"exit code: {at}: {ended.said[-500:]}")
-        again = run([*words, "--resume"])
+        again = run([*words, "--resume"], ranks=ranks)
         if again.code == 0 and contents(out) == expected:
             row.equal += 1
         else:
             others = [name for name, content in contents(out).items() if expected.get(name) != content]
             row.wrong.append(f"not equal: {at}; then {again.code}, {others}: {again.said[-500:]}")
     return row
-
-
-def runs_of(expected: dict[str, bytes]) -> int:
-    return len(json.loads(expected["result.json"])["runs"])
 
 
 # --- calls that fail --------------------------------------------------------------------------------------------------
@@ -379,8 +443,9 @@ def table(rows: dict[tuple[str, str], Row]) -> str:
 
 def warm(folder: Path, commands: Iterable[Command]) -> None:
     """Import all that the commands need here, and not in each of the processes."""
-    for command in commands:
-        with contextlib.redirect_stdout(io.StringIO()):
+    phases()
+    for command in (one for one in commands if one.ranks == 1):
+        with contextlib.redirect_stdout(io.StringIO()), mock.patch("benchmarks.run.WORKER", QUICK_WORKER):
             cli.main([*command.words, "--out", str(folder / "warm")])
         shutil.rmtree(folder / "warm")
 

@@ -11,16 +11,33 @@ from handgrad.checkpoint import file, folder
 from parity_tests.meta import faults
 
 NET = ("compare", "grow-1", "--epochs", "3", *faults.EVERY)
-SMALL = faults.Command(NET, faults.checkpoints, "checkpoint")
+SMALL = {
+    "checkpoint": faults.Command(NET, faults.checkpoints, "checkpoint"),
+    "result": faults.COMMANDS["bench"],
+}
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
-def test_a_killed_command_goes_on(tmp_path):
-    """Killed while it writes a checkpoint: the files that it leaves half written are in nobody's way."""
-    faults.warm(tmp_path, [SMALL])
-    row = faults.kill(SMALL, signal.SIGKILL, 1, np.random.default_rng(0), tmp_path, ("checkpoint",))
+@pytest.mark.parametrize("phase", SMALL)
+def test_a_killed_command_goes_on(phase, tmp_path):
+    """Killed while it writes: the files that it leaves half written are in nobody's way."""
+    faults.warm(tmp_path, [SMALL[phase]])
+    row = faults.kill(SMALL[phase], signal.SIGKILL, 1, np.random.default_rng(0), tmp_path, (phase,))
     assert row.wrong == []
     assert (row.moments.total(), row.lost, row.broken, row.equal) == (1, 0, 0, 1)
+
+
+def test_rows_that_come_one_by_one_are_a_phase_each():
+    """As those of `bench`, whose work is a generator's."""
+
+    def two():
+        yield "a"
+        yield "b"
+
+    shared = faults.Shared()
+    assert list(faults._watched(two, "training", shared, ("", 0), -1)()) == ["a", "b"]
+    number = faults.PHASES.index("training")
+    assert (shared.began[number], shared.ended[number], shared.phase) == (3, 3, "between")
 
 
 def test_a_half_written_file_is_broken(tmp_path):
