@@ -25,7 +25,7 @@ def signature(kind: type[nn.Module]) -> inspect.Signature:
     """The parameters of `scratch`'s constructor of this name."""
     if kind in CONTAINERS:
         return inspect.Signature([Parameter(CONTAINERS[kind], Parameter.VAR_POSITIONAL)])
-    if "__init__" not in vars(kind) and kind.__init__ is nn.Module.__init__:
+    if kind.__init__ is nn.Module.__init__:
         return inspect.Signature()
     theirs = [p for p in inspect.signature(kind).parameters.values() if p.name not in ("device", "dtype")]
     kept: list[Parameter] = []

@@ -204,6 +204,15 @@ def test_overflow_is_told_where_it_shows(op, dtype):
             both_ways()
 
 
+def test_a_margin_that_overflows_is_told_where_it_counts():
+    large, ones = np.full(2, 3e38, np.float32), np.ones(2, np.float32)
+    loss = scratch.MarginRankingLoss()
+    with np.errstate(over="raise"):
+        assert loss.forward(large, -large, ones) == 0  # −∞ is far enough apart
+        with pytest.raises(FloatingPointError, match="overflow"):
+            loss.forward(large, -large, -ones)
+
+
 def test_of_a_product_of_gradients_rprop_reads_the_sign():
     parameter = scratch.Parameter(np.zeros(2, np.float32))
     optimizer = scratch.Rprop([parameter])

@@ -358,18 +358,26 @@ def test_a_mean_over_nothing_keeps_the_dtype(smoothing, dtype):
 
 
 @pytest.mark.parametrize("upstream", [None, 2.0, -1.0])
-@pytest.mark.parametrize("loss", ["CrossEntropyLoss", "NLLLoss"])
-def test_weights_that_cancel(loss, upstream):
-    """Their sum is 0, and the gradient ∞ with the sign that the upstream gradient gives it."""
-    x = np.log(np.array([[0.25, 0.75], [0.5, 0.5]]))
-    gradients = []
+@pytest.mark.parametrize(
+    ("loss", "options"),
+    [
+        ("NLLLoss", {}),
+        ("CrossEntropyLoss", {}),
+        ("CrossEntropyLoss", {"label_smoothing": 0.25}),
+        ("CrossEntropyLoss", {"label_smoothing": 1.0}),
+    ],
+)
+def test_weights_that_cancel(loss, options, upstream):
+    """Their sum is 0, and value and gradient ∞, with the sign that the upstream gradient gives it, or NaN."""
+    x, targets = np.log(np.array([[0.25, 0.75], [0.5, 0.5]])), np.array([0, 1])
+    results = []
     for side in SIDES.values():
-        criterion = getattr(side, loss)(weight=np.array([1.0, -1.0]))
-        with np.errstate(all="ignore"):
-            criterion.forward(x, np.array([0, 1]))
-            gradients.append(criterion.backward(*([] if upstream is None else [np.array(upstream)])))
-    np.testing.assert_array_equal(*gradients)
-    assert np.isinf(gradients[0]).any()
+        criterion = getattr(side, loss)(weight=np.array([1.0, -1.0]), **options)
+        value = criterion.forward(x, targets)
+        results.append([value, criterion.backward(*([] if upstream is None else [np.array(upstream)]))])
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not np.isfinite(results[0][1]).all()
 
 
 def test_no_warning_on_ordinary_values():
