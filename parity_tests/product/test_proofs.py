@@ -53,6 +53,10 @@ def test_other_signs_of_an_option_and_other_values_are_proved_too():
         prove("y = |a|x; f′ = a.")
     with pytest.raises(WrongError, match="for t = −1"):
         prove("value = x where t = 1, 2x where t = −1. ∂value/∂x = 1.")
+    with pytest.raises(WrongError, match="of which nothing is said, is not the derivative of y for x < 0"):
+        prove("y = x for x > 0, 2x otherwise; f′ = 1 for x > 0.")
+    with pytest.raises(WrongError, match="nowhere"):
+        prove("value = x/(1 − 1); ∂value/∂x = 7.")
     with pytest.raises(WrongError, match=r"y = 2\*x is not x"):
         prove("y = x = 2x; f′ = 1.")
 

@@ -125,9 +125,12 @@ def _derivative(name: str, value: Expr, slope: Expr, variable: Expr, assumed: Ex
             continue
         smooth, stated = piece.smooth(value), piece.smooth(slope)
         if not algebra.is_derivative(stated, smooth, variable):
+            shown = f"{name} = {stated}" if algebra.is_number(stated) else f"{name}, of which nothing is said,"
             right = sympy.diff(smooth, variable)
-            raise WrongError(f"{name} = {stated} is not the derivative of y{_for(where)}: that is {right}")
+            raise WrongError(f"{shown} is not the derivative of y{_for(where)}: that is {right}")
         found.append(where)
+    if not found:
+        raise WrongError(f"{name} is stated of a value that there is nowhere")
     return found
 
 

@@ -129,7 +129,7 @@ def pieces(formulas: Sequence[Expr], variable: Expr, assumed: Expr = sympy.true)
 
     The other variables are numbers, different ones, but for those that an `Equal` asks for: they get every value asked
     for; and where a switch depends on others alone, one of those gets a number on each side of its zeros, unless
-    `assumed` is false there.
+    `assumed` is false there. A piece on which the first formula has no value is left out.
     """
     others = sorted({s for f in formulas for s in f.free_symbols} - {variable}, key=str)
     numbers = {s: sympy.Rational(2 * i + 7, 3 * i + 5) for i, s in enumerate(others)}
@@ -143,7 +143,7 @@ def pieces(formulas: Sequence[Expr], variable: Expr, assumed: Expr = sympy.true)
         outside = {s for _, piece in line for s in piece.switches if s.free_symbols and variable not in s.free_symbols}
         if not outside - cut:
             for side, piece in line:
-                if piece.smooth(assumed) and all(is_number(piece.smooth(formula)) for formula in formulas):
+                if piece.smooth(assumed) and is_number(piece.smooth(formulas[0])):
                     yield ", ".join([*branch.words, *[side] * bool(side)]).replace("-", "−"), piece
             continue
         switch = min(outside - cut, key=str)
@@ -160,7 +160,7 @@ def pieces(formulas: Sequence[Expr], variable: Expr, assumed: Expr = sympy.true)
 
 
 def is_number(formula: Expr) -> bool:
-    """Whether a formula has a value: no condition of a text held, or there is a logarithm of 0 in it."""
+    """Whether a formula has a value: it has none where no condition of a text holds, or at a logarithm of 0."""
     return not formula.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo)
 
 
@@ -219,6 +219,8 @@ def _between(variable: Expr, ends: Mapping[Expr, Expr], far: Expr = FAR) -> list
 @cache
 def is_zero(expression: Expr) -> bool:
     """Whether `expression` is 0 as a rational function of its variables, exponentials, logarithms and so on."""
+    if not is_number(expression):
+        return False
     expression = sympy.expand_log(sympy.expand(expression, power_base=False, power_exp=False), force=True)
     exponents = {e: sympy.expand(e.args[0]) for e in expression.atoms(sympy.exp)}
     terms: dict[Expr, list[Expr]] = {}
