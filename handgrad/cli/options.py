@@ -216,7 +216,7 @@ RECIPE: dict[str, Any] = {
     "judge_every": Annotated[int | None, option("judge-every", whole, "N", "Judge every n-th step, and the last.")],
 }
 """The options that replace a field of the experiment, by its name."""
-Epochs, Dtype = RECIPE["epochs"], RECIPE["dtype"]
+Epochs, Points, Dtype = RECIPE["epochs"], RECIPE["points"], RECIPE["dtype"]
 CheckpointEvery = Annotated[
     float | None,
     option(

@@ -15,12 +15,16 @@ from handgrad.cli.options import (
     Epochs,
     LeaveOut,
     Missing,
+    Points,
     Target,
     given,
     option,
     several,
     whole,
 )
+
+FIXED = ("epochs", "points", "dtype", "judge_every")
+"""What is the same for every run."""
 
 
 def axis(name: str, parse: options.Parser, metavar: str, help: str) -> Any:
@@ -52,6 +56,7 @@ def sweep_command(
         str | None, typer.Option(metavar="NAME", help="What is ranked and drawn.", show_default="the experiment's")
     ] = None,
     epochs: Epochs = None,
+    points: Points = None,
     seeds: Annotated[
         int | None,
         option(
@@ -92,7 +97,7 @@ def sweep_command(
         sweep_terminal.show_presets()
         return 0
     file = own_file(csv, target, missing, leave_out)
-    axes, fixed = given(context.params, AXES), given(context.params, ("epochs", "dtype", "judge_every"))
+    axes, fixed = given(context.params, AXES), given(context.params, FIXED)
     chosen = sweep_terminal.SweepOptions(name, preset, axes, file, fixed, seed, seeds, metric, device)
     plan, folder = sweep_terminal.planned(chosen), out or Path("runs") / chosen.folder
     return sweep_terminal.run(plan, jobs, folder, resume, reproducing(context.obj))

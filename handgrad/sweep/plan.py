@@ -58,7 +58,7 @@ class SweepRequest:
     name: str | None  # of the experiment; or `csv`
     axes: Mapping[str, Sequence[Any]]
     csv: OwnFile | None = None
-    given: Mapping[str, Any] = field(default_factory=dict)  # epochs, dtype, judge_every: the same for every run
+    given: Mapping[str, Any] = field(default_factory=dict)  # epochs, points, dtype, judge_every: the same for every run
     seed: int | None = None  # the first
     seeds: int = 1  # how many
     metric: str | None = None
@@ -165,7 +165,7 @@ def settings(experiment: Experiment, asked: SweepRequest) -> dict[str, Any]:
     """What must be equal for a stored run to be one of this sweep: the experiment before the axes change it."""
     import handgrad
 
-    recipe = ("hidden", "activation", "optimizer", "optimizer_options", "lr", "epochs", "batch_size", "dtype")
+    recipe = ("size", "hidden", "activation", "optimizer", "optimizer_options", "lr", "epochs", "batch_size", "dtype")
     found: dict[str, Any] = {"handgrad": handgrad.__version__, "experiment": experiment.name}
     found |= {name: getattr(experiment, name) for name in recipe}
     found["hidden"] = list(experiment.hidden)

@@ -12,6 +12,7 @@ from scipy import stats
 
 from handgrad import cli
 from handgrad.cli.sweep_terminal import planned, summary_table
+from handgrad.errors import BadInputError
 from handgrad.experiments import EXPERIMENTS
 from handgrad.experiments.overrides import with_overrides
 from handgrad.report.plots import to_svg
@@ -116,6 +117,16 @@ def test_axes_change_the_experiment(axes, name, fields):
     request = plan(SweepRequest(name, axes)).cells[-1].request
     experiment = with_overrides(EXPERIMENTS[name], request.given)
     assert {field: getattr(experiment, field) for field in fields} == fields
+
+
+def test_points_are_made_for_every_run_and_stored_runs_of_others_are_not_kept():
+    what = plan(SweepRequest("xor", {"width": (2, 4)}, given={"epochs": 1, "points": 300}))
+    for cell in what.cells:
+        assert len(prepare(with_overrides(EXPERIMENTS["xor"], cell.request.given)).data.x_train) == 300
+    assert what.settings["size"] == "300 × 2"
+    assert plan(SweepRequest("xor", {"width": (2, 4)}, given={"epochs": 1})).settings["size"] == "2500 × 2"
+    with pytest.raises(BadInputError, match="--points cannot change digits"):
+        plan(SweepRequest("digits", {"width": (2, 4)}, given={"points": 300}))
 
 
 @pytest.mark.parametrize(("epochs", "steps", "every"), [(1, 25, 1), (2, 50, 1), (50, 1250, 25), (200, 5000, 100)])
