@@ -300,7 +300,7 @@ def test_a_table_is_drawn_as_torch_draws_it():
         assert not w[499].any()
         assert abs(w[:499].mean()) < 6 / math.sqrt(w[:499].size)
         assert abs(w[:499].var() - 1) < 6 * math.sqrt(2 / w[:499].size)
-        assert np.abs(w).max() > 4
+        assert np.abs(w).max() > 3.5  # of 100,000 numbers none is beyond once in 10²⁰ draws
 
 
 @pytest.mark.parametrize("integer", [np.int8, np.uint8, np.int32, np.int64, np.uint64])
