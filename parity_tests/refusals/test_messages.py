@@ -4,6 +4,7 @@ The rows of the catalogue say which words a message must contain. Here stand the
 each.
 """
 
+import importlib
 import re
 
 import numpy as np
@@ -133,6 +134,52 @@ MESSAGES = {
         IndexError,
         "MultiMarginLoss: class indices must be in 0..2; got 3 at index (0,) of the target",
     ),
+    "eps by name": (of("LayerNorm", 3, eps="small"), TypeError, "LayerNorm: eps must be a number; got 'small'"),
+    "scores in a list of classes": (
+        call(of("CrossEntropyLoss"), [1.0], CLASSES),
+        TypeError,
+        "CrossEntropyLoss: input must be a NumPy array; got list",
+    ),
+    "classes in a list": (
+        call(of("CrossEntropyLoss"), X, [0, 1]),
+        TypeError,
+        "CrossEntropyLoss: target must be a NumPy array; got list",
+    ),
+    "no class axis": (
+        call(of("CrossEntropyLoss"), np.ones((), F32), CLASSES),
+        ValueError,
+        "CrossEntropyLoss: input must have a class axis, as in (C,) or (N, C, ...); got shape ()",
+    ),
+    "a class weight that widens": (
+        call(of("CrossEntropyLoss", weight=np.ones(3)), X, CLASSES),
+        TypeError,
+        "CrossEntropyLoss: weight must be float32; got float64 (convert with .astype)",
+    ),
+    "class probabilities that widen": (
+        call(of("CrossEntropyLoss"), X, np.ones((5, 3))),
+        TypeError,
+        "CrossEntropyLoss: target must be float32; got float64 (convert with .astype)",
+    ),
+    "a column of classes": (
+        call(of("CrossEntropyLoss"), X, CLASSES[:, None]),
+        ValueError,
+        "CrossEntropyLoss: input of shape (5, 3) needs class indices of shape (5,); got shape (5, 1); use target.reshape(5,)",
+    ),
+    "classes of another batch": (
+        call(of("CrossEntropyLoss"), X, CLASSES[:4]),
+        ValueError,
+        "CrossEntropyLoss: input of shape (5, 3) needs class indices of shape (5,); got shape (4,)",
+    ),
+    "a class that there is not": (
+        call(of("CrossEntropyLoss"), X, CLASSES + 3),
+        IndexError,
+        "CrossEntropyLoss: class indices must be in 0..2; got 3 at index (0,) of the target",
+    ),
+    "the mean over no rows": (
+        call(of("CrossEntropyLoss"), X[:0], CLASSES[:0]),
+        ValueError,
+        'CrossEntropyLoss: the mean over an empty batch is undefined; use reduction="sum" or leave it out',
+    ),
     "the sum over nobody": (
         call(of("MultiMarginLoss", reduction="sum"), X[:0], CLASSES[:0]),
         ValueError,
@@ -209,6 +256,126 @@ def test_word_for_word(case, side):
     act, kind, message = MESSAGES[case]
     with pytest.raises(kind, match=f"^{re.escape(message)}$"):
         act(SIDES[side])
+
+
+def two_groups(side):
+    a, b = (side.Parameter(np.ones(2, F32)) for _ in range(2))
+    return side.SGD([{"params": [a], "lr": 0.1}, {"params": [b], "lr": 0.2}], lr=0.1, momentum=0.9)
+
+
+SCHEDULES = {
+    "StepLR": lambda side, o: side.StepLR(o, 2),
+    "MultiStepLR": lambda side, o: side.MultiStepLR(o, [1, 3]),
+    "LambdaLR": lambda side, o: side.LambdaLR(o, lambda step: 1.0),
+    "OneCycleLR": lambda side, o: side.OneCycleLR(o, 0.5, total_steps=9),
+    "ReduceLROnPlateau": lambda side, o: side.ReduceLROnPlateau(o),
+    "SequentialLR": lambda side, o: side.SequentialLR(o, [side.StepLR(o, 2), side.StepLR(o, 3)], [3]),
+}
+
+
+def within(name, **entries):
+    """The first of what the state lists under `name`, with other entries."""
+    return lambda state: {**state, name: [{**state[name][0], **entries}, *state[name][1:]]}
+
+
+def with_(**entries):
+    return lambda state: {**state, **entries}
+
+
+# (schedule, what is done to its state) → the message after "state dict does not fit, "
+STATES = [
+    ("StepLR", lambda state: {}, "missing _is_initial, _last_lr, _step_count, base_lrs, gamma, last_epoch, step_size"),
+    ("StepLR", with_(lr=1), "unexpected lr"),
+    ("StepLR", with_(step_size=0), "step_size must be >= 1, got 0"),
+    ("StepLR", with_(gamma="low"), "gamma must be a number, got 'low'"),
+    ("StepLR", with_(last_epoch=1.5), "last_epoch must be a whole number, got 1.5"),
+    ("StepLR", with_(_last_lr=0.1), "_last_lr must be a list, got float"),
+    ("StepLR", with_(_last_lr=[0.1]), "_last_lr must have one entry for each of 2 groups, got 1"),
+    ("StepLR", with_(_last_lr=[0.1, "x"]), "_last_lr[1] must be a number, got 'x'"),
+    ("MultiStepLR", with_(milestones=[1]), "milestones must be a dict of whole numbers"),
+    ("MultiStepLR", with_(milestones={1: 1.5}), "milestones must be a dict of whole numbers"),
+    ("LambdaLR", with_(lr_lambdas=[1]), "lr_lambdas must be a list of dicts, or None for functions"),
+    ("LambdaLR", with_(lr_lambdas=[None]), "lr_lambdas must have one entry for each of 2 groups, got 1"),
+    ("OneCycleLR", with_(total_steps="many"), "total_steps must be a whole number, got 'many'"),
+    ("OneCycleLR", with_(cycle_momentum=1), "cycle_momentum must be True or False, got 1"),
+    ("OneCycleLR", with_(_schedule_phases={}), "_schedule_phases must be a list, got dict"),
+    (
+        "OneCycleLR",
+        within("_schedule_phases", start_lr=1),
+        "_schedule_phases[0].start_lr must be a name, got 1",
+    ),
+    (
+        "OneCycleLR",
+        within("_schedule_phases", end_step="x"),
+        "_schedule_phases[0].end_step must be a number, got 'x'",
+    ),
+    (
+        "OneCycleLR",
+        with_(_schedule_phases=[1, 2]),
+        "_schedule_phases[0] must be a dict, got int; _schedule_phases[1] must be a dict, got int",
+    ),
+    ("OneCycleLR", with_(_anneal_func_type="sin"), "_anneal_func_type must be one of cos, linear, got 'sin'"),
+    ("ReduceLROnPlateau", with_(best="x"), "best must be a number, got 'x'"),
+    ("ReduceLROnPlateau", with_(mode="x"), "mode must be one of min, max, got 'x'"),
+    ("ReduceLROnPlateau", with_(default_min_lr="x"), "default_min_lr must be a number, got 'x'"),
+    ("ReduceLROnPlateau", with_(min_lrs=[0]), "min_lrs must have one entry for each of 2 groups, got 1"),
+    ("ReduceLROnPlateau", with_(mode_worse=None), "mode_worse must be a number, got None"),
+    ("SequentialLR", with_(_schedulers=[]), "_schedulers must have 2 entries, got 0"),
+    ("SequentialLR", with_(_milestones=[1, 2]), "_milestones must have 1 entries, got 2"),
+    ("SequentialLR", within("_schedulers", gamma=None), "_schedulers[0].gamma must be a number, got None"),
+    (
+        "SequentialLR",
+        with_(_schedulers=[1, 2]),
+        "_schedulers[0] must be a dict, got int; _schedulers[1] must be a dict, got int",
+    ),
+]
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize(("name", "change", "message"), STATES)
+def test_what_does_not_fit_in_the_state_of_a_schedule(name, change, message, side):
+    schedule = SCHEDULES[name](SIDES[side], two_groups(SIDES[side]))
+    with pytest.raises(ValueError, match=f"^{name}: state dict does not fit, {re.escape(message)}$"):
+        schedule.load_state_dict(change(schedule.state_dict()))
+    with pytest.raises(TypeError, match=f"^{name}: a state dict must be a dict; got list$"):
+        schedule.load_state_dict([schedule.state_dict()])
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_state_is_taken_over_in_the_kinds_that_are_there(name, side):
+    """From JSON a tuple comes back as a list, and a counter as a dict."""
+    schedule = SCHEDULES[name](SIDES[side], two_groups(SIDES[side]))
+    before = schedule.state_dict()
+    schedule.load_state_dict(as_lists(before))
+    after = schedule.state_dict()
+    assert after == before
+    assert kinds(after) == kinds(before)
+
+
+def as_lists(value):
+    if isinstance(value, dict):
+        return {key: as_lists(entry) for key, entry in value.items()}
+    return [as_lists(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def kinds(value):
+    if isinstance(value, dict):
+        return type(value), {key: kinds(entry) for key, entry in value.items()}
+    return (type(value), [kinds(entry) for entry in value]) if isinstance(value, list | tuple) else type(value)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_product_of_what(side):
+    model, loss, x, t = SIDES[side].MLP([3, 2], rng=0), SIDES[side].MSELoss(), X, X[:, :2]
+    second_order = importlib.import_module(f"{SIDES[side].__name__}.second_order")
+    vector = {name: p.data for name, p in model.named_parameters()}
+    for given, message in (
+        ((loss, loss, x, t, vector), "model must be a module; got MSELoss"),
+        ((model, model, x, t, vector), "loss must be a loss; got MLP"),
+    ):
+        with pytest.raises(TypeError, match=f"^hessian_vector_product: {message}$"):
+            second_order.hessian_vector_product(*given)
 
 
 class Unprintable(list):
