@@ -163,7 +163,8 @@ MESSAGES = {
     "a column of classes": (
         call(of("CrossEntropyLoss"), X, CLASSES[:, None]),
         ValueError,
-        "CrossEntropyLoss: input of shape (5, 3) needs class indices of shape (5,); got shape (5, 1); use target.reshape(5,)",
+        "CrossEntropyLoss: input of shape (5, 3) needs class indices of shape (5,); got shape (5, 1); "
+        "use target.reshape(5,)",
     ),
     "classes of another batch": (
         call(of("CrossEntropyLoss"), X, CLASSES[:4]),
