@@ -617,6 +617,26 @@ def test_a_program_that_differs_by_one_bit_is_refused(monkeypatch):
     assert numbers(trainer) == before
 
 
+def test_what_was_recorded_is_let_go(monkeypatch):
+    """A record is full of circles, and would keep every array of the step until the garbage collector comes."""
+    import scratch.unroll as module
+    from scratch.unroll.record import Array, Record
+
+    records = []
+
+    class Kept(Record):
+        def __init__(self):
+            super().__init__()
+            records.append(self)
+
+    monkeypatch.setattr(module, "Record", Kept)
+    unroll(trained()).source(np.ones((6, 3), np.float32), np.ones((6, 4), np.float32))
+    (record,) = records
+    arrays = [v for op in record.ops for v in (*op.given, op.result) if isinstance(v, Array)]
+    assert len(arrays) > 20
+    assert not any("value" in vars(array) for array in arrays)
+
+
 def test_equal_counts_are_computed_with_once(stepped):
     """Adam's corrections by β₁ᵗ and β₂ᵗ: once for all parameters that count the same, and apart where they do not."""
 

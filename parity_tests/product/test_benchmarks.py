@@ -16,12 +16,12 @@ import torch
 import scratch
 from benchmarks import command, machine, page, pictures, prediction, run, statistics, winners
 from benchmarks import plain_c as plain_c_module
-from benchmarks.contenders import CONTENDERS, EVERYWHERE, OURS, TORCH, is_own, take_own
+from benchmarks.contenders import CONTENDERS, EVERYWHERE, OURS, TORCH, WRITTEN_OUT, is_own, take_own
 from benchmarks.contenders.hand_written import HandWritten
 from benchmarks.html_page import html_page
 from benchmarks.nets import DTYPES, NETS, OPTIMIZERS, Net, Problem, case_of
 from benchmarks.parity import ParityError, Reference
-from benchmarks.questions import QUESTIONS, Settings, processes, which
+from benchmarks.questions import QUESTIONS, Settings, memory, processes, which
 from benchmarks.questions.format import digits
 from benchmarks.result import add, load, main_variant, rows_of, seconds_of
 from benchmarks.sections import sections
@@ -268,11 +268,31 @@ def test_jobs(monkeypatch):
     assert [(job.question.name, len(job.cases), job.first) for job in found] == [
         ("step", 48, True),
         ("step", 16, False),
-        *[("memory", 1, True)] * 8,
+        *[("memory", 1, True)] * 12,
     ]
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     found = run.jobs(run.Plan(("step",), quick=True))
     assert [(job.variant, len(job.cases)) for job in found] == [("unset", 5), ("as found", 4)]
+
+
+def test_memory_is_told_twice():
+    """Of the first steps, which make programs and states, and of those after; an older result has the first alone."""
+    cases = QUESTIONS["memory"].cases(True)
+    assert [case["contender"] for case in cases] == [OURS, WRITTEN_OUT, TORCH]
+    figures = dict(zip(memory.SIDES, ((12, 8), (40, 6), (10, 10)), strict=True))
+    rows = [
+        {"case": case, **{peak: 2**20 * n for peak, n in zip(memory.PEAKS, figures[case["contender"]], strict=True)}}
+        for case in cases
+    ]
+    first, later = memory.tables(rows)
+    assert first.cells[0][1:] == ("12 MiB", "40 MiB", "10 MiB", "1.20", "4.00")
+    assert later.cells[0][1:] == ("8 MiB", "6 MiB", "10 MiB", "0.80", "0.60")
+    assert [bar.get_height() for bar in memory.picture(rows).axes[0].patches] == [8, 6, 10]
+    older = [{key: row[key] for key in ("case", "added_bytes")} for row in (rows[0], rows[2])]
+    (table,) = memory.tables(older)
+    assert table.cells[0][1:] == ("12 MiB", "10 MiB", "1.20")
+    assert [bar.get_height() for bar in memory.picture(older).axes[0].patches] == [12, 10]
+    assert memory.tables(rows[:1])[0].cells[0][1:] == ("12 MiB", "—")
 
 
 def test_processes_join():

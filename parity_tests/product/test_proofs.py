@@ -85,6 +85,7 @@ def test_a_planted_error_is_caught(name):
 
 
 SLIPS = {  # a line of the code, and the same with a mistake
+    "ReLU": ("zero_where(y <= 0, grad_output)", "zero_where(y < 0, grad_output)"),
     "SiLU": ("(1 + x * r + e)", "(1 - x * r + e)"),
     "GELU": ("np.where(x < 0, d, 1 - d)", "np.where(x < 0, d, d)"),
     "Tanh": ("(1 + y * (2 + y))", "(1 + y * y)"),

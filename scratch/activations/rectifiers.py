@@ -34,16 +34,19 @@ class Identity(Module, hands_on=True):
 class ReLU(Module, hands_on=True):
     """y = max(x, 0); f′ = 1 for x > 0, else 0, and 0 at the kink x = 0. −0 stays −0, NaN stays NaN and passes g.
 
+    x > 0 is y > 0, so y is kept for the backward pass, as the next layer keeps it, and x is not.
+
     Source: V. Nair, G. Hinton, Rectified linear units improve restricted Boltzmann machines, ICML 2010.
     """
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
-        return self._remember(x.clip(ZERO, INFINITY), x)
+        y: Array = x.clip(ZERO, INFINITY)
+        return self._remember(y, y)
 
     def backward(self, grad_output: Array) -> Array:
-        (x,) = self._recall(grad_output)
-        return zero_where(x <= 0, grad_output)
+        (y,) = self._recall(grad_output)
+        return zero_where(y <= 0, grad_output)
 
 
 class Hardtanh(Module, hands_on=True):

@@ -120,8 +120,9 @@ class Unrolled:
             after = copied(self.trainer)
             with np.errstate(all="ignore"):
                 after.step(x, y)  # raises what Trainer raises
+                key_after = _key(after, x, y)
                 text = self._text(after, x, y)
-            self._texts.setdefault(_key(after, x, y), []).append(text)
+            self._texts.setdefault(key_after, []).append(text)
             if key not in self._texts:  # a step which makes the optimizer's state is made once
                 return None
         self._latest = _Bound(self.trainer, self._texts[key], x, y)
@@ -134,14 +135,14 @@ class Unrolled:
             with np.errstate(all="ignore"):
                 copied(self.trainer).step(x, y)  # raises what Trainer raises
             try:
-                texts.append(self._text(self.trainer, x, y))
+                texts.append(self._text(copied(self.trainer), x, y))
             except UnrollError:  # such a step is the trainer's from now on
                 texts += [texts[0]] * (VARIANTS - len(texts))
             self._latest = None
         return self.trainer.step(x, y)
 
     def _text(self, trainer: Trainer, x: Batch, y: Batch) -> Text:
-        """A program for the trainer's state as it is, and proven on copies."""
+        """A program for the state of this copy of the trainer, which then trains on, to prove it."""
         try:
             text = Context().run(written, copied(trainer), x, y)
         except UnrollError as error:
@@ -387,12 +388,14 @@ def written(trainer: Trainer, x: Batch, y: Batch, evaluates: bool = False) -> Te
     shapes = f"x of {x.dtype} {x.shape} and y of {y.dtype} {y.shape}"
     what = "evaluation" if evaluates else "training step"
     title = f"One {what} of {model}, {criterion} and {optimizer}, for {shapes}, written out."
-    return Writer(record, Ends(returns, stores), title).text()
+    text = Writer(record, Ends(returns, stores), title).text()
+    record.let_go()
+    return text
 
 
 def _prove(text: Text, trainer: Trainer, x: Batch, y: Batch) -> None:
-    """Three steps beside `Trainer`'s, on copies: the batch in another order, another learning rate. To the last bit."""
-    theirs, ours = copied(trainer), copied(trainer)
+    """Three steps beside the trainer's, on a copy: batches in another order, another learning rate. To the last bit."""
+    theirs, ours = trainer, copied(trainer)
     program, _ = compiled(text, ours)
     with np.errstate(all="ignore"):
         for number in range(3):

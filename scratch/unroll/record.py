@@ -288,6 +288,13 @@ class Record:
     hints: dict[int, str] = field(default_factory=dict)  # what the result of a layer is called
     latest: tuple[Any, Op | None] = (None, None)  # the statement that was recorded last, and its last call
 
+    def let_go(self) -> None:
+        """Free the arrays. Values and calls refer to each other: until the garbage collector comes, all would stay."""
+        for op in self.ops:
+            for value in (*op.given, op.result):
+                if isinstance(value, Array):
+                    vars(value).pop("value", None)
+
     def method(self, owner: Value, name: str, *args: Any, **kwargs: Any) -> Any:
         """A method of an array or of a NumPy number."""
         if any(isinstance(value, Number) for value in values_in((args, kwargs))) and name not in ("clip", "astype"):

@@ -456,7 +456,7 @@ class Writer:
         made = _empty(array)
         if made is None or op.result in self.pinned:
             return None if made is None else (key, made, "")
-        if _ufunc(op.text) is not None:
+        if _ufunc(op.text) is not None or op.text == ".clip":
             for value in op.given:  # number by number: the result may lie where an operand lies
                 if value in self.memory and self.last.get(value) == i and self.memory[value][0] == key:
                     return key, made, self.memory.pop(value)[1]

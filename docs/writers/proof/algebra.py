@@ -25,9 +25,10 @@ FAR, OTHER = sympy.Rational(19, 13), sympy.Rational(31, 19)
 
 
 class Switch(sympy.Function):  # type: ignore[misc]
-    """`Switch(s, a, b)`: a where s > 0, b where s < 0."""
+    """`Switch(s, a, b)`: a where s > 0, b where s < 0. `Switch(s, a, b, c)`: and c where s is 0 in a whole piece, as a
+    comparison with a clamped value is; at a kink alone nothing is claimed."""
 
-    nargs = 3
+    nargs = (3, 4)
 
 
 class Equal(sympy.Function):  # type: ignore[misc]
@@ -103,6 +104,8 @@ class Piece:
             decided = self.smooth(formula.args[0])
             self.switches.add(decided)
             value = decided.subs(self.at)
+            if decided == 0 and len(formula.args) == 4:
+                return self.smooth(formula.args[3])
             if value.is_number and value.is_comparable and value != 0:
                 return self.smooth(formula.args[1] if value > 0 else formula.args[2])
             raise ValueError(f"the sign of {decided} is unknown at {self.at}")

@@ -92,12 +92,18 @@ class Number:
         return Number(-self.formula)
 
     def __gt__(self, other: Any) -> Truth:
-        return Truth(functools.partial(Switch, self.formula - exact(other)))
+        return Truth(lambda yes, no: Switch(self.formula - exact(other), yes, no, no))
 
     def __lt__(self, other: Any) -> Truth:
-        return Truth(functools.partial(Switch, exact(other) - self.formula))
+        return Truth(lambda yes, no: Switch(exact(other) - self.formula, yes, no, no))
 
-    __ge__, __le__ = __gt__, __lt__  # but for the kink, where nothing is claimed
+    def __ge__(self, other: Any) -> Truth:
+        below: Truth = self < other
+        return ~below
+
+    def __le__(self, other: Any) -> Truth:
+        above: Truth = self > other
+        return ~above
 
     def __eq__(self, other: object) -> Any:
         return Truth(functools.partial(Equal, self.formula, exact(other)))

@@ -4,20 +4,20 @@ from parity_tests.meta.bugs.bug import Bug, Edit, edit
 
 
 def _relu(new: str) -> tuple[Edit, ...]:
-    return edit("ReLU.backward", "zero_where(x <= 0, grad_output)", new)
+    return edit("ReLU.backward", "zero_where(y <= 0, grad_output)", new)
 
 
 ACTIVATIONS: dict[str, Bug] = {
-    "relu: >= at 0": Bug("ties", "x >= 0 in backward", _relu("zero_where(x < 0, grad_output)"), hint="[ReLU"),
-    "relu: mask on the wrong side": Bug("mask", "x > 0 and x <= 0 mixed up", _relu("zero_where(x > 0, grad_output)")),
+    "relu: >= at 0": Bug("ties", "x >= 0 in backward", _relu("zero_where(y < 0, grad_output)"), hint="[ReLU"),
+    "relu: mask on the wrong side": Bug("mask", "x > 0 and x <= 0 mixed up", _relu("zero_where(y > 0, grad_output)")),
     "relu: mask by multiplication": Bug(
-        "mask", "∞·0 is NaN", _relu("grad_output * (x > 0)"), hint="test_infinite_upstream"
+        "mask", "∞·0 is NaN", _relu("grad_output * (y > 0)"), hint="test_infinite_upstream"
     ),
     "relu: mask from the upstream gradient": Bug(
         "mask", "g > 0 for x > 0 (as deconvnets do on purpose)", _relu("zero_where(grad_output <= 0, grad_output)")
     ),
     "relu: mask from both": Bug(
-        "mask", "guided backpropagation left on", _relu("zero_where((x <= 0) | (grad_output <= 0), grad_output)")
+        "mask", "guided backpropagation left on", _relu("zero_where((y <= 0) | (grad_output <= 0), grad_output)")
     ),
     "relu: no derivative": Bug(
         "derivative", "forgotten in backward", _relu("grad_output"), "nets", pattern="missing activation derivative"
@@ -25,15 +25,15 @@ ACTIVATIONS: dict[str, Bug] = {
     "relu: mask in memory order": Bug(
         "only strided",
         "the mask is raveled as it lies",
-        _relu('zero_where(np.ravel(x <= 0, "K").reshape(x.shape), grad_output)'),
+        _relu('zero_where(np.ravel(y <= 0, "K").reshape(y.shape), grad_output)'),
     ),
     "relu: derivative ½ at 0": Bug(
-        "ties", "the mean of both sides", _relu("(grad_output * ((x > 0) + 0.5 * (x == 0))).astype(x.dtype)")
+        "ties", "the mean of both sides", _relu("(grad_output * ((y > 0) + 0.5 * (y == 0))).astype(y.dtype)")
     ),
     "relu: tiny gradients cut": Bug(
         "only tiny values",
         "a threshold against noise",
-        _relu("zero_where((x <= 0) | (abs(grad_output) < 1e-30), grad_output)"),
+        _relu("zero_where((y <= 0) | (abs(grad_output) < 1e-30), grad_output)"),
         pattern="all zeros",
     ),
     "relu: −0 becomes 0": Bug(
@@ -57,7 +57,7 @@ ACTIVATIONS: dict[str, Bug] = {
     "relu: backward in place": Bug(
         "in place",
         "grad_output[x <= 0] = 0",
-        edit("ReLU.backward", "return", "grad_output[x <= 0] = 0\n    return"),
+        edit("ReLU.backward", "return", "grad_output[y <= 0] = 0\n    return"),
         hint="[ReLU",
     ),
     "leaky: slope on the wrong side": Bug(
