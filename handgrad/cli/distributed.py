@@ -115,10 +115,11 @@ def distributed(experiment: "Experiment", ranks: "Ranks", saving: "Saving", resu
         progress = Progress(*STEPS, console=console, auto_refresh=False, disable=ranks.rank != 0)
         with progress, refusing(kinds=(CheckpointError,)):
             run = train(prepared, ranks, _follow(progress, experiment.name, prepared.steps), saving)
-        of_first(ranks, lambda: _write(run, saving, prepared))
-    if ranks.rank == 0:
-        _show(run, prepared, ranks, console)
-    everyones(None)  # torchrun ends all processes at the first exit code that is not 0: rank 0 has printed by now
+        with interruptible():  # what is left is short, and a rank that left here alone would be taken for a dead one
+            of_first(ranks, lambda: _write(run, saving, prepared))
+            if ranks.rank == 0:
+                _show(run, prepared, ranks, console)
+            everyones(None)  # torchrun ends all processes at the first exit code that is not 0: rank 0 has printed
     return Ending(run.held, run.interrupted, run.terminated).exit_code
 
 

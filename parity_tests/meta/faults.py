@@ -24,6 +24,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import count
 from mmap import mmap
 from pathlib import Path
@@ -39,6 +40,7 @@ from handgrad.checkpoint.folder import numbered
 from handgrad.judge import StepJudge
 from handgrad.report import result_json
 from handgrad.training import saving, train
+from handgrad.training.parallel import LOADED
 
 WAIT = 300  # seconds after which a process hangs
 DELAY = 3e-3  # seconds, at most, from the beginning of a phase to the signal
@@ -444,6 +446,8 @@ def table(rows: dict[tuple[str, str], Row]) -> str:
 def warm(folder: Path, commands: Iterable[Command]) -> None:
     """Import all that the commands need here, and not in each of the processes."""
     phases()
+    for name in LOADED:  # also what is loaded at the first step of a command that does not run here
+        import_module(name)
     for command in (one for one in commands if one.ranks == 1):
         with contextlib.redirect_stdout(io.StringIO()), mock.patch("benchmarks.run.WORKER", QUICK_WORKER):
             cli.main([*command.words, "--out", str(folder / "warm")])

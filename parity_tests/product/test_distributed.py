@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from handgrad.cli import main
 from handgrad.distributed import process_group, train
 from handgrad.experiments import EXPERIMENTS
 from handgrad.judge import judge_shards
+from handgrad.predict import weights
 from handgrad.training.sides import SIDES
 from handgrad.training.train import prepare
 from parity_tests.support.two_processes import CASES, COMMANDS, RESUMED, STOPS
@@ -136,6 +138,18 @@ def test_a_run_whose_torchrun_was_killed_ends_with_a_checkpoint(capsys, monkeypa
     assert main(["distributed", "circle", "--epochs", "1", "--out", "here"]) == 143
     assert "INTERRUPTED after 4 of 100 steps" in capsys.readouterr().out
     assert list(numbered(Path("here", "checkpoints"))) == [1]
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_signal_after_training_cuts_nothing(capsys, monkeypatch):
+    """One rank that left now would be taken for a dead one by the others."""
+    write = weights.write
+    monkeypatch.setattr(weights, "write", lambda *given: (signal.raise_signal(signal.SIGTERM), write(*given)))
+    assert main(["distributed", "circle", "--epochs", "1", "--out", "here"]) == 0
+    out, error = capsys.readouterr()
+    assert "PASSED" in out
+    assert error == ""
+    assert [path.name for path in Path("here").iterdir()] == ["weights.safetensors"]
 
 
 @pytest.mark.usefixtures("alone")
