@@ -106,6 +106,7 @@ def alone(monkeypatch, tmp_path):
     said = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": "localhost"}
     with socket.create_server(("localhost", 0)) as free:
         said["MASTER_PORT"] = str(free.getsockname()[1])
+    said["OMP_NUM_THREADS"] = "1"  # torchrun says this too, whatever the shell does
     for name, value in said.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
