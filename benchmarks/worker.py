@@ -28,8 +28,12 @@ def main() -> None:
 
 
 def _end_with_the_parent() -> None:
-    """Whoever started this process keeps standard input open; the system closes it where they are killed."""
-    sys.stdin.buffer.read()
+    """Whoever started this process keeps standard input open; the system closes it where they are killed.
+
+    Read past Python's buffer, whose lock this thread would hold when the process ends: Python aborts there.
+    """
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
     os._exit(1)
 
 

@@ -578,6 +578,24 @@ def test_a_worker_ends_with_whoever_started_it():
     )
 
 
+WAITING = """
+import sys, threading, time
+from benchmarks import worker
+sys.stdin.readline()
+threading.Thread(target=worker._end_with_the_parent, daemon=True).start()
+time.sleep(0.1)  # it waits for the end of standard input by then
+"""
+
+
+def test_a_worker_that_is_done_ends_in_peace():
+    """While whoever started it lives, and keeps its standard input open: Python aborted, and the run had failed."""
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "env": {**os.environ, **same_imports()}}
+    with subprocess.Popen([sys.executable, "-c", WAITING], text=True, **pipes) as worker:
+        worker.stdin.write("\n")
+        worker.stdin.flush()
+        assert (worker.wait(), worker.stderr.read()) == (0, "")
+
+
 # --- plain C --------------------------------------------------------------------------------------------------------
 
 
