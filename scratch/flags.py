@@ -60,8 +60,8 @@ class _Noted(threading.local):
 
     def __init__(self) -> None:
         flags: dict[str, int] = {}
-        context = Context()  # a new one, in which underflow is ignored; and a product divides by nothing
-        context.run(np.seterr, over="call", invalid="call")
+        context = Context()  # a new one, in which underflow is ignored
+        context.run(np.seterr, over="call", invalid="call", divide="ignore")
         context.run(np.seterrcall, flags.setdefault)
         self.both: tuple[Callable[..., Any], dict[str, int]] = context.run, flags
 

@@ -154,6 +154,14 @@ def heard(told, a, b):
     return flags + [text.removesuffix(" encountered in matmul") for text in texts]
 
 
+def test_a_product_notes_neither_divisions_nor_underflow():
+    """A kernel that raises every flag raises these too."""
+    run, noted = _noted.both
+    run(np.divide, np.ones(1), np.zeros(1))
+    run(np.multiply, np.full(1, 1e-200), np.full(1, 1e-200))
+    assert not noted
+
+
 @pytest.mark.parametrize("factors", FACTORS)
 def test_a_flag_that_a_kernel_raises_for_nothing_is_told_to_nobody(factors):
     """Some processors' kernels do. Here the note of one is there before the product, whatever the processor."""
