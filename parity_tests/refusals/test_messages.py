@@ -88,6 +88,16 @@ MESSAGES = {
         ValueError,
         "Bilinear: input1 of shape () has no axis, but in1_features=3",
     ),
+    "an input that the second layer does not take": (
+        call(lambda side: side.Sequential(side.ReLU(), side.Linear(3, 2, rng=0)), np.ones((5, 3))),
+        TypeError,
+        "Linear: input must be float32; got float64 (convert with .astype)",
+    ),
+    "a slope for each of other channels": (
+        call(of("PReLU", 2), X),
+        ValueError,
+        "PReLU: num_parameters=2, but an input of shape (5, 3) has channels=3 (its second axis, 1 if there is none)",
+    ),
     "an axis beyond the second": (
         call(of("Softmax", dim=-2), np.ones(3, F32)),
         IndexError,
@@ -364,6 +374,116 @@ def kinds(value):
     if isinstance(value, dict):
         return type(value), {key: kinds(entry) for key, entry in value.items()}
     return (type(value), [kinds(entry) for entry in value]) if isinstance(value, list | tuple) else type(value)
+
+
+def used(side):
+    a, b = side.Parameter(np.ones(2, F32)), side.Parameter(np.ones((1, 3), F32))
+    optimizer = side.Adam([a, b], lr=0.1)
+    a.grad, b.grad = np.ones(2, F32), np.ones((1, 3), F32)
+    optimizer.step()
+    return optimizer
+
+
+def first(**entries):
+    """Other entries in the state of the first parameter."""
+    return lambda state: state["state"][0].update(entries)
+
+
+def group(**options):
+    return lambda state: state["param_groups"][0].update(options)
+
+
+NAMES = "lr, betas, eps, weight_decay, amsgrad, maximize, decoupled_weight_decay"
+THREE, STEP = np.ones(3, F32), "step must be a whole number >= 0, got"
+# what is done to the state of Adam → the message, after "Adam: "
+LOADED = {
+    "a list": (lambda state: [state], "a state dict must be a dict; got list"),
+    "no groups": (
+        lambda state: {"state": state["state"]},
+        "a state dict has the entries 'state' and 'param_groups'; got ['state']",
+    ),
+    "states in a list": (
+        lambda state: state.update(state=[1]),
+        "'state' of a state dict must be a dict; got list",
+    ),
+    "groups in a dict": (
+        lambda state: state.update(param_groups={}),
+        "'param_groups' of a state dict must be a list of dicts",
+    ),
+    "no parameters": (
+        lambda state: state["param_groups"][0].pop("params") and None,
+        "param_groups[0] of the state dict has no list 'params'",
+    ),
+    "half a parameter": (group(params=[0, 1.5]), "'params' of a state dict must be a whole number; got 1.5"),
+    "one parameter twice": (
+        group(params=[1, 1]),
+        "'params' of a state dict must name every parameter once; got [1, 1]",
+    ),
+    "a parameter too many": (group(params=[0, 1, 2]), "state dict has groups of [3] parameters, expected [2]"),
+    "a state of nobody": (
+        lambda state: state["state"].update({7: state["state"][0]}),
+        "state dict has state for parameter 7, expected 0..1",
+    ),
+    "a state in a list": (
+        lambda state: state["state"].update({0: [1]}),
+        "state of parameter 0 must be a dict; got list",
+    ),
+    "an option misspelt": (group(lrr=0.1), f"option must be one of {NAMES}; got 'lrr' (did you mean 'lr'?)"),
+    "two options missing": (
+        lambda state: [state["param_groups"][0].pop(name) for name in ("eps", "betas")] and None,
+        "param_groups[0] of the state dict lacks betas, eps",
+    ),
+    "a rate below 0": (group(lr=-1.0), "lr must be >= 0; got -1.0"),
+    "a rate to start from by name": (group(initial_lr="x"), "initial_lr must be a number; got 'x'"),
+}
+UNFIT = {
+    "a moment of another shape": (first(exp_avg=THREE), "exp_avg has shape (3,), expected (2,)"),
+    "a moment of another dtype": (
+        first(exp_avg=np.ones(2)),
+        "exp_avg is float64, expected float32 (convert with .astype)",
+    ),
+    "two moments": (
+        first(exp_avg=THREE, exp_avg_sq=THREE),
+        "exp_avg has shape (3,), expected (2,); exp_avg_sq has shape (3,), expected (2,)",
+    ),
+    "half a step": (first(step=1.5), f"{STEP} 1.5"),
+    "a step by name, and a moment": (
+        first(step="x", exp_avg=THREE),
+        f"{STEP} str; exp_avg has shape (3,), expected (2,)",
+    ),
+    "a moment less": (lambda state: state["state"][0].pop("exp_avg") is None, "missing exp_avg"),
+    "no step": (lambda state: state["state"][0].pop("step") is None, "missing step"),
+    "an entry too many": (first(foo=1), "unexpected foo"),
+}
+LOADED |= {
+    case: (change, f"state of parameter 0 does not fit, no state was changed: {message}")
+    for case, (change, message) in UNFIT.items()
+}
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("case", LOADED)
+def test_what_does_not_fit_in_the_state_of_an_optimizer(case, side):
+    change, message = LOADED[case]
+    optimizer = used(SIDES[side])
+    state, before = optimizer.state_dict(), optimizer.state_dict()
+    state = change(state) or state
+    with pytest.raises((TypeError, ValueError), match=f"^Adam: {re.escape(message)}$"):
+        optimizer.load_state_dict(state)
+    np.testing.assert_equal(optimizer.state_dict(), before)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_parameter_without_a_state_and_a_state_of_names_are_taken(side):
+    """As PyTorch writes them: no state before a first step, and with named parameters their names."""
+    optimizer = used(SIDES[side])
+    state = optimizer.state_dict()
+    state["state"][0] = {}
+    state["param_groups"][0]["param_names"] = ["a", "b"]
+    optimizer.load_state_dict(state)
+    after = optimizer.state_dict()
+    assert {*after["state"]} == {1}
+    assert after["param_groups"][0]["params"] == [0, 1]
 
 
 @pytest.mark.parametrize("side", SIDES)

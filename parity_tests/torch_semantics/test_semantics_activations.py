@@ -464,3 +464,11 @@ def test_far_out_numbers_stay_finite_without_a_warning(name, dtype):
     model = scratch.MLP([1, 1], output_activation=name, dtype=dtype, rng=0).layers[1]
     assert np.isfinite(model.forward(x)).all()
     assert np.isfinite(model.backward(np.ones_like(x))).all()
+
+
+@pytest.mark.parametrize("side", SIDES.values(), ids=SIDES)
+def test_an_infinite_gradient_does_not_reach_the_slope_of_positive_numbers(side):
+    prelu = side.PReLU()
+    prelu.forward(np.array([0.5, 2.0, -1.0], np.float32))
+    prelu.backward(np.array([np.inf, np.inf, 3.0], np.float32))
+    assert prelu.weight.grad == -3
