@@ -203,6 +203,14 @@ def lists(root: Any) -> dict[str, list[Any]]:
     return {path: owner for path, owner in owners(root) if type(owner) is list}
 
 
+def whole_numbers(root: Any) -> Iterator[Place]:
+    """Every place of a whole number of Python's."""
+    for path, owner in owners(root):
+        for key, value in items(owner):
+            if type(value) is int and not isinstance(owner, tuple):
+                yield Place(_join(path, key), owner, key)
+
+
 def places(root: Any) -> dict[str, Place]:
     """Every place, by its path; an array that is held twice counts once."""
     return {place.path: place for place in each_place(root)}

@@ -228,6 +228,8 @@ def layouts(
     for spec in list(_singles(widths, first))[:12]:
         others = [spec, *(replace(spec, shape=(spec.shape[0], w)) for w in widths), *(Spec((w,), None) for w in widths)]
         others += [Spec((w, 1), None) for w in widths] + [replace(spec, shape=(w, spec.shape[-1])) for w in widths]
+        if len(spec.shape) == 3:  # of a sequence: a number for every time, as weights of attention; or one vector
+            others += [replace(spec, shape=spec.shape[:2]), replace(spec, shape=spec.shape[::2])]
         for combination in itertools.islice(itertools.product(dict.fromkeys(others), repeat=len(names) - 1), 200):
             yield Layout(dict(zip(names, (spec, *combination), strict=True)))
     for spec in _indices(tables):

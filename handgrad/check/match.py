@@ -163,6 +163,9 @@ def _warm(subject: Written, case: Case) -> None:
     if not made:
         return
     out = subject.output(ran, np.dtype(np.float64))
+    twice = subject.copied(root)
+    subject.run(twice, subject.given(case, case.values))
+    _without_calls(subject, root, twice)
     for path in made:
         again = subject.copied(root)
         place = held.places(again).get(path)
@@ -177,18 +180,25 @@ def _warm(subject: Written, case: Case) -> None:
         unmoved = subject.copied(root)
         same = subject.output(subject.run(unmoved, subject.given(case, case.values)), np.dtype(np.float64))
         if np.shape(moved) == np.shape(out) and np.array_equal(same, out) and not np.array_equal(moved, same):
-            _without_calls(subject, root, unmoved)
             subject.restart(root)
             return
 
 
 def _without_calls(subject: Written, once: Any, twice: Any) -> None:
-    """Shorten the lists of `once` that each call makes longer, as self.X.append(x): they hold what is of one call."""
+    """Take back in `once` what each call adds: the ends of lists, as self.X.append(x), and counts, as self.t += 1.
+
+    They hold what is of one call: the outputs of a recurrent cell, of which the next call goes on.
+    """
     start, later = held.lists(subject.pristine), held.lists(twice)
     for path, kept in held.lists(once).items():
         before = len(start.get(path, ()))
         if before < len(kept) < len(later.get(path, ())):
             del kept[before:]
+    counts = {place.path: place.get() for place in held.whole_numbers(twice)}
+    for place in held.whole_numbers(once):
+        count = place.get()
+        if (after := counts.get(place.path, count)) > count:
+            held.store(place.owner, place.key, 2 * count - after)
 
 
 def _parameters(subject: Written, case: Case) -> list[str]:

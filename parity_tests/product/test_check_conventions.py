@@ -1304,6 +1304,85 @@ STYLES = {
         "Neurons",
         "Bad",
     ),
+    "a sequence, and a number for every time of it": (
+        """
+        class Weighted:
+            factor = 1
+            def forward(self, hs, a):
+                N, T, H = hs.shape
+                self.hs, self.a = hs, a.reshape(N, T, 1)
+                return (hs * self.a).sum(axis=1)
+            def backward(self, dc):
+                N, T, H = self.hs.shape
+                d = dc.reshape(N, 1, H).repeat(T, axis=1)
+                return d * self.a, self.factor * (d * self.hs).sum(axis=2)
+        class Bad(Weighted):
+            factor = 2
+        """,
+        "Weighted",
+        "Bad",
+    ),
+    "a sequence, and a vector that attends to it": (
+        """
+        class Attention:
+            through = True
+            def forward(self, hs, h):
+                N, T, H = hs.shape
+                self.hs, self.h = hs, h.reshape(N, 1, H)
+                e = np.exp((hs * self.h).sum(axis=2))
+                self.a = e / e.sum(axis=1, keepdims=True)
+                return self.a
+            def backward(self, da):
+                d = self.a * da
+                if self.through:
+                    d = d - self.a * d.sum(axis=1, keepdims=True)
+                N, T, H = self.hs.shape
+                d = d.reshape(N, T, 1)
+                return d * self.h, (d * self.hs).sum(axis=1)
+        class Bad(Attention):
+            through = False
+        """,
+        "Attention",
+        "Bad",
+    ),
+    "a cell that makes its weights at the first step, lists its outputs and counts its steps": (
+        """
+        class Cell:
+            sign = 1
+            def __init__(self, n_out=4):
+                self.n_out, self.parameters, self.ready = n_out, {"Waa": None, "Wax": None, "b": None}, False
+            def _make(self, n_in):
+                self.X, self.A, self.step, self.ahead, self.ready = [], [], 0, None, True
+                sizes = {"Waa": (self.n_out, self.n_out), "Wax": (n_in, self.n_out), "b": (1, self.n_out)}
+                self.parameters = {name: np.random.uniform(-1, 1, size) for name, size in sizes.items()}
+                self.gradients = {name: np.zeros(size) for name, size in sizes.items()}
+            def forward(self, Xt):
+                if not self.ready:
+                    self._make(Xt.shape[1])
+                if not self.A:
+                    self.A.append(np.zeros((len(Xt), self.n_out)))
+                self.step += 1
+                p = self.parameters
+                self.X.append(Xt)
+                self.A.append(np.tanh(self.A[-1] @ p["Waa"] + Xt @ p["Wax"] + p["b"]))
+                return self.A[-1]
+            def backward(self, dA):
+                if self.ahead is not None:
+                    dA = dA + self.ahead
+                self.step -= 1
+                t = self.step
+                dZ = dA * (1 - self.A[t + 1] ** 2)
+                self.ahead = dZ @ self.parameters["Waa"].T
+                self.gradients["Waa"] += self.A[t].T @ dZ
+                self.gradients["Wax"] += self.sign * self.X[t].T @ dZ
+                self.gradients["b"] += dZ.sum(axis=0, keepdims=True)
+                return dZ @ self.parameters["Wax"].T
+        class Bad(Cell):
+            sign = -1
+        """,
+        "Cell",
+        "Bad",
+    ),
     "a policy's backward, which is given the actions that were taken": (
         """
         class Policy:
