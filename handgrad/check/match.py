@@ -4,6 +4,7 @@
 of them, and how far these agree with differences. `search` ranks the readings by what it returns.
 """
 
+import re
 from functools import cached_property
 from typing import Any
 
@@ -387,6 +388,11 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> None:
         )
     picks |= dict.fromkeys(stepped, STEP)
     rest = [n for n in rest if n not in picks]
+    for n in rest:  # what is right has been found by its value: what is wrong stands in its place in the list
+        beside = [label for label in free(new) if (n, label) in fits and _in_step(subject.paths.get(n, ""), label)]
+        if len(beside) == 1:
+            picks[n] = beside[0]
+    rest = [n for n in rest if n not in picks]
     named = {label for s, _, _, label in ranked if s >= 3}
     for n in rest:
         if n in arguments and not subject.reading.takes_upstream:
@@ -412,6 +418,13 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> None:
                 picks[of[0]] = label
     subject.picks = {n: picks[n] for n in values if n in picks}
     subject.left = [label for label in returned if label not in picks.values()]
+
+
+def _in_step(path: str, label: str) -> bool:
+    """Whether a candidate has the place of a parameter in a list of gradients beside it: params.1 and grads.1."""
+    (mine, place), (theirs, other) = (whole.rpartition(".")[::2] for whole in (path, label))
+    (owner, _), (same, gradients) = (whole.rpartition(".")[::2] for whole in (mine, theirs))
+    return place.isdigit() and place == other and owner == same and re.search("grad|nabla", gradients) is not None
 
 
 def _by_their_names(subject: Written, arguments: list[str], returned: list[str]) -> list[str]:

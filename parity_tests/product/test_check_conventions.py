@@ -1383,6 +1383,28 @@ STYLES = {
         "Cell",
         "Bad",
     ),
+    "lists of parameters and of gradients, of which one is wrong by more than a factor": (
+        """
+        class Affine:
+            extra = 0
+            def __init__(self, W, b):
+                self.params, self.grads = [W, b], [np.zeros_like(W), np.zeros_like(b)]
+            def forward(self, x):
+                W, b = self.params
+                self.x = x
+                return np.tanh(x @ W + b)
+            def backward(self, dout):
+                W, b = self.params
+                d = dout * (1 - np.tanh(self.x @ W + b) ** 2)
+                self.grads[0][...] = self.x.T @ d + self.extra
+                self.grads[1][...] = d.sum(axis=0)
+                return d @ W.T
+        class Bad(Affine):
+            extra = 1
+        """,
+        "Affine",
+        "Bad",
+    ),
     "a policy's backward, which is given the actions that were taken": (
         """
         class Policy:
