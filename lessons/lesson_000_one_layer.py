@@ -341,16 +341,6 @@ def _(mo):
 
 @app.cell
 def _(mo, np, practice):
-    START = """\
-class CrossEntropy:
-    def forward(self, logits, target):  # (N, C), and N class numbers
-        e = np.exp(logits)
-        self.p, self.target = e / e.sum(axis=1, keepdims=True), target
-        return -np.log(self.p[np.arange(len(target)), target]).mean()
-
-    def backward(self):
-        raise NotImplementedError("dL/dlogits, (N, C), of self.p and self.target")
-"""
     task = practice.Practice(
         looks={
             "dL/dlogit₀ = p₀ − 1": -0.8,
@@ -360,13 +350,21 @@ class CrossEntropy:
         },
         hint="Type your number above. If the loss falls as logit₀ grows, it is negative.",
         ops=("CrossEntropyLoss", "Softmax", "Linear"),
-        start=START,
+        start="""\
+class CrossEntropy:
+    def forward(self, logits, target):  # (N, C), and N class numbers
+        e = np.exp(logits)
+        self.p, self.target = e / e.sum(axis=1, keepdims=True), target
+        return -np.log(self.p[np.arange(len(target)), target]).mean()
+
+    def backward(self):
+        raise NotImplementedError("dL/dlogits, (N, C), of self.p and self.target")
+""",
         fill="grad = self.p.copy()\ngrad[np.arange(len(grad)), self.target] -= 1\nreturn grad / len(grad)",
         slip="grad = self.p.copy()\ngrad[np.arange(len(grad)), self.target] -= 1\nreturn grad",
         inputs=(np.array([[0.5, -1.0], [1.5, 0.25], [-0.75, 1.0]]), np.array([0, 1, 1])),
     )
-    guess = mo.ui.text(label="your dL/dlogit₀")
-    editor = mo.ui.code_editor(START, language="python", label="your class")
+    guess, editor = task.asked("your dL/dlogit₀")
     mo.vstack([guess, editor])
     return editor, guess, task
 

@@ -330,15 +330,6 @@ def _(mo):
 
 @app.cell
 def _(mo, np, practice):
-    START = """\
-class Quartic:
-    def forward(self, y, t):
-        self.d = y - t
-        return (self.d**4).mean()
-
-    def backward(self):
-        raise NotImplementedError("dL/dy, of self.d")
-"""
     task = practice.Practice(
         looks={
             "200 × 200: every output against every target": 40000.0,
@@ -347,13 +338,20 @@ class Quartic:
         },
         hint="Type your number above. Write the two shapes below each other, from the right.",
         ops=("MSELoss", "BCELoss", "ReLU"),
-        start=START,
+        start="""\
+class Quartic:
+    def forward(self, y, t):
+        self.d = y - t
+        return (self.d**4).mean()
+
+    def backward(self):
+        raise NotImplementedError("dL/dy, of self.d")
+""",
         fill="return 4 * self.d**3 / self.d.size",
         slip="return 4 * self.d**3",
         inputs=(np.array([[0.5], [-1.0], [2.0]]), np.array([[1.0], [0.25], [-0.5]])),
     )
-    guess = mo.ui.text(label="how many differences")
-    editor = mo.ui.code_editor(START, language="python", label="your class")
+    guess, editor = task.asked("how many differences")
     mo.vstack([guess, editor])
     return editor, guess, task
 

@@ -215,15 +215,6 @@ def _(mo):
 
 @app.cell
 def _(mo, np, practice):
-    START = """\
-class Half:
-    def forward(self, y, t):  # (N, C) both
-        self.d = y - t
-        return 0.5 * (self.d**2).sum(axis=1).mean()
-
-    def backward(self):
-        raise NotImplementedError("dL/dy, of self.d")
-"""
     task = practice.Practice(
         looks={
             "2/(N·C): the gradients are 2d/(N·C) and d": 0.01,
@@ -233,13 +224,20 @@ class Half:
         },
         hint="Type your number above. Write down both gradients of one number y, and divide them.",
         ops=("HalfSquaredError", "MSELoss", "Sigmoid"),
-        start=START,
+        start="""\
+class Half:
+    def forward(self, y, t):  # (N, C) both
+        self.d = y - t
+        return 0.5 * (self.d**2).sum(axis=1).mean()
+
+    def backward(self):
+        raise NotImplementedError("dL/dy, of self.d")
+""",
         fill="return self.d / len(self.d)",
         slip="return self.d / self.d.size",
         inputs=(np.array([[0.5, -1.0], [2.0, 0.25], [1.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])),
     )
-    guess = mo.ui.text(label="your lr")
-    editor = mo.ui.code_editor(START, language="python", label="your class")
+    guess, editor = task.asked("your lr")
     mo.vstack([guess, editor])
     return editor, guess, task
 

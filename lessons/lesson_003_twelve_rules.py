@@ -398,15 +398,6 @@ def _(mo):
 
 @app.cell
 def _(mo, np, practice):
-    START = """\
-class Binary:
-    def forward(self, z, t):  # (N, 1) both, t of zeros and ones
-        self.p, self.t = 1 / (1 + np.exp(-z)), t
-        return (np.log(1 + np.exp(z)) - t * z).mean()
-
-    def backward(self):
-        raise NotImplementedError("dL/dz, of self.p and self.t")
-"""
     task = practice.Practice(
         looks={
             "dL/dz = σ(z) − t": -0.5,
@@ -416,13 +407,20 @@ class Binary:
         },
         hint="Type your number above. σ(0) is ½.",
         ops=("BCEWithLogitsLoss", "BCELoss", "Sigmoid"),
-        start=START,
+        start="""\
+class Binary:
+    def forward(self, z, t):  # (N, 1) both, t of zeros and ones
+        self.p, self.t = 1 / (1 + np.exp(-z)), t
+        return (np.log(1 + np.exp(z)) - t * z).mean()
+
+    def backward(self):
+        raise NotImplementedError("dL/dz, of self.p and self.t")
+""",
         fill="return (self.p - self.t) / self.t.size",
         slip="return (self.p - self.t) * self.p * (1 - self.p) / self.t.size",
         inputs=(np.array([[0.5], [-1.0], [2.0]]), np.array([[1.0], [0.0], [0.0]])),
     )
-    guess = mo.ui.text(label="your dL/dz")
-    editor = mo.ui.code_editor(START, language="python", label="your class")
+    guess, editor = task.asked("your dL/dz")
     mo.vstack([guess, editor])
     return editor, guess, task
 

@@ -279,15 +279,6 @@ def _(mo):
 
 @app.cell
 def _(mo, np, practice):
-    START = """\
-class Leaky:
-    def forward(self, x):
-        self.x = x
-        return np.where(x > 0, x, 0.01 * x)
-
-    def backward(self, grad):
-        raise NotImplementedError("dL/dx, of grad and self.x")
-"""
     task = practice.Practice(
         looks={
             "1.8 − 0.1 (0.9 · (−8) − 6.4)": 3.16,
@@ -297,13 +288,20 @@ class Leaky:
         },
         hint="Type your number above. The buffer is 0.9 times the old one, plus the new gradient.",
         ops=("LeakyReLU", "SGD", "MSELoss"),
-        start=START,
+        start="""\
+class Leaky:
+    def forward(self, x):
+        self.x = x
+        return np.where(x > 0, x, 0.01 * x)
+
+    def backward(self, grad):
+        raise NotImplementedError("dL/dx, of grad and self.x")
+""",
         fill="return grad * np.where(self.x > 0, 1, 0.01)",
         slip="return grad * (self.x > 0)",
         inputs=(np.array([[0.5, -1.0], [2.0, -0.25]]),),
     )
-    guess = mo.ui.text(label="w after two steps")
-    editor = mo.ui.code_editor(START, language="python", label="your class")
+    guess, editor = task.asked("w after two steps")
     mo.vstack([guess, editor])
     return editor, guess, task
 

@@ -67,6 +67,10 @@ class Practice:
         indent = " " * (len(self.hole) - len(self.hole.lstrip()))
         return self.start.replace(self.hole, "\n".join(indent + line for line in text.splitlines()))
 
+    def asked(self, label: str) -> tuple[Any, Any]:
+        """Where the guess and the class are typed."""
+        return mo.ui.text(label=label), mo.ui.code_editor(self.start, language="python", label="your class")
+
     def judge(self, code: str) -> GradientCheck | str:
         return judged(code, self.start.split()[1].rstrip(":"), *self.inputs)
 
