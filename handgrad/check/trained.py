@@ -14,6 +14,7 @@ import sys
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,7 @@ def _once(*bounds: Any) -> range:
     return turns[:1] if len(turns) > MANY else turns
 
 
+@cache
 def _with_constants(code: types.CodeType, rate: float) -> types.CodeType:
     """The code with its locals that are set to a number and called a rate, or a number of turns, set to other ones."""
     found = bytearray(code.co_code)
