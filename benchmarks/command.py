@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import rich.table
@@ -17,6 +16,7 @@ from benchmarks.questions.format import digits, ratio_text, time_text
 from benchmarks.questions.which import hits
 from benchmarks.result import BadResultError, Result, Row, load
 from benchmarks.run import Plan, empty, measure
+from benchmarks.sections import environment_of
 from handgrad.files import output_folder, write_text
 from handgrad.machine.environment import cpu_model
 from handgrad.terminal import Terminal
@@ -122,7 +122,7 @@ def _of_this_machine(path: Path, command: str, console: Terminal) -> Result:
     """What was measured before in `path`, of this processor and these libraries; else it is measured now."""
     if path.exists():
         result, here = load(path), {"numpy": np.__version__, "torch": torch.__version__}
-        there: dict[str, Any] = next(iter(result["environments"].values()), {})
+        there = environment_of(result)
         same = result.get("machine") == cpu_model() and all(there.get(name) == here[name] for name in here)
         if same and result.get("complete"):
             return result
@@ -137,7 +137,7 @@ def _of_this_machine(path: Path, command: str, console: Terminal) -> Result:
 def _where_from(result: Result, path: Path, net: Net, rows: list[Row], models: dict[str, Model]) -> Iterator[str]:
     """How the prediction is known, and what speaks against it."""
     nets = [problem_of(row["case"]).net for row in rows if not is_drawn(row)]
-    there: dict[str, Any] = next(iter(result["environments"].values()), {})
+    there = environment_of(result)
     off = ", ".join(f"{name} {model.miss - 1:.0%}" for name, model in models.items())
     yield (
         f"From {len(nets)} nets, timed on {result.get('machine')} (NumPy {there.get('numpy')}, PyTorch "

@@ -123,8 +123,9 @@ def _over(own: dict[str, float], side: str) -> str:
 def picture(rows: list[Row]) -> Figure | None:
     """Once everything is made, where that was measured."""
     peak = "later_bytes" if any("later_bytes" in row for row in rows) else "added_bytes"
-    sides = sides_of(by_problem(rows, peak))
-    found = {name: own for name, own in by_problem(rows, peak).items() if len(own) == len(sides) > 1}
+    every = by_problem(rows, peak)
+    sides = sides_of(every)
+    found = {name: own for name, own in every.items() if len(own) == len(sides) > 1}
     labels = [name.replace(", batch", "\nbatch").replace(", float32", "") for name in found]
     series = {side: [own[side] for own in found.values()] for side in sides}
     return pictures.bars(labels, series, "MiB added at the peak") if found else None

@@ -253,7 +253,7 @@ class Follower:
         self.shown, self.told = 0.0, -1
 
     def __call__(self, run: "Run") -> None:
-        self.tell(run, len(run.sides["scratch"].epochs) - 1)
+        self.tell(run)
         done, now = len(run.divergence), time.monotonic()
         if now - self.shown < REFRESH and done < self.steps:
             return
@@ -265,10 +265,11 @@ class Follower:
         self.progress.refresh()
 
     def end(self, run: "Run") -> None:
-        self.tell(run, len(run.sides["scratch"].epochs) - 1, last=True)
+        self.tell(run, last=True)
 
-    def tell(self, run: "Run", epoch: int, last: bool = False) -> None:
+    def tell(self, run: "Run", last: bool = False) -> None:
         """The line of an epoch that is over, unless it was told or is left out."""
+        epoch = len(run.sides["scratch"].epochs) - 1
         if epoch == self.told or not (last or epoch % self.every == 0):
             return
         self.told = epoch
