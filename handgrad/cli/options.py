@@ -237,7 +237,7 @@ def takes(*names: str) -> Callable[[Command], Command]:
         signature = inspect.signature(command)
         own = [parameter for parameter in signature.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
         more = [inspect.Parameter(name, KEYWORD_ONLY, default=None, annotation=RECIPE[name]) for name in names]
-        command.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
+        command.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]  # inspect reads it
         command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *more)}
         return command
 

@@ -750,14 +750,17 @@ def which_result(rows, **more):
     return result(1e-5, **here, complete=True, questions={"which": {"unset": rows}}) | more
 
 
+ROUNDED = 2.0**-30
+"""The times are exact but for roundings, which a least-squares fit of four numbers leaves far below this."""
 FITTED_ROWS = [stepped(net) for net in which.FITTED]
 
 
 def test_costs_are_found_again():
     models = prediction.fitted(FITTED_ROWS)
     for name, costs in COSTS.items():
-        np.testing.assert_allclose(models[name].costs, costs, rtol=1e-3)
-        assert models[name].miss == pytest.approx(1, abs=1e-5)
+        least = np.multiply(costs, 1 - 4e-6)  # of the shortest blocks
+        np.testing.assert_allclose(models[name].costs, least, rtol=ROUNDED)
+        assert models[name].miss == pytest.approx(1, abs=ROUNDED)
     assert list(prediction.predicted(models, NETS[0])) == [OURS, TORCH]
     assert list(prediction.predicted(models, NETS[-1])) == [TORCH, OURS]
     # Drawn nets, and nets too few, teach nothing.

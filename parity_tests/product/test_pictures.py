@@ -137,10 +137,11 @@ def test_no_sign_and_no_class_is_told_by_colour_alone():
     run = run_of("moons")
     seen = frames(run)
     drawn = {key: ElementTree.fromstring(picture) for key, picture in film(run, seen).frames[-1].pictures.items()}
-    count = lambda key, tag, **has: sum(  # noqa: E731
-        all((e.get(k.replace("_", "-")) is not None) == want for k, want in has.items())
-        for e in drawn[key].iter(f"{SVG}{tag}")
-    )
+
+    def count(key, tag, **has):
+        elements = drawn[key].iter(f"{SVG}{tag}")
+        return sum(all((e.get(k.replace("_", "-")) is not None) == want for k, want in has.items()) for e in elements)
+
     state, activity = seen[-1].states["scratch"], seen[-1].sides["scratch"]
     linear = [name for name, kind in seen[-1].kinds.items() if kind == "Linear"]
     weights = [state[f"{name}.weight"][:10, :10] for name in linear]

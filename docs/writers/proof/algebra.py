@@ -24,14 +24,14 @@ FAR, OTHER = sympy.Rational(19, 13), sympy.Rational(31, 19)
 """So far beyond the last cut a piece is looked at: no zero of a formula, and another number for another variable."""
 
 
-class Switch(sympy.Function):  # type: ignore[misc]
+class Switch(sympy.Function):  # type: ignore[misc]  # SymPy has no types
     """`Switch(s, a, b)`: a where s > 0, b where s < 0. `Switch(s, a, b, c)`: and c where s is 0 in a whole piece, as a
     comparison with a clamped value is; at a kink alone nothing is claimed."""
 
     nargs = (3, 4)
 
 
-class Equal(sympy.Function):  # type: ignore[misc]
+class Equal(sympy.Function):  # type: ignore[misc]  # SymPy has no types
     """`Equal(t, v, a, b)`: a where t = v, else b."""
 
     nargs = 4

@@ -111,7 +111,7 @@ class Number:
     def __ne__(self, other: object) -> Any:
         return ~(self == other)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # `==` gives a formula: it cannot be a key
 
     def clip(self, low: Any, high: Any) -> "Number":
         result = self.formula
