@@ -27,7 +27,7 @@ help:
 	@echo 'make fuzz      play hostile programs on both sides until $(N) calls are compared: accepted or refused alike (N=10000 for fewer)'
 	@echo 'make faults    kill commands at drawn moments, N for each command and signal, let them go on, compare every byte (N=100; slow)'
 	@echo 'make mutants   change the code of both sides in every small way and see that a test notices (an hour)'
-	@echo '               (ARGS="scratch.optim.*" for a part)'
+	@echo '               (ARGS="scratch.optim.*" for a part, ARGS=--go-on for what an earlier run left)'
 	@echo 'make dictionary  write docs/dictionary/ from docstrings, code and judge (ARGS=--all to measure everything anew)'
 	@echo 'make pictures  draw the pictures of the README anew (needs Chromium)'
 	@echo 'make sources   write docs/sources.md: what the source articles show, measured on both sides (ARGS=--all for all anew)'

@@ -4,8 +4,10 @@ A mutant is one small change of the code. One that no test notices is either a h
 way to write the same program. `equivalent_mutants.toml` lists the equivalent ones, each with the reason. A survivor
 that is not listed fails the run, and so does a listed change that did not survive: the list holds no more than it must.
 
-Run by `make mutants`; `make mutants ARGS="scratch.optim.* contract.checks.*"` tries those modules alone. Settings are
-in pyproject.toml, examples in conftest's profile "mutants".
+Run by `make mutants`; `make mutants ARGS="scratch.optim.* contract.checks.*"` tries those modules alone, and
+`make mutants ARGS=--go-on` goes on with a run that ended early, or after tests were added: it tries what was never
+tried, what stands in a function that changed since, and what survived without being listed. Settings are in
+pyproject.toml, examples in conftest's profile "mutants".
 """
 
 import os
@@ -16,10 +18,12 @@ import sys
 import time
 import tomllib
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 LISTED = pathlib.Path(__file__).with_name("equivalent_mutants.toml")
 NOTICED = {"killed", "timeout", "segfault"}
+GO_ON = "--go-on"
 
 
 class Change(NamedTuple):
@@ -46,12 +50,15 @@ def equivalent() -> dict[Change, str]:
     return reasons
 
 
-def run(workers: int, names: list[str]) -> None:
+def run(workers: int, names: list[str], *, go_on: bool = False) -> None:
     """Make all mutants, in the folder mutants/, and try those with `names` (patterns; all without any).
 
     SystemExit where mutmut cannot, as when a test fails anyway.
     """
-    shutil.rmtree("mutants", ignore_errors=True)
+    if go_on:
+        forget_unlisted_survivors()
+    else:
+        shutil.rmtree("mutants", ignore_errors=True)
     mutmut = pathlib.Path(sys.executable).with_name("mutmut")
     environment = {**os.environ, "HYPOTHESIS_PROFILE": "mutants"}
     done = subprocess.run(
@@ -65,25 +72,48 @@ def run(workers: int, names: list[str]) -> None:
         raise SystemExit((done.stdout or "") + "mutmut could not run")
 
 
-def results() -> tuple[Counter[str], set[Change], set[tuple[str, str]]]:
-    """How many mutants met which end, those that no test noticed, and the functions of all that were tried by file."""
+def forget_unlisted_survivors() -> None:
+    """Mark them as never tried: those alone, and what is new, mutmut tries when it goes on."""
+    listed = set(equivalent())
+    for data in tried_by_file():
+        for name, code in data.exit_code_by_key.items():
+            if code is not None and end_of(code) not in NOTICED and change(name, str(data.path)) not in listed:
+                data.exit_code_by_key[name] = None
+        if data.exit_code_by_key:
+            data.save()
+
+
+def tried_by_file() -> Iterator[Any]:
+    """What mutmut keeps of each file's mutants, of those files whose mutants it has made."""
     from mutmut.mutation.data import SourceFileMutationData
-    from mutmut.stats import status_by_exit_code
     from mutmut.utils.file_utils import walk_mutatable_files
 
-    ends: Counter[str] = Counter()
-    survivors, tried = set(), set()
     for path in walk_mutatable_files():
         data = SourceFileMutationData(path=path)
         data.load()
+        yield data
+
+
+def end_of(code: int) -> str:
+    """What mutmut calls the end of a test run with this exit code."""
+    from mutmut.stats import status_by_exit_code
+
+    return str(status_by_exit_code[code])
+
+
+def results() -> tuple[Counter[str], set[Change], set[tuple[str, str]]]:
+    """How many mutants met which end, those that no test noticed, and the functions of all that were tried by file."""
+    ends: Counter[str] = Counter()
+    survivors, tried = set(), set()
+    for data in tried_by_file():
+        path = str(data.path)
         for name, code in data.exit_code_by_key.items():
             if code is None:  # not asked for
                 continue
-            end = status_by_exit_code[code]
-            ends[end] += 1
-            tried.add((str(path), function_of(name)))
-            if end not in NOTICED:
-                survivors.add(change(name, str(path)))
+            ends[end_of(code)] += 1
+            tried.add((path, function_of(name)))
+            if end_of(code) not in NOTICED:
+                survivors.add(change(name, path))
     return ends, survivors, tried
 
 
@@ -107,7 +137,9 @@ def change(name: str, path: str) -> Change:
 def main(workers: int, names: list[str]) -> int:
     """Run, report, and return 0 if the survivors are those listed, 1 otherwise."""
     start = time.monotonic()
-    run(workers, names)
+    go_on = GO_ON in names
+    names = [name for name in names if name != GO_ON]
+    run(workers, names, go_on=go_on)
     ends, survivors, tried = results()
     listed = {change for change in equivalent() if not names or (change.file, change.function) in tried}
     for title, changes in (

@@ -139,6 +139,11 @@ MESSAGES = {
         TypeError,
         "MultiMarginLoss: input must be a NumPy array; got list",
     ),
+    "classes in a list of labels": (
+        call(of("MultiLabelMarginLoss"), X, [[0, 1, -1]] * 5),
+        TypeError,
+        "MultiLabelMarginLoss: target must be a NumPy array; got list",
+    ),
     "a class too many": (
         call(of("MultiMarginLoss"), X, CLASSES + 3),
         IndexError,
