@@ -405,9 +405,10 @@ def _lbfgs_state(
         for name in (*lists, "al")
         if not isinstance(entries.get(name, []), list | tuple)
     ]
-    wrong += [f"{name} must be a number" for name in numbers if np.shape(entries.get(name, 0)) != ()]
     wrong += [
-        f"{name} must be a number" for name in numbers if np.asarray(entries.get(name, 0)).dtype.kind not in "fiu"
+        f"{name} must be a number"
+        for name in numbers
+        if name in entries and ((given := np.asarray(entries[name])).shape or given.dtype.kind not in "fiu")
     ]
     if wrong:
         return "; ".join(wrong), entries
@@ -425,7 +426,7 @@ def _lbfgs_state(
     taken = {name: list(entry) if isinstance(entry, tuple) else entry for name, entry in entries.items()}
     kinds: dict[str, type] = {"func_evals": int, "n_iter": int, "t": float, "prev_loss": float}
     taken.update({name: kinds[name](entry) for name, entry in entries.items() if name in kinds})
-    if type(taken.get("H_diag", 1)) not in (int, float):  # a NumPy number too would widen all it meets
+    if "H_diag" in taken and type(taken["H_diag"]) not in (int, float):  # a NumPy number would widen all it meets
         taken["H_diag"] = np.asarray(taken["H_diag"], dtype)
     return "; ".join(filter(None, wrong)), taken
 

@@ -187,6 +187,11 @@ def test_a_refused_batch_leaves_the_statistics_alone():
                 trainer.step(*bad)
             for key, array in model.state_dict().items():
                 np.testing.assert_array_equal(array, before[key])
+        row = side.Sequential(side.BatchNorm1d(2), side.Linear(3, 2, rng=0))
+        with pytest.raises(ValueError, match="in_features=3"):
+            row.forward(x)
+        assert row.state_dict()["0.num_batches_tracked"] == 0
+        np.testing.assert_array_equal(row.state_dict()["0.running_mean"], [0, 0])
         alone = side.BatchNorm1d(2)
         with pytest.raises(ValueError, match="more than one number per channel"):
             alone.forward(x[:1])

@@ -70,6 +70,10 @@ REFUSED = {
         lambda entries: entries["old_dirs"].pop(),
         f"{LENGTHS} {{'old_dirs': 3, 'old_stps': 4, 'ro': 4}}",
     ),
+    "two things": (
+        lambda entries: (entries.update(d=np.ones(2, F32)), entries["ro"].pop()),
+        f"d has shape (2,), expected (3,); {LENGTHS} {{'old_dirs': 4, 'old_stps': 4, 'ro': 3}}",
+    ),
     "al too short": (with_(al=[None] * 3), f"{LENGTHS} {{'old_dirs': 4, 'old_stps': 4, 'ro': 4}}"),
 }
 
@@ -126,7 +130,7 @@ def test_what_reads_as_the_same_goes_on_alike(case, side):
         change(state["state"][0])
         optimizer.load_state_dict(state)
         entries = optimizer.state_dict()["state"][0]
-        kinds = {name: type(entries[name]) for name in entries}
+        kinds = {name: getattr(entry, "dtype", type(entry)) for name, entry in entries.items()}
         optimizer.step(closure)
         results.append([kinds, *(p.data.copy() for p in parameters)])
     kinds, *data = results[0]

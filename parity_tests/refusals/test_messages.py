@@ -206,6 +206,11 @@ MESSAGES = {
         ValueError,
         'MultiMarginLoss: the mean over an empty batch is undefined; use reduction="sum" or leave it out',
     ),
+    "the mean over no lists of labels": (
+        call(of("MultiLabelMarginLoss"), X[:0], CLASSES[:0, None].repeat(3, 1)),
+        ValueError,
+        'MultiLabelMarginLoss: the mean over an empty batch is undefined; use reduction="sum" or leave it out',
+    ),
     "a variance below 0": (
         call(of("GaussianNLLLoss"), X, X, -1.0),
         ValueError,
@@ -248,9 +253,9 @@ MESSAGES = {
         "OneCycleLR: pct_start=0.25 of 4 steps is one step, too short to rise in",
     ),
     "schedules that are none": (
-        schedule("SequentialLR", None, []),
+        schedule("SequentialLR", 5, []),
         TypeError,
-        "SequentialLR: schedulers must be schedules in a list; got NoneType",
+        "SequentialLR: schedulers must be schedules in a list; got int",
     ),
     "a sequence that starts before −1": (
         lambda side: side.SequentialLR(o := sgd(side), [side.StepLR(o, 2)], [], last_epoch=-2),

@@ -18,7 +18,7 @@ class CosineAnnealingLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
-        options = {"T_max": T_max, "eta_min": eta_min, "last_epoch": last_epoch}
+        options = {"T_max": T_max, "eta_min": eta_min}
         optimizer_checks.scheduler(self.name, optimizer, Optimizer, options)
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
@@ -55,7 +55,7 @@ class LinearLR(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         options = {"start_factor": start_factor, "end_factor": end_factor, "total_iters": total_iters}
-        optimizer_checks.scheduler(self.name, optimizer, Optimizer, {**options, "last_epoch": last_epoch})
+        optimizer_checks.scheduler(self.name, optimizer, Optimizer, options)
         self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
         super().__init__(optimizer, last_epoch)
 

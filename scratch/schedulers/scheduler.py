@@ -134,7 +134,7 @@ class LambdaLR(LRScheduler):
         lr_lambda: Callable[[int], float] | list[Callable[[int], float]],
         last_epoch: int = -1,
     ) -> None:
-        optimizer_checks.scheduler(self.name, optimizer, Optimizer, {"lr_lambda": lr_lambda, "last_epoch": last_epoch})
+        optimizer_checks.scheduler(self.name, optimizer, Optimizer, {"lr_lambda": lr_lambda})
         groups = len(optimizer.param_groups)
         self.lr_lambdas = list(lr_lambda) if isinstance(lr_lambda, list | tuple) else [lr_lambda] * groups
         super().__init__(optimizer, last_epoch)

@@ -16,7 +16,7 @@ class StepLR(LRScheduler):
     """lr ← γ·lr every `step_size` steps: lr = initial_lr · γ^⌊step/step_size⌋."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
-        options = {"step_size": step_size, "gamma": gamma, "last_epoch": last_epoch}
+        options = {"step_size": step_size, "gamma": gamma}
         optimizer_checks.scheduler(self.name, optimizer, Optimizer, options)
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
@@ -36,7 +36,7 @@ class MultiStepLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1
     ) -> None:
-        options = schedule_options({"milestones": milestones, "gamma": gamma, "last_epoch": last_epoch})
+        options = schedule_options({"milestones": milestones, "gamma": gamma})
         optimizer_checks.scheduler(self.name, optimizer, Optimizer, options)
         self.milestones, self.gamma = Counter(options["milestones"]), options["gamma"]
         super().__init__(optimizer, last_epoch)
@@ -55,7 +55,7 @@ class ExponentialLR(LRScheduler):
     """lr ← γ·lr at every step: lr = initial_lr · γ^step."""
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
-        optimizer_checks.scheduler(self.name, optimizer, Optimizer, {"gamma": gamma, "last_epoch": last_epoch})
+        optimizer_checks.scheduler(self.name, optimizer, Optimizer, {"gamma": gamma})
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
