@@ -384,9 +384,12 @@ class _Check:
             first = first or (match, output)
             if self._same_output(p, output):
 
-                def run(values: Values, case: Case = case, match: Match = match) -> dict[str, Any]:
-                    moved = match.case(Case(case.draw, p.case.arguments, values, p.case.constants))
-                    return match.back(reference.backward(moved, moved.values, p.upstream))
+                def run(
+                    values: Values, dtype: npt.DTypeLike = np.float64, case: Case = case, match: Match = match
+                ) -> dict[str, Any]:
+                    given = {name: cast(a, dtype) for name, a in values.items()}
+                    moved = match.case(Case(case.draw, p.case.arguments, given, p.case.constants))
+                    return match.back(reference.backward(moved, moved.values, p.upstream.astype(dtype)))
 
                 return oracles.program(AUTOGRAD, p, run, oracles.DOUBLE), match
         assert first is not None

@@ -17,6 +17,16 @@ largest change seen is what rounding may do: the condition of the gradient. To t
 and 8u · max|u_k| · s, s = max(1, max|f|, max|x|), for derivatives formed by cancellation from the output, the input or
 numbers around 1, as 1 − y² is: for these the rounding is absolute. For the same reason outputs are taken to be off by
 at least 2u s.
+
+**What moved inputs do not show.** The terms that cancel may be larger than all of these, and their sum a constant:
+batch norm of one row has u/√ε − u/√ε = 0 for every x, and its rounding is that of u/√ε. Such a sum loses a step of its
+last place or nothing, so that a few runs beside it may show nothing. It is measured where it is: ĝ, what the program
+says in the format of unit roundoff u, is held against ĝ′, what it says in a wider one of unit roundoff u′. To first
+order both are off from the program's exact value g by one constant K, |ĝ − g| ≤ K u and |ĝ′ − g| ≤ K u′; so |ĝ − ĝ′| is
+the error of ĝ itself but for the part u′/u, 2⁻¹¹ for extended precision. It counts (1 + 2u′/u)-fold. A wrong formula is
+as wrong in the wider format, and the interval grows towards ĝ′ alone: what is wrong by more than its own rounding stays
+outside. Code or machines without a wider format are run in float32 instead, at the case and beside it: 8 u/u₃₂ of the
+largest distance between float32 and float64, which is at most 2⁻²⁶ of the gradient where float32 takes another branch.
 """
 
 import contextlib
@@ -38,6 +48,7 @@ from handgrad.judge.rules import layers, losses
 HAND, AUTOGRAD, COMPLEX = "hand backward", "autograd", "complex step"
 CENTRAL, TAYLOR, CERTIFIED = "central difference", "Taylor remainder", "certified bounds"
 SINGLE, DOUBLE = 2.0**-24, 2.0**-53
+WIDER = np.longdouble  # on some machines it is float64
 ROUNDINGS = 8  # of the inputs, and of the last operations; a library function is within 4 ulp, that is 8u
 ENTRIES = 600  # numbers per case that are differenced one by one; fewer where a call does much:
 WORK = 300_000  # lines of Python for one number each, and as many again for every 256 numbers in and out;
@@ -104,10 +115,10 @@ class Point:
         except Exception:
             return np.full(self.output.size, np.nan)
 
-    def backward(self, values: Values) -> dict[str, Any]:
-        """The hand-written gradients."""
-        given = {name: cast(a, self.dtype) for name, a in values.items()}
-        return self.subject.backward(self.case, given, self.upstream.astype(self.dtype))
+    def backward(self, values: Values, dtype: npt.DTypeLike | None = None) -> dict[str, Any]:
+        """The hand-written gradients, in the working format or another one."""
+        given = {name: cast(a, dtype or self.dtype) for name, a in values.items()}
+        return self.subject.backward(self.case, given, self.upstream.astype(dtype or self.dtype))
 
 
 def point(
@@ -225,11 +236,15 @@ def rounds(p: Point, name: str) -> bool:
     return p.unit < SINGLE and np.array_equal(moved, p.output.ravel())
 
 
-def program(oracle: str, p: Point, run: Callable[[Values], dict[str, Any]], u: float) -> Reading:
-    """A program's own gradient: the hand-written backward, or autograd's, and how far rounding may have moved it."""
+def program(oracle: str, p: Point, run: Callable[..., dict[str, Any]], u: float) -> Reading:
+    """A program's own gradient: the hand-written backward, or autograd's, and how far rounding may have moved it.
+
+    `run(values)` gives the gradients, and `run(values, dtype)` those computed in another format.
+    """
     reading = Reading(oracle)
     at = {name: np.asarray(g) for name, g in run(p.case.values).items() if g is not None}
     moved = neighbours(p, run, u, 2)
+    lost = _lost(p, run, u, at)
     top = ROUNDINGS * np.abs(p.upstream).max(initial=0.0) * p.size
     for name, g in at.items():
         g64, unit = np.asarray(g, np.float64), max(u, _unit(g.dtype))
@@ -241,8 +256,38 @@ def program(oracle: str, p: Point, run: Callable[[Values], dict[str, Any]], u: f
         reading.values[name] = g
         # What is not finite no rounding explains, so it stands for itself; from another program it says nothing.
         nothing = 0.0 if oracle == HAND else np.inf
-        reading.radii[name] = np.where(np.isfinite(g64), change + unit * (ROUNDINGS * np.abs(g64) + top), nothing)
+        reading.radii[name] = np.where(
+            np.isfinite(g64), change + lost.get(name, 0.0) + unit * (ROUNDINGS * np.abs(g64) + top), nothing
+        )
     return reading
+
+
+def _lost(p: Point, run: Callable[..., dict[str, Any]], u: float, at: dict[str, Array]) -> Values:
+    """How far each gradient is from that of the same program in a wider format; see "What moved inputs do not show"."""
+    if u > DOUBLE:  # the code computes in float32 whatever it is given
+        return {}
+    finer = float(np.finfo(WIDER).eps) / 2 / u
+    with np.errstate(all="ignore"), contextlib.suppress(Exception):
+        if finer < 1:
+            return _apart(at, run(p.case.values, WIDER), 1 + 2 * finer)
+    found: list[Values] = []
+    for values in (p.case.values, shaken(p, u), shaken(p, u)):
+        # What float32 makes of the inputs themselves is no rounding of the program.
+        given = {n: cast(cast(a, np.float32), np.float64) for n, a in values.items()}
+        with np.errstate(all="ignore"), contextlib.suppress(Exception):
+            exact = {n: np.asarray(g) for n, g in run(given).items() if g is not None}
+            found.append(_apart(exact, run(given, np.float32), ROUNDINGS * u / SINGLE))
+    return {n: np.max([f[n] for f in found if n in f], axis=0) for n in set().union(*found)}
+
+
+def _apart(at: dict[str, Array], other: dict[str, Any], factor: float) -> Values:
+    """`factor` times the distance of two answers of a program, 0 where one of them says nothing."""
+    found: Values = {}
+    for name, g in at.items():
+        if other.get(name) is not None and np.shape(other[name]) == g.shape:
+            away = np.abs(np.asarray(other[name]) - g.astype(WIDER)).astype(np.float64)
+            found[name] = factor * np.where(np.isfinite(away), away, 0.0)
+    return found
 
 
 def _unit(dtype: np.dtype[Any]) -> float:

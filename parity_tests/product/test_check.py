@@ -18,7 +18,7 @@ import handgrad
 import scratch
 import torch_impl
 from handgrad import assert_parity, check_gradients, cli
-from handgrad.check import CheckError, check_file, edits
+from handgrad.check import CheckError, check_file, edits, oracles
 from handgrad.check import differences as diff
 from parity_tests.catalogue.tables import LOSSES, OPS, SIDES
 from parity_tests.support.samples import loss_arrays
@@ -514,6 +514,54 @@ def test_a_wide_interval_silences_nobody():
     assert "the reference's own gradient is wrong: Hardsigmoid has " in mine.render()
     near = type("Near", (Hardsigmoid,), {"factor": 1 + 1e-9})
     assert check_gradients(near, None, nn.Hardsigmoid).status == "wrong"
+
+
+class BatchNorm:
+    """Term by term: of one row, and of a column that is almost constant, large terms cancel in the gradient of x."""
+
+    mean = variance = 1.0
+    fewer = 0
+
+    def __init__(self):
+        self.gamma, self.beta = np.array([1.0, -0.5, 2.0]), np.zeros(3)
+
+    def forward(self, x):
+        self.away = x - x.mean(0)
+        self.std = np.sqrt((self.away**2).mean(0) + 1e-5)
+        return self.gamma * (self.away / self.std) + self.beta
+
+    def backward(self, g):
+        n = len(g)
+        self.dgamma, self.dbeta = (g * self.away / self.std).sum(0), g.sum(0)
+        d = g * self.gamma
+        dvar = self.variance * (d * self.away * -0.5 * self.std**-3).sum(0)
+        dmu = self.mean * (d * (-1.0 / self.std)).sum(0)
+        return d / self.std + dvar * (2.0 / (n - self.fewer)) * self.away + dmu / n
+
+
+def rows_of_every_number():
+    rng = np.random.default_rng(0)
+    few = [rng.normal(size=(n, 3)) for n in (1, 1, 1, 2, 3, 8)]
+    return few + [1 + 1e-6 * rng.normal(size=(n, 3)) for n in (5,)]
+
+
+ROUNDED = {
+    "right": ({}, "agree"),
+    "without the path of the mean": ({"mean": 0.0}, "wrong"),
+    "without the path of the variance": ({"variance": 0.0}, "wrong"),
+    "N − 1 for N": ({"fewer": 1.0 + 2**-40}, "wrong"),  # of one row too it is finite
+    "one path off by a millionth": ({"variance": 1 + 1e-6}, "wrong"),
+}
+
+
+@pytest.mark.parametrize("wider", [np.longdouble, np.float64])
+@pytest.mark.parametrize("name", ROUNDED)
+def test_the_rounding_of_terms_that_cancel_is_no_mistake(name, wider, monkeypatch):
+    """Where the machine has a wider format, and where it has none."""
+    monkeypatch.setattr(oracles, "WIDER", wider)
+    attributes, status = ROUNDED[name]
+    found = check_gradients(type("Mine", (BatchNorm,), attributes), rows_of_every_number())
+    assert found.status == status, found.render()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
