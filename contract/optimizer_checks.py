@@ -672,7 +672,7 @@ def _entry_misfits(name: str, own: Any, given: Any, groups: int, where: str) -> 
     if name in ("lr_lambdas", "milestones"):
         return []
     if isinstance(own, list | tuple):
-        kinds = own if len(own) == len(given) else [own[0]] * len(given) if own else given
+        kinds = own if len(own) == len(given) else own[:1] * len(given)
         return [
             wrong
             for i, (mine, entry) in enumerate(zip(kinds, given, strict=True))

@@ -32,9 +32,7 @@ def hessian_vector_product(
     checks.float_array(model.first, "input", x, model.dtype)
     input = to_tensor(x, model.device)
     buffers = {name: buffer.clone() for name, buffer in model.module.named_buffers()}  # running statistics stay
-    # In a copy, whose tensors are the model's own: what a layer draws, and the mask that it keeps, stay the model's.
-    shared = {id(tensor): tensor for tensor in (*model.module.parameters(), *model.module.buffers())}
-    twin = copy.deepcopy(model.module, shared)
+    twin = copy.deepcopy(model.module)  # what a layer draws, and the mask that it keeps, stay the model's
     try:
         output = torch.func.functional_call(twin, own | buffers, (input,))
     except (RuntimeError, IndexError) as error:

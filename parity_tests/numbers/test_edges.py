@@ -230,6 +230,15 @@ def unasked_classes(case, kind, reduction, dtype):
     alike(ours(*arguments), plain(*arguments, [0]), 16)
 
 
+def test_smoothed_labels_of_classes_without_weight_beside_an_ignored_row():
+    """0/0 for the row that counts, 0 for the other."""
+    options = {"weight": np.zeros(3), "label_smoothing": 0.25, "ignore_index": 1}
+    arguments = "CrossEntropyLoss", options, [np.array([[0.0, 1.0, 2.0], [1.0, 2.0, 0.0]]), np.array([1, 0])]
+    found, expected = ours(*arguments), plain(*arguments, [0])
+    alike(found, expected, 16)
+    np.testing.assert_array_equal(found[1][0], 0)
+
+
 # --- vectors: zero, parallel, opposite -------------------------------------------------------------------------------
 
 VECTORS = [

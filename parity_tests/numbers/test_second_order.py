@@ -1,5 +1,6 @@
 """Hessian-vector products: the R-operator by hand, autograd's double backward, and the judge over both."""
 
+import importlib
 import math
 from collections.abc import Callable
 
@@ -18,6 +19,7 @@ from parity_tests.support.strategies import Draw, draws, filled_batches, moderat
 from scratch import second_order
 from scratch.flags import product
 from scratch.second_order import Dual
+
 
 # name → build(side, dtype, inputs, outputs, seed): what an activation and a loss cannot show between two linear layers
 NETS: dict[str, Callable] = {
@@ -462,3 +464,22 @@ def test_models_without_parameters():
         assert side.hessian_vector_product(side.Tanh(), side.MSELoss(), x, x, {}) == {}
         with pytest.raises(ValueError, match=r"\(2, 3\)"):
             side.hessian_vector_product(side.Tanh(), side.MSELoss(), x, x[0], {})
+
+
+@pytest.mark.parametrize("name", SIDES)
+def test_the_products_of_a_layer_in_two_places_add_up(name):
+    """They are the sums of those of two layers with its numbers, moved alike: to the last bit, for a + b is b + a."""
+    side, apart = SIDES[name], importlib.import_module(f"{SIDES[name].__name__}.second_order")
+    first, second = (side.Linear(3, 3, dtype=np.float64, rng=0) for _ in range(2))
+    draw = Draw("normal", "contiguous", 0)
+    x, y = (draw.array((5, 3), np.float64, i) for i in range(2))
+    moved = {"weight": draw.array((3, 3), np.float64, 2), "bias": draw.array((3,), np.float64, 3)}
+
+    def products(*layers):
+        model = side.Sequential(layers[0], side.Tanh(), layers[1])
+        vector = {name: moved[name.split(".")[1]] for name, _ in model.named_parameters()}
+        return apart.hessian_vector_product(model, side.MSELoss(), x, y, vector)
+
+    tied, parts = products(first, first), products(first, second)
+    for name in moved:
+        np.testing.assert_array_equal(tied[f"0.{name}"], parts[f"0.{name}"] + parts[f"2.{name}"], strict=True)

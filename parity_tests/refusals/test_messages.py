@@ -5,12 +5,14 @@ each.
 """
 
 import importlib
+import math
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
 
-from contract import checks
+from contract import checks, optimizer_checks
 from parity_tests.catalogue.tables import SIDES
 
 F32 = np.float32
@@ -34,6 +36,13 @@ def call(made, *arrays):
 
 def schedule(name, *arguments, **options):
     return lambda side: getattr(side, name)(sgd(side, momentum=0.9), *arguments, **options)
+
+
+def going_on(side):
+    """An optimizer whose group has the rates that a cycle goes on from, and no momenta."""
+    optimizer = sgd(side, momentum=0.9)
+    optimizer.param_groups[0].update(initial_lr=0.01, max_lr=0.1, min_lr=0.001)
+    return optimizer
 
 
 def sequence(*make, milestones=()):
@@ -175,6 +184,12 @@ MESSAGES = {
         TypeError,
         "CrossEntropyLoss: target must be float32; got float64 (convert with .astype)",
     ),
+    "class probabilities of another batch": (
+        call(of("CrossEntropyLoss"), X, X[:4]),
+        ValueError,
+        "CrossEntropyLoss: class probabilities must have the input's shape (5, 3); got (4, 3) "
+        "(class indices must be integers)",
+    ),
     "a column of classes": (
         call(of("CrossEntropyLoss"), X, CLASSES[:, None]),
         ValueError,
@@ -257,6 +272,16 @@ MESSAGES = {
         TypeError,
         "SequentialLR: schedulers must be schedules in a list; got int",
     ),
+    "a cycle that goes on from nowhere": (
+        schedule("OneCycleLR", 0.1, total_steps=9, last_epoch=3),
+        KeyError,
+        "OneCycleLR: with last_epoch >= 0 group 0 must have 'initial_lr', as a state dict has",
+    ),
+    "a cycle that goes on from rates alone": (
+        lambda side: side.OneCycleLR(going_on(side), 0.1, total_steps=9, last_epoch=3),
+        KeyError,
+        "OneCycleLR: with last_epoch >= 0 group 0 must have 'max_momentum', as a state dict has",
+    ),
     "a sequence that starts before −1": (
         lambda side: side.SequentialLR(o := sgd(side), [side.StepLR(o, 2)], [], last_epoch=-2),
         ValueError,
@@ -275,8 +300,9 @@ MESSAGES = {
 @pytest.mark.parametrize("case", MESSAGES)
 def test_word_for_word(case, side):
     act, kind, message = MESSAGES[case]
-    with pytest.raises(kind, match=f"^{re.escape(message)}$"):
+    with pytest.raises(kind) as raised:
         act(SIDES[side])
+    assert raised.value.args[0] == message
 
 
 def two_groups(side):
@@ -290,8 +316,21 @@ SCHEDULES = {
     "LambdaLR": lambda side, o: side.LambdaLR(o, lambda step: 1.0),
     "OneCycleLR": lambda side, o: side.OneCycleLR(o, 0.5, total_steps=9),
     "ReduceLROnPlateau": lambda side, o: side.ReduceLROnPlateau(o),
+    "a plateau of bounds": lambda side, o: side.ReduceLROnPlateau(o, min_lr=[0.1, 0.2]),
+    "a cycle of three phases": lambda side, o: side.OneCycleLR(o, 0.5, total_steps=9, three_phase=True),
+    "functions with attributes": lambda side, o: side.LambdaLR(o, [Rate(0.5), Rate(0.25)]),
     "SequentialLR": lambda side, o: side.SequentialLR(o, [side.StepLR(o, 2), side.StepLR(o, 3)], [3]),
 }
+
+
+class Rate:
+    """A function with attributes, which are its state."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, step):
+        return self.factor**step
 
 
 def within(name, **entries):
@@ -339,9 +378,15 @@ STATES = [
     ("ReduceLROnPlateau", with_(best="x"), "best must be a number, got 'x'"),
     ("ReduceLROnPlateau", with_(mode="x"), "mode must be one of min, max, got 'x'"),
     ("ReduceLROnPlateau", with_(default_min_lr="x"), "default_min_lr must be a number, got 'x'"),
+    (
+        "a plateau of bounds",
+        with_(default_min_lr=math.nan),
+        "default_min_lr must be a finite number, got nan",
+    ),
     ("ReduceLROnPlateau", with_(min_lrs=[0]), "min_lrs must have one entry for each of 2 groups, got 1"),
     ("ReduceLROnPlateau", with_(mode_worse=None), "mode_worse must be a number, got None"),
     ("SequentialLR", with_(_schedulers=[]), "_schedulers must have 2 entries, got 0"),
+    ("SequentialLR", with_(_milestones=[1.5]), "_milestones[0] must be a whole number, got 1.5"),
     ("SequentialLR", with_(_milestones=[1, 2]), "_milestones must have 1 entries, got 2"),
     ("SequentialLR", within("_schedulers", gamma=None), "_schedulers[0].gamma must be a number, got None"),
     (
@@ -356,10 +401,89 @@ STATES = [
 @pytest.mark.parametrize(("name", "change", "message"), STATES)
 def test_what_does_not_fit_in_the_state_of_a_schedule(name, change, message, side):
     schedule = SCHEDULES[name](SIDES[side], two_groups(SIDES[side]))
-    with pytest.raises(ValueError, match=f"^{name}: state dict does not fit, {re.escape(message)}$"):
+    kind = type(schedule).__name__
+    with pytest.raises(ValueError, match=f"^{kind}: state dict does not fit, {re.escape(message)}$"):
         schedule.load_state_dict(change(schedule.state_dict()))
-    with pytest.raises(TypeError, match=f"^{name}: a state dict must be a dict; got list$"):
+    with pytest.raises(TypeError, match=f"^{kind}: a state dict must be a dict; got list$"):
         schedule.load_state_dict([schedule.state_dict()])
+
+
+# Whose state is loaded into whom: the lists of one are longer than those of the other, or of other kinds.
+GIVEN = [
+    ("ReduceLROnPlateau", "a plateau of bounds"),
+    ("a plateau of bounds", "ReduceLROnPlateau"),
+    ("OneCycleLR", "a cycle of three phases"),
+    ("a cycle of three phases", "OneCycleLR"),
+    ("functions with attributes", "LambdaLR"),
+    ("LambdaLR", "functions with attributes"),
+]
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize(("giver", "taker"), GIVEN)
+def test_a_state_of_other_options_is_taken(giver, taker, side):
+    given, taken = (SCHEDULES[name](SIDES[side], two_groups(SIDES[side])) for name in (giver, taker))
+    state = given.state_dict()
+    taken.load_state_dict(state)
+    functions = {} if giver != "LambdaLR" else {"lr_lambdas": taken.state_dict()["lr_lambdas"]}  # they keep their own
+    if "functions" not in giver:
+        assert taken.state_dict() == state | functions
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_function_takes_attributes_that_it_had_not(side):
+    schedule = SCHEDULES["functions with attributes"](SIDES[side], two_groups(SIDES[side]))
+    state = schedule.state_dict()
+    state["lr_lambdas"] = [{"factor": 0.75, "name": "slow"}, None]
+    schedule.load_state_dict(state)
+    assert schedule.state_dict()["lr_lambdas"] == [{"factor": 0.75, "name": "slow"}, {"factor": 0.25}]
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_every_phase_of_a_longer_cycle_is_looked_at(side):
+    cycle, longer = (
+        SCHEDULES[name](SIDES[side], two_groups(SIDES[side])) for name in ("OneCycleLR", "a cycle of three phases")
+    )
+    state = longer.state_dict()
+    state["_schedule_phases"][2]["end_step"] = "x"
+    message = "OneCycleLR: state dict does not fit, _schedule_phases[2].end_step must be a number, got 'x'"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        cycle.load_state_dict(state)
+
+
+# (value, the present one) → the copy
+COPIED = [
+    ((1, 2), None, (1, 2)),
+    ((1, 2), [0], [1, 2]),
+    ([1, 2], (0, 0), (1, 2)),
+    ([[1], [2]], [(0,)], [(1,), [2]]),
+    ({"a": [1], "b": [2]}, {"a": (0,)}, {"a": (1,), "b": [2]}),
+    ({3: 1}, Counter(), Counter({3: 1})),
+    (Counter({3: 1}), None, Counter({3: 1})),
+    (Counter({3: 1}), {}, {3: 1}),
+    ([{3: 1}], [Counter()], [Counter({3: 1})]),
+]
+
+
+@pytest.mark.parametrize(("value", "like", "copy"), COPIED)
+def test_a_copy_is_of_the_present_kinds(value, like, copy):
+    made = optimizer_checks.copied(value, like)
+    assert made == copy
+    assert kinds(made) == kinds(copy)
+    assert made is not value or isinstance(value, tuple)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ([0.1], ValueError, "Own: get_lr must give one rate for each of 2 groups; got [0.1]"),
+        (0.1, ValueError, "Own: get_lr must give one rate for each of 2 groups; got 0.1"),
+        ([0.1, "x"], TypeError, "Own: the rate of group 1 must be a number; got 'x'"),
+    ],
+)
+def test_rates_that_are_none(given, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        optimizer_checks.rates("Own", given, 2)
 
 
 @pytest.mark.parametrize("side", SIDES)

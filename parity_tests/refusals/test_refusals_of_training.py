@@ -175,6 +175,17 @@ def late(step):
     return 1.0 if step < 2 else raising(step)
 
 
+def tired():
+    """A rate that is there for the first step 0, and not when a sequence comes to it and starts again."""
+    steps = []
+
+    def rate(step):
+        steps.append(step)
+        return raising(step) if steps.count(0) > 1 else 1.0
+
+    return rate
+
+
 # what is refused of schedules: a constructor
 BAD_SCHEDULES = {
     "no optimizer": lambda side, o: side.StepLR(None, 2),
@@ -218,6 +229,9 @@ BAD_SCHEDULES = {
     "milestones of a sequence as text": lambda side, o: side.SequentialLR(
         o, [side.StepLR(o, 2), side.StepLR(o, 3)], "3"
     ),
+    "milestones of a sequence in a range": lambda side, o: side.SequentialLR(
+        o, [side.StepLR(o, 2), side.StepLR(o, 3)], range(3, 4)
+    ),
     "a sequence's broken milestone": lambda side, o: side.SequentialLR(
         o, [side.StepLR(o, 2), side.StepLR(o, 3)], [2.5]
     ),
@@ -254,12 +268,39 @@ def test_a_refused_schedule_leaves_no_trace(case):
     assert "\n" not in outcomes[0]
 
 
+def test_a_refused_sequence_leaves_its_schedules_alone():
+    """Each had been taken back by a step, and the first started again, before that one's function raised."""
+    for side in SIDES.values():
+        optimizer = over(side)
+        optimizer.step()
+        parts = [side.LambdaLR(optimizer, [tired(), tired()]), side.StepLR(optimizer, 2)]
+        before = copy.deepcopy([part.state_dict() for part in parts])
+        assert outcome(side.SequentialLR, optimizer, parts, [2]) == "OSError: no such rate"
+        assert [part.state_dict() for part in parts] == before
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"step_size": 3}, "got multiple values for argument 'step_size'"),
+        ({"size": 3}, "got an unexpected keyword argument 'size'"),
+    ],
+)
+def test_python_says_what_is_wrong_with_arguments(given, said):
+    with pytest.raises(TypeError, match=rf"^StepLR\.__init__\(\) {said}$"):
+        torch_impl.StepLR(over(torch_impl), 2, **given)
+
+
 BAD_STEPS = {
     "beyond the end": (lambda side, o: side.OneCycleLR(o, 0.5, total_steps=2), ()),
     "a function that raises": (lambda side, o: side.LambdaLR(o, late), ()),
     "a function that gives text": (lambda side, o: side.LambdaLR(o, lambda step: 1.0 if step < 2 else "1"), ()),
     "one of a sequence": (
         lambda side, o: side.SequentialLR(o, [side.StepLR(o, 2), side.LambdaLR(o, late)], [1]),
+        (),
+    ),
+    "one of a sequence whose turn it is": (
+        lambda side, o: side.SequentialLR(o, [side.StepLR(o, 2), side.LambdaLR(o, [tired(), tired()])], [2]),
         (),
     ),
     "an argument": (lambda side, o: side.StepLR(o, 2), (5,)),

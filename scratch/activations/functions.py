@@ -58,7 +58,7 @@ def log_softmax(x: Array, axis: int | None) -> Array:
     """x − log Σ eˣ along `axis`, with the largest x subtracted first so that no exponential overflows."""
     if not x.size:
         return x.copy()  # of nothing there is not even a logarithm
-    shifted = x - x.max(axis, keepdims=True, initial=-np.inf)
+    shifted = x - x.max(axis, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis, keepdims=True)))
 
 
