@@ -20,7 +20,6 @@ from scratch import second_order
 from scratch.flags import product
 from scratch.second_order import Dual
 
-
 # name → build(side, dtype, inputs, outputs, seed): what an activation and a loss cannot show between two linear layers
 NETS: dict[str, Callable] = {
     "linear": lambda side, dtype, i, o, seed: side.MLP((i, o), dtype=dtype, rng=seed),
