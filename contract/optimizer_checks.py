@@ -317,7 +317,7 @@ def optimizer_state(
         entries = {name: entry for name, entry in entries.items() if entry is not None}  # of PyTorch: not there
         if owner == "LBFGS":
             total = sum(math.prod(shape) for shape, _ in expected)
-            wrong, entries = _lbfgs_state(entries, place, total, expected[0][1], options[0]["history_size"])
+            wrong, entries = _lbfgs_state(entries, place, total, expected[0][1])
         else:
             wrong, entries = _parameter_state(owner, entries, *expected[place])
         if wrong:
@@ -345,11 +345,11 @@ def _loaded_options(
     for name, value in given.items():
         if name in SCHEDULED:
             number(owner, name, value)
-        elif name not in (*defaults, *own, *ONLY_TORCHS, "params", "param_names"):
+        elif name not in (*defaults, *own, *ONLY_TORCHS, "param_names"):
             choice(owner, "option", name, [name for name in defaults if name not in ONLY_TORCHS])
     optimizer_options(owner, options, defaults)
     kept = {name: own[name] for name in ONLY_TORCHS if name in own}
-    others = {name: value for name, value in given.items() if name in (*SCHEDULED, *own) and name != "params"}
+    others = {name: value for name, value in given.items() if name in (*SCHEDULED, *own)}
     return {**kept, **plain_options({**others, **options})}
 
 
@@ -389,9 +389,7 @@ def _whole(name: str, given: Any) -> str:
     return "" if given >= 0 and given % 1 == 0 else f"{name} must be a whole number >= 0, got {given}"
 
 
-def _lbfgs_state(
-    entries: dict[str, Any], place: int, total: int, dtype: DType, history_size: int
-) -> tuple[str, dict[str, Any]]:
+def _lbfgs_state(entries: dict[str, Any], place: int, total: int, dtype: DType) -> tuple[str, dict[str, Any]]:
     """LBFGS keeps one state for all parameters in a row: two counts, and after a first iteration all the rest."""
     if place:
         return "the state of all stands with the first", entries

@@ -295,6 +295,17 @@ def test_options_in_a_state_dict_are_taken_over():
 # The meta device has shapes and dtypes but no numbers: it stands for every device that is not the CPU.
 
 
+class Between(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear, self.relu = torch.nn.Linear(2, 2), torch.nn.ReLU()
+
+
+def test_a_part_without_parameters_is_where_its_model_is():
+    model = torch_impl.Model(Between().to("meta"))
+    assert model.linear.device == model.relu.device == torch.device("meta")
+
+
 def test_a_model_computes_where_it_lives():
     model = torch_impl.MLP([3, 4, 2], device="meta")
     layer = torch_impl.Linear(3, 2, device="meta")

@@ -11,7 +11,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 
+import torch_impl
 from contract import checks, optimizer_checks
 from parity_tests.catalogue.tables import SIDES
 
@@ -62,6 +64,17 @@ def twice(side):
     return side.SequentialLR(optimizer, [side.StepLR(optimizer, 2)] * 2, [1])
 
 
+def train(loss, x, y):
+    """The call of a step."""
+
+    def act(side):
+        model = side.Sequential(side.Linear(3, 3, rng=0))
+        return side.Trainer(model, getattr(side, loss)(), side.SGD(model.parameters(), lr=0.1)).step(x, y)
+
+    return act
+
+
+LONG = X.astype(np.longdouble)  # which PyTorch has not
 WEIGHED = {"weight": np.ones((5, 3))}
 MESSAGES = {
     # layers
@@ -236,6 +249,32 @@ MESSAGES = {
         TypeError,
         "GaussianNLLLoss: var must be a NumPy array; got list",
     ),
+    # a step
+    "a batch of long doubles": (
+        train("MSELoss", LONG, X),
+        TypeError,
+        f"Linear: input must be float32; got {LONG.dtype} (convert with .astype)",
+    ),
+    "targets of long doubles": (
+        train("MSELoss", X, LONG),
+        TypeError,
+        f"MSELoss: target must be float32; got {LONG.dtype} (convert with .astype)",
+    ),
+    "targets of letters": (
+        train("CrossEntropyLoss", X, np.array([*"abcde"])),
+        TypeError,
+        "CrossEntropyLoss: class indices must be integers; got <U1 (convert with .astype)",
+    ),
+    "targets of double precision": (
+        train("CrossEntropyLoss", X, X.astype(float)),
+        TypeError,
+        "CrossEntropyLoss: target must be float32; got float64 (convert with .astype)",
+    ),
+    "a class beyond all that are signed": (
+        train("CrossEntropyLoss", X, np.full(5, 2**63 + 5, np.uint64)),
+        IndexError,
+        f"CrossEntropyLoss: class indices must be in 0..2; got {2**63 + 5} at index (0,) of the target",
+    ),
     # schedules
     "a bound by name": (
         schedule("ReduceLROnPlateau", min_lr="low"),
@@ -303,6 +342,12 @@ def test_word_for_word(case, side):
     with pytest.raises(kind) as raised:
         act(SIDES[side])
     assert raised.value.args[0] == message
+
+
+def test_tensors_are_refused_in_the_same_words():
+    message = "MSELoss: input has shape (5, 3) but target has shape (4, 3); they must be equal"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        train("MSELoss", torch.from_numpy(X), torch.from_numpy(X[:4]))(torch_impl)
 
 
 def two_groups(side):
