@@ -141,6 +141,15 @@ def test_what_reads_as_the_same_goes_on_alike(case, side):
 
 
 @pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("number", [1, 0.5])
+def test_a_plain_number_stays_one(number, side):
+    """As before a second iteration; an array would be another state."""
+    optimizer, state = loaded(SIDES[side], with_(H_diag=number))
+    optimizer.load_state_dict(state)
+    assert type(optimizer.state_dict()["state"][0]["H_diag"]) is type(number)
+
+
+@pytest.mark.parametrize("side", SIDES)
 def test_two_counts_are_the_state_before_a_first_iteration(side):
     optimizer, state = loaded(SIDES[side], lambda entries: [entries.pop(name) for name in [*REST, "al"]])
     optimizer.load_state_dict(state)

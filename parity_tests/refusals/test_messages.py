@@ -311,6 +311,11 @@ MESSAGES = {
         TypeError,
         "SequentialLR: schedulers must be schedules in a list; got int",
     ),
+    "a schedule that goes on from its start": (
+        schedule("StepLR", 2, last_epoch=0),
+        KeyError,
+        "StepLR: with last_epoch >= 0 group 0 must have 'initial_lr', as a state dict has",
+    ),
     "a cycle that goes on from nowhere": (
         schedule("OneCycleLR", 0.1, total_steps=9, last_epoch=3),
         KeyError,

@@ -186,6 +186,22 @@ def tired():
     return rate
 
 
+class OneByOne:
+    """An iterator that reads the same every time."""
+
+    def __init__(self, *entries):
+        self.entries = iter(entries)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self.entries)
+
+    def __repr__(self):
+        return "one by one"
+
+
 # what is refused of schedules: a constructor
 BAD_SCHEDULES = {
     "no optimizer": lambda side, o: side.StepLR(None, 2),
@@ -229,8 +245,8 @@ BAD_SCHEDULES = {
     "milestones of a sequence as text": lambda side, o: side.SequentialLR(
         o, [side.StepLR(o, 2), side.StepLR(o, 3)], "3"
     ),
-    "milestones of a sequence in a range": lambda side, o: side.SequentialLR(
-        o, [side.StepLR(o, 2), side.StepLR(o, 3)], range(3, 4)
+    "milestones of a sequence, one by one": lambda side, o: side.SequentialLR(
+        o, [side.StepLR(o, 2), side.StepLR(o, 3)], OneByOne(3)
     ),
     "a sequence's broken milestone": lambda side, o: side.SequentialLR(
         o, [side.StepLR(o, 2), side.StepLR(o, 3)], [2.5]
