@@ -94,9 +94,12 @@ class Run:
 class Quasi(Run):
     """LBFGS has one group, and calls for the gradients itself."""
 
+    def net(self, package, seed):
+        return package.MLP([3, 4, 2], "tanh", dtype=np.float64, rng=seed)
+
     def __init__(self, side, kind, schedule, seed=0):
         package, loss = SIDES[side], SIDES[side].MSELoss()
-        self.model = package.MLP([3, 4, 2], "tanh", dtype=np.float64, rng=seed)
+        self.model = self.net(package, seed)
         self.optimizer = package.LBFGS([{"params": self.model.parameters(), "lr": 0.5}], lr=0.3, max_iter=2)
 
         def closure():
@@ -119,11 +122,12 @@ class Quasi(Run):
 class Tables(Run):
     """SparseAdam is for tables, of which every step uses other rows."""
 
+    def net(self, package, seed):
+        return package.Embedding(5, 2, sparse=True, dtype=np.float64, rng=seed)
+
     def __init__(self, side, kind, schedule, seed=0):
         package = SIDES[side]
-        self.model = package.Sequential(
-            *(package.Embedding(5, 2, sparse=True, dtype=np.float64, rng=seed + i) for i in (0, 9))
-        )
+        self.model = package.Sequential(*(self.net(package, seed + i) for i in (0, 9)))
         first, second = self.model.parameters()
         groups = [{"params": first}, {"params": second, "lr": 0.02, "betas": (0.5, 0.7), "eps": 1e-3, "maximize": True}]
         self.optimizer = package.SparseAdam(groups, lr=0.05)
