@@ -107,14 +107,20 @@ def _run(
     with suppress(FileNotFoundError):
         (own / "result.json").unlink()  # an old one must not be taken for this run's
     start = perf_counter()
-    with subprocess.Popen(
-        [sys.executable, "-m", "handgrad", *_arguments(experiment, options, folder), *saving],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        env=os.environ | dict.fromkeys(THREADS, "1") | same_imports(),
-    ) as process:
+    reading, writing = os.pipe()  # open as long as this process lives: it must not be outlived
+    with (
+        os.fdopen(reading) as alive,
+        os.fdopen(writing, "w"),
+        subprocess.Popen(
+            [sys.executable, "-m", "handgrad.cli.one_of_all", *_arguments(experiment, options, folder), *saving],
+            stdin=alive,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env=os.environ | dict.fromkeys(THREADS, "1") | same_imports(),
+        ) as process,
+    ):
         running.add(process)
         _, said = process.communicate()
         running.discard(process)

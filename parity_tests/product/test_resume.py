@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -314,8 +315,8 @@ def test_seeds_that_are_finished_are_not_run_again(folder, monkeypatch, capsys):
 class Process:
     """One that goes on until it is told to end."""
 
-    def __init__(self, arguments, **_):
-        self.arguments, self.ended = arguments, threading.Event()
+    def __init__(self, arguments, stdin, **_):
+        self.arguments, self.stdin, self.ended = arguments, stdin, threading.Event()
 
     def __enter__(self):
         return self
@@ -325,6 +326,7 @@ class Process:
 
     def communicate(self):
         assert self.ended.wait(60)
+        assert select.select([self.stdin], [], [], 0)[0] == []  # it can be read only where the parent is dead
         return "", "terminated"
 
     def terminate(self):
@@ -344,6 +346,25 @@ def test_all_hands_sigterm_on_and_resumes_each(folder, monkeypatch):
     assert isinstance(stopped, Terminated)
     assert [outcome.error for outcome in done] == ["terminated"] * 2
     assert [process.arguments[-2:] for process in made] == [["--checkpoint-every=1", "--resume"]] * 2
+
+
+CHILD = """
+import threading
+from handgrad.cli import one_of_all
+threading.Thread(target=one_of_all._end_with_the_parent, daemon=True).start()
+print("begun", flush=True)
+threading.Event().wait(300)
+"""
+
+
+def test_a_process_of_all_is_terminated_when_its_parent_is_killed():
+    """By SIGTERM, after which it writes what it has."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": {**os.environ, **same_imports()}}
+    with subprocess.Popen([sys.executable, "-c", CHILD], text=True, **pipes) as child:
+        assert child.stdout.readline() == "begun\n"
+        assert child.poll() is None
+        child.stdin.close()
+        assert child.wait(60) == -signal.SIGTERM
 
 
 # --- one run at a time ------------------------------------------------------------------------------------------------
