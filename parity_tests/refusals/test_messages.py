@@ -16,6 +16,7 @@ import torch
 import torch_impl
 from contract import checks, optimizer_checks
 from parity_tests.catalogue.tables import SIDES
+from scratch import init
 
 F32 = np.float32
 X = np.ones((5, 3), F32)
@@ -34,6 +35,17 @@ def of(name, *arguments, **options):
 def call(made, *arrays):
     """And one of forward."""
     return lambda side: made(side).forward(*arrays)
+
+
+def back(made, x, upstream):
+    """And one of backward after it."""
+
+    def act(side):
+        layer = made(side)
+        layer.forward(x)
+        layer.backward(upstream)
+
+    return act
 
 
 def schedule(name, *arguments, **options):
@@ -114,6 +126,49 @@ MESSAGES = {
         call(lambda side: side.Sequential(side.ReLU(), side.Linear(3, 2, rng=0)), np.ones((5, 3))),
         TypeError,
         "Linear: input must be float32; got float64 (convert with .astype)",
+    ),
+    "an upstream gradient that widens": (
+        back(of("Linear", 3, 2, rng=0), X, X[:, :2].astype(float)),
+        TypeError,
+        "Linear: grad_output must be float32; got float64 (convert with .astype)",
+    ),
+    "an upstream gradient of another shape": (
+        back(of("Linear", 3, 2, rng=0), X, X),
+        ValueError,
+        "Linear: grad_output has shape (5, 3), but the output has shape (5, 2)",
+    ),
+    "an upstream gradient before there is an output": (
+        lambda side: side.Linear(3, 2, rng=0).backward(X),
+        RuntimeError,
+        "Linear: backward() was called before forward()",
+    ),
+    "a state in a list": (
+        lambda side: side.Linear(3, 2, rng=0).load_state_dict([X]),
+        TypeError,
+        "Linear: state dict must be a dict of arrays by name; got list",
+    ),
+    "a state of other arrays": (
+        lambda side: side.Linear(3, 2, rng=0).load_state_dict({"weight": X[:3, :2], "bias": np.ma.ones(2, "f")}),
+        ValueError,
+        "Linear: state dict does not fit, no parameter was changed: weight has shape (3, 2), expected (2, 3) "
+        "(its transpose fits: use .T); bias must be a plain NumPy array, got MaskedArray",
+    ),
+    "a state of lists": (
+        lambda side: side.Linear(3, 2, rng=0).load_state_dict({"weight": [1.0], "bias": np.ones(2)}),
+        ValueError,
+        "Linear: state dict does not fit, no parameter was changed: weight must be a NumPy array, got list; "
+        "bias is float64, expected float32 (convert with .astype)",
+    ),
+    "an axis far below 0": (of("Softmax", dim=-65), ValueError, "Softmax: dim must be >= -64; got -65"),
+    "a slope beyond float32": (
+        of("LeakyReLU", 1e39),
+        ValueError,
+        "LeakyReLU: negative_slope must be in the range of float32; got 1e+39",
+    ),
+    "an alpha that divides into infinity": (
+        of("CELU", 2e-39),
+        ValueError,
+        "CELU: alpha must not be so near 0, it divides; got 2e-39",
     ),
     "a slope for each of other channels": (
         call(of("PReLU", 2), X),
@@ -346,6 +401,35 @@ def test_word_for_word(case, side):
     act, kind, message = MESSAGES[case]
     with pytest.raises(kind) as raised:
         act(SIDES[side])
+    assert raised.value.args[0] == message
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_what_is_just_taken(side):
+    """The last values before a refusal."""
+    package = SIDES[side]
+    assert package.Softmax(dim=-64).dim == -64
+    assert package.CELU(1.5 / float(np.finfo(F32).max)).forward(X).all()
+    assert package.CELU(1 / float(np.finfo(F32).max)).forward(X).all()
+    assert package.RReLU(0.25, 0.25).forward(-X).max() == -0.25
+
+
+INITIALISED = {
+    "a list": ([1.0], TypeError, "init: tensor must be a NumPy array; got list"),
+    "whole numbers": (
+        np.ones((2, 2), int),
+        TypeError,
+        "init: tensor must be float32 or float64; got int64 (convert with .astype)",
+    ),
+    "a read-only array": (np.broadcast_to(X[0], (5, 3)), ValueError, "init: tensor is read-only"),
+}
+
+
+@pytest.mark.parametrize("case", INITIALISED)
+def test_what_cannot_be_initialised(case):
+    tensor, kind, message = INITIALISED[case]
+    with pytest.raises(kind) as raised:
+        init.ones_(tensor)
     assert raised.value.args[0] == message
 
 
