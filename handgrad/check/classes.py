@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.check import conventions
+from handgrad.check import conventions, held
 from handgrad.check.conventions import bare, role
 from handgrad.check.inputs import part
 from handgrad.check.subject import Array, inner, required
@@ -99,8 +99,8 @@ SHAPES: tuple[tuple[dict[str, tuple[int, ...]], ...], ...] = (
     ({"weight": (2, 3, 3, 3), "bias": (2,)}, {"weight": (3, 3, 3, 2), "bias": (2,)}),
     ({"scale": (3,), "bias": (3,)}, {"scale": (1, 3), "bias": (1, 3)}),
 )
-RECURRENT = ({"x": (3, 4), "h": (4, 4), "b": (4,)}, {"x": (3, 16), "h": (4, 16), "b": (16,)})
-"""Of Wx, Wh and b: a recurrent cell, and one with four gates."""
+RECURRENT = tuple({"x": (3, 4 * gates), "h": (4, 4 * gates), "b": (4 * gates,)} for gates in (1, 4, 3))
+"""Of Wx, Wh and b: a recurrent cell, one with the four gates of an LSTM, and one with the three of a GRU."""
 
 
 def with_parameters(kind: type) -> Iterator[Any]:
@@ -113,14 +113,30 @@ def with_parameters(kind: type) -> Iterator[Any]:
     for shapes in itertools.chain(*SHAPES):
         if set(parts) <= set(shapes) and len(set(parts)) == len(parts):
             ways.append([shapes[p] for p in parts])
-    if sorted(bare(n)[-1:] for n in needed) == ["b", "h", "x"]:
-        ways += [[shapes[bare(n)[-1:]] for n in needed] for shapes in RECURRENT]
+    kinds = [bare(n).rstrip("0123456789_")[-1:] for n in needed]
+    if len({kinds.count(k) for k in "xhb"}) == 1 and set(kinds) == set("xhb"):  # two of each, in both directions
+        ways += [[shapes[k] for k in kinds] for shapes in RECURRENT]
+    found = []
     for way in ways:
         arrays = [np.linspace(-1, 1.25, int(np.prod(s))).reshape(s) for s in way]
         try:
-            yield kind(*arrays)
+            found.append(kind(*arrays))
         except (Exception, SystemExit, GeneratorExit):  # it wants parameters of other shapes
             continue
+    # A cell with gates may be made of the parameters of one with more or fewer, and refuses every input then.
+    yield from sorted(found, key=lambda made: not _steps(made)) if set(kinds) == set("xhb") else found
+
+
+def _steps(cell: Any) -> bool:
+    """Whether a recurrent cell takes samples, or a sequence of them, with states of its width."""
+    count = len(required(getattr(cell, "forward", cell)))
+    for inputs in ([np.ones((2, 3)), *[np.ones((2, 4))] * (count - 1)], [np.ones((2, 5, 3))]):
+        try:
+            held.copied(cell).forward(*inputs)
+        except Exception:  # it takes others
+            continue
+        return True
+    return False
 
 
 FORTH = tuple(n for n in conventions.FORWARD if n != "__call__")

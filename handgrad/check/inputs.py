@@ -95,6 +95,8 @@ KINDS = (
 )
 
 
+ODD = ("class column", "whole column", "column class", "labels", "binary row", "row sign")
+
 LARGEST = 2**24  # numbers of an input: the code runs thousands of times on it
 DEEPEST = 16  # axes
 
@@ -170,6 +172,11 @@ class Layout:
         return rows and any(math.prod(s) == 1 for s in targets)
 
     @property
+    def odd(self) -> bool:
+        """Whether the target is one that few losses take, and others by chance, as a column of classes."""
+        return self.target in ODD
+
+    @property
     def scalar_bias(self) -> bool:
         """Whether a single number stands for a bias, beside weights of one output."""
         return len(self.specs) > 1 and () in [spec.shape for spec in self.specs.values()]
@@ -193,6 +200,8 @@ PARTS = {
 
 
 WEIGHTS = {"weight", "bias", "scale"}
+INDEX = r"(\w+_)?(idxs?|index|indices|ids?)"
+"""What rows of a table are called by."""
 
 
 def part(name: str) -> str:
@@ -220,6 +229,10 @@ def layouts(
         for spec in _indices(tables):
             yield Layout({names[0]: spec})
         return
+    whole = [n for n in names if re.fullmatch(INDEX, bare(n))]
+    if tables and 0 < len(whole) < len(names):  # rows of a table, beside numbers of as many samples
+        for spec, w in itertools.product(_indices(tables), widths):
+            yield Layout({n: spec if n in whole else Spec((*spec.shape, w)) for n in names})
     parts = {"weight", "bias", "scale"} & set(kinds)
     if parts and not tables:
         yield from _with_weights(names, kinds, first)
@@ -234,7 +247,13 @@ def layouts(
             yield Layout(dict(zip(names, (spec, *combination), strict=True)))
     for spec in _indices(tables):
         for w in widths:
-            for other in (spec, Spec((w, 1), None), Spec((w,), None)):
+            for other in (
+                spec,
+                Spec((w, 1), None),
+                Spec((w,), None),
+                Spec((spec.shape[0], w)),
+                Spec((spec.shape[0], 4, w)),
+            ):
                 yield Layout(dict(zip(names, (*[spec] * (len(names) - 1), other), strict=True)))
     if not parts or tables:
         yield from _with_weights(names, kinds, first)
@@ -581,7 +600,9 @@ def cases(subject: Subject, layout: Layout, seed: int) -> Iterator[Case]:
     sampled = [spec for spec in layout.specs.values() if spec.batch is not None]
     for number, style in enumerate(STYLES):
         if style == "one row" and (
-            layout.prediction is not None or all(spec.shape == single(spec) for spec in sampled)
+            getattr(subject, "batched", False)
+            or layout.prediction is not None
+            or all(spec.shape == single(spec) for spec in sampled)
         ):
             continue
         rng = np.random.default_rng([seed, number])

@@ -5,6 +5,7 @@ of them, and how far these agree with differences. `search` ranks the readings b
 """
 
 import re
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +15,7 @@ from handgrad.check import held, inputs, source
 from handgrad.check.conventions import LOSS, bare, kin, stems
 from handgrad.check.inputs import WEIGHTS
 from handgrad.check.subject import Array, Case, CheckError, Values, nudged
-from handgrad.check.written import STEP, Candidates, Ran, Written, affinity
+from handgrad.check.written import STEP, TOTAL, Candidates, Ran, Written, affinity
 
 # How well a reading fits: all gradients are right; all that were found; some; all have the shapes of what they belong
 # to; some have another; it runs.
@@ -149,29 +150,51 @@ class Slopes:
 
     @cached_property
     def rough(self) -> bool:
-        """Whether the code computes in less than float64."""
-        out = np.asarray(self.subject.forward(self.case, self.case.values))
-        return out.dtype.kind == "f" and out.dtype.itemsize < 8
+        """Whether the code computes in less than float64: its output says so, or moves in steps."""
+        case = self.case
+        at = case.values.items()
+        tiny, small = ({n: a + t * WIDTH * self.ways[n][0] for n, a in at} for t in (2.0**-14, 1))
+        try:
+            out, near, far = (np.asarray(self.subject.forward(case, v)) for v in (case.values, tiny, small))
+        except Exception:  # out of the code's domain
+            return False
+        if out.dtype.kind == "f" and out.dtype.itemsize < 8:
+            return True
+        out, near, far = (np.asarray(a, np.float64) for a in (out, near, far))  # truth values are no differences
+        # A move of 2^-26 is such a part of one of 2^-12 but for roundings, of 2^-52 in float64 and 2^-24 in float32.
+        return bool(np.abs(2.0**14 * (near - out) - (far - out)).max(initial=0) > np.abs(far - out).max(initial=0) / 16)
 
 
 def _warm(subject: Written, case: Case) -> None:
-    """Parameters that the first forward makes: from then on they are part of what the code keeps."""
+    """Parameters that the first forward makes: from then on they are part of what the code keeps. So is a state that it
+    makes, or starts at 0, as of a recurrent cell, whose weights are not seen at 0."""
     root, _ = subject.fresh(case, case.values)
-    before = {p for p, place in held.places(root).items() if not held.is_number(place.get())}
-    given = subject.given(case, case.values)
-    ran = subject.run(root, given)
-    made = [p for p, place in held.places(root).items() if not held.is_number(place.get()) and p not in before]
+    shared = held.shared_generators()
+
+    def call(root: Any) -> Array:
+        held.put_back(shared)
+        return subject.output(subject.run(root, subject.given(case, case.values)), np.dtype(np.float64))
+
+    before = {p: held.plain(place.get()) for p, place in held.places(root).items() if not held.is_number(place.get())}
+    out = call(root)
+    after = {p: held.plain(place.get()) for p, place in held.places(root).items() if not held.is_number(place.get())}
+    zero = [p for p, a in before.items() if a.size and not a.any()]
+    for path in [p for p in zero if p in after and not np.array_equal(after[p], before[p])]:
+        started = subject.copied(subject.pristine)
+        held.places(started)[path].put(np.linspace(-0.5, 0.75, before[path].size).reshape(before[path].shape))
+        if _differs(call, subject.copied(started), out):
+            subject.restart(started)
+    made = [p for p in after if p not in before]
     if not made:
         return
-    out = subject.output(ran, np.dtype(np.float64))
     twice = subject.copied(root)
     try:
-        subject.run(twice, subject.given(case, case.values))
+        call(twice)
         _without_calls(subject, root, twice)
-        same = subject.output(subject.run(subject.copied(root), subject.given(case, case.values)), np.dtype(np.float64))
+        same = call(subject.copied(root))
     except Exception:  # a second call is refused, so that nothing can be kept of the first
         return
-    if not np.array_equal(same, out):
+    if np.shape(same) != np.shape(out):
         return
     for path in made:
         again = subject.copied(root)
@@ -179,13 +202,19 @@ def _warm(subject: Written, case: Case) -> None:
         if place is None:
             continue
         place.put(nudged(held.plain(place.get())))
-        try:
-            moved = subject.output(subject.run(again, subject.given(case, case.values)), np.dtype(np.float64))
-        except Exception:  # what was moved is no parameter: a shape or a cache that the code relies on
-            continue
-        if np.shape(moved) == np.shape(out) and not np.array_equal(moved, same):
+        if _differs(call, again, same):
             subject.restart(root)
+            subject.batched = not np.array_equal(same, out)  # by a state of as many samples
             return
+
+
+def _differs(call: Callable[[Any], Array], root: Any, out: Array) -> bool:
+    """Whether the output of a changed root is another one, and no error: of a shape, or of a cache the code needs."""
+    try:
+        moved = call(root)
+    except Exception:
+        return False
+    return np.shape(moved) == np.shape(out) and bool(np.isfinite(moved).all()) and not np.array_equal(moved, out)
 
 
 def _without_calls(subject: Written, once: Any, twice: Any) -> None:
@@ -308,6 +337,7 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> None:
     }
     fits = {(n, label) for (n, label), g in formed.items() if np.shape(g) == values[n].shape}
     picks: dict[str, str] = {}
+    sums = {n: f"{TOTAL}{p}" for n, p in subject.paths.items() if f"{TOTAL}{p}" in everything}
 
     def right(name: str, label: str) -> bool:
         return (name, label) in fits and slopes.right(
@@ -320,13 +350,16 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> None:
     def returns(name: str) -> bool:
         return subject.reading.takes_upstream and any((name, label) in fits for label in new if "return" in label)
 
+    for n, label in sums.items():  # a weight of several layers, where no single gradient is that of all of them
+        if right(n, label) and not any(right(n, other) for other in everything if other != label):
+            picks[n] = label
     # By name.
     ranked = sorted(
         (
             (affinity(n, label), label in new, n, label)
             for label in {**new, **kept}
             for n in values
-            if n not in subject.options or label in new
+            if n not in picks and (n not in subject.options or label in new)
         ),
         key=lambda t: (-t[0], not t[1]),
     )
@@ -335,6 +368,8 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> None:
             group = [(n, label) for s, f, n, label in ranked if s == score and f == fresh and (n, label) in fits]
             if not fresh:  # what forward made, as a local derivative, and backward returned the gradient
                 group = [(n, label) for n, label in group if n not in case.arguments or not returns(n)]
+            # A part of the object may keep a gradient of that name, as lstm.dh, and the object return its own.
+            group = [(n, label) for n, label in group if not (n in case.arguments and _of_a_part(label) and returns(n))]
             group.sort(key=lambda pair: not right(*pair))
             for n, label in group:
                 if n not in picks and label in free([label]) and (fresh or score >= 5):
@@ -410,6 +445,7 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> None:
     if len(returned) > 1 and len(single) == len(free(returned)) == 1:
         picks[single[0]] = free(returned)[0]
     # Of another shape, but by its name it is this.
+    picks |= {n: label for n, label in sums.items() if n not in picks}
     for s, _, n, label in ranked:
         if s >= 5 and n not in picks and label in free([label]) and n not in subject.options and label in new:
             picks[n] = label
@@ -421,6 +457,12 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> None:
                 picks[of[0]] = label
     subject.picks = {n: picks[n] for n in values if n in picks}
     subject.left = [label for label in returned if label not in picks.values()]
+
+
+def _of_a_part(label: str) -> bool:
+    """Whether a candidate is an attribute of a part of the object, and no entry of a table of gradients."""
+    owner = label.partition(".")[0]
+    return "." in label and not label.startswith("return") and not re.search("grad|nabla|delta|cache", owner)
 
 
 def _in_step(path: str, label: str) -> bool:

@@ -179,7 +179,7 @@ class _Search:
         self.why = ""  # the latest forward was refused
         self.refused = ""  # that the first backward that ran makes a step which is no gradient
         self.doubt = ""  # that a net has the gradient of another loss than its own
-        self.hopeless: dict[Any, int] = {}  # shapes of the first argument that are unpacked into another number of axes
+        self.hopeless: dict[Any, int] = {}  # a first argument that is unpacked into another number of axes
         self.whole: set[Any] = set()  # forwards that take the numbers of the first argument for indices
         self.last = 0  # the rank of the latest attempt
         self.refusing: set[int] = set()  # roots whose backward failed for matrices
@@ -309,7 +309,8 @@ class _Search:
         slots = (*reading.forward.slots, *(slot for _, slot in reading.forward.named))
         own = reading.target is not None and ("argument", reading.target) in slots
         guessed = reading.takes_upstream and reading.target is not None and role(reading.target) != "target"
-        reached = 0
+        reached = odd = 0  # and with a target that few losses take: until it was tried with vectors, that says little
+        alone = reading.kind == "loss" and len(names) == 1 and not tables
         matrices = _transposed(reading) & {n for n in names if inputs.part(n) == "weight"}
         theirs = list(inputs.as_made(names, reading.made)) if reading.made and self.shapes is None else []
         others = (at for at in inputs.layouts(names, sizes, self.shapes, shapes) if inputs.alike(at, reading.made))
@@ -326,6 +327,8 @@ class _Search:
                 continue
             if layout.single and reached >= RUNS and not self.one_by_one(reading, layout):
                 continue
+            if layout.vector:
+                reached = max(reached, odd)
             misfits = 0
             for at in self.targets(scout, layout, own, sizes, bool(tables)):
                 if misfits > 3:  # of what shape a gradient is, no target changes
@@ -347,6 +350,8 @@ class _Search:
                     misfits += self.last <= MISSHAPEN and not less
                     # Gradients that are missing may be of another shape, because the code takes one sample at a time.
                     rank = RUNS if self.last == UNSEEN and reading.kind == "net" else self.last
+                    if alone and at.odd and rank == FITS:
+                        odd, rank = rank, 0
                     reached = max(reached, min(rank, 0) if less or (layout.single and not reading.single) else rank)
 
     def impatient(self) -> bool:
@@ -482,7 +487,9 @@ class _Search:
         key = (id(r.root), r.forward, scout.arguments, scout.targets, r.tensors, r.takes_upstream, *drawn)
         if key in self.forwards:
             return None
-        if at.specs and self.hopeless.get((id(r.root), r.forward, next(iter(at.specs.values())).shape), 0) > 3:
+        first, *others = at.specs.values() or (None,)
+        axes = (id(r.root), r.forward, first, *(len(s.shape) for s in others if s is not None))
+        if self.hopeless.get(axes, 0) > 3:
             return None
         self.calls += 1
         try:
@@ -494,8 +501,7 @@ class _Search:
         except Exception as error:
             self.why = one_line(error)
             if "unpack" in self.why and at.specs:
-                first = next(iter(at.specs.values())).shape
-                self.hopeless[id(r.root), r.forward, first] = self.hopeless.get((id(r.root), r.forward, first), 0) + 1
+                self.hopeless[axes] = self.hopeless.get(axes, 0) + 1
             self.forwards[key] = (
                 f"{scout.name}.forward refuses every drawn input; for {at}: {self.why}. Give a shape, or the inputs"
             )

@@ -38,6 +38,7 @@ OUTPUTS = (
     "loss",
 )
 STEP = "its own step"  # the label of a gradient that is how far backward moved the parameter
+TOTAL = "sum of the gradients of "  # and of one that several layers that share the parameter have a part of
 Candidates = dict[str, Any]
 
 
@@ -76,6 +77,7 @@ class Written:
         held.rewritten(self.pristine, held.in_dtype(np.dtype(np.float64)))
         self._set_rates(self.pristine)
         self._set_optimizers(self.pristine)
+        self.batched = False  # whether it keeps a state of as many samples as the first case has
         self.draws = True  # whether the shared generators are put back before each call
         self._working: dict[np.dtype[Any], Kept] = {}
         self._places: dict[np.dtype[Any], dict[str, Place]] = {}
@@ -371,6 +373,8 @@ class Written:
                 left -= {path, f"{path}.g"} & found.keys()
                 if not left:
                     return found
+        if left is None or any(label.startswith(TOTAL) for label in left):
+            found |= {f"{TOTAL}{path}": total for path, total in _totals(root).items()}
         for path, owner in held.owners(root) if left is None or any("()" in label for label in left) else ():
             if isinstance(owner, dict | list | tuple | Namespace):
                 continue
@@ -469,6 +473,25 @@ METHODS: tuple[str, ...] = (
     "get_params_grads",
 )
 METHODS += ("params_and_grads", "get_params_and_grads", "gradient_weights", "weight_gradients", "get_weights_gradient")
+
+
+def _totals(root: Any) -> dict[str, Array]:
+    """Of arrays that several layers share, and `params` lists for each of them, the sums of what `grads` lists beside
+    it; by the array's path."""
+    found: dict[str, Array] = {}
+    paths = {id(place.get()): place.path for place in held.each_place(root)}
+    for _, owner in held.owners(root):
+        lists = [(name, value) for name, value in held.items(owner) if type(value) is list]
+        for name, params in lists:
+            again = {id(v): v for i, v in enumerate(params) if held.is_array(v) and any(v is w for w in params[:i])}
+            for other, grads in lists if again else ():
+                if other == name or len(grads) != len(params) or not re.search("grad|nabla", str(other)):
+                    continue
+                for key, array in again.items():
+                    parts = {id(g): g for v, g in zip(params, grads, strict=True) if v is array}
+                    if len(parts) > 1 and all(np.shape(g) == np.shape(array) for g in parts.values()):
+                        found[paths[key]] = np.sum([held.plain(g) for g in parts.values()], axis=0)
+    return found
 
 
 def _complex(mine: set[int]) -> Any:

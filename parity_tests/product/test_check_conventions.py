@@ -1521,6 +1521,159 @@ STYLES = {
         "Cell",
         "Bad",
     ),
+    "a list of parameters that names a shared one for each layer that has it, and their parts in a list of gradients": (
+        """
+        class MatMul:
+            def __init__(self, W):
+                self.params, self.grads = [W], [np.zeros_like(W)]
+            def forward(self, x):
+                self.x = x
+                return x @ self.params[0]
+            def backward(self, d):
+                self.grads[0][...] = self.x.T @ d
+                return d @ self.params[0].T
+        class Context:
+            part = 0.5
+            def __init__(self):
+                W = np.linspace(-1, 1, 12).reshape(3, 4)
+                self.layers = [MatMul(W), MatMul(W), MatMul(np.linspace(-1, 2, 12).reshape(4, 3))]
+                self.params, self.grads = [], []
+                for layer in self.layers:
+                    self.params += layer.params
+                    self.grads += layer.grads
+                self.vectors = W
+            def forward(self, contexts, t):
+                a, b, c = self.layers
+                s = c.forward(0.5 * (a.forward(contexts[:, 0]) + b.forward(contexts[:, 1])))
+                e = np.exp(s - s.max(1, keepdims=True))
+                self.y, self.t = e / e.sum(1, keepdims=True), t
+                return -np.log(self.y[np.arange(len(t)), t] + 1e-7).mean()
+            def backward(self, dout=1):
+                a, b, c = self.layers
+                d = self.y.copy()
+                d[np.arange(len(d)), self.t] -= 1
+                d = c.backward(dout * d / len(d))
+                a.backward(0.5 * d)
+                b.backward(self.part * d)
+        class Bad(Context):
+            part = 1
+        """,
+        "Context",
+        "Bad",
+    ),
+    "rows of a table beside as many samples": (
+        """
+        class Dot:
+            adds = True
+            def __init__(self, W):
+                self.params, self.grads = [W], [np.zeros_like(W)]
+            def forward(self, h, idx):
+                self.h, self.idx = h, idx
+                return (self.params[0][idx] * h).sum(1)
+            def backward(self, dout):
+                d = dout.reshape(-1, 1)
+                self.grads[0][...] = 0
+                if self.adds:
+                    np.add.at(self.grads[0], self.idx, d * self.h)
+                else:
+                    self.grads[0][self.idx] = d * self.h
+                return d * self.params[0][self.idx]
+        class Bad(Dot):
+            adds = False
+        """,
+        "Dot",
+        "Bad",
+    ),
+    "a vector of scores beside 0 and 1": (
+        """
+        class SigmoidWithLoss:
+            factor = 1
+            def forward(self, x, t):
+                self.y, self.t = 1 / (1 + np.exp(-x)), t
+                p = np.c_[1 - self.y, self.y]
+                t = t.argmax(axis=1) if t.size == p.size else t
+                return -np.log(p[np.arange(len(p)), t] + 1e-7).sum() / len(p)
+            def backward(self, dout=1):
+                return self.factor * (self.y - self.t) * dout / len(self.t)
+        class Bad(SigmoidWithLoss):
+            factor = 2
+        """,
+        "SigmoidWithLoss",
+        "Bad",
+    ),
+    "a cell with the three gates of a GRU, made of its parameters": (
+        """
+        def sigmoid(z): return 1 / (1 + np.exp(-z))
+        class GRU:
+            resets = True
+            def __init__(self, Wx, Wh, b):
+                self.params, self.grads = [Wx, Wh, b], [np.zeros_like(a) for a in (Wx, Wh, b)]
+            def forward(self, x, h_prev):
+                Wx, Wh, b = self.params
+                H = len(Wh)
+                a, c = x @ Wx + b, h_prev @ Wh
+                z, r = sigmoid(a[:, :H] + c[:, :H]), sigmoid(a[:, H:2 * H] + c[:, H:2 * H])
+                n = np.tanh(a[:, 2 * H:] + r * c[:, 2 * H:])
+                self.cache = x, h_prev, z, r, n, c[:, 2 * H:]
+                return (1 - z) * n + z * h_prev
+            def backward(self, dh):
+                Wx, Wh, b = self.params
+                x, h, z, r, n, c = self.cache
+                dn = dh * (1 - z) * (1 - n**2)
+                da = np.hstack([dh * (h - n) * z * (1 - z), dn * c * r * (1 - r), dn])
+                dc = da * np.hstack([np.ones_like(z), np.ones_like(z), r if self.resets else np.ones_like(r)])
+                for g, new in zip(self.grads, (x.T @ da, h.T @ dc, da.sum(0))):
+                    g[...] = new
+                return da @ Wx.T, dc @ Wh.T + dh * z
+        class Bad(GRU):
+            resets = False
+        """,
+        "GRU",
+        "Bad",
+    ),
+    "a state that starts at 0, and hides the weights that meet it": (
+        """
+        class Cell:
+            turned = True
+            def __init__(self):
+                self.W, self.U = np.linspace(-1, 1, 12).reshape(3, 4), np.linspace(-1, 2, 16).reshape(4, 4)
+                self.h = np.zeros((1, 4))
+            def forward(self, x):
+                self.x, self.before = x, self.h
+                self.h = np.tanh(x @ self.W + self.h @ self.U)
+                return self.h
+            def backward(self, dh):
+                d = dh * (1 - self.h**2)
+                self.dW = self.x.T @ d
+                self.dU = self.before.T @ d if self.turned else d.T @ self.before
+                return d @ self.W.T
+        class Bad(Cell):
+            turned = False
+        """,
+        "Cell",
+        "Bad",
+    ),
+    "a state that the first call makes, of as many samples": (
+        """
+        class Cell:
+            factor = 1
+            def __init__(self):
+                self.W, self.U = np.linspace(-1, 1, 12).reshape(3, 4), np.linspace(-1, 2, 16).reshape(4, 4)
+                self.h = None
+            def forward(self, x):
+                self.x, self.before = x, np.zeros((len(x), 4)) if self.h is None else self.h
+                self.h = np.tanh(x @ self.W + self.before @ self.U)
+                return self.h
+            def backward(self, dh):
+                d = dh * (1 - self.h**2)
+                self.dW, self.dU = self.x.T @ d, self.factor * self.before.T @ d
+                return d @ self.W.T
+        class Bad(Cell):
+            factor = 2
+        """,
+        "Cell",
+        "Bad",
+    ),
 }
 
 MEANS = """
