@@ -120,6 +120,9 @@ SETUP = _words(
     """
 )
 
+STATISTICS = r"(running|moving|global|population|run|mov|ema)_?(mean|avg|average|mu|var|variance|std|sigma)\w*"
+"""Arguments that follow the data, and that no gradient goes through."""
+
 # The first row that fits the whole name, lower-case and without outer underscores.
 ROLES: tuple[tuple[str, str], ...] = (
     ("kept", r"parameters|params|weights_?dict|model|network|net|parameters_dict|theta_dict"),

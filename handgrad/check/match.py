@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.check import held, inputs, source
-from handgrad.check.conventions import LOSS, bare, kin, stems
+from handgrad.check.conventions import LOSS, STATISTICS, bare, kin, stems
 from handgrad.check.inputs import WEIGHTS
 from handgrad.check.subject import Array, Case, CheckError, Values, nudged
 from handgrad.check.written import STEP, TOTAL, Candidates, Ran, Written, affinity
@@ -48,6 +48,9 @@ def probe(subject: Written, case: Case) -> int:
         subject.constants += [n for n in moves if n in case.arguments]
     else:
         subject.unseen += moves
+    follows = [n for n in subject.unseen if n in case.arguments and re.fullmatch(STATISTICS, bare(n))]
+    subject.unseen = [n for n in subject.unseen if n not in follows]
+    subject.constants += follows
     for n in subject.options - set(subject.picks):
         subject.forget(n)
         case.values.pop(n, None)

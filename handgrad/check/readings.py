@@ -22,7 +22,8 @@ from handgrad.check.inputs import WEIGHTS, part
 from handgrad.check.subject import inner, required
 
 Slot = tuple[str, Any]
-"""What is passed for a parameter: ("argument", name), ("upstream", i), ("cache", None), ("output", None), …"""
+"""What is passed for a parameter: ("argument", name), ("upstream", i), ("cache", None), ("output", None), …; or
+("tuple", slots)."""
 BINDINGS = 24  # ways to call one backward that are tried
 
 
@@ -42,8 +43,19 @@ class Step:
     named: tuple[tuple[str, Slot], ...] = ()
 
     @property
+    def flat(self) -> tuple[Slot, ...]:
+        """All that is passed, the parts of tuples one by one."""
+        every = (*self.slots, *(slot for _, slot in self.named))
+        return tuple(part for kind, what in every for part in (what if kind == "tuple" else [(kind, what)]))
+
+    @property
     def kinds(self) -> set[str]:
-        return {kind for kind, _ in (*self.slots, *(slot for _, slot in self.named))}
+        return {kind for kind, _ in self.flat}
+
+    @property
+    def together(self) -> int:
+        """Of how many parts its tuples are; 0: it takes none."""
+        return max((len(what) for kind, what in self.slots if kind == "tuple"), default=0)
 
 
 @dataclass(frozen=True)
@@ -106,8 +118,12 @@ def _roles(parameters: list[inspect.Parameter]) -> dict[str, str]:
     return found
 
 
-def forward_step(name: str, f: Callable[..., Any], targets: bool = False) -> tuple[Step, tuple[Argument, ...]]:
-    """How to call a forward: its needed arguments, and, with `targets`, a target that is None by default."""
+def forward_step(
+    name: str, f: Callable[..., Any], targets: bool = False, apart: bool = False
+) -> tuple[Step, tuple[Argument, ...]]:
+    """How to call a forward: its needed arguments, and, with `targets`, a target that is None by default; with `apart`,
+    a state that it takes apart, as `h, c = state`, as several arguments."""
+    parts = _parts(f) if apart else {}
     parameters = [p for p in signature(f) if _needed(p)]
     extra = [p for p in signature(f) if not _needed(p) and p.default is None and role(p.name) == "target"]
     kinds = _roles(parameters)
@@ -125,6 +141,9 @@ def forward_step(name: str, f: Callable[..., Any], targets: bool = False) -> tup
             slot = ("fixed", 3 if "in" in bare(p.name)[:2] else 4 if "hid" in bare(p.name) else 2)
         elif kind == "kept":
             slot = ("kept", p.name)
+        elif p.name in parts:
+            slot = ("tuple", tuple(("argument", n) for n in parts[p.name]))
+            arguments += [Argument(n) for n in parts[p.name]]
         else:
             arguments.append(Argument(p.name, kind))
         if p.kind is p.KEYWORD_ONLY or not _needed(p):
@@ -134,11 +153,24 @@ def forward_step(name: str, f: Callable[..., Any], targets: bool = False) -> tup
     return Step(name, tuple(slots), tuple(named)), tuple(arguments)
 
 
+def _parts(f: Callable[..., Any]) -> dict[str, tuple[str, ...]]:
+    """The states among the arguments that a forward takes apart, and the names of their parts."""
+    theirs = [p.name for p in signature(f) if _needed(p)]
+    found = {n: parts for n, parts in source.unpacked(f).items() if n in theirs[1:] and re.fullmatch(STATE, bare(n))}
+    return {n: tuple(m if m not in theirs else f"{n}_{m}" for m in parts) for n, parts in found.items()}
+
+
+STATE = r"\w*(state|hidden|hc|mem)\w*|h\w*|\w*prev\w*|carry"
+"""What a state is called, which may be a tuple."""
+
+
 def forward_steps(
     name: str, f: Callable[..., Any], targets: bool = False
 ) -> Iterator[tuple[Step, tuple[Argument, ...]]]:
     """The ways to call a forward: as it is by default, and with the flags on that a backward needs."""
     step, arguments = forward_step(name, f, targets)
+    if _parts(f):
+        yield forward_step(name, f, targets, apart=True)
     yield step, arguments
     flags = f"{conventions.CACHING}|{conventions.TRAINING}"
     on = [p.name for p in signature(f) if p.default is False and re.fullmatch(flags, bare(p.name))]
@@ -158,6 +190,10 @@ def backward_steps(
     parameters = [p for p in signature(f) if _needed(p) or (_wanted(p) and p.name not in (shared or ()))]
     known = passed or {}
     ways = [[known[p.name]] if p.name in known else _choices(p, arguments, parameters, kept) for p in parameters]
+    apart = source.unpacked(f)
+    for p, choices in zip(parameters, ways, strict=True):  # (dh, dc) = dstate: what comes back to a tuple is one
+        if p.name in apart and all(map(is_upstream, (p.name, *apart[p.name]))):
+            choices.insert(0, ("upstreams", len(apart[p.name])))
     for combination in itertools.islice(itertools.product(*ways), BINDINGS):
         slots: list[Slot] = []
         named: list[tuple[str, Slot]] = []
@@ -166,6 +202,9 @@ def backward_steps(
         for p, (kind, what) in zip(parameters, combination, strict=True):
             if kind == "upstream":
                 what, ups = ups, ups + 1
+            if kind == "upstreams":
+                parts = tuple(("upstream", ups + i) for i in range(what))
+                kind, what, ups = "tuple", parts, ups + len(parts)
             if kind == "new":
                 new.append(Argument(what, "target"))
                 kind = "argument"
@@ -371,7 +410,7 @@ def _paired(op: Any, root: Any, forward: Step, arguments: tuple[Argument, ...], 
     )
     for order, (backward, new) in ways:
         for predicted in _predictions(backward, passed):
-            up = "upstream" in {kind for kind, _ in backward.slots}
+            up = any(kind in ("upstream", "tuple") for kind, _ in backward.slots)
             guess = order in variables or [a.role for a in order] != [a.role for a in arguments]
             if guess and up != (order in variables):
                 continue  # with a gradient from above all arguments are variables; without, one is the target
@@ -456,7 +495,7 @@ def _all_data(arguments: tuple[Argument, ...]) -> tuple[Argument, ...]:
 def _said(f: str, b: Step, arguments: tuple[Argument, ...]) -> str:
     """How backward is called, where that is not its plain form."""
     words = {"upstream": "gradient from above", "output": "output", "cache": "cache", "rate": "rate 1", "fixed": ""}
-    words |= {"returned": "what forward returned"}
+    words |= {"returned": "what forward returned", "tuple": "gradients from above"}
     told = [words.get(kind, str(what)) or str(what) for kind, what in (*b.slots, *(s for _, s in b.named))]
     told = [t for t, _ in itertools.groupby(told)]
     plain = (f, b.name) == ("forward", "backward") and told in ([], ["gradient from above"])

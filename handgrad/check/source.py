@@ -35,6 +35,21 @@ def returned(f: Any) -> tuple[str, ...]:
     return tuple(names) if len(names) == len(ends[0]) else ()
 
 
+def unpacked(f: Any) -> dict[str, tuple[str, ...]]:
+    """The arguments that a function takes apart, as `h, c = state`, and the names of their parts."""
+    f = inspect.unwrap(getattr(f, "__func__", f))
+    whole = tree(f) if isinstance(f, types.FunctionType) else None
+    found: dict[str, tuple[str, ...]] = {}
+    for n in ast.walk(whole) if whole else ():
+        if not (isinstance(n, ast.Assign) and len(n.targets) == 1 and isinstance(n.targets[0], ast.Tuple)):
+            continue
+        value = n.value.body if isinstance(n.value, ast.IfExp) else n.value
+        names = [e.id for e in n.targets[0].elts if isinstance(e, ast.Name)]
+        if isinstance(value, ast.Name) and 1 < len(names) == len(n.targets[0].elts) <= 3:
+            found.setdefault(value.id, tuple(names))
+    return found
+
+
 def passed(f: Any, g: Any, arguments: list[str], parameters: list[str]) -> dict[str, Slot]:
     """What the file itself passes to g, where it calls f before: ("returned", i) of `a, b = f(x)`, or an argument.
 

@@ -167,7 +167,8 @@ class Written:
         arguments = {n: held.as_tensor(a) if r.tensors and isinstance(a, np.ndarray) else a for n, a in given.items()}
         ran = Ran(arguments, [], [], [])
         raw = self._call(root, r.forward, ran)
-        ups = sum(kind == "upstream" for kind, _ in r.backward.slots) if r.backward else 1
+        ups = sum(kind == "upstream" for kind, _ in r.backward.flat) if r.backward else 1
+        raw = self._apart(raw)
         ran.outputs, ran.memory, ran.listed = self._split(raw, max(ups, 1), root, arguments)
         ran.value = ran.outputs
         if r.backward is None and np.size(held.plain(ran.outputs[0])) != 1:
@@ -190,7 +191,15 @@ class Written:
         if r.marks:
             for output, u in zip(ran.outputs, ran.upstreams, strict=True):
                 output.g = output.grad_ = u
-        return self._call(root, r.backward, ran)
+        return self._apart(self._call(root, r.backward, ran))
+
+    def _apart(self, raw: Any) -> Any:
+        """What a call returned, the parts of a state one by one where forward takes such a tuple: h, (h, c)."""
+        count = self.reading.forward.together
+        if not count or not isinstance(raw, tuple):
+            return raw
+        ways = (v if isinstance(v, tuple) and len(v) == count and all(map(_numeric, v)) else (v,) for v in raw)
+        return tuple(part for way in ways for part in way)
 
     def _call(self, root: Any, step: Step, ran: Ran) -> Any:
         given = [self._slot(root, slot, ran, step) for slot in step.slots]
@@ -201,6 +210,8 @@ class Written:
 
     def _slot(self, root: Any, slot: Slot, ran: Ran, step: Step) -> Any:
         kind, what = slot
+        if kind == "tuple":
+            return tuple(self._slot(root, part, ran, step) for part in what)
         if kind == "argument":
             return ran.arguments[what]
         if kind == "target":
@@ -226,9 +237,9 @@ class Written:
     def _cache(self, ran: Ran) -> Any:
         if not ran.memory:
             raise CheckError(f"{self.name}: backward takes a cache, but forward returns none")
-        last = ran.memory[-1]
-        if len(ran.memory) == 1 or (isinstance(last, dict | list | tuple) and all(map(_numeric, ran.memory[:-1]))):
-            return last  # (a, y, cache): y is an output of which nothing comes back
+        held_in = [v for v in ran.memory if isinstance(v, dict | list | tuple) and not held.is_listed(v)]
+        if len(ran.memory) == 1 or (len(held_in) == 1 and sum(map(_numeric, ran.memory)) == len(ran.memory) - 1):
+            return (held_in or ran.memory)[0]  # (a, y, cache): y is an output of which nothing comes back
         return tuple(ran.memory)
 
     def _split(self, raw: Any, count: int, root: Any, given: dict[str, Any]) -> tuple[list[Any], list[Any], bool]:

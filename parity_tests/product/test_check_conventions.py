@@ -1674,6 +1674,70 @@ STYLES = {
         "Cell",
         "Bad",
     ),
+    "a state that is a tuple, taken apart by forward and by backward": (
+        """
+        def sigmoid(z): return 1 / (1 + np.exp(-z))
+        class LSTMCell:
+            keeps = True
+            def __init__(self):
+                self.W, self.U = np.linspace(-1, 1, 48).reshape(3, 16), np.linspace(-1, 2, 64).reshape(4, 16)
+            def forward(self, x, state):
+                h, c = state
+                f, i, o, g = np.split(x @ self.W + h @ self.U, 4, axis=1)
+                f, i, o, g = sigmoid(f), sigmoid(i), sigmoid(o), np.tanh(g)
+                c_next = f * c + i * g
+                h_next = o * np.tanh(c_next)
+                self.cache = x, h, c, f, i, o, g, np.tanh(c_next)
+                return h_next, (h_next, c_next)
+            def backward(self, dout, dstate):
+                x, h, c, f, i, o, g, t = self.cache
+                dh, dc = dstate
+                dh = dout + dh
+                dc = dc * self.keeps + dh * o * (1 - t**2)
+                d = np.hstack([dc * c * f * (1 - f), dc * g * i * (1 - i), dh * t * o * (1 - o), dc * i * (1 - g**2)])
+                self.dW, self.dU = x.T @ d, h.T @ d
+                return d @ self.W.T, (d @ self.U.T, dc * f)
+        class Bad(LSTMCell):
+            keeps = False
+        """,
+        "LSTMCell",
+        "Bad",
+    ),
+    "running statistics that are arguments, and that come back beside the cache": (
+        """
+        def norm_forward(x, gamma, beta, running_mean, running_var, momentum=0.9, eps=1e-5, mode="train"):
+            mean, var = running_mean, running_var
+            if mode == "train":
+                mean, var = x.mean(0), x.var(0)
+                running_mean = momentum * running_mean + (1 - momentum) * mean
+                running_var = momentum * running_var + (1 - momentum) * var
+            xhat = (x - mean) / np.sqrt(var + eps)
+            return gamma * xhat + beta, (xhat, gamma, var, eps), running_mean, running_var
+        def norm_backward(dout, cache, whole=True):
+            xhat, gamma, var, eps = cache
+            d = dout * gamma
+            dx = d - d.mean(0) - xhat * (d * xhat).mean(0) * whole
+            return dx / np.sqrt(var + eps), (dout * xhat).sum(0), dout.sum(0)
+        def bad(dout, cache):
+            return norm_backward(dout, cache, False)
+        """,
+        "norm_forward",
+        "norm_forward,bad",
+    ),
+    "running statistics that the output depends on, and no gradient goes through": (
+        """
+        def norm_forward(x, gamma, beta, running_mean, running_var, eps=1e-5):
+            xhat = (x - running_mean) / np.sqrt(running_var + eps)
+            return gamma * xhat + beta, (xhat, gamma, running_var, eps)
+        def norm_backward(dout, cache, power=0.5):
+            xhat, gamma, var, eps = cache
+            return dout * gamma / (var + eps) ** power, (dout * xhat).sum(0), dout.sum(0)
+        def bad(dout, cache):
+            return norm_backward(dout, cache, 1)
+        """,
+        "norm_forward",
+        "norm_forward,bad",
+    ),
 }
 
 MEANS = """
