@@ -430,7 +430,9 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> None:
     picks |= dict.fromkeys(stepped, STEP)
     rest = [n for n in rest if n not in picks]
     for n in rest:  # what is right has been found by its value: what is wrong stands in its place in the list
-        beside = [label for label in free(new) if (n, label) in fits and _in_step(subject.paths.get(n, ""), label)]
+        path = subject.paths.get(n, "")
+        beside = [label for label in free(new) if (n, label) in fits and _in_step(path, label)]
+        beside = beside or [label for label in free(new) if (n, label) in fits and label in _returned_as(subject, path)]
         if len(beside) == 1:
             picks[n] = beside[0]
     rest = [n for n in rest if n not in picks]
@@ -473,6 +475,19 @@ def _in_step(path: str, label: str) -> bool:
     (mine, place), (theirs, other) = (whole.rpartition(".")[::2] for whole in (path, label))
     (owner, _), (same, gradients) = (whole.rpartition(".")[::2] for whole in (mine, theirs))
     return place.isdigit() and place == other and owner == same and re.search("grad|nabla", gradients) is not None
+
+
+def _returned_as(subject: Written, path: str) -> set[str]:
+    """What the gradient of an entry of a list of parameters that a function is given is called, where it returns a list
+    like that, or one for each that it is given."""
+    r = subject.reading
+    given = [bare(n) for kind, n in (*(r.backward or r.forward).slots,) if kind == "kept"]
+    owner, _, place = path.partition(".")
+    if owner not in given or not isinstance(r.root, held.Namespace):
+        return set()
+    alone = {f"return.{place}"} if len(given) == 1 else set()
+    before = 0 if r.backward else 1  # the loss
+    return {f"return.{given.index(owner) + before}.{place}", *alone}
 
 
 def _by_their_names(subject: Written, arguments: list[str], returned: list[str]) -> list[str]:

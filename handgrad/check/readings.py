@@ -9,13 +9,13 @@ import itertools
 import operator
 import re
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from handgrad.check import conventions, held, source
+from handgrad.check import containers, conventions, held, source
 from handgrad.check.conventions import bare, is_upstream, role
 from handgrad.check.held import Namespace
 from handgrad.check.inputs import WEIGHTS, part
@@ -119,10 +119,10 @@ def _roles(parameters: list[inspect.Parameter]) -> dict[str, str]:
 
 
 def forward_step(
-    name: str, f: Callable[..., Any], targets: bool = False, apart: bool = False
+    name: str, f: Callable[..., Any], targets: bool = False, apart: bool = False, given: Collection[str] = ()
 ) -> tuple[Step, tuple[Argument, ...]]:
     """How to call a forward: its needed arguments, and, with `targets`, a target that is None by default; with `apart`,
-    a state that it takes apart, as `h, c = state`, as several arguments."""
+    a state that it takes apart, as `h, c = state`, as several arguments. `given` are kept parameters."""
     parts = _parts(f) if apart else {}
     parameters = [p for p in signature(f) if _needed(p)]
     extra = [p for p in signature(f) if not _needed(p) and p.default is None and role(p.name) == "target"]
@@ -133,7 +133,9 @@ def forward_step(
     for p in [*parameters, *(extra if targets else [])]:
         kind = kinds.get(p.name, "target")
         slot: Slot = ("argument", p.name)
-        if kind in conventions.FIXED:
+        if bare(p.name) in given:
+            slot = ("kept", p.name)
+        elif kind in conventions.FIXED:
             slot = ("fixed", 0.1 if kind == "rate" else conventions.FIXED[kind])
         elif kind == "options":
             slot = ("fixed", conventions.Settings())
@@ -165,10 +167,10 @@ STATE = r"\w*(state|hidden|hc|mem)\w*|h\w*|\w*prev\w*|carry"
 
 
 def forward_steps(
-    name: str, f: Callable[..., Any], targets: bool = False
+    name: str, f: Callable[..., Any], targets: bool = False, given: Collection[str] = ()
 ) -> Iterator[tuple[Step, tuple[Argument, ...]]]:
     """The ways to call a forward: as it is by default, and with the flags on that a backward needs."""
-    step, arguments = forward_step(name, f, targets)
+    step, arguments = forward_step(name, f, targets, given=given)
     if _parts(f):
         yield forward_step(name, f, targets, apart=True)
     yield step, arguments
@@ -287,7 +289,8 @@ def _predictions(backward: Step, passed: dict[str, Slot]) -> list[int | None]:
     """Which of what forward returned may be its output, the likeliest first. None: the first, and nothing is passed."""
     taken = {i: n for n, (_, i) in passed.items() if ("returned", i) in backward.slots}
     ends = dict.fromkeys([max(taken), min(taken)]) if taken else ()
-    return sorted(ends, key=lambda i: role(taken[i]) != "pred") or [None]
+    found = sorted(ends, key=lambda i: role(taken[i]) != "pred")
+    return [*dict.fromkeys([*found, 0])] if found else [None]  # the first of o, activations = forward(x)
 
 
 class Plain:
@@ -379,9 +382,9 @@ def _has(op: Any, name: str) -> bool:
     return not isinstance(op, type) or isinstance(value, staticmethod | classmethod)
 
 
-def _guessed(f: Callable[..., Any], arguments: tuple[Argument, ...]) -> bool:
+def _guessed(f: Callable[..., Any], arguments: tuple[Argument, ...], kept: Collection[str] = ()) -> bool:
     """Whether several arguments of a backward have names that say nothing."""
-    known = {bare(a.name) for a in arguments}
+    known = {*(bare(a.name) for a in arguments), *kept}
     names = [p.name for p in signature(f) if _needed(p)]
     new = [n for n in names if bare(n) not in known]
     if len(names) > 1 and any(re.fullmatch(r"z\d*|net_?in\w*", bare(n)) for n in new):
@@ -533,7 +536,7 @@ def _of_functions(
                     backward = Step("f", (what,), ((p.name, ("fixed", True)),))
                     said = f"{name}(…, {p.name}=True) of the {'output' if what[0] == 'output' else 'input'}"
                     yield Reading(name, "function", f, Namespace(f=f), arguments, forward, backward, said=said)
-        forward, arguments = forward_step("f", f, targets=True)
+        forward, arguments = forward_step("f", f, targets=True, given=kept)
         root = _with(Namespace(f=f), kept)
         every = [_all_data(arguments)] if any(a.role == "target" for a in arguments) else []
         for order in (*_orders(arguments), *every):
@@ -545,7 +548,7 @@ def _of_functions(
     for i, n in enumerate(losses[:3]):
         functions[f"loss{i}"] = space[n]
     root = _with(Namespace(**functions), kept)
-    for forward, arguments in forward_steps("f", f):
+    for forward, arguments in forward_steps("f", f, given=kept):
         yield from _of_pair(f, g, name, space, kept, forward, arguments, losses, root)
 
 
@@ -579,7 +582,7 @@ def _of_pair(
                 forward,
                 backward,
                 said=said,
-                guessed=not passed and _guessed(g, order),
+                guessed=not passed and _guessed(g, order, kept),
                 predicted=predicted,
                 made=made,
                 counts=counts,
@@ -600,20 +603,29 @@ def _is_loss(name: str) -> bool:
 
 def _initial(space: dict[str, Any], functions: list[Any]) -> list[dict[str, Any]]:
     """Parameters that the module's own function makes, for the arguments that are such: of one output, or of two."""
-    names = [
-        p.name
-        for f in functions
-        if f is not None
-        for p in signature(f)
-        if role(p.name) == "kept" and (_needed(p) or p.default is None)
-    ]
+    code = containers.nodes(functions)
+    every = dict.fromkeys(p.name for f in functions if f is not None for p in signature(f) if _may_be_kept(p))
+    listed = [n for n in every if part(n) in WEIGHTS or bare(n) == "layers"]
+    names = [n for n in every if role(n) == "kept" or (n in listed and containers.is_list(n, code))]
     if not names:
         return [{}]
-    found = [{bare(name): made for name in names} for _, made in _makes(space)]
+    lists = list(containers.made(names, code))
+    found = []
+    for make, made in _makes(space):
+        own = source.named(make, made)
+        theirs = {bare(n): own[bare(n)] if len(names) > 1 and bare(n) in own else made for n in names}
+        if not lists or all(type(v) is type(lists[0][n]) for n, v in theirs.items()):
+            found.append(theirs)  # and no dict for what is gone through as a list
+    if not found and lists:
+        return lists
     held_here = [v for v in space.values() if isinstance(v, dict | list) and v and held.places({"": v})]
     if held_here and not found:
         found.append({bare(name): space.get(name, held_here[0]) for name in names})
     return found or [{bare(name): {} for name in names}]
+
+
+def _may_be_kept(p: inspect.Parameter) -> bool:
+    return _needed(p) or p.default is None
 
 
 def _makes(space: dict[str, Any]) -> Iterator[tuple[Any, Any]]:

@@ -484,7 +484,8 @@ class _Search:
         r = scout.reading
         drawn = (*at.specs.items(), at.domain, at.target, at.prediction)
         self.why = ""
-        key = (id(r.root), r.forward, scout.arguments, scout.targets, r.tensors, r.takes_upstream, *drawn)
+        ups = sum(kind == "upstream" for kind, _ in r.backward.flat) if r.backward else 0
+        key = (id(r.root), r.forward, scout.arguments, scout.targets, r.tensors, ups, r.marks, r.predicted, *drawn)
         if key in self.forwards:
             return None
         first, *others = at.specs.values() or (None,)

@@ -1738,6 +1738,110 @@ STYLES = {
         "norm_forward",
         "norm_forward,bad",
     ),
+    "lists of weights and of biases as arguments, and lists of their gradients": (
+        """
+        def sigmoid(z): return 1 / (1 + np.exp(-z))
+        def feedforward(weights, biases, x):
+            for w, b in zip(weights, biases):
+                x = sigmoid(w @ x + b)
+            return x
+        def backprop(weights, biases, x, y, inner=True):
+            a = [x]
+            for w, b in zip(weights, biases):
+                a.append(sigmoid(w @ a[-1] + b))
+            d = (a[-1] - y) * a[-1] * (1 - a[-1])
+            nabla_w, nabla_b = [None] * len(weights), [None] * len(biases)
+            for l in reversed(range(len(weights))):
+                nabla_w[l], nabla_b[l] = d @ a[l].T, d.sum(1, keepdims=True)
+                d = weights[l].T @ d * (a[l] * (1 - a[l]) if inner else 1)
+            return nabla_w, nabla_b
+        def bad(weights, biases, x, y):
+            return backprop(weights, biases, x, y, False)
+        """,
+        "backprop",
+        "feedforward,bad",
+    ),
+    "a list of pairs of parameters, and a list of pairs of gradients": (
+        """
+        def forward(params, x):
+            acts = [x]
+            for W, b in params[:-1]:
+                acts.append(np.tanh(acts[-1] @ W + b))
+            W, b = params[-1]
+            return acts[-1] @ W + b, acts
+        def loss_and_grads(params, x, y, inner=True):
+            out, acts = forward(params, x)
+            d, grads = (out - y) / len(y), []
+            for l in reversed(range(len(params))):
+                grads.insert(0, (acts[l].T @ d, d.sum(0)))
+                d = d @ params[l][0].T * (1 - acts[l] ** 2 if inner else 1)
+            return 0.5 * ((out - y) ** 2).sum() / len(y), grads
+        def bad(params, x, y):
+            return loss_and_grads(params, x, y, False)
+        """,
+        "loss_and_grads",
+        "bad",
+    ),
+    "a list of pairs of parameters, beside what forward returned": (
+        """
+        def forward(params, x):
+            acts = [x]
+            for W, b in params:
+                acts.append(np.tanh(acts[-1] @ W + b))
+            return acts[-1], acts
+        def backward(params, acts, y, inner=True):
+            d, grads = (acts[-1] - y) * (1 - acts[-1] ** 2), []
+            for l in reversed(range(len(params))):
+                grads.insert(0, (acts[l].T @ d, d.sum(0)))
+                d = d @ params[l][0].T * (1 - acts[l] ** 2 if inner else 1)
+            return grads
+        def bad(params, acts, y):
+            return backward(params, acts, y, False)
+        def train(params, x, y):
+            out, acts = forward(params, x)
+            return backward(params, acts, y)
+        """,
+        "forward,backward",
+        "forward,bad",
+    ),
+    "a dict of parameters that no function of the file makes": (
+        """
+        def forward(params, X):
+            h = np.tanh(X @ params["W1"] + params["b1"])
+            out = h @ params["W2"] + params["b2"]
+            return out, {"X": X, "h": h, "out": out}
+        def backward(params, cache, Y, inner=True):
+            d = (cache["out"] - Y) / len(Y)
+            e = d @ params["W2"].T * (1 - cache["h"] ** 2 if inner else 1)
+            return {"W1": cache["X"].T @ e, "b1": e.sum(0), "W2": cache["h"].T @ d, "b2": d.sum(0)}
+        def bad(params, cache, Y):
+            return backward(params, cache, Y, False)
+        """,
+        "forward,backward",
+        "forward,bad",
+    ),
+    "a list of dicts of parameters": (
+        """
+        def forward(layers, x):
+            kept = []
+            for layer in layers:
+                kept.append(x)
+                x = np.tanh(x @ layer["W"] + layer["b"])
+            return x, kept
+        def loss_and_grads(layers, x, y, inner=True):
+            out, kept = forward(layers, x)
+            d, grads = out - y, []
+            for layer, a in zip(reversed(layers), reversed(kept)):
+                d = d * (1 - np.tanh(a @ layer["W"] + layer["b"]) ** 2 if inner else 1)
+                grads.insert(0, {"W": a.T @ d, "b": d.sum(0)})
+                d = d @ layer["W"].T
+            return 0.5 * ((out - y) ** 2).sum(), grads
+        def bad(layers, x, y):
+            return loss_and_grads(layers, x, y, False)
+        """,
+        "loss_and_grads",
+        "bad",
+    ),
 }
 
 MEANS = """
