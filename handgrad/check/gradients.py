@@ -40,7 +40,8 @@ def check_gradients(
         op: a layer, a loss or a net, a pair (function, gradient), a function that returns both, a `torch.nn.Module` or
             a `torch.autograd.Function`; an object, or a class that needs no arguments. How it is called and where its
             gradients are is found by trying what people do.
-        inputs: an array, a tuple with one array per argument, or a list of either for several cases; None: drawn.
+        inputs: an array, a tuple with one array per argument, a dict by the names of arguments, which may hold numbers,
+            flags, texts and lists of arrays too; or a list of these for several cases; None: drawn.
         reference: the same function by someone else: anything that `op` may be, or a function of tensors.
         shape: of the drawn input, or a list with one shape per argument; None: found by trying.
         dtype: "float64" judges there alone; "float32" judges in float64 first and holds float32 against that. None:
@@ -193,6 +194,7 @@ class _Check:
         held = [a.dtype for a in self.subject.parameters.values()]
         if not held and self.inputs is not None:
             entry = self.inputs[0] if isinstance(self.inputs, list) else self.inputs
+            entry = tuple(entry.values()) if isinstance(entry, dict) else entry
             first = entry[0] if isinstance(entry, tuple) else entry
             held = [np.dtype(str(getattr(first, "dtype", "float64")).removeprefix("torch."))]
         return not held or held[0] == np.float32

@@ -670,8 +670,16 @@ def fitting(subject: Subject, shapes: tuple[Shape, ...] | None, seed: int, like:
 
 
 def given(subject: Subject, inputs: Any) -> Iterator[Case]:
-    """The cases the user gave: an array, a tuple with one array per argument, or a list of either."""
+    """The cases the user gave: an array, a tuple with one array per argument, a dict by their names, or a list of
+    these."""
     for number, entry in enumerate(inputs if isinstance(inputs, list) else [inputs]):
+        if isinstance(entry, Mapping):
+            if missing := [n for n in subject.arguments if n not in entry]:
+                given = ", ".join(map(str, entry))
+                raise CheckError(
+                    f"{subject.name} takes ({', '.join(subject.arguments)}); inputs has {given}, and no {missing[0]}"
+                )
+            entry = tuple(entry[n] for n in subject.arguments)
         arrays = [_array(a) for a in (entry if isinstance(entry, tuple) else (entry,))]
         if len(arrays) != len(subject.arguments):
             names = ", ".join(subject.arguments)

@@ -4,12 +4,13 @@ A `Reading` is one such way, in plain terms; whether it is the right one is foun
 `READERS` knows one convention and yields its readings, the likeliest first.
 """
 
+import copy
 import inspect
 import itertools
 import operator
 import re
 import types
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -493,6 +494,51 @@ def _orders(arguments: tuple[Argument, ...]) -> Iterator[tuple[Argument, ...]]:
 
 def _all_data(arguments: tuple[Argument, ...]) -> tuple[Argument, ...]:
     return tuple(replace(a, role="data") for a in arguments)
+
+
+def with_given(reading: Reading, given: Mapping[str, Any]) -> Reading:
+    """The reading with what the user gave by name: arrays are arguments, lists and dicts of arrays are parameters, and
+    all else, as a mode or a number, is passed on as it is."""
+    arguments = {a.name: a for a in reading.arguments}
+    root = reading.root
+    lists = {n: v for n, v in given.items() if _of_arrays(v) and role(n) != "options" and isinstance(root, Namespace)}
+    if lists:
+        root = _with(copy.deepcopy(root), {bare(n): v for n, v in lists.items()})
+    options = {n for n, v in given.items() if n not in lists and not _is_array(v) and n not in arguments}
+
+    def slot(p: inspect.Parameter, found: Slot | None) -> Slot | None:
+        if p.name in lists:
+            return ("kept", p.name)
+        if p.name in options:
+            return ("fixed", given[p.name])
+        return ("argument", p.name) if p.name in given else found
+
+    def step(of: Step, f: Callable[..., Any]) -> Step:
+        by_name = dict(of.named)
+        parameters = signature(f)
+        positional = [p for p in parameters if _needed(p) and p.kind is not p.KEYWORD_ONLY]
+        slots = [slot(p, s) or s for p, s in zip(positional, of.slots, strict=True)]
+        others = {p.name: slot(p, by_name.get(p.name)) for p in parameters if p not in positional}
+        return replace(of, slots=tuple(slots), named=tuple((n, s) for n, s in others.items() if s is not None))
+
+    def of(name: str) -> Any:
+        return root.functions[name] if isinstance(root, Namespace) else operator.attrgetter(name)(root)
+
+    forward = step(reading.forward, of(reading.forward.name))
+    backward = reading.backward and step(reading.backward, of(reading.backward.name))
+    passed = [what for kind, what in (*forward.flat, *(backward.flat if backward else ())) if kind == "argument"]
+    made = {n: arguments.get(n) or Argument(n, role(n) if role(n) == "target" else "data") for n in passed}
+    return replace(reading, root=root, forward=forward, backward=backward, arguments=tuple(made.values()))
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray) or (isinstance(value, list) and held.is_listed(value)) or held.is_tensor(value)
+
+
+def _of_arrays(value: Any) -> bool:
+    """Whether it is a list or a dict of arrays, or of such."""
+    parts = list(value.values()) if isinstance(value, dict) else value
+    return isinstance(parts, list | tuple) and bool(parts) and all(_is_array(v) or _of_arrays(v) for v in parts)
 
 
 def _said(f: str, b: Step, arguments: tuple[Argument, ...]) -> str:

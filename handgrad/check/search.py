@@ -22,7 +22,7 @@ from handgrad.check import autograds, classes, held, inputs, source, trained
 from handgrad.check.conventions import LOSS, SETUP, TRAINING, bare, formulas, role
 from handgrad.check.inputs import Layout
 from handgrad.check.match import FITS, MISSHAPEN, PARTLY, RIGHT, RUNS, UNSEEN, Slopes, StepError, probe, slope
-from handgrad.check.readings import Plain, Reading, of_functions, of_object
+from handgrad.check.readings import Plain, Reading, of_functions, of_object, with_given
 from handgrad.check.subject import Array, Case, CheckError, Subject, instance, one_line, required
 from handgrad.check.written import STEP, Written
 from handgrad.judge import structure
@@ -511,6 +511,16 @@ class _Search:
         return None
 
     def with_given(self, reading: Reading) -> Iterator[tuple[Written, Layout | None, Case]]:
+        entry = self.given[0] if isinstance(self.given, list) and self.given else self.given
+        if isinstance(entry, dict):
+            try:
+                reading = with_given(reading, entry)
+            except (
+                AttributeError,
+                KeyError,
+                ValueError,
+            ):  # what it calls is none of the user's functions as they stand
+                return
         scout = Written(reading)
         try:
             case = next(iter(inputs.given(scout, self.given)))
@@ -596,4 +606,6 @@ def _same(made: Case | None) -> Any:
 
 def _entries(given: Any) -> tuple[Any, ...]:
     entry = given[0] if isinstance(given, list) else given
+    if isinstance(entry, dict):
+        return tuple(entry.values())
     return entry if isinstance(entry, tuple) else (entry,)

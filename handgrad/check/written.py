@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.check import held
-from handgrad.check.conventions import PLAIN, Settings, bare, kin, stems
+from handgrad.check.conventions import PLAIN, bare, kin, stems
 from handgrad.check.held import Kept, Namespace, Place
 from handgrad.check.inputs import WEIGHTS, part
 from handgrad.check.readings import Plain, Reading, Slot, Step
@@ -232,7 +232,7 @@ class Written:
             return root.globals[bare(what)]
         if kind == "rate":
             return 1.0
-        return copy.deepcopy(what) if isinstance(what, Settings) else what
+        return copy.deepcopy(what) if isinstance(what, dict | list) else what
 
     def _cache(self, ran: Ran) -> Any:
         if not ran.memory:

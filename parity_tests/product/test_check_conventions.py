@@ -1866,6 +1866,59 @@ def test_a_style_is_understood(style, tmp_path):
         assert "checked" in found.render().split("\n")[0]
 
 
+GIVEN_BY_NAME = """
+def scale(x, gamma, running_var, settings, mode="train"):
+    var = x.var(0) if mode == "train" else running_var
+    return settings["up"] * gamma * x / var, (x, gamma, var, settings["up"], mode)
+def scale_backward(dout, cache, up=None):
+    x, gamma, var, mine, mode = cache
+    assert mode == "test"
+    d = (up or mine) * dout / var
+    return gamma * d, (x * d).sum(0)
+def bad(dout, cache):
+    return scale_backward(dout, cache, 2.0)
+TEST = {"x": np.linspace(-1, 2, 12).reshape(4, 3), "gamma": np.ones(3), "running_var": np.array([0.5, 1.5, 2.0])}
+TEST |= {"settings": {"up": 3.0}, "mode": "test"}
+
+def loss_and_grads(layers, x, y, power=2, factor=1):
+    a = [x]
+    for W in layers:
+        a.append(a[-1] @ W)
+    d, grads = power * (a[-1] - y) ** (power - 1), []
+    for W, x in zip(layers[::-1], a[-2::-1]):
+        grads.insert(0, factor * x.T @ d)
+        d = d @ W.T
+    return ((a[-1] - y) ** power).sum(), grads
+def bad_grads(layers, x, y, power=2):
+    return loss_and_grads(layers, x, y, power, 2)
+NET = {"layers": [np.ones((3, 4)), np.ones((4, 2)), np.eye(2)], "x": np.linspace(-1, 1, 15).reshape(5, 3)}
+NET |= {"y": np.zeros((5, 2)), "power": 4}
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "inputs", "status"),
+    [
+        ("scale", "TEST", "agree"),
+        ("scale,bad", "TEST", "wrong"),
+        ("loss_and_grads", "NET", "agree"),
+        ("bad_grads", "NET", "wrong"),
+    ],
+)
+def test_inputs_by_name_may_be_modes_settings_and_lists(target, inputs, status, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(HEAD + GIVEN_BY_NAME, encoding="utf-8")
+    found = check_file(f"{file}:{target}", inputs=f"{file}:{inputs}")
+    assert found.status == status, found.render()
+    assert set(found.checked) == ({"x", "gamma"} if inputs == "TEST" else {"layers.0", "layers.1", "layers.2"})
+
+
+def test_inputs_by_name_that_lack_an_argument_are_refused(tmp_path):
+    (tmp_path / "mine.py").write_text(f"{HEAD}{GIVEN_BY_NAME}FEW = {{'x': np.ones((4, 3))}}", encoding="utf-8")
+    with pytest.raises(CheckError, match=r"scale takes \(x, gamma, running_var\); inputs has x, and no gamma"):
+        check_file(f"{tmp_path / 'mine.py'}:scale", inputs=f"{tmp_path / 'mine.py'}:FEW")
+
+
 NAMED_AS_FROM_ABOVE = """
 def f(v):
     return np.tanh(v)
