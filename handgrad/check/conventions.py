@@ -93,7 +93,9 @@ TURNED: tuple[tuple[str, ...], ...] = tuple(
 
 TRAINERS = _words("fit train train_model gradient_descent learn optimize SGD sgd run_training")
 """What trains an object that has no backward."""
-TURNS = r"(n|num|max|number_of|training)?_?(iter|iters|iterations?|epochs?|steps|rounds|n_iter\w*|max_iter\w*)"
+STEPS = r"train|update|fit|learn|optimi[sz]e|(stochastic_|batch_)?gradient_?descent|sgd|(\w+_)?step|build_model|model$"
+"""Functions that return changed weights, or what they learned, and no gradient."""
+TURNS = r"(n|num|max|number_of|training)?_?(iter|iters|iterations?|epochs?|steps|rounds|passes|n_iter\w*|max_iter\w*)"
 BATCH = r"(mini)?_?batch_?size"
 LOSSES = (
     r"(\w+_)?(loss|cost|mse|bce|nll|objective|cross_?entropy|j)(es|s)?(_?(history|list|value|values|curve|hist))?|l"

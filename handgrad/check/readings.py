@@ -81,6 +81,7 @@ class Reading:
     marks: bool = False  # the gradients are attributes of the tensors themselves: out.g, x.g
     composite: bool = False
     single: bool = False  # one sample is what a backward is for
+    updates: bool = False  # backward returns the weights after a step at rate 1
     predicted: int | None = None  # which of what forward returns is the output, where backward is given the others
     made: dict[str, tuple[int, ...]] = field(default_factory=dict)  # shapes of arguments, as the file makes them
     counts: tuple[int, ...] = ()  # whole numbers of the module that a loss may be divided by
@@ -582,6 +583,9 @@ def _of_functions(
                     backward = Step("f", (what,), ((p.name, ("fixed", True)),))
                     said = f"{name}(…, {p.name}=True) of the {'output' if what[0] == 'output' else 'input'}"
                     yield Reading(name, "function", f, Namespace(f=f), arguments, forward, backward, said=said)
+        turns = [p for p in signature(f) if role(p.name) == "rate" or re.fullmatch(conventions.TURNS, bare(p.name))]
+        if turns and re.match(conventions.STEPS, bare(name)):
+            return
         forward, arguments = forward_step("f", f, targets=True, given=kept)
         root = _with(Namespace(f=f), kept)
         every = [_all_data(arguments)] if any(a.role == "target" for a in arguments) else []
@@ -637,10 +641,13 @@ def _of_pair(
                 yield base
                 yield replace(base, marks=True, tensors=True, said="gradients are attributes of the tensors")
                 continue
-            for i, n in enumerate(losses[:3]):
-                for step in _loss_steps(f"loss{i}", space[n]):
-                    yield replace(base, loss=step, said=f"{said}, as the gradient of {n}")
-            yield replace(base, formulas=True)
+            after = f"{said}, which returns the weights after a step"
+            bases = [base, replace(base, updates=True, said=after)] if "rate" in backward.kinds else [base]
+            for way in bases:
+                for i, n in enumerate(losses[:3]):
+                    for step in _loss_steps(f"loss{i}", space[n]):
+                        yield replace(way, loss=step, said=f"{way.said}, as the gradient of {n}")
+                yield replace(way, formulas=True)
 
 
 def _is_loss(name: str) -> bool:

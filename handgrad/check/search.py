@@ -30,6 +30,10 @@ from handgrad.judge import structure
 SAME = 8  # targets in a row that are refused with the same words
 PATIENCE = 6_000  # calls of the code for finding a reading: the verdict does not depend on how fast a machine is
 NO_LOSS = "those of no loss"
+NO_GRADIENT = (
+    "{0} trains and returns no gradient: return the gradients beside the loss, or make one step in a function "
+    "step(W, b, x, y, lr) that returns the changed weights, and name it behind the one that predicts: predict,step"
+)
 WITHOUT = ("rows", "class", "one-hot", "binary", "column one-hot", "column class")
 """The targets of a backward whose forward takes none."""
 FURTHER = 1_500  # of these, once a reading has some gradients right to the digit: then the code is understood
@@ -51,7 +55,9 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
         return list(of_functions(*op))
     op = structure.unwrap(op)
     if isinstance(op, types.FunctionType | types.BuiltinFunctionType | types.MethodType):
-        return list(of_functions(op, None))
+        if not (found := list(of_functions(op, None))):
+            raise CheckError(NO_GRADIENT.format(op.__name__))
+        return found
     if isinstance(op, type) and (pair := autograds.tensors(op) or classes.scalars(op)) is not None:
         return [replace(r, said="outputs of all its operators", composite=True) for r in of_functions(*pair)]
     if isinstance(op, type) and (made := classes.with_data(op)) is not None:

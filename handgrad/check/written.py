@@ -191,7 +191,30 @@ class Written:
         if r.marks:
             for output, u in zip(ran.outputs, ran.upstreams, strict=True):
                 output.g = output.grad_ = u
-        return self._apart(self._call(root, r.backward, ran))
+        before = {n: copy.deepcopy(v) for n, v in self._weights(root, ran, r.backward).items()} if r.updates else {}
+        raw = self._call(root, r.backward, ran)
+        return self._moves(before, raw) if before else self._apart(raw)
+
+    def _weights(self, root: Any, ran: Ran, step: Step) -> dict[str, Any]:
+        """The weights that a call is given, in the order of its arguments."""
+        kept = {what: root.globals[bare(what)] for kind, what in step.slots if kind == "kept"}
+        own = {what: ran.arguments[what] for kind, what in step.slots if kind == "argument" and part(what) in WEIGHTS}
+        return own | kept
+
+    def _moves(self, before: dict[str, Any], raw: Any) -> Any:
+        """What a step at rate 1 moves the weights by, which is their gradient: before − after."""
+        after = raw if isinstance(raw, tuple) else (raw,)
+        if len(after) != len(before):
+            return raw  # it returns the gradients themselves, or something else
+
+        def moved(old: Any, new: Any) -> Any:
+            if isinstance(old, dict):
+                return {k: moved(v, new[k]) for k, v in old.items()}
+            if isinstance(old, list | tuple) and not held.is_listed(old):
+                return [moved(v, w) for v, w in zip(old, new, strict=True)]
+            return np.asarray(old) - np.asarray(new)
+
+        return tuple(moved(old, new) for old, new in zip(before.values(), after, strict=True))
 
     def _apart(self, raw: Any) -> Any:
         """What a call returned, the parts of a state one by one where forward takes such a tuple: h, (h, c)."""

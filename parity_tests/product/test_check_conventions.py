@@ -1842,6 +1842,48 @@ STYLES = {
         "loss_and_grads",
         "bad",
     ),
+    "a step that returns the changed weights": (
+        """
+        def predict(W, b, x):
+            return x @ W + b
+        def step(W, b, x, y, lr=0.1, factor=1):
+            d = (predict(W, b, x) - y) / len(x)
+            W -= lr * factor * x.T @ d
+            return W, b - lr * d.sum(0)
+        def bad(W, b, x, y, lr=0.1):
+            return step(W, b, x, y, lr, 2)
+        """,
+        "predict,step",
+        "predict,bad",
+    ),
+    "a step of a dict of weights": (
+        """
+        def init_params():
+            return {"W": np.linspace(-1, 1, 6).reshape(3, 2), "b": np.zeros(2)}
+        def predict(params, x):
+            return 1 / (1 + np.exp(-(x @ params["W"] + params["b"])))
+        def update(params, x, y, lr, factor=1):
+            d = (predict(params, x) - y) / len(x)
+            return {"W": params["W"] - lr * factor * x.T @ d, "b": params["b"] - lr * d.sum(0)}
+        def bad(params, x, y, lr):
+            return update(params, x, y, lr, 0.5)
+        """,
+        "predict,update",
+        "predict,bad",
+    ),
+    "gradients from a function that is given a rate": (
+        """
+        def predict(W, b, x):
+            return x @ W + b
+        def grads(W, b, x, y, lr, factor=1):
+            d = (predict(W, b, x) - y) / len(x)
+            return factor * x.T @ d, d.sum(0)
+        def bad(W, b, x, y, lr):
+            return grads(W, b, x, y, lr, 2)
+        """,
+        "predict,grads",
+        "predict,bad",
+    ),
 }
 
 MEANS = """
@@ -1917,6 +1959,14 @@ def test_inputs_by_name_that_lack_an_argument_are_refused(tmp_path):
     (tmp_path / "mine.py").write_text(f"{HEAD}{GIVEN_BY_NAME}FEW = {{'x': np.ones((4, 3))}}", encoding="utf-8")
     with pytest.raises(CheckError, match=r"scale takes \(x, gamma, running_var\); inputs has x, and no gamma"):
         check_file(f"{tmp_path / 'mine.py'}:scale", inputs=f"{tmp_path / 'mine.py'}:FEW")
+
+
+@pytest.mark.parametrize("turns", ["lr=0.1", "num_passes=100"])
+def test_a_function_that_only_trains_is_told_what_it_lacks(turns, tmp_path):
+    code = f"def build_model(X, y, {turns}):\n    return {{'W': X.T @ y}}\n"
+    (tmp_path / "mine.py").write_text(HEAD + code, encoding="utf-8")
+    with pytest.raises(CheckError, match=r"build_model trains and returns no gradient: return the gradients beside"):
+        check_file(f"{tmp_path / 'mine.py'}:build_model")
 
 
 NAMED_AS_FROM_ABOVE = """
