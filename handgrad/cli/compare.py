@@ -35,7 +35,7 @@ from handgrad.errors import BadInputError, refusing
 from handgrad.files import REPORT, RESULT, WEIGHTS
 from handgrad.format import NONE, number, share, written
 from handgrad.lock import locked
-from handgrad.stopping import Terminated
+from handgrad.stopping import Terminated, interruptible
 from handgrad.terminal import REFRESH, STEPS, Terminal, parity
 
 if TYPE_CHECKING:
@@ -165,11 +165,10 @@ def compare(
         if repeated is not None and not (run.interrupted or run.diverged):
             _repeat(run, repeated, saving, console)
         outcome = Outcome.of(run)
-        with refusing(f"--out {out}"):
+        # What is left is short. A signal in the middle of a drawing comes out as an error of matplotlib's.
+        with refusing(f"--out {out}"), interruptible():
             write_weights(prepared, out / WEIGHTS)
-            write_result(
-                outcome, out / RESULT
-            )  # before the report: it is quick, and a second Ctrl-C would cost the report alone
+            write_result(outcome, out / RESULT)  # before the report: it is quick, and a second Ctrl-C costs that alone
             with console.status("writing the report"):
                 write_report(outcome, out / REPORT)
         if not (run.interrupted or run.diverged):

@@ -19,6 +19,7 @@ from handgrad.files import REPORT, RESULT, output_folder
 from handgrad.format import share
 from handgrad.lock import locked
 from handgrad.machine.environment import usable_cores
+from handgrad.stopping import interruptible
 from handgrad.sweep.dead_relu import disagreements, rates
 from handgrad.sweep.outcome import ending
 from handgrad.sweep.page import cell_words, judged, spread, write_page, written
@@ -95,7 +96,8 @@ def run(plan_: Plan, jobs: int | None, out: Path, resume: bool, command: str) ->
         held.enter_context(locked(out))
         kept = stored(plan_, out / RESULT) if resume else []
         found = _follow(plan_, kept, jobs or usable_cores(), out / RESULT, command, console)
-        with console.status("writing the page"):
+        # What is left is short. A signal in the middle of a drawing comes out as an error of matplotlib's.
+        with interruptible(), console.status("writing the page"):
             write_page(found, out / REPORT)
     if "net" in plan_.axes:
         console.print(rates_table(found))

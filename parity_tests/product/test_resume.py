@@ -280,6 +280,27 @@ def test_terminated_before_training_exits_143(capsys, monkeypatch):
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+SWEEP = ["sweep", "grow-1", "--epochs", "1", "--lr", "0.1,0.2", "--jobs", "1", "--out", "here"]
+
+
+@pytest.mark.parametrize(
+    ("command", "writer"),
+    [(COMMAND, "handgrad.report.write_report"), (SWEEP, "handgrad.cli.sweep_terminal.write_page")],
+    ids=["compare", "sweep"],
+)
+def test_a_signal_while_the_report_is_drawn_cuts_nothing(command, writer, folder, monkeypatch):
+    """matplotlib took the exception for an argument that it cannot read, and the command ended with exit code 2."""
+
+    def drawn(found, path):
+        signal.raise_signal(signal.SIGTERM)
+        path.write_text("drawn")
+
+    monkeypatch.setattr(writer, drawn)
+    assert cli.main(command) == 0
+    assert (folder / "here" / "report.html").read_text() == "drawn"
+    assert not (folder / "here" / "checkpoints").exists()
+
+
 def test_a_second_signal_ends_at_once(monkeypatch):
     monkeypatch.setattr("handgrad.stopping.PATIENCE", -1.0)
     for number in (signal.SIGINT, signal.SIGTERM):
