@@ -25,7 +25,8 @@ help:
 	@echo '               (ARGS=parity_tests/test_parity.py for the front door alone)'
 	@echo 'make alarms    judge $(N) random correct nets in each dtype: no verdict may be "wrong" (N=1000 for fewer)'
 	@echo 'make fuzz      play hostile programs on both sides until $(N) calls are compared: accepted or refused alike (N=10000 for fewer)'
-	@echo 'make faults    kill commands at drawn moments, N for each command and signal, let them go on, compare every byte (N=100; slow)'
+	@echo 'make faults    kill commands at drawn moments, N for each command, signal and phase, let them go on, compare every byte;'
+	@echo '               train for many steps and look at the memory; write docs/reliability.md (N=100; 20 minutes)'
 	@echo 'make mutants   change the code of both sides in every small way and see that a test notices (an hour)'
 	@echo '               (ARGS="scratch.optim.*" for a part, ARGS=--go-on for what an earlier run left)'
 	@echo 'make dictionary  write docs/dictionary/ from docstrings, code and judge (ARGS=--all to measure everything anew)'
@@ -77,8 +78,10 @@ alarms: $(READY)
 fuzz: $(READY)
 	$(BIN)/python -m parity_tests.meta.fuzz $(N) $(ARGS)
 
+# The measured parts of a page; one that is not the data's fails a test.
 faults: $(READY)
 	$(BIN)/python -m parity_tests.meta.faults $(if $(filter file,$(origin N)),100,$(N)) $(ARGS)
+	$(BIN)/python -m parity_tests.meta.growth
 
 mutants: $(READY)
 	$(BIN)/python -m parity_tests.meta.mutants $(WORKERS) $(ARGS)

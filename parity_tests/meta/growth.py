@@ -1,25 +1,31 @@
 """Train a small net for many steps and look at what the process holds: nothing may be added with each step.
 
-    python -m parity_tests.meta.growth 1000000       # minutes; prints a table for docs/reliability.md
+    python -m parity_tests.meta.growth       # minutes; writes its table into docs/reliability.md
 
 `blocks` are Python's own (`sys.getallocatedblocks`): each object takes at least one, and counting them costs nothing.
 What they do not show, such as torch's memory, the resident set does.
 """
 
 import argparse
+import contextlib
 import gc
+import io
 import os
+import resource
 import sys
+import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
 import scratch
-from handgrad.experiments import EXPERIMENTS
-from handgrad.training.train import prepare, train
+from docs.writers.reliability import record
+from handgrad import cli
+from handgrad.cli.compare import Follower
+from handgrad.training.record import Run
 
 SIZES, ROWS = (2, 5, 2), 10
 HISTORY = 5
@@ -58,18 +64,30 @@ def alone(marks: list[int]) -> list[Row]:
     return found
 
 
+EPOCH = 1000  # steps, in batches of one row
+
+
 def comparison(marks: list[int]) -> list[Row]:
-    """`handgrad compare circle` in batches of one row, of which the first step and the last are judged."""
-    circle = EXPERIMENTS["circle"]
-    per_epoch = len(circle.data(0).x_train)
-    epochs = -(-marks[-1] // per_epoch)
-    recipe = replace(circle, hidden=(5,), batch_size=1, epochs=epochs, judge_every=10**9)
+    """`handgrad compare circle`, the whole command, in batches of one row; the first step and the last are judged."""
     found: list[Row] = []
-    train(prepare(recipe), on_step=lambda run: found.append(held(n)) if (n := len(run.divergence)) in marks else None)
+    shown = Follower.__call__
+
+    def follow(self: Follower, run: Run) -> None:
+        shown(self, run)
+        if (step := len(run.divergence)) in marks:
+            found.append(held(step))
+
+    with tempfile.TemporaryDirectory() as out:
+        recipe = {"hidden": 5, "batch-size": 1, "epochs": -(-marks[-1] // EPOCH), "judge-every": 10**9, "out": out}
+        words = [word for name, value in recipe.items() for word in (f"--{name}", str(value))]
+        with mock.patch.object(Follower, "__call__", follow), contextlib.redirect_stdout(io.StringIO()):
+            assert cli.main(["compare", "circle", *words]) == 0
     return found
 
 
 KINDS: dict[str, Callable[[list[int]], list[Row]]] = {"Trainer": alone, "compare": comparison}
+STEPS = {"Trainer": 10**6, "compare": 300_000}
+"""What takes a few minutes."""
 KEPT = {"Trainer": 0, "compare": HISTORY}
 """Blocks that may be added with each step."""
 
@@ -85,22 +103,19 @@ def grown(name: str, rows: list[Row]) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m parity_tests.meta.growth", description=__doc__)
-    parser.add_argument("steps", type=int, nargs="?", default=10**6, help="at least 10,000 (default 1,000,000)")
+    for name, steps in STEPS.items():
+        parser.add_argument(f"--{name.lower()}", type=int, default=steps, metavar="STEPS", help=f"default {steps:,}")
     given = parser.parse_args()
-    marks = [10**power for power in range(3, 10) if 10**power <= given.steps]
-    worst = 0.0
-    print("| trained by | steps | blocks | resident |", "|---|---|---|---|", sep="\n")
+    found, added = {}, {}
     for name, run in KINDS.items():
-        start = time.process_time()
-        rows = run(marks)
-        for step, blocks, size in rows:
-            print(f"| `{name}` | {step:,} | {blocks:,} | {size:.1f} MiB |", flush=True)
-        print(
-            f"{name}: {grown(name, rows):+.5f} blocks a step beyond the history, {time.process_time() - start:.0f} s",
-            file=sys.stderr,
-        )
-        worst = max(worst, grown(name, rows))
-    return 0 if worst < 1 else 1
+        start, steps = time.process_time(), getattr(given, name.lower())
+        found[name] = run([*(10**power for power in range(3, 10) if 10**power < steps), steps])
+        added[name] = grown(name, found[name])
+        line = f"{name}: {added[name]:+.5f} blocks a step beyond the history, {time.process_time() - start:.0f} s"
+        print(line, file=sys.stderr, flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    record(growth={"rows": found, "added": added, "history": HISTORY, "peak": peak})
+    return 0 if max(added.values()) < 1 else 1
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A small run of the faults, and that it would see what it looks for."""
 
+import ctypes
 import os
 import signal
 
@@ -12,11 +13,12 @@ from parity_tests.meta import faults
 
 NET = ("compare", "grow-1", "--epochs", "3", *faults.EVERY)
 SMALL = {
-    "checkpoint": faults.Command(NET, faults.checkpoints, "checkpoint"),
+    "checkpoint": faults.Command(NET, faults.checkpoints(2), "checkpoint"),
     "result": faults.COMMANDS["bench"],
 }
 
 
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "timer_create"), reason="this system has no such timers")
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 @pytest.mark.parametrize("phase", SMALL)
 def test_a_killed_command_goes_on(phase, tmp_path):
@@ -24,7 +26,8 @@ def test_a_killed_command_goes_on(phase, tmp_path):
     faults.warm(tmp_path, [SMALL[phase]])
     row = faults.kill(SMALL[phase], signal.SIGKILL, 1, np.random.default_rng(0), tmp_path, (phase,))
     assert row.wrong == []
-    assert (row.moments.total(), row.lost, row.broken, row.equal) == (1, 0, 0, 1)
+    assert row.of("writing") == 1
+    assert (row.lost, row.broken, row.equal) == (0, 0, row.moments.total())
 
 
 def test_rows_that_come_one_by_one_are_a_phase_each():
@@ -35,9 +38,9 @@ def test_rows_that_come_one_by_one_are_a_phase_each():
         yield "b"
 
     shared = faults.Shared()
-    assert list(faults._watched(two, "training", shared, ("", 0), -1)()) == ["a", "b"]
+    assert list(faults._watched(two, "training", shared, faults.NEVER)()) == ["a", "b"]
     number = faults.PHASES.index("training")
-    assert (shared.began[number], shared.ended[number], shared.phase) == (3, 3, "between")
+    assert (shared.began[number], shared.trained, shared.phase) == (3, 3, faults.PHASES.index("between"))
 
 
 def test_a_half_written_file_is_broken(tmp_path):
@@ -61,7 +64,7 @@ CHECKPOINT = faults.Writer(lambda path, which: file.write(path, {"x": np.full(99
 
 @pytest.mark.parametrize("writer", [faults.Writer(text, "result.json"), CHECKPOINT], ids=["text", "checkpoint"])
 def test_every_call_that_fails_leaves_the_old_file_or_the_new(writer, tmp_path):
-    assert faults.fail(writer, tmp_path) == ["20 faults"]
+    assert faults.fail(writer, tmp_path) == (20, [])
 
 
 def in_place(path, which):
@@ -72,6 +75,6 @@ def in_place(path, which):
 
 
 def test_a_careless_writer_is_found_out(tmp_path):
-    _, *wrong = faults.fail(faults.Writer(in_place, "a"), tmp_path)
+    _, wrong = faults.fail(faults.Writer(in_place, "a"), tmp_path)
     assert any("call 1, full: 0 bytes" in line for line in wrong)
     assert any("call 1, short: 1500 bytes, done" in line for line in wrong)
