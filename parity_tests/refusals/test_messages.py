@@ -48,6 +48,15 @@ def back(made, x, upstream):
     return act
 
 
+def back_of_loss(upstream):
+    def act(side):
+        loss = side.MSELoss()
+        loss.forward(X, X)
+        loss.backward(upstream)
+
+    return act
+
+
 def schedule(name, *arguments, **options):
     return lambda side: getattr(side, name)(sgd(side, momentum=0.9), *arguments, **options)
 
@@ -186,6 +195,62 @@ MESSAGES = {
         "Softmax: dim=-2 is no axis of an input of shape ()",
     ),
     # losses
+    "an upstream that is a truth": (
+        back_of_loss(True),
+        TypeError,
+        "MSELoss: grad_output must be a number or a NumPy array; got bool",
+    ),
+    "an upstream in a list": (
+        back_of_loss([1.0]),
+        TypeError,
+        "MSELoss: grad_output must be a number or a NumPy array; got list",
+    ),
+    "an upstream with a mask": (
+        back_of_loss(np.ma.ones(())),
+        TypeError,
+        "MSELoss: grad_output must be a plain NumPy array; got MaskedArray (convert with np.asarray)",
+    ),
+    "an upstream of two parts": (
+        back_of_loss(1j * np.ones(())),
+        TypeError,
+        "MSELoss: grad_output must be of numbers; got complex128",
+    ),
+    "an upstream of texts": (
+        back_of_loss(np.array("1")),
+        TypeError,
+        "MSELoss: grad_output must be of numbers; got <U1",
+    ),
+    "an upstream beyond all floats": (
+        back_of_loss(1 << 20_000),
+        ValueError,
+        "MSELoss: grad_output must be a finite number; got a number of 20001 bits",
+    ),
+    "a layer that is none": (
+        lambda side: side.Sequential(side.ReLU(), 5),
+        TypeError,
+        "Sequential: entry 1 must be a module; got int",
+    ),
+    "sizes that are one": (
+        of("MLP", 5),
+        TypeError,
+        "MLP: sizes must be a sequence of whole numbers, as in (64, 32, 10); got 5",
+    ),
+    "a size by name": (of("MLP", [2, "3"]), TypeError, "MLP: sizes must be a whole number; got '3'"),
+    "groups of unequal size": (
+        of("GroupNorm", 2, 3),
+        ValueError,
+        "GroupNorm: num_channels=3 must be divisible by num_groups=2",
+    ),
+    "an input without features": (
+        call(of("Linear", 3, 2, rng=0), np.ones((), F32)),
+        ValueError,
+        "Linear: input of shape () has no axis, but in_features=3",
+    ),
+    "an input with a mask": (
+        call(of("Linear", 3, 2, rng=0), np.ma.ones((5, 3), F32)),
+        TypeError,
+        "Linear: input must be a plain NumPy array; got MaskedArray (convert with np.asarray)",
+    ),
     "a weight in a list": (
         lambda side: setattr(side.BCELoss(), "weight", [1.0]),
         TypeError,
