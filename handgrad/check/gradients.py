@@ -129,7 +129,7 @@ class _Check:
     def run(self) -> GradientCheck:
         for case in self.cases:
             self._case(case)
-        answer = self.answer
+        answer, still = self.answer, False
         for j in self.judged:
             answer.checked.setdefault(j.name, j.point.case.values[j.name].shape)
         answer.numbers = sum(j.value.size for j in self.judged)
@@ -149,6 +149,7 @@ class _Check:
         elif (
             not self.judged
             or answer.unseen
+            or (still := self.reference is None and all(map(self._still, self.judged)))
             or 2 * answer.unsure > answer.numbers
             or any(self._never_sure(name) for name in {j.name for j in self.judged})
             or (answer.contradicts and not answer.unsure)
@@ -156,6 +157,10 @@ class _Check:
             answer.status = "cannot tell"
             if self.judged and answer.contradicts and not answer.unsure:
                 answer.remarks.append("cannot tell: the oracles contradict each other; the table says which")
+            if self.judged and still:
+                answer.remarks.append(
+                    "cannot tell: nothing moves the output here, and 0 = 0 shows nothing; give a shape, or the inputs"
+                )
         answer.unseen, answer.constants, answer.remarks = (
             list(dict.fromkeys(a)) for a in (answer.unseen, answer.constants, answer.misled[:1] + answer.remarks)
         )
@@ -584,6 +589,14 @@ class _Check:
             return
 
     # --- the table ----------------------------------------------------------------------------------------------------
+
+    def _still(self, j: Judged) -> bool:
+        """Whether a variable does not move the output, as one number does not move its softmax: 0 is then its gradient,
+        whatever the code of backward is."""
+        p, x = j.point, j.point.case.values[j.name]
+        if not x.size:
+            return False
+        return bool((np.abs(p.forward({**p.case.values, j.name: nudged(x)}) - p.output.ravel()) <= p.noise).all())
 
     def _never_sure(self, name: str) -> bool:
         mine = [j for j in self.judged if j.name == name]

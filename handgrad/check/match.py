@@ -18,8 +18,8 @@ from handgrad.check.subject import Array, Case, CheckError, Values, nudged
 from handgrad.check.written import STEP, TOTAL, Candidates, Ran, Written, affinity
 
 # How well a reading fits: all gradients are right; all that were found; some; all have the shapes of what they belong
-# to; some have another; it runs.
-RIGHT, UNSEEN, PARTLY, FITS, MISSHAPEN, RUNS = 6, 5, 4, 3, 2, 1
+# to; all are 0, of an output that nothing moves; some have another shape; it runs.
+RIGHT, UNSEEN, PARTLY, FITS, STILL, MISSHAPEN, RUNS = 7, 6, 5, 4, 3, 2, 1
 
 
 class StepError(CheckError):
@@ -60,7 +60,11 @@ def probe(subject: Written, case: Case) -> int:
             case.values.pop(n, None)
     if not subject.picks:
         return RUNS
+    subject.rows.clear()
     gradients = subject.backward(case, case.values, u)
+    if all(g is None for g in gradients.values()):
+        what = ", ".join(f"{n} {case.values[n].shape}" for n in gradients)
+        raise CheckError(f"what it returns is no derivative of an output of shape {output.shape} by {what}")
     for n in [n for n, g in gradients.items() if _of_state(case, n, g, u)]:
         del subject.picks[n], gradients[n]
         subject.unseen.append(n)
@@ -71,8 +75,10 @@ def probe(subject: Written, case: Case) -> int:
             raise CheckError(f"a step changes the shape of {other[0]}")
         rest = [n for n in gradients if n not in other and np.any(gradients[n])]
         return MISSHAPEN if rest and all(right[n] for n in rest) else RUNS
+    if any(not right[n] for n in subject.rows & right.keys()):
+        return MISSHAPEN  # it may be made for a variable of another shape
     if not any(np.any(g) for g in gradients.values()):
-        return FITS
+        return FITS if any(slopes.moves(n) for n in gradients) else STILL
     data = [n for n in gradients if n in case.arguments]
     if data_is_given and all(right[n] for n in right if n not in data) and len(data) < len(right):
         for n in [n for n in data if not right[n] and (r.loss or r.formulas)]:
@@ -306,6 +312,7 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> None:
     before = {p: np.array(held.plain(place.get())) for p, place in held.places(root).items()}  # copies: `dW += …`
     paths = set(subject.paths.values())
     raw = subject.ask(root, ran, u)
+    subject.lone = not isinstance(raw, tuple | list | dict)
     subject.still()
     moved = {
         n

@@ -478,9 +478,10 @@ def _loss_steps(name: str, f: Callable[..., Any]) -> Iterator[Step]:
 
 
 def _orders(arguments: tuple[Argument, ...]) -> Iterator[tuple[Argument, ...]]:
-    """Which of two arguments is the target. Names decide; where they do not, both are tried."""
+    """Which of two arguments is the target. Names decide, else both are tried; beside a weight it is none."""
     roles = [a.role for a in arguments]
-    if len(arguments) != 2 or sorted(roles) in (["pred", "target"], ["data", "target"]):
+    weights = any(part(a.name) in WEIGHTS for a in arguments) and "target" not in roles
+    if len(arguments) != 2 or weights or sorted(roles) in (["pred", "target"], ["data", "target"]):
         yield arguments
         return
     weak = [bare(a.name) == "y" for a in arguments]

@@ -188,6 +188,7 @@ class _Search:
         self.hopeless: dict[Any, int] = {}  # a first argument that is unpacked into another number of axes
         self.whole: set[Any] = set()  # forwards that take the numbers of the first argument for indices
         self.last = 0  # the rank of the latest attempt
+        self.asked = False  # whether the latest backward refused the numbers that it was given, and not their shapes
         self.refusing: set[int] = set()  # roots whose backward failed for matrices
         self.errors: list[str] = []
         self.forwards: dict[Any, str] = {}  # what failed before
@@ -282,12 +283,13 @@ class _Search:
         return subject
 
     def probed(self, subject: Written, layout: Layout | None, case: Case) -> Found | None:
-        self.last = 0
+        self.last, self.asked = 0, False
         try:
             self.last = probe(subject, case)
             lone = layout is not None and layout.lone(case.constants[n].shape for n in subject.targets)
             return Found(subject, layout, self.last, lone)
         except Exception as error:
+            self.asked = isinstance(error, AssertionError | IndexError)
             if isinstance(error, StepError) and self.best is None:
                 self.refused = str(error)
             self.errors.append(f"{subject.name}: backward failed: {one_line(error)}")
@@ -353,7 +355,7 @@ class _Search:
                         continue
                     yield subject, at, case
                     less = at.lone(case.constants[n].shape for n in subject.targets)
-                    misfits += self.last <= MISSHAPEN and not less
+                    misfits += self.last <= MISSHAPEN and not less and not self.asked
                     # Gradients that are missing may be of another shape, because the code takes one sample at a time.
                     rank = RUNS if self.last == UNSEEN and reading.kind == "net" else self.last
                     if alone and at.odd and rank == FITS:

@@ -6,6 +6,7 @@ then gives, is a *candidate* with a label. `match` says which candidate is the g
 """
 
 import copy
+import math
 import operator
 import re
 from collections.abc import Iterator
@@ -68,6 +69,8 @@ class Written:
         self.picks: dict[str, str] = {}  # the label of each variable's gradient
         self.targets: tuple[str, ...] = () if reading.target is None else (reading.target,)
         self.predicts = next((a.name for a in reading.arguments if a.role != "target"), "")
+        self.lone = False  # whether backward returns one array
+        self.rows: set[str] = set()  # the variables whose numbers have a row in their gradient, whatever their shape
         self.left: list[str] = []  # what backward returned that is the gradient of nothing
         self.unseen: list[str] = []  # what the output depends on, without a gradient
         self.constants: list[str] = []  # and what of that is data, or an option of a loss
@@ -381,7 +384,10 @@ class Written:
             return None
         d: Array | None = np.asarray(found)
         if d is not None and not self.reading.takes_upstream:
-            d = contract(d, upstream, shape)
+            row, d = unrolled(d, upstream, shape, self.lone), contract(d, upstream, shape)
+            if row is not None and (d is None or d.shape != shape):
+                self.rows.add(name)
+                d = row
         if d is None or not d.ndim or not (name in self.parameters or part(name) in WEIGHTS):
             return d
         lacks = (1,) * (len(shape) - d.ndim)
@@ -463,6 +469,9 @@ class Written:
         above = upstream if not ran.upstreams or len(ran.upstreams) > 1 else held.plain(ran.upstreams[0])
         now = [held.plain(ran.arguments[n]) for n in arrays]
         notes = changed(tuple(arrays), before, now, above, upstream)
+        notes += [
+            f"the gradient of {n} is a row of numbers, judged in the order of {n} {values[n].shape}" for n in self.rows
+        ]
         notes += [
             f"side effect: it modifies the parameter {name}"
             for name, place in places.items()
@@ -589,6 +598,20 @@ def contract(d: Array, upstream: Array, shape: tuple[int, ...]) -> Array | None:
     ):
         return np.asarray(upstream * d)
     return d if upstream.size == 1 else None
+
+
+def unrolled(d: Array, upstream: Array, shape: tuple[int, ...], lone: bool) -> Array | None:
+    """Σ upstream · derivative, for a Jacobian with a row for each output and a column for each number of the variable.
+
+    What is returned alone, of one output, may be that row. Beside others a bias (3, 1) with a gradient (3,) is wrong.
+    """
+    size = math.prod(shape)
+    if upstream.size == 1:
+        fits = lone and d.shape in ((size,), (1, size))
+        return np.asarray(upstream.reshape(()) * d.reshape(shape)) if fits else None
+    if d.shape != (upstream.size, size):
+        return None
+    return np.asarray(np.tensordot(upstream.ravel(), d, axes=1).reshape(shape))
 
 
 # --- which candidate is whose -----------------------------------------------------------------------------------------

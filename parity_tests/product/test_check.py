@@ -516,6 +516,34 @@ def test_a_wide_interval_silences_nobody():
     assert check_gradients(near, None, nn.Hardsigmoid).status == "wrong"
 
 
+def softmax(z):
+    e = np.exp(z - z.max())
+    return e / e.sum()
+
+
+JACOBIANS = {
+    "right": lambda z: np.diag(softmax(z)) - np.outer(softmax(z), softmax(z)),
+    "wrong, and 0 of one number": lambda z: np.outer(softmax(z), 1 - softmax(z)),
+}
+
+
+@pytest.mark.parametrize("jacobian", JACOBIANS)
+def test_nothing_is_checked_where_nothing_moves(jacobian):
+    """The softmax of one number is 1: a gradient of 0 is right there, and says nothing of the code."""
+    pair = (softmax, JACOBIANS[jacobian])
+    found = check_gradients(pair, np.array([0.5]))
+    assert (found.status, found.exit_code) == ("cannot tell", 2), found.render()
+    assert "0 = 0 shows nothing" in found.render()
+    status = "agree" if jacobian == "right" else "wrong"
+    assert check_gradients(pair, np.array([0.5, -1.0, 2.0])).status == status
+    assert check_gradients(pair).status == status
+
+
+def test_a_step_moves_its_output_though_its_gradient_is_0():
+    assert check_gradients((np.sign, lambda x: 0 * x))
+    assert check_gradients((np.sign, lambda x: 0 * x + 1)).status == "wrong"
+
+
 class BatchNorm:
     """Term by term: of one row, and of a column that is almost constant, large terms cancel in the gradient of x."""
 

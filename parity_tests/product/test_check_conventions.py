@@ -1884,6 +1884,53 @@ STYLES = {
         "predict,grads",
         "predict,bad",
     ),
+    "a Jacobian with a column for each weight": (
+        """
+        def data(W):
+            return np.linspace(-1, 2, W.shape[1])
+        def layer(W):
+            e = np.exp(W @ data(W))
+            return e / e.sum()
+        def layer_gradient(W):
+            s = layer(W)
+            return (np.diag(s) - np.outer(s, s)) @ np.kron(np.eye(len(s)), data(W))
+        def bad(W):
+            s = layer(W)
+            return np.diag(s - s**2) @ np.kron(np.eye(len(s)), data(W))
+        """,
+        "layer",
+        "layer,bad",
+    ),
+    "a gradient of columns as one row of numbers, of one-hot columns only": (
+        """
+        def entropy(p, y):
+            assert p.shape == y.shape
+            return -np.sum(y * np.log(p))
+        def entropy_gradient(p, y, factor=1):
+            assert p.shape[1] == 1
+            py = p[y == 1]
+            assert py.size == 1
+            d = np.zeros_like(p)
+            d[y == 1] = -factor / py[0]
+            return d.flatten()
+        def bad(p, y):
+            return entropy_gradient(p, y, 2)
+        """,
+        "entropy",
+        "entropy,bad",
+    ),
+    "the Jacobian of one number, as a row of it": (
+        """
+        def f(x):
+            return (np.sin(x) * np.arange(x.size).reshape(x.shape)).sum()
+        def df(x):
+            return (np.cos(x) * np.arange(x.size).reshape(x.shape)).reshape(1, -1)
+        def bad(x):
+            return -df(x)
+        """,
+        "f",
+        "f,bad",
+    ),
 }
 
 MEANS = """
