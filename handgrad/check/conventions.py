@@ -289,6 +289,8 @@ def _rows(o: Array, y: Any) -> Array:
     y = np.asarray(y)
     if y.shape == o.shape:
         return np.asarray(y)
+    if y.shape == o.shape[::-1]:
+        return np.asarray(y.T)
     if y.size == o.size:
         return np.asarray(y.reshape(o.shape))
     if y.dtype.kind in "iu" and y.size == o.shape[0]:

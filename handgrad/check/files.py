@@ -5,11 +5,13 @@ import contextlib
 import difflib
 import importlib
 import importlib.util
+import inspect
 import io
 import json
 import linecache
 import re
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -21,7 +23,7 @@ from handgrad.check import conventions
 from handgrad.check import inputs as drawn_inputs
 from handgrad.check.gradients import check_gradients
 from handgrad.check.report import GradientCheck
-from handgrad.check.subject import CheckError, one_line
+from handgrad.check.subject import CheckError, instance, one_line
 from handgrad.check.surroundings import kept
 
 
@@ -81,6 +83,13 @@ def _pasted(target: str, found: Any) -> tuple[list[str], str]:
     if not colon:
         head = target.partition("(")[0]
         return [f"import {head.rpartition('.')[0]}"], target
+    kept = re.fullmatch(r"(\w+)((?:\.\w+)*(?:\(.*\))?)\.\w+(\s*,\s*[\w.]+)?", name)
+    if kept is not None:  # of one object: what forward keeps, backward finds
+        names = [f"op.{f.__name__}" for f in (found if isinstance(found, tuple) else (found,))]
+        bound = isinstance(found[0] if isinstance(found, tuple) else found, types.MethodType)
+        call = "()" if bound and not kept[2].endswith(")") else ""
+        made = [f"from {Path(place).stem} import {kept[1]}", f"op = {kept[1]}{kept[2]}{call}"]
+        return made, names[0] if len(names) == 1 else f"({', '.join(names)})"
     if isinstance(found, tuple):
         name = ", ".join(f.__name__ for f in found)
         return [f"from {Path(place).stem} import {name}"], f"({name})"
@@ -115,12 +124,16 @@ def _cut(text: str) -> str:
 def load(target: str, alone: bool = False) -> Any:
     """The object that a target names; `Name(1, 2)` is called, a function comes with its gradient, unless `alone`."""
     place, colon, name = target.partition(":")
+    module: Any
     if place.endswith(".py") or colon:
         module = run_file(place)
         if not name:
             raise CheckError(f"{place}: name what to check, as in {place}:MyLayer; it has {_listed(module)}")
     else:
         module, name = _import(target)
+    owner, name = (module, name) if isinstance(module, type) else _owner(module, name)
+    if owner is not module or isinstance(owner, type):
+        return _method(owner, name, alone)
     if "," in name and "(" not in name:
         f, _, derivative = name.partition(",")
         return (_member(module, f.strip()), _member(module, derivative.strip()))
@@ -130,23 +143,58 @@ def load(target: str, alone: bool = False) -> Any:
         return _called(found, name)
     pair = not any(hasattr(found, n) for n in ("backward", "defvjp"))
     if callable(found) and not isinstance(found, type) and pair and colon and not alone:
-        beside = [pattern.format(head) for pattern in conventions.BESIDE]
-        beside += [head.replace(a, b) for a, b in conventions.TURNED if a in head]
         if forward := _forward_of(head, module):
             return (forward, found)
-        if gradient := next((g for g in beside if g != head and callable(getattr(module, g, None))), None):
-            return (found, getattr(module, gradient))
+        if gradient := _gradient_of(head, module):
+            return (found, gradient)
     return found
 
 
-def _forward_of(name: str, module: Any) -> Any:
+def _gradient_of(name: str, owner: Any) -> Any:
+    """The function beside it, of a module or a class, that is by its name the gradient of `name`."""
+    beside = [pattern.format(name) for pattern in conventions.BESIDE]
+    beside += [name.replace(a, b) for a, b in conventions.TURNED if a in name]
+    return next((getattr(owner, g) for g in beside if g != name and callable(getattr(owner, g, None))), None)
+
+
+def _forward_of(name: str, owner: Any) -> Any:
     """The function whose gradient is called `name`."""
     ways = [name.replace(b, a) for a, b in conventions.TURNED if b in name]
     for pattern in conventions.BESIDE:
         before, after = pattern.split("{}")
         if name.startswith(before) and name.endswith(after) and len(name) > len(before) + len(after):
             ways.append(name[len(before) : len(name) - len(after)])
-    return next((getattr(module, w) for w in ways if w != name and callable(getattr(module, w, None))), None)
+    return next((getattr(owner, w) for w in ways if w != name and callable(getattr(owner, w, None))), None)
+
+
+def _owner(module: Any, name: str) -> tuple[Any, str]:
+    """`Net.f` → (Net, "f"), `Net(3).f,df` → (the object, "f,df"), any other name → (module, the name)."""
+    dotted = re.fullmatch(r"(\w+(?:\.\w+)*(?:\(.*\))?)\.(\w+(?:\s*,\s*[\w.]+)?)", name)
+    if dotted is None:
+        return module, name
+    head, bracket, _ = dotted[1].partition("(")
+    owner = module
+    for part in head.split("."):
+        owner = _member(owner, part)
+    return (_called(owner, f"{owner.__name__}{bracket}{dotted[1][len(head) + 1 :]}") if bracket else owner), dotted[2]
+
+
+def _method(owner: Any, name: str, alone: bool) -> Any:
+    """A method of a class or an object, with that beside it which is its gradient; `f,df` names both."""
+    first, _, second = (part.strip() for part in name.partition(","))
+    _member(owner, first)
+    if isinstance(owner, type) and isinstance(inspect.getattr_static(owner, first), types.FunctionType):
+        owner = instance(owner)
+    found = _member(owner, first)
+    if second or alone:
+        return (found, _member(owner, second.rpartition(".")[2])) if second else found
+    if forward := _forward_of(first, owner):
+        return (forward, found)
+    if gradient := _gradient_of(first, owner):
+        return (found, gradient)
+    rest = conventions.BACKWARD if first in conventions.FORWARD else ()
+    back = next((getattr(owner, b) for b in rest if b != first and callable(getattr(owner, b, None))), None)
+    return found if back is None else (found, back)
 
 
 def run_file(path: str, whole: bool = False) -> ModuleType:

@@ -90,6 +90,7 @@ KINDS = (
         ("any", "column one-hot"),
         ("probability", "column one-hot"),
     ),
+    *(("any", "turned rows"), ("any", "turned one-hot"), ("probability", "turned one-hot")),
     *(("probability", "column class"), ("any", "column class"), ("any", "probability"), ("any", "labels")),
     *(("any", "row sign"), ("any", "whole column"), ("probability", "binary row"), ("any", "binary row")),
 )
@@ -486,6 +487,8 @@ TARGETS: dict[str, Callable[[Rng, Shape], Array]] = {
     "whole column": lambda rng, shape: rng.integers(0, 2, (*shape[:-1], 1)),
     "column rows": _turned(_rows),
     "column one-hot": _turned(_hot),
+    "turned rows": lambda rng, shape: _rows(rng, shape[::-1]),  # of outputs that are columns: the code takes y.T
+    "turned one-hot": lambda rng, shape: _hot(rng, shape[::-1]),
     "column class": lambda rng, shape: _classes(rng, shape[::-1]),
 }
 

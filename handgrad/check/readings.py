@@ -341,6 +341,21 @@ def of_object(op: Any) -> Iterator[Reading]:
         yield from together
 
 
+def of_methods(f: Any, g: Any) -> Iterator[Reading]:
+    """Two methods of one object: what the first keeps, the second finds."""
+    op = getattr(f, "__self__", None)
+    if isinstance(f, types.MethodType) and op is getattr(g, "__self__", None) and not isinstance(op, type):
+        yield from _pair(op, op, f.__name__, g.__name__, f"{type(op).__name__}.{f.__name__}")
+
+
+def of_pairs(op: Any) -> list[tuple[Any, Any]]:
+    """The methods of a class of functions, each with the one beside it that is by its name its gradient."""
+    names = [n for n in dir(op) if not n.startswith("_") and _has(op, n)]
+    ways = ((n, pattern.format(n)) for n in names for pattern in conventions.BESIDE)
+    found = {n: g for n, g in reversed([*ways]) if g in names and g != n}
+    return [(getattr(op, n), getattr(op, found[n])) for n in names if n in found]
+
+
 def _beside(op: Any, alone: bool) -> Iterator[tuple[str, str]]:
     """A method and its gradient by its name, `costFunction` and `costFunctionPrime`; a loss and a gradient of the same
     arguments; where they are `alone`, policy_forward and policy_backward: else they may be parts of a forward."""

@@ -22,7 +22,7 @@ from handgrad.check import autograds, classes, held, inputs, source, trained
 from handgrad.check.conventions import LOSS, SETUP, TRAINING, bare, formulas, role
 from handgrad.check.inputs import Layout
 from handgrad.check.match import FITS, MISSHAPEN, PARTLY, RIGHT, RUNS, UNSEEN, Slopes, StepError, probe, slope
-from handgrad.check.readings import Plain, Reading, of_functions, of_object, with_given
+from handgrad.check.readings import Plain, Reading, of_functions, of_methods, of_object, of_pairs, with_given
 from handgrad.check.subject import Array, Case, CheckError, Subject, instance, one_line, required
 from handgrad.check.written import STEP, Written
 from handgrad.judge import structure
@@ -34,7 +34,7 @@ NO_GRADIENT = (
     "{0} trains and returns no gradient: return the gradients beside the loss, or make one step in a function "
     "step(W, b, x, y, lr) that returns the changed weights, and name it behind the one that predicts: predict,step"
 )
-WITHOUT = ("rows", "class", "one-hot", "binary", "column one-hot", "column class")
+WITHOUT = ("rows", "class", "one-hot", "binary", "column one-hot", "column class", "turned rows", "turned one-hot")
 """The targets of a backward whose forward takes none."""
 FURTHER = 1_500  # of these, once a reading has some gradients right to the digit: then the code is understood
 LONGEST = 20.0  # seconds of CPU, for code that is slow by itself
@@ -51,6 +51,8 @@ def torch_subject(op: Any, role: str) -> Subject | None:
 
 def readings(op: Any, role: str = "op") -> list[Reading]:
     """All readings of what was given. CheckError says what is allowed."""
+    if isinstance(op, tuple) and (found := list(of_methods(*op)) if len(op) == 2 else []):
+        return found
     if isinstance(op, tuple) and len(op) == 2 and all(callable(f) for f in op):
         return list(of_functions(*op))
     op = structure.unwrap(op)
@@ -84,6 +86,11 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
     if not found and callable(op) and not isinstance(op, np.ufunc):
         found = list(of_functions(op, None))
     found += trained.of_trainer(op)
+    if not found and (pairs := of_pairs(op)):
+        if len(pairs) > 1:
+            names = ", ".join(f.__name__ for f, _ in pairs)
+            raise CheckError(f"{role} has several functions with a gradient: name one of them after a dot, of {names}")
+        found = list(of_methods(*pairs[0])) or list(of_functions(*pairs[0]))
     if found:
         return found
     given = getattr(op, "__name__", type(op).__name__)
@@ -188,7 +195,7 @@ class _Search:
         self.hopeless: dict[Any, int] = {}  # a first argument that is unpacked into another number of axes
         self.whole: set[Any] = set()  # forwards that take the numbers of the first argument for indices
         self.last = 0  # the rank of the latest attempt
-        self.asked = False  # whether the latest backward refused the numbers that it was given, and not their shapes
+        self.asked = False  # whether the latest backward refused what it was given, and not its own shapes
         self.refusing: set[int] = set()  # roots whose backward failed for matrices
         self.errors: list[str] = []
         self.forwards: dict[Any, str] = {}  # what failed before
@@ -289,7 +296,8 @@ class _Search:
             lone = layout is not None and layout.lone(case.constants[n].shape for n in subject.targets)
             return Found(subject, layout, self.last, lone)
         except Exception as error:
-            self.asked = isinstance(error, AssertionError | IndexError)
+            forward = {slot for slot in subject.reading.forward.slots if slot[1] in subject.targets}
+            self.asked = isinstance(error, AssertionError | IndexError) or bool(subject.targets and not forward)
             if isinstance(error, StepError) and self.best is None:
                 self.refused = str(error)
             self.errors.append(f"{subject.name}: backward failed: {one_line(error)}")

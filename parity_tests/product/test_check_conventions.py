@@ -1931,6 +1931,89 @@ STYLES = {
         "f",
         "f,bad",
     ),
+    "rows in, columns out, and one-hot rows that are turned": (
+        """
+        class Net:
+            factor = 1
+            def __init__(self, sizes):
+                r = np.random.RandomState(0)
+                self.params = {"W1": r.randn(sizes[1], sizes[0]), "b1": np.zeros((sizes[1], 1))}
+                self.params |= {"W2": r.randn(sizes[2], sizes[1]), "b2": np.zeros((sizes[2], 1))}
+            def feed_forward(self, x):
+                self.x, p = x, self.params
+                self.h = np.tanh(p["W1"] @ x.T + p["b1"])
+                e = np.exp(p["W2"] @ self.h + p["b2"])
+                return e / e.sum(0)
+            def back_propagate(self, y, output):
+                d = (output - y.T) / y.shape[0]
+                e = self.params["W2"].T @ d * (1 - self.h**2)
+                return {"W2": d @ self.h.T, "b2": d.sum(1, keepdims=True),
+                        "W1": e @ self.x, "b1": self.factor * e.sum(1, keepdims=True)}
+            def cross_entropy_loss(self, y, output):
+                return -np.sum(y.T * np.log(output)) / y.shape[0]
+        class Bad(Net):
+            factor = 2
+        """,
+        "Net([4, 5, 3])",
+        "Bad([4, 5, 3])",
+    ),
+    "function and function_prime": (
+        """
+        def function(x):
+            return np.tanh(x)
+        def function_prime(x):
+            return 1 - np.tanh(x) ** 2
+        def other(x):
+            return np.tanh(x)
+        def other_prime(x):
+            return 1 - np.tanh(x)
+        """,
+        "function",
+        "other",
+    ),
+    "static methods, named with their class": (
+        """
+        class Functions:
+            @staticmethod
+            def relu(x): return np.maximum(x, 0)
+            @staticmethod
+            def relu_derivative(x): return (x > 0) * 1.0
+            @staticmethod
+            def sigmoid(x): return 1 / (1 + np.exp(-x))
+            @staticmethod
+            def sigmoid_prime(x): return x * (1 - x) + 0.1
+        """,
+        "Functions.relu",
+        "Functions.sigmoid_prime",
+    ),
+    "the only function of a class, and its gradient": (
+        """
+        class Tanh:
+            def act(self, x): return np.tanh(x)
+            def act_prime(self, x): return 1 - np.tanh(x) ** 2
+        class Bad(Tanh):
+            def act_prime(self, x): return 1 - np.tanh(x)
+        """,
+        "Tanh",
+        "Bad",
+    ),
+    "methods of an object, by their names": (
+        """
+        class Net:
+            def __init__(self, n=3):
+                self.W = np.linspace(-1, 1, 2 * n).reshape(n, 2)
+            def project(self, x):
+                self.x = x
+                return x @ self.W
+            def project_backward(self, g):
+                self.dW = self.x.T @ g
+                return g @ self.W.T
+            def bad(self, g):
+                return self.project_backward(2 * g)
+        """,
+        "Net.project",
+        "Net(4).project,bad",
+    ),
 }
 
 MEANS = """
@@ -1943,6 +2026,14 @@ def linear_backward(dZ, cache, both=True):
 def bad(dZ, cache):
     return linear_backward(dZ, cache, False)
 """
+
+
+def test_of_several_functions_of_a_class_one_is_to_be_named(tmp_path):
+    (tmp_path / "mine.py").write_text(HEAD + textwrap.dedent(STYLES["static methods, named with their class"][0]))
+    with pytest.raises(CheckError, match="name one of them after a dot, of relu, sigmoid"):
+        check_file(f"{tmp_path / 'mine.py'}:Functions")
+    with pytest.raises(CheckError, match="has no 'tanh'"):
+        check_file(f"{tmp_path / 'mine.py'}:Functions.tanh")
 
 
 @pytest.mark.parametrize("style", STYLES)
