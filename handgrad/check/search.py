@@ -182,6 +182,21 @@ def choose(
     return _Search(found, shapes, given, seed, like).run()
 
 
+@dataclass(frozen=True, order=True)
+class Failure:
+    """Why an attempt came to nothing. The least says most: of which loss a gradient that ran is none; what backward
+    raises where forward ran; what is not about tensors; the likeliest reading's; what is no error of the input."""
+
+    known: bool  # the fields are compared in this order
+    refused: bool  # by forward
+    foreign: bool  # a tensor was given to NumPy's code, or an array to PyTorch's
+    tensors: bool
+    reading: int
+    of_shapes: bool
+    number: int
+    text: str
+
+
 class _Search:
     """One search through the readings."""
 
@@ -197,14 +212,16 @@ class _Search:
         self.last = 0  # the rank of the latest attempt
         self.asked = False  # whether the latest backward refused what it was given, and not its own shapes
         self.refusing: set[int] = set()  # roots whose backward failed for matrices
-        self.errors: list[str] = []
+        self.errors: list[Failure] = []
+        self.at = 0  # which of the readings is tried
         self.forwards: dict[Any, str] = {}  # what failed before
         self.calls, self.most, self.started = 0, PATIENCE, time.process_time()
         self.shared = held.shared_generators()
         self.draws: bool | None = None  # whether the code draws from them; None: nothing has run yet
 
     def run(self) -> Found:
-        for reading in self.readings:
+        for number, reading in enumerate(self.readings):
+            self.at = number
             if reading.tensors and self.best and self.best.rank >= FITS:
                 break
             for subject, layout, case in self.attempts(reading):
@@ -230,11 +247,11 @@ class _Search:
         if self.doubt or (self.refused and (self.best is None or self.best.rank < UNSEEN)):
             raise CheckError(self.doubt or self.refused)
         if self.best is None:
-            raise CheckError(min(self.errors, key=_saying) if self.errors else "it cannot be run")
+            raise CheckError(min(self.errors).text if self.errors else "it cannot be run")
         subject = self.best.subject
         first = next((r.forward.name for r in self.readings), "")
         if self.best.rank == RUNS and subject.reading.forward.name != first and self.errors and not subject.parameters:
-            raise CheckError(min(self.errors, key=_saying))  # what its forward refuses, no other method says
+            raise CheckError(min(self.errors).text)  # what its forward refuses, no other method says
         searched = self.impatient() and self.given is None
         if searched and self.best.rank == RUNS and subject.targets and not subject.reading.takes_upstream:
             raise CheckError(f"{subject.name}: no inputs were found in time that fit it: give a shape, or the inputs")
@@ -300,11 +317,16 @@ class _Search:
             self.asked = isinstance(error, AssertionError | IndexError) or bool(subject.targets and not forward)
             if isinstance(error, StepError) and self.best is None:
                 self.refused = str(error)
-            self.errors.append(f"{subject.name}: backward failed: {one_line(error)}")
+            self.failed(f"{subject.name}: backward failed: {one_line(error)}", ran=True)
             given = [case.values[n].ndim for n in case.arguments if n in case.values]
             if isinstance(error, ValueError) and len(given) > 1 and min(given) > 1:
                 self.refusing.add(id(subject.reading.root))
             return None
+
+    def failed(self, text: str, ran: bool = False) -> None:
+        """Keep why an attempt came to nothing."""
+        where = not ran, "Tensor" in text, self.readings[self.at].tensors, self.at
+        self.errors.append(Failure(NO_LOSS not in text, *where, _of_shapes(text), len(self.errors), text))
 
     # --- what is tried ------------------------------------------------------------------------------------------------
 
@@ -408,7 +430,7 @@ class _Search:
             outputs = {n: slopes.outputs(n) for n in gradients}
             y = subject.given(case, case.values)[reading.target or ""]
         except Exception as error:
-            self.errors.append(f"{subject.name}: backward failed: {one_line(error)}")
+            self.failed(f"{subject.name}: backward failed: {one_line(error)}", ran=True)
             return
         best = (0, "", ways[0][1])
         steps = all(label == STEP for label in subject.picks.values())
@@ -426,9 +448,10 @@ class _Search:
         if best[0]:
             yield replace(reading, formula=best[2], said=f"{reading.said}, as the gradient of {best[1]}".lstrip(", "))
         else:
-            self.errors.append(
+            self.failed(
                 f"{reading.name}: {reading.said or 'backward'} takes a target, and its gradients are {NO_LOSS} "
-                "that is known here: give a function that returns the loss and its gradients, or a loss beside it"
+                "that is known here: give a function that returns the loss and its gradients, or a loss beside it",
+                ran=True,
             )
 
     def targets(
@@ -523,7 +546,7 @@ class _Search:
                 f"{scout.name}.forward refuses every drawn input; for {at}: {self.why}. Give a shape, or the inputs"
             )
         if not self.errors or not _of_shapes(self.forwards[key]):
-            self.errors.append(self.forwards[key])
+            self.failed(self.forwards[key])
         return None
 
     def with_given(self, reading: Reading) -> Iterator[tuple[Written, Layout | None, Case]]:
@@ -542,14 +565,14 @@ class _Search:
             case = next(iter(inputs.given(scout, self.given)))
             shape = np.shape(scout.run(scout.fresh(case, case.values)[0], scout.given(case, case.values)).outputs[0])
         except CheckError as error:
-            self.errors.append(str(error))
+            self.failed(str(error))
             return
         for variant in self.variants(scout, Layout({}, prediction=shape)):
             subject = Written(variant)
             try:
                 case = next(iter(inputs.given(subject, self.given)))
             except CheckError as error:
-                self.errors.append(str(error))
+                self.failed(str(error))
                 continue
             yield subject, None, case
 
@@ -557,11 +580,6 @@ class _Search:
 def _of_shapes(error: str) -> bool:
     """Whether an error may be one of the input that was tried, a tensor for example, and not of the code."""
     return "'Tensor' object" in error or not re.search(r": (Name|Attribute|Key|Type|Import)Error: ", error)
-
-
-def _saying(error: str) -> tuple[bool, bool]:
-    """What says most comes first: of which loss a gradient that ran is none, then what is no error of the input."""
-    return NO_LOSS not in error, _of_shapes(error)
 
 
 def _sparse(found: Found, seed: int) -> bool:

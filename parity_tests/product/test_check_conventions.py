@@ -2028,6 +2028,34 @@ def bad(dZ, cache):
 """
 
 
+RAISES = {
+    "NumPy, in backward": ("np.tanh(x @ np.ones((3, 2)))", "np.dot(self.x, g)", "shapes (4,3) and (4,2) not aligned"),
+    "NumPy, what is missing": ("np.maximum(x, 0)", "g * (self.X > 0)", "'Layer' object has no attribute 'X'"),
+    "PyTorch, in backward": ("torch.tanh(x @ torch.ones(3, 2).to(x.dtype))", "torch.mm(self.x, g)", "cannot be multi"),
+    "PyTorch, what is missing": ("torch.relu(x)", "torch.relu(g) * self.X", "'Layer' object has no attribute 'X'"),
+}
+
+
+@pytest.mark.parametrize("name", RAISES)
+def test_what_is_said_of_a_backward_that_raises_is_what_it_raises(name, tmp_path):
+    """And neither what a tensor does in it, or an array, nor that forward refuses other shapes."""
+    forward, backward, words = RAISES[name]
+    code = f"""
+        import torch
+        class Layer:
+            def forward(self, x):
+                self.x = x
+                return {forward}
+            def backward(self, g):
+                return {backward}
+    """
+    (tmp_path / "mine.py").write_text(HEAD + textwrap.dedent(code), encoding="utf-8")
+    with pytest.raises(CheckError) as said:
+        check_file(f"{tmp_path / 'mine.py'}:Layer")
+    assert "backward failed: " in str(said.value)
+    assert words in str(said.value)
+
+
 def test_of_several_functions_of_a_class_one_is_to_be_named(tmp_path):
     (tmp_path / "mine.py").write_text(HEAD + textwrap.dedent(STYLES["static methods, named with their class"][0]))
     with pytest.raises(CheckError, match="name one of them after a dot, of relu, sigmoid"):
