@@ -150,7 +150,8 @@ ROLES: tuple[tuple[str, str], ...] = (
     (
         "target",
         r"y|y_?(true|train|real|batch|actual|target|label|gt|data|b|t|i|expected)s?|t|tt|ys|yb|targ(et)?s?\w*|labels?|lbls?|actual\w*|expected\w*"
-        r"|truth|gt|ground_?truth|desired\w*|correct\w*|true\w*|one_?hot\w*|y_one_?hot|real|answers?|ts|observed|label_?\w*|class\w*|teacher|\w+_?idx|actions?|act(ion)?s?_taken",
+        r"|truth|gt|ground_?truth|desired\w*|correct\w*|true\w*|one_?hot\w*|y_one_?hot|real|answers?|ts|observed|label_?\w*|class\w*|teacher|\w+_?idx|actions?|act(ion)?s?_taken"
+        r"|(train(ing)?|target|true|expected)_(out(put)?s?|values?|results?)",
     ),
     (
         "cache",

@@ -214,12 +214,20 @@ def part(name: str) -> str:
 
 
 def layouts(
-    names: list[str], widths: list[int], shapes: tuple[Shape, ...] | None, tables: list[Shape]
+    names: list[str],
+    widths: list[int],
+    shapes: tuple[Shape, ...] | None,
+    tables: list[Shape],
+    made_for: tuple[int, ...] = (),
 ) -> Iterator[Layout]:
-    """Shapes for the float arguments, the likeliest first. `shapes` are given by the user; `tables`, of parameters."""
+    """Shapes for the float arguments, the likeliest first. `shapes` are given by the user; `tables`, of parameters;
+    the object says itself that it is `made_for` a shape, of one sample or of a batch."""
     if not names:
         yield Layout({})
         return
+    if made_for and shapes is None and len(names) == 1:
+        yield Layout({names[0]: Spec((2, *made_for))})
+        yield Layout({names[0]: Spec(made_for, None)})
     if shapes is not None and len(shapes) == len(names):
         yield Layout({n: Spec(s) for n, s in zip(names, shapes, strict=True)})
         return
@@ -517,6 +525,14 @@ def widths(source: Any, parameters: Mapping[str, Array]) -> list[int]:
         if isinstance(value, list | tuple) and value and all(type(v) is int for v in value):
             found += [value[0]]
     return [int(n) for n in dict.fromkeys(found) if isinstance(n, int | np.integer) and 0 < n <= 4096]
+
+
+def made_for(source: Any) -> Shape:
+    """The shape of an input that the object itself names, as self.input_shape = (1, 5, 5); () if there is none."""
+    shape = getattr(source, "__dict__", {}).get("input_shape")
+    if not isinstance(shape, tuple | list) or len(shape) < 2:
+        return ()
+    return tuple(shape) if all(type(n) is int and 0 < n <= 64 for n in shape) else ()
 
 
 WIDTHS = (

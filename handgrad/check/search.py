@@ -351,7 +351,10 @@ class _Search:
         alone = reading.kind == "loss" and len(names) == 1 and not tables
         matrices = _transposed(reading) & {n for n in names if inputs.part(n) == "weight"}
         theirs = list(inputs.as_made(names, reading.made)) if reading.made and self.shapes is None else []
-        others = (at for at in inputs.layouts(names, sizes, self.shapes, shapes) if inputs.alike(at, reading.made))
+        own_shape = inputs.made_for(root)
+        others = (
+            at for at in inputs.layouts(names, sizes, self.shapes, shapes, own_shape) if inputs.alike(at, reading.made)
+        )
         for number, layout in enumerate(itertools.chain(theirs, _matrices_first(others, matrices))):
             if theirs and number == len(theirs) and reached >= MISSHAPEN:
                 return  # as the file makes them, its parameters have gradients

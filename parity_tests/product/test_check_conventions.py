@@ -1957,6 +1957,54 @@ STYLES = {
         "Net([4, 5, 3])",
         "Bad([4, 5, 3])",
     ),
+    "an input of the shape that the object names, one sample": (
+        """
+        def slide(a, k):
+            n, m = a.shape[0] - k.shape[0] + 1, a.shape[1] - k.shape[1] + 1
+            if n < 1 or m < 1:  # as SciPy has it: the smaller one slides
+                return slide(k, a)[::-1, ::-1]
+            return sum(k[i, j] * a[i : i + n, j : j + m] for i in range(len(k)) for j in range(len(k[0])))
+        class Convolution:
+            turn = -1
+            def __init__(self, input_shape=(2, 5, 4)):
+                self.input_shape = input_shape
+                self.kernels = np.linspace(-1, 1, 9 * input_shape[0]).reshape(-1, 3, 3)
+            def forward(self, input):
+                self.input = input
+                return sum(slide(input[d], self.kernels[d]) for d in range(self.input_shape[0]))
+            def backward(self, output_gradient, learning_rate):
+                gradient, step = np.zeros(self.input_shape), np.zeros(self.kernels.shape)
+                wide = np.pad(output_gradient, 2)
+                for d in range(self.input_shape[0]):
+                    step[d] = slide(self.input[d], output_gradient)
+                    gradient[d] = slide(wide, self.kernels[d][:: self.turn, :: self.turn])
+                self.kernels -= learning_rate * step
+                return gradient
+        class Bad(Convolution):
+            turn = 1
+        """,
+        "Convolution",
+        "Bad",
+    ),
+    "train(training_inputs, training_outputs)": (
+        """
+        class Net:
+            LEARNING_RATE, factor = 0.5, 1
+            def __init__(self):
+                self.weights, self.bias = np.linspace(-1, 1, 6).reshape(3, 2), np.zeros(2)
+            def feed_forward(self, inputs):
+                return 1 / (1 + np.exp(-np.dot(inputs, self.weights) - self.bias))
+            def train(self, training_inputs, training_outputs):
+                out = self.feed_forward(training_inputs)
+                d = (out - training_outputs) * out * (1 - out)
+                self.weights -= self.LEARNING_RATE * np.dot(training_inputs.T, d)
+                self.bias -= self.LEARNING_RATE * self.factor * d.sum(0)
+        class Bad(Net):
+            factor = 2
+        """,
+        "Net",
+        "Bad",
+    ),
     "function and function_prime": (
         """
         def function(x):
