@@ -222,7 +222,7 @@ def run_file(path: str, whole: bool = False) -> ModuleType:
     module = ModuleType(name)
     module.__file__, module.__package__ = str(file), package
     before = list(sys.path)
-    sys.path[:0] = [str(top), str(Path.cwd())]
+    sys.path[:0] = [str(top), str(Path.cwd()), *map(str, _beside(file))]
     try:
         if package:
             importlib.import_module(package)
@@ -257,13 +257,25 @@ def _package(file: Path) -> tuple[str, Path]:
 
 def _relative(file: Path) -> int:
     """How many folders up a module imports from: 1 for `from .a import b`, and 0 where it names no such module."""
+    return max((n.level for n in _imports(file) if isinstance(n, ast.ImportFrom)), default=0)
+
+
+def _beside(file: Path) -> list[Path]:
+    """The folders in which a folder is that the file is in and imports from, as `from net.sums import add` in net/."""
+    names = {a.name for n in _imports(file) if isinstance(n, ast.Import) for a in n.names}
+    names |= {n.module for n in _imports(file) if isinstance(n, ast.ImportFrom) and n.module and not n.level}
+    tops = {name.partition(".")[0] for name in names}
+    return [folder.parent for folder in file.resolve().parents if folder.name in tops]
+
+
+def _imports(file: Path) -> list[ast.Import | ast.ImportFrom]:
     if file.suffix != ".py":
-        return 0
+        return []
     try:
         nodes = ast.walk(ast.parse(file.read_bytes()))
     except (SyntaxError, ValueError):  # said where it is run
-        return 0
-    return max((n.level for n in nodes if isinstance(n, ast.ImportFrom)), default=0)
+        return []
+    return [n for n in nodes if isinstance(n, ast.Import | ast.ImportFrom)]
 
 
 def _cells(file: Path) -> Iterator[tuple[str, str]]:

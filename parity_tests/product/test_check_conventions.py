@@ -2430,6 +2430,14 @@ def test_what_comes_back_to_the_state_before_a_sequence_is_no_gradient_of_the_se
     assert (found.status, found.unseen, list(found.checked)) == ("cannot tell", ["inputs"], ["W"])
 
 
+def test_a_module_may_name_the_folder_that_it_is_in(tmp_path):
+    (tmp_path / "sums").mkdir()
+    (tmp_path / "sums" / "factors.py").write_text("two = 2\n", encoding="utf-8")
+    code = "from sums.factors import two\ndef f(x): return (two * x).sum()\ndef df(x): return two + 0 * x\n"
+    (tmp_path / "sums" / "double.py").write_text(code, encoding="utf-8")
+    assert check_file(f"{tmp_path / 'sums' / 'double.py'}:f").status == "agree"
+
+
 def test_a_package_needs_no_init_file(tmp_path):
     """A folder is a package too where a module imports from beside or above it."""
     (tmp_path / "nn" / "layers").mkdir(parents=True)
