@@ -25,8 +25,10 @@ says in the format of unit roundoff u, is held against ĝ′, what it says in a 
 order both are off from the program's exact value g by one constant K, |ĝ − g| ≤ K u and |ĝ′ − g| ≤ K u′; so |ĝ − ĝ′| is
 the error of ĝ itself but for the part u′/u, 2⁻¹¹ for extended precision. It counts (1 + 2u′/u)-fold. A wrong formula is
 as wrong in the wider format, and the interval grows towards ĝ′ alone: what is wrong by more than its own rounding stays
-outside. Code or machines without a wider format are run in float32 instead, at the case and beside it: 8 u/u₃₂ of the
-largest distance between float32 and float64, which is at most 2⁻²⁶ of the gradient where float32 takes another branch.
+outside. Rounding grows with the roundoff: it is at most 8 u/u₃₂ of the largest distance of a tensor's numbers between
+float32 and float64, and what a program does in float64 alone is none. Code or machines without a wider format are
+judged by that distance itself, number by number, at the case and beside it; where float32 takes another branch it is
+2⁻²⁶ of the gradient.
 """
 
 import contextlib
@@ -244,7 +246,6 @@ def program(oracle: str, p: Point, run: Callable[..., dict[str, Any]], u: float)
     reading = Reading(oracle)
     at = {name: np.asarray(g) for name, g in run(p.case.values).items() if g is not None}
     moved = neighbours(p, run, u, 2)
-    lost = _lost(p, run, u, at)
     top = ROUNDINGS * np.abs(p.upstream).max(initial=0.0) * p.size
     for name, g in at.items():
         g64, unit = np.asarray(g, np.float64), max(u, _unit(g.dtype))
@@ -256,28 +257,36 @@ def program(oracle: str, p: Point, run: Callable[..., dict[str, Any]], u: float)
         reading.values[name] = g
         # What is not finite no rounding explains, so it stands for itself; from another program it says nothing.
         nothing = 0.0 if oracle == HAND else np.inf
-        reading.radii[name] = np.where(
-            np.isfinite(g64), change + lost.get(name, 0.0) + unit * (ROUNDINGS * np.abs(g64) + top), nothing
-        )
+        reading.radii[name] = np.where(np.isfinite(g64), change + unit * (ROUNDINGS * np.abs(g64) + top), nothing)
+    for name, lost in _lost(p, run, u, at, reading.radii).items():
+        reading.radii[name] = reading.radii[name] + lost
     return reading
 
 
-def _lost(p: Point, run: Callable[..., dict[str, Any]], u: float, at: dict[str, Array]) -> Values:
-    """How far each gradient is from that of the same program in a wider format; see "What moved inputs do not show"."""
+def _lost(p: Point, run: Callable[..., dict[str, Any]], u: float, at: dict[str, Array], known: Values) -> Values:
+    """How far each gradient is from that of the same program in a wider format; see "What moved inputs do not show".
+
+    It is bounded by float32 only where it is more than is known already.
+    """
     if u > DOUBLE:  # the code computes in float32 whatever it is given
         return {}
-    finer = float(np.finfo(WIDER).eps) / 2 / u
+    finer, found = float(np.finfo(WIDER).eps) / 2 / u, dict[str, Array]()
     with np.errstate(all="ignore"), contextlib.suppress(Exception):
         if finer < 1:
-            return _apart(at, run(p.case.values, WIDER), 1 + 2 * finer)
-    found: list[Values] = []
-    for values in (p.case.values, shaken(p, u), shaken(p, u)):
+            found = _apart(at, run(p.case.values, WIDER), 1 + 2 * finer)
+    if found and not any((a > known[n]).any() for n, a in found.items()):
+        return found
+    single: list[Values] = []
+    for values in (p.case.values, shaken(p, SINGLE), shaken(p, SINGLE)):
         # What float32 makes of the inputs themselves is no rounding of the program.
         given = {n: cast(cast(a, np.float32), np.float64) for n, a in values.items()}
         with np.errstate(all="ignore"), contextlib.suppress(Exception):
             exact = {n: np.asarray(g) for n, g in run(given).items() if g is not None}
-            found.append(_apart(exact, run(given, np.float32), ROUNDINGS * u / SINGLE))
-    return {n: np.max([f[n] for f in found if n in f], axis=0) for n in set().union(*found)}
+            single.append(_apart(exact, run(given, np.float32), ROUNDINGS * u / SINGLE))
+    most = {n: np.max([f[n] for f in single if n in f], axis=0) for n in set().union(*single)}
+    if not found:
+        return most
+    return {n: np.minimum(a, most[n].max(initial=0.0)) if n in most else a for n, a in found.items()}
 
 
 def _apart(at: dict[str, Array], other: dict[str, Any], factor: float) -> Values:
