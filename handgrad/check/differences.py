@@ -25,7 +25,7 @@ the shortest shows the same slope and no kink, steps between could only add roun
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +72,16 @@ def slopes(f: Callable[[int, float], tuple[float, Float64]], at: Float64, scale:
         new &= ~np.isfinite(answer.error[which])
         _put(answer, which, closer, new)
     return answer
+
+
+def surer(one: Slopes, other: Slopes) -> Slopes:
+    """`one`, as sure as two ladders of steps are together.
+
+    Where rounding leaves few long steps, the columns of one tableau may by chance lie close to each other and far from
+    the limit. Those of another ladder hardly do so at the same place: the interval is made to hold the other one.
+    """
+    apart = np.abs(one.value - other.value) + np.maximum(one.error, other.error)
+    return replace(one, error=np.where(np.isfinite(one.error) & np.isfinite(apart), apart, one.error))
 
 
 def _attempt(

@@ -58,6 +58,8 @@ FEWEST = 24
 SAMPLE = 120  # of larger ops only so many, and directions through all
 DIRECTIONS = 4
 STEP = 1e-100  # of the complex step
+ROUGH = 2.0**-36  # between what rounds to float64 and what rounds to float32
+LADDER = 0.7  # the steps of a second ladder lie between those of the first
 REPEATS = 16  # calls that must give one output
 LOST = 6  # remainders in a row that are rounding: so are all that follow
 
@@ -108,6 +110,11 @@ class Point:
         """How large the numbers inside may be: 1, or as the largest argument or output."""
         given = [self.case.values[name] for name in self.case.arguments if name in self.case.values]
         return max(float(np.abs(a).max(initial=1.0)) for a in (*given, self.output))
+
+    @property
+    def rough(self) -> bool:
+        """Whether the code rounds as to float32, so that only a few long steps show more than rounding."""
+        return bool((self.noise > ROUGH * self.size).any())
 
     def forward(self, values: Values) -> Float64:
         """The outputs, flat; NaN where the op refuses the values: a step has led out of its domain."""
@@ -357,6 +364,8 @@ def central(p: Point, names: list[str]) -> Differenced:
             return step, p.forward({**p.case.values, name: moved})
 
         s = differences.slopes(along, p.output.ravel(), scale, p.noise)
+        if p.rough:
+            s = differences.surer(s, differences.slopes(along, p.output.ravel(), LADDER * scale, p.noise))
         signed = p.upstream.ravel()
         low, high = signed * s.low, signed * s.high
         smooth = np.isfinite(s.error)
