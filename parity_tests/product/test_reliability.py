@@ -26,6 +26,8 @@ def test_every_command_was_killed_in_every_phase():
         moments = row["moments"]
         assert moments.keys() >= {"training", "writing"}
         assert ("evaluation" in moments) == (name not in ("bench", "distributed"))
+        least = 20 if name == "bench" else 100
+        assert all(moments[phase] >= least for phase in moments.keys() & {"training", "evaluation", "writing"})
         assert (row["lost"], row["broken"], row["equal"]) == (0, 0, sum(moments.values()))
 
 
