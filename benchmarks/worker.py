@@ -3,16 +3,16 @@
 import json
 import os
 import sys
-import threading
 from typing import Any
 
 from benchmarks import machine
+from handgrad.stopping import end_with_the_starter
 
 
 def main() -> None:
     """Pin, assert, calibrate; then the environment as the first line, and a line for every case of the job."""
     job = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    end_with_the_starter(lambda: os._exit(1))
     # What libraries print goes where errors go; only rows leave on standard output.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -25,16 +25,6 @@ def main() -> None:
         work(job, answer)
     except machine.NotAsAskedError as error:
         answer({"error": str(error)})
-
-
-def _end_with_the_parent() -> None:
-    """Whoever started this process keeps standard input open; the system closes it where they are killed.
-
-    Read past Python's buffer, whose lock this thread would hold when the process ends: Python aborts there.
-    """
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    os._exit(1)
 
 
 def work(job: dict[str, Any], answer: Any) -> None:

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM: both end a command in order, and only the exit code tells them apart."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ class Stop:
 def interruptible() -> Iterator[Stop]:
     """What the first Ctrl-C or SIGTERM sets, so that no step is cut in half; a later one interrupts as always.
 
+    Nor is a drawing: in the middle of one, an exception comes out as an error of matplotlib's.
     What comes within PATIENCE seconds counts as one: wrappers such as `timeout` signal the process and then its group.
     """
     stop, first = Stop(), 0.0
@@ -60,6 +62,21 @@ def deaf() -> Iterator[None]:
     """Inside, neither does anything."""
     with _handled(dict.fromkeys(STOPS, signal.SIG_IGN)):
         yield
+
+
+def end_with_the_starter(end: Callable[[], None]) -> None:
+    """Call `end` when whoever started this process, and keeps its standard input open, has been killed: the system
+    closes it then.
+
+    It is read past Python's buffer, whose lock the thread would hold when the process ends: Python aborts there.
+    """
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        end()
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _raise(number: int) -> None:

@@ -64,35 +64,34 @@ def made(names: list[str], code: list[ast.AST]) -> Iterator[dict[str, Any]]:
 
 
 def _container(name: str, code: list[ast.AST], weights: list[Any], biases: list[Any]) -> Any:
-    keys = sorted({k for n in code if isinstance(n, ast.Subscript) and _is(n.value, name) for k in _keys(n.slice)})
-    if keys:
+    """The argument as its code takes it: a dict, or a list of pairs, of dicts or of arrays; None: none of these."""
+    of = {"weight": weights, "bias": biases}
+    if keys := _taken({name}, code):
         numbers = sorted({int(d) for k in keys if (d := re.sub(r"\D", "", k))})
-        if len(numbers) > len(weights) or any(part(k) not in ("weight", "bias") for k in keys):
+        if len(numbers) > len(weights) or any(part(k) not in of for k in keys):
             return None
         place = {str(d): i for i, d in enumerate(numbers)}
-        of = {"weight": weights, "bias": biases}
         return {k: of[part(k)][place.get(re.sub(r"\D", "", k), 0)].copy() for k in keys}
     if _in_pairs(name, code):
         return [(w.copy(), b.copy()) for w, b in zip(weights, biases, strict=True)]
     parts = {
         n.target.id for n in code if isinstance(n, ast.For) and isinstance(n.target, ast.Name) and _of(n.iter, name)
     }
-    keys = sorted(
-        {
-            k
-            for n in code
-            if isinstance(n, ast.Subscript) and any(_is(n.value, p) for p in parts)
-            for k in _keys(n.slice)
-        }
-    )
-    if keys:
-        own = {"weight": weights, "bias": biases}
-        if any(part(k) not in own for k in keys):
+    if keys := _taken(parts, code):
+        if any(part(k) not in of for k in keys):
             return None
-        return [{k: own[part(k)][i].copy() for k in keys} for i in range(len(weights))]
+        return [{k: of[part(k)][i].copy() for k in keys} for i in range(len(weights))]
     if is_list(name, code):
-        return [a.copy() for a in (biases if part(name) == "bias" else weights)]
+        return [a.copy() for a in of.get(part(name), weights)]
     return None
+
+
+def _taken(names: set[str], code: list[ast.AST]) -> list[str]:
+    """The keys of the entries that are taken from any of the names."""
+    entries = [
+        n for n in code if isinstance(n, ast.Subscript) and isinstance(n.value, ast.Name) and n.value.id in names
+    ]
+    return sorted({key for n in entries for key in _keys(n.slice)})
 
 
 def _is(node: ast.AST, name: str) -> bool:
@@ -120,10 +119,10 @@ def _in_pairs(name: str, code: list[ast.AST]) -> bool:
     """Whether the entries are taken apart in two: `for W, b in params`, `W, b = params[-1]`, `params[l][0]`."""
     for n in code:
         if isinstance(n, ast.For | ast.comprehension) and _of(n.iter, name):
-            zipped = _call(n.iter) == "zip"
-            counted = _call(n.iter) == "enumerate" and isinstance(n.target, ast.Tuple)
-            target = n.target.elts[-1] if counted and isinstance(n.target, ast.Tuple) else n.target
-            if not zipped and isinstance(target, ast.Tuple):
+            target = n.target
+            if _call(n.iter) == "enumerate" and isinstance(target, ast.Tuple):
+                target = target.elts[-1]
+            if _call(n.iter) != "zip" and isinstance(target, ast.Tuple):
                 return True
         if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Tuple) and _entry(n.value, name):
             return True

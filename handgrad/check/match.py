@@ -184,9 +184,12 @@ def _warm(subject: Written, case: Case) -> None:
         held.put_back(shared)
         return subject.output(subject.run(root, subject.given(case, case.values)), np.dtype(np.float64))
 
-    before = {p: held.plain(place.get()) for p, place in held.places(root).items() if not held.is_number(place.get())}
+    def arrays() -> dict[str, Array]:
+        return {p: held.plain(place.get()) for p, place in held.places(root).items() if not held.is_number(place.get())}
+
+    before = arrays()
     out = call(root)
-    after = {p: held.plain(place.get()) for p, place in held.places(root).items() if not held.is_number(place.get())}
+    after = arrays()
     zero = [p for p, a in before.items() if a.size and not a.any()]
     for path in [p for p in zero if p in after and not np.array_equal(after[p], before[p])]:
         started = subject.copied(subject.pristine)
@@ -218,10 +221,10 @@ def _warm(subject: Written, case: Case) -> None:
 
 
 def _differs(call: Callable[[Any], Array], root: Any, out: Array) -> bool:
-    """Whether the output of a changed root is another one, and no error: of a shape, or of a cache the code needs."""
+    """Whether the output of a changed root is another one, and no error."""
     try:
         moved = call(root)
-    except Exception:
+    except Exception:  # what was changed is a shape, or a cache that the code relies on
         return False
     return np.shape(moved) == np.shape(out) and bool(np.isfinite(moved).all()) and not np.array_equal(moved, out)
 

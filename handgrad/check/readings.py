@@ -54,6 +54,11 @@ class Step:
         return {kind for kind, _ in self.flat}
 
     @property
+    def upstreams(self) -> int:
+        """How many gradients from above it takes."""
+        return sum(kind == "upstream" for kind, _ in self.flat)
+
+    @property
     def together(self) -> int:
         """Of how many parts its tuples are; 0: it takes none."""
         return max((len(what) for kind, what in self.slots if kind == "tuple"), default=0)

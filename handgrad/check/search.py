@@ -526,7 +526,7 @@ class _Search:
         r = scout.reading
         drawn = (*at.specs.items(), at.domain, at.target, at.prediction)
         self.why = ""
-        ups = sum(kind == "upstream" for kind, _ in r.backward.flat) if r.backward else 0
+        ups = r.backward.upstreams if r.backward else 0
         key = (id(r.root), r.forward, scout.arguments, scout.targets, r.tensors, ups, r.marks, r.predicted, *drawn)
         if key in self.forwards:
             return None
@@ -557,11 +557,7 @@ class _Search:
         if isinstance(entry, dict):
             try:
                 reading = with_given(reading, entry)
-            except (
-                AttributeError,
-                KeyError,
-                ValueError,
-            ):  # what it calls is none of the user's functions as they stand
+            except (AttributeError, KeyError, ValueError):  # it calls none of the user's functions as they stand
                 return
         scout = Written(reading)
         try:

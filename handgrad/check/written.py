@@ -170,7 +170,7 @@ class Written:
         arguments = {n: held.as_tensor(a) if r.tensors and isinstance(a, np.ndarray) else a for n, a in given.items()}
         ran = Ran(arguments, [], [], [])
         raw = self._call(root, r.forward, ran)
-        ups = sum(kind == "upstream" for kind, _ in r.backward.flat) if r.backward else 1
+        ups = r.backward.upstreams if r.backward else 1
         raw = self._apart(raw)
         ran.outputs, ran.memory, ran.listed = self._split(raw, max(ups, 1), root, arguments)
         ran.value = ran.outputs

@@ -165,7 +165,6 @@ def compare(
         if repeated is not None and not (run.interrupted or run.diverged):
             _repeat(run, repeated, saving, console)
         outcome = Outcome.of(run)
-        # What is left is short. A signal in the middle of a drawing comes out as an error of matplotlib's.
         with refusing(f"--out {out}"), interruptible():
             write_weights(prepared, out / WEIGHTS)
             write_result(outcome, out / RESULT)  # before the report: it is quick, and a second Ctrl-C costs that alone

@@ -96,7 +96,6 @@ def run(plan_: Plan, jobs: int | None, out: Path, resume: bool, command: str) ->
         held.enter_context(locked(out))
         kept = stored(plan_, out / RESULT) if resume else []
         found = _follow(plan_, kept, jobs or usable_cores(), out / RESULT, command, console)
-        # What is left is short. A signal in the middle of a drawing comes out as an error of matplotlib's.
         with interruptible(), console.status("writing the page"):
             write_page(found, out / REPORT)
     if "net" in plan_.axes:

@@ -209,7 +209,7 @@ def _child(words: list[str], written: str, shared: Shared, target: Target, outpu
         ticks = count()
         train.perf_counter = lambda: next(ticks) % 2 * 1e-3  # type: ignore[attr-defined]
         _clocks()
-        signal.signal = _noticed(signal.signal, shared)  # type: ignore[assignment]
+        signal.signal = _noticed(signal.signal, shared)  # type: ignore[assignment]  # in this process alone
         for name, places in phases().items():
             for owner, function in places:
                 watched = _watched(getattr(owner, function), name, shared, target)

@@ -372,7 +372,7 @@ def test_all_hands_sigterm_on_and_resumes_each(folder, monkeypatch):
 CHILD = """
 import threading
 from handgrad.cli import one_of_all
-threading.Thread(target=one_of_all._end_with_the_parent, daemon=True).start()
+one_of_all.end_with_the_command()
 print("begun", flush=True)
 threading.Event().wait(300)
 """
