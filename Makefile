@@ -60,11 +60,12 @@ lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
-# The workers share the cores: a product that starts threads of its own would take them from the other worker.
+# The workers share the cores: a product that starts threads of its own would take them from the other worker. Each has a
+# half of the files, so that what a file prepares is prepared once, and takes from the other's half at the end.
 test: export OMP_NUM_THREADS := 1
 test: export OPENBLAS_NUM_THREADS := 1
 test: lint
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 thorough: $(READY)
 	@seed=$(or $(SEED),$$(date +%s)); \

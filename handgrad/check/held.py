@@ -181,17 +181,17 @@ class Place:
     def put(self, a: Array) -> None:
         """Write the numbers: in place where they fit, because an array may be held under a second name."""
         now = self.get()
-        if is_tensor(now):
+        if isinstance(now, np.ndarray):
+            if now.dtype == a.dtype and now.shape == a.shape and now.flags.writeable:
+                now[...] = a
+            else:
+                store(self.owner, self.key, a.copy())
+        elif is_tensor(now):
             new = as_tensor(a)
             if now.dtype == new.dtype and now.shape == new.shape:
                 now.data.copy_(new)
             else:
                 store(self.owner, self.key, new)
-        elif isinstance(now, np.ndarray):
-            if now.dtype == a.dtype and now.shape == a.shape and now.flags.writeable:
-                now[...] = a
-            else:
-                store(self.owner, self.key, a.copy())
         elif isinstance(now, list):
             now[:] = a.tolist()
         else:

@@ -178,7 +178,7 @@ def _warm(subject: Written, case: Case) -> None:
     """Parameters that the first forward makes: from then on they are part of what the code keeps. So is a state that it
     makes, or starts at 0, as of a recurrent cell, whose weights are not seen at 0."""
     root, _ = subject.fresh(case, case.values)
-    shared = held.shared_generators()
+    shared = held.shared_generators() if subject.draws else []
 
     def call(root: Any) -> Array:
         held.put_back(shared)

@@ -335,8 +335,7 @@ class _Search:
         if self.given is not None:
             yield from self.with_given(reading)
             return
-        scout = Written(reading)
-        scout.draws = False  # it is only asked which inputs it takes
+        scout, blind = _scout(reading), _scout(_without_target(reading))
         root = scout.pristine
         tables = {
             p: held.plain(place.get()) for p, place in held.places(root).items() if not held.is_number(place.get())
@@ -371,7 +370,7 @@ class _Search:
             if layout.vector:
                 reached = max(reached, odd)
             misfits = 0
-            for at in self.targets(scout, layout, own, sizes, bool(tables)):
+            for at in self.targets(scout, blind, layout, own, sizes, bool(tables)):
                 if misfits > 3:  # of what shape a gradient is, no target changes
                     break
                 for variant in self.variants(scout, at):
@@ -458,9 +457,10 @@ class _Search:
             )
 
     def targets(
-        self, scout: Written, layout: Layout, own: bool, sizes: list[int], parameters: bool
+        self, scout: Written, blind: Written, layout: Layout, own: bool, sizes: list[int], parameters: bool
     ) -> Iterator[Layout]:
-        """The layout with every kind of target, or domain, for which forward gives finite numbers."""
+        """The layout with every kind of target, or domain, for which forward gives finite numbers. `blind` knows of no
+        target: one that forward is not given changes nothing there."""
         reading = scout.reading
         known = bool(self.like) or structure.is_known(reading.source)
         options = inputs.kinds(self.like or reading.name, known)
@@ -472,10 +472,7 @@ class _Search:
                     return
             return
         if not own:
-            without = replace(
-                reading, arguments=tuple(a for a in reading.arguments if a.role != "target"), loss=None, formula=None
-            )
-            ran = self.runs(Written(without), layout)
+            ran = self.runs(blind, layout)
             if ran is None:
                 return
             options = [(d, t) for d, t in options if d == "any" and t in WITHOUT]
@@ -574,6 +571,18 @@ class _Search:
                 self.failed(str(error))
                 continue
             yield subject, None, case
+
+
+def _scout(reading: Reading) -> Written:
+    """A subject that is only asked which inputs it takes."""
+    made = Written(reading)
+    made.draws = False
+    return made
+
+
+def _without_target(reading: Reading) -> Reading:
+    arguments = tuple(a for a in reading.arguments if a.role != "target")
+    return replace(reading, arguments=arguments, loss=None, formula=None)
 
 
 def _of_shapes(error: str) -> bool:

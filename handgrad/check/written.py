@@ -167,7 +167,7 @@ class Written:
     def run(self, root: Any, given: dict[str, Any]) -> Ran:
         """Forward, and the loss of its outputs where the reading has one."""
         r = self.reading
-        arguments = {n: held.as_tensor(a) if r.tensors and isinstance(a, np.ndarray) else a for n, a in given.items()}
+        arguments = {n: held.as_tensor(a) for n, a in given.items()} if r.tensors else given
         ran = Ran(arguments, [], [], [])
         raw = self._call(root, r.forward, ran)
         ups = r.backward.upstreams if r.backward else 1

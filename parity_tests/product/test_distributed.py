@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from handgrad.checkpoint.folder import numbered
 from handgrad.cli import main
 from handgrad.distributed import process_group, train
 from handgrad.experiments import EXPERIMENTS
+from handgrad.files import write_text
 from handgrad.judge import judge_shards
 from handgrad.predict import weights
 from handgrad.training.sides import SIDES
@@ -42,15 +44,28 @@ def torchrun(processes, *arguments, folder):
 def both(tmp_path_factory):
     """What both ranks saw of every case and command: the two processes start once, which is what takes long.
 
-    Once in all: the tests that ask for it are a group, which one worker of `make test` runs.
+    Once in all: of the workers of `make test` the first that asks starts them, and another waits for what they wrote.
     """
-    folder = tmp_path_factory.mktemp("ranks")
-    answer = torchrun(2, str(ROOT / "parity_tests" / "support" / "two_processes.py"), str(folder), folder=folder)
-    assert answer.returncode == 0, f"the processes said:\n{answer.stdout}\n{answer.stderr}"
+    mine = tmp_path_factory.getbasetemp()
+    folder = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "ranks"
+    said = folder.with_suffix(".said")
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        while not said.exists():
+            time.sleep(0.1)
+    else:
+        script = ROOT / "parity_tests" / "support" / "two_processes.py"
+        wrong = "they could not be started"
+        try:
+            answer = torchrun(2, str(script), str(folder), folder=folder)
+            wrong = f"{answer.stdout}\n{answer.stderr}" if answer.returncode else ""
+        finally:  # whoever waits is to know
+            write_text(said, wrong)
+    assert said.read_text(encoding="utf-8") == ""
     return folder, *(json.loads((folder / f"{rank}.json").read_text(encoding="utf-8")) for rank in range(2))
 
 
-@pytest.mark.xdist_group("two_processes")
 @pytest.mark.parametrize("name", CASES)
 def test_training(both, name):
     first, second = (found["cases"][name] for found in both[1:])
@@ -65,7 +80,6 @@ def test_training(both, name):
         assert first["equal"] == second["equal"] == steps > 1
 
 
-@pytest.mark.xdist_group("two_processes")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_command(both, name):
     """One exit code on both ranks, and one voice: rank 0 shows what came out, either of them what went wrong."""
@@ -78,7 +92,6 @@ def test_command(both, name):
     assert all(word in text for word in expected.words), text
 
 
-@pytest.mark.xdist_group("two_processes")
 @pytest.mark.parametrize("stop", STOPS)
 @pytest.mark.parametrize("name", RESUMED)
 def test_a_stopped_run_goes_on_to_the_last_bit(both, name, stop):
@@ -88,7 +101,6 @@ def test_a_stopped_run_goes_on_to_the_last_bit(both, name, stop):
         assert resumed == {"steps": 2 + (stop == "killed"), "differs": ""}
 
 
-@pytest.mark.xdist_group("two_processes")
 def test_a_stopped_command_goes_on_to_the_last_bit(both):
     """Nothing but the weights is left, and they are those of the run that nothing stopped."""
     whole, goes_on = (both[1]["commands"][name]["out"].split("time per step") for name in ("passes", "goes on"))
@@ -122,7 +134,6 @@ def test_one_process(capsys):
     assert "PASSED" in out
 
 
-@pytest.mark.xdist_group("two_processes")
 @pytest.mark.usefixtures("alone")
 def test_another_number_of_processes_goes_on(both, capsys, tmp_path):
     shutil.copytree(both[0] / "left", tmp_path / "left")
