@@ -63,9 +63,8 @@ def number(owner: str, argument: str, given: Any, low: float = -math.inf, below:
         raise ValueError(f"{owner}: {argument} must be{bound}; got {shown(given)}")
 
 
-def single(owner: str, argument: str, given: Any) -> None:
-    """A number that float32 has too: PyTorch gives it to float32 arrays as one of theirs."""
-    number(owner, argument, given)
+def single(owner: str, argument: str, given: float) -> None:
+    """Of a number: float32 has it too, as PyTorch gives it to float32 arrays as one of theirs."""
     if abs(given) > LARGEST_SINGLE:
         raise ValueError(f"{owner}: {argument} must be in the range of float32; got {shown(given)}")
 

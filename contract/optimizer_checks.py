@@ -536,7 +536,7 @@ def scheduler(owner: str, optimizer: Any, kind: Any, options: Mapping[str, Any],
         _one_cycle(owner, optimizer, options)
     if "schedulers" in options:
         _sequential(owner, optimizer, options["schedulers"], options["milestones"], schedule)
-    if options.get("last_epoch", -1) >= 0 and "schedulers" not in options:
+    if options.get("last_epoch", -1) >= 0:
         names = ["initial_lr"]
         if "total_steps" in options:
             names += ["max_lr", "min_lr", *(("max_momentum", "base_momentum") if options["cycle_momentum"] else ())]

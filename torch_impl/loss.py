@@ -237,7 +237,7 @@ def make(kind: type[nn.Module], args: tuple[Any, ...], device: Device, options: 
     name = kind.__name__
     given = signatures.arguments(kind, args, dict(options))
     if kind in LOSS_CHECKS:  # torch looks at most options only when the loss is called
-        checks.choice(name, "reduction", given.get("reduction", "mean"), reductions(kind))
+        checks.choice(name, "reduction", given["reduction"], reductions(kind))
         loss_checks.loss_options(name, **given)
     module = kind(
         **{name: to_tensor(a, device) if isinstance(a, np.ndarray) else checks.plain(a) for name, a in given.items()}

@@ -165,9 +165,8 @@ def _made(kind: type[torch.optim.Optimizer], params: Any, given: dict[str, Any])
     if name == "LBFGS":
         checks.count(name, "max_iter", given.get("max_iter", 20), 1)  # the default of max_eval is made of it
     known = kind([torch.zeros(1, 1)]).defaults  # type: ignore[call-arg]  # the base class alone wants defaults
-    chosen = {option: value for option, value in given.items() if (option, value) != ("max_eval", None)}
-    optimizer_checks.optimizer_options(name, {**known, **chosen}, known)
-    chosen = optimizer_checks.plain_options(chosen)
+    optimizer_checks.optimizer_options(name, {**known, **given}, known)
+    chosen = optimizer_checks.plain_options(given)
     defaults = {**known, **chosen}
     groups = optimizer_checks.parameter_groups(name, params, Parameter, defaults)
     for group in groups:

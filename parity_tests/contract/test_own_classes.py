@@ -12,6 +12,7 @@ import torch_impl
 from contract import checks
 
 TINY = np.float32(1e-30)
+KIND = scratch.Parameter
 EXTENDED = {
     "Module": scratch.Module,
     "Loss": scratch.Loss,
@@ -142,6 +143,20 @@ def test_a_number_stands_for_all_of_its_target(target):
     assert quartic()(COLUMN, target) == (1 - target) ** 4
 
 
+def test_of_an_empty_batch_the_gradient_is_as_empty():
+    class Mine(scratch.Loss):
+        def forward(self, input, target):
+            return self._reduce((input - target) ** 2, input - target)
+
+        def backward(self, grad_output=None):
+            difference, u = self._recall(grad_output)
+            return 2 * u * difference
+
+    loss = Mine()
+    assert np.isnan(loss(COLUMN[:0], COLUMN[:0]))
+    np.testing.assert_array_equal(loss.backward(), COLUMN[:0], strict=True)
+
+
 def test_another_kind_of_target_is_its_own_affair():
     """But no subclass of an array, which computes in its own way."""
     free = quartic(target_like_input=False)
@@ -179,9 +194,40 @@ def test_one_that_extends_a_built_in_loss_has_its_checks():
         Mine()(COLUMN, np.ones(4, np.float32))
 
 
-# --- how others are named -------------------------------------------------------------------------------------------
+# --- an optimizer, and a layer for one ------------------------------------------------------------------------------
 
-KIND = scratch.Parameter
+ACCUMULATED = {
+    "a list": ([1.0, 1.0], TypeError, "SGD: gradient must be a NumPy array; got list"),
+    "another shape": (COLUMN, ValueError, "SGD: gradient has shape (4, 1), but its parameter has shape (2,)"),
+    "another dtype": (
+        np.ones(2),
+        TypeError,
+        "SGD: gradient must be float32; got float64 (convert with .astype)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ACCUMULATED)
+def test_a_gradient_that_a_layer_got_wrong_is_refused_before_anything_is_stepped(case):
+    """Also behind a parameter that has none."""
+    gradient, kind, words = ACCUMULATED[case]
+    fine, without, wrong = (scratch.Parameter(np.zeros(2, np.float32)) for _ in range(3))
+    fine.accumulate(np.ones(2, np.float32))
+    wrong.accumulate(gradient)
+    with pytest.raises(kind) as error:
+        scratch.SGD([fine, without, wrong], lr=0.1).step()
+    assert str(error.value) == words
+    assert not fine.data.any()
+
+
+def test_an_optimizers_defaults_are_named():
+    mine = type("Mine", (scratch.Optimizer,), {"__module__": __name__})
+    with pytest.raises(TypeError) as error:
+        mine([KIND(np.ones(1))], 0.1)
+    assert str(error.value) == "Mine: defaults must be a dict of options; got float"
+
+
+# --- how others are named -------------------------------------------------------------------------------------------
 
 
 def test_what_is_given_is_described_by_name_and_origin():

@@ -422,6 +422,38 @@ def test_an_option_at_0_is_0_and_not_the_default(kind, options):
     equal(states[:2], states[2:])  # as some begin before the first step
 
 
+# (optimizer, its options at first, what is written into its group after four steps)
+WRITTEN = [
+    ("Adam", {}, {"amsgrad": True}),
+    ("AdamW", {}, {"amsgrad": True}),
+    ("RMSprop", {}, {"momentum": 0.5}),
+    ("RMSprop", {}, {"centered": True}),
+    ("LBFGS", {"history_size": 2, "max_iter": 2}, {"history_size": 5}),
+]
+
+
+@pytest.mark.parametrize(("kind", "options", "later"), WRITTEN)
+def test_an_option_written_between_steps_acts_alike(kind, options, later):
+    """State that it needs, and that no step before has made, is begun; the group keeps the list of its parameters."""
+    ends = []
+    for package in SIDES.values():
+        parameter = package.Parameter(np.array([1.0, -2.0, 0.5]))
+        optimizer = getattr(package, kind)([parameter], lr=0.05, **options)
+        group = optimizer.param_groups[0]
+        members = group["params"]
+
+        def closure(parameter=parameter):
+            parameter.grad = np.asarray(parameter.data**3)
+            return float((parameter.data**4).sum() / 4)
+
+        for step in range(8):
+            group.update(later if step == 4 else {})
+            optimizer.step(closure)
+        assert group["params"] is members
+        ends.append(parameter.data.copy())
+    np.testing.assert_allclose(*ends, rtol=1e-9)
+
+
 ZEROS = {name: options for row in catalogue.SCHEDULES.values() for name, options in row.zeros.items()}
 
 

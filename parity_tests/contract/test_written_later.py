@@ -162,6 +162,22 @@ REFUSED = {
         lambda s, n: setattr(s.Hardtanh(), "min_val", 3.0),
         "Hardtanh: min_val must be < max_val; got min_val=3.0, max_val=1.0",
     ),
+    "a table by rows": (
+        lambda s, n: setattr(s.Embedding(3, 2, sparse=True), "weight", s.Parameter(np.ones((3, 2), np.float32))),
+        "Embedding: weight cannot be changed, the layer was made by it",
+    ),
+    "frequencies of a table by rows": (
+        lambda s, n: setattr(s.Embedding(3, 2, sparse=True), "scale_grad_by_freq", True),
+        "Embedding: scale_grad_by_freq does not go with sparse",
+    ),
+    "padding beyond the table": (
+        lambda s, n: setattr(s.Embedding(3, 2), "padding_idx", 3),
+        "Embedding: padding_idx must be < num_embeddings=3; got 3",
+    ),
+    "groups of unequal size": (
+        lambda s, n: setattr(s.GroupNorm(2, 4), "num_groups", 3),
+        "GroupNorm: num_channels=4 must be divisible by num_groups=3",
+    ),
     "a text for training": (lambda s, n: setattr(n, "training", "no"), "MLP: training must be True or False; got 'no'"),
     "a reduction": (
         lambda s, n: setattr(s.MSELoss(), "reduction", "average"),
@@ -185,6 +201,28 @@ def test_one_error_on_both_sides(case):
             act(side, net)
         assert str(caught.value) == message
         assert all(np.array_equal(before[name], a) for name, a in net.state_dict().items())
+
+
+# What may stand in the place of what: as in PyTorch a parameter in every place, a module in a buffer's.
+TAKEN = {
+    "no weight of a norm": ("LayerNorm", "weight", lambda side: None),
+    "the size that it has": ("LayerNorm", "normalized_shape", lambda side: (2,)),
+    "a parameter for a buffer": ("BatchNorm1d", "running_mean", lambda side: side.Parameter(np.ones(2, np.float32))),
+    "a module for a buffer": ("BatchNorm1d", "running_mean", lambda side: side.Tanh()),
+    "a parameter for a module": ("MLP", "layers", lambda side: side.Parameter(np.ones(2, np.float32))),
+}
+
+
+@pytest.mark.parametrize("case", TAKEN)
+def test_one_may_stand_for_another(case):
+    name, attribute, given = TAKEN[case]
+    ends = []
+    for side in SIDES.values():
+        made = getattr(side, name)([2, 2] if name == "MLP" else 2)
+        setattr(made, attribute, given(side))
+        named = made.named_parameters(), made.named_children()
+        ends.append([[name for name, _ in each] for each in named] + [[*made.state_dict()]])
+    assert ends[0] == ends[1]
 
 
 @pytest.mark.parametrize("side", SIDES.values(), ids=SIDES)

@@ -121,6 +121,7 @@ WAYS = {
     "vector and matrix": lambda a, b: (b.T[0], a.T),
     "vectors": lambda a, b: (a[-1], b[:, 0]),
     "stacks": lambda a, b: (a[np.newaxis].repeat(2, 0), b),
+    "matrix and stack": lambda a, b: (a, b[np.newaxis].repeat(2, 0)),
     "by columns": lambda a, b: (np.asfortranarray(a), np.asfortranarray(b)),
 }
 
@@ -159,8 +160,10 @@ def test_a_product_notes_neither_divisions_nor_underflow():
 
     def notes():
         run, noted = _noted.both
-        run(np.divide, np.ones(1), np.zeros(1))
-        run(np.multiply, np.full(1, 1e-200), np.full(1, 1e-200))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            run(np.divide, np.ones(1), np.zeros(1))
+            run(np.multiply, np.full(1, 1e-200), np.full(1, 1e-200))
         return noted
 
     assert not notes()

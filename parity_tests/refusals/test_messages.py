@@ -7,6 +7,7 @@ each.
 import importlib
 import math
 import re
+import sys
 from collections import Counter
 
 import numpy as np
@@ -194,6 +195,37 @@ MESSAGES = {
         IndexError,
         "Softmax: dim=-2 is no axis of an input of shape ()",
     ),
+    "channels that no parameter shows": (
+        call(of("BatchNorm1d", 3, affine=False, track_running_stats=False), np.ones((2, 4), F32)),
+        ValueError,
+        "BatchNorm1d: the second axis of the input must be num_features=3; got shape (2, 4)",
+    ),
+    "double precision for running means alone": (
+        call(lambda side: side.Sequential(side.BatchNorm1d(3, affine=False)), X.astype(float)),
+        TypeError,
+        "BatchNorm1d: input must be float32; got float64 (convert with .astype)",
+    ),
+    "other channels of nobody": (
+        call(of("BatchNorm1d", 4), X[:0]),
+        ValueError,
+        "BatchNorm1d: the second axis of the input must be num_features=4; got shape (0, 3)",
+    ),
+    "an axis beyond all": (of("Softmax", dim=2**31), ValueError, f"Softmax: dim must be < {2**31}; got {2**31}"),
+    "a seed by name": (
+        of("Linear", 3, 2, rng="x"),
+        TypeError,
+        "Linear: rng must be a seed (a whole number >= 0), a numpy.random.Generator or None; got 'x'",
+    ),
+    "a seed of a net by name": (
+        of("MLP", [3, 2], rng="x"),
+        TypeError,
+        "MLP: rng must be a seed (a whole number >= 0), a numpy.random.Generator or None; got 'x'",
+    ),
+    "a dtype that is none": (
+        of("Linear", 3, 2, dtype="single float"),
+        TypeError,
+        "Linear: dtype must be float32 or float64; got 'single float'",
+    ),
     # losses
     "an upstream that is a truth": (
         back_of_loss(True),
@@ -235,6 +267,11 @@ MESSAGES = {
         TypeError,
         "MLP: sizes must be a sequence of whole numbers, as in (64, 32, 10); got 5",
     ),
+    "sizes in an array without axes": (
+        of("MLP", np.array(5)),
+        TypeError,
+        "MLP: sizes must be a sequence of whole numbers, as in (64, 32, 10); got array(5)",
+    ),
     "a size by name": (of("MLP", [2, "3"]), TypeError, "MLP: sizes must be a whole number; got '3'"),
     "groups of unequal size": (
         of("GroupNorm", 2, 3),
@@ -270,6 +307,42 @@ MESSAGES = {
         call(of("BCELoss"), X, 2 * X),
         ValueError,
         "BCELoss: target must be probabilities in [0, 1]; got 2.0 at index (0, 0)",
+    ),
+    "predictions in a list": (
+        call(of("MSELoss"), [1.0], X),
+        TypeError,
+        "MSELoss: input must be a NumPy array; got list",
+    ),
+    "targets in a list": (
+        call(of("MSELoss"), X, [1.0]),
+        TypeError,
+        "MSELoss: target must be a NumPy array; got list",
+    ),
+    "a reduction by number": (
+        of("MSELoss", reduction=5),
+        ValueError,
+        "MSELoss: reduction must be one of mean, sum, none; got 5",
+    ),
+    "a delta beyond float32": (
+        of("HuberLoss", delta=1e39),
+        ValueError,
+        "HuberLoss: delta must be in the range of float32; got 1e+39",
+    ),
+    "a weight of positives in a list": (
+        of("BCEWithLogitsLoss", pos_weight=[1.0]),
+        TypeError,
+        "BCEWithLogitsLoss: pos_weight must be a NumPy array; got list",
+    ),
+    "a class weight of two axes": (
+        of("CrossEntropyLoss", weight=X),
+        ValueError,
+        "CrossEntropyLoss: weight must have one axis, an entry per class; got shape (5, 3)",
+    ),
+    "an exponent by name": (of("MultiMarginLoss", p="x"), TypeError, "MultiMarginLoss: p must be a number; got 'x'"),
+    "an ignored class beyond all": (
+        of("CrossEntropyLoss", ignore_index=2**63),
+        ValueError,
+        f"CrossEntropyLoss: ignore_index must be < {2**63}; got {2**63}",
     ),
     "scores of three axes": (
         call(of("MultiMarginLoss"), X[None], CLASSES),
@@ -395,6 +468,18 @@ MESSAGES = {
         IndexError,
         f"CrossEntropyLoss: class indices must be in 0..2; got {2**63 + 5} at index (0,) of the target",
     ),
+    # optimizers
+    "iterations before rates": (
+        lambda side: side.LBFGS([side.Parameter(X)], lr="fast", max_iter=0),
+        ValueError,
+        "LBFGS: max_iter must be >= 1; got 0",
+    ),
+    "one parameter twice": (
+        lambda side: side.SGD([side.Parameter(X)] * 2),
+        ValueError,
+        "SGD: the same parameter was given twice",
+    ),
+    "no parameter": (lambda side: side.SGD([]), ValueError, "SGD: got no parameter"),
     # schedules
     "a bound by name": (
         schedule("ReduceLROnPlateau", min_lr="low"),
@@ -477,6 +562,38 @@ def test_what_is_just_taken(side):
     assert package.CELU(1.5 / float(np.finfo(F32).max)).forward(X).all()
     assert package.CELU(1 / float(np.finfo(F32).max)).forward(X).all()
     assert package.RReLU(0.25, 0.25).forward(-X).max() == -0.25
+    assert package.Softmax(dim=2**31 - 1).dim == 2**31 - 1
+    assert package.LeakyReLU(float(np.finfo(F32).max)).forward(-X).max() == -np.finfo(F32).max
+    assert package.CrossEntropyLoss(ignore_index=2**63 - 1).ignore_index == 2**63 - 1
+    assert schedule("StepLR", 2, gamma=sys.float_info.max)(package).gamma == sys.float_info.max
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("upstream", [2, 2.0, np.int64(2), np.float64(2), np.float16(2), np.array(2), np.array(2.0)])
+def test_an_upstream_gradient_may_be_any_kind_of_number(upstream, side):
+    """And the gradient has the input's dtype."""
+    loss = SIDES[side].MSELoss(reduction="sum")
+    loss.forward(X, 2 * X)
+    np.testing.assert_array_equal(loss.backward(upstream), -4 * X, strict=True)
+
+
+# What Python refuses of a class and of a function, which the PyTorch side has for it.
+SIGNATURE = [
+    ((0.1, 0.9, 0, 0, False, True), {}, "takes from 2 to 7 positional arguments but 8 were given"),
+    ((0.1,) * 12, {}, "takes from 2 to 7 positional arguments but 14 were given"),
+    ((0.1,), {"lr": 0.2}, "got multiple values for argument 'lr'"),
+    ((0.1, 0.9), {"maximize": True, "momentum": 0.5}, "got multiple values for argument 'momentum'"),
+    ((), {"rate": 0.2}, "got an unexpected keyword argument 'rate'"),
+]
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_arguments_that_an_optimizer_does_not_take(side):
+    make, parameters = SIDES[side].SGD, [SIDES[side].Parameter(X)]
+    assert make(parameters, 0.1, 0.9, 0, 0, True, maximize=True).param_groups[0]["nesterov"]
+    for args, options, words in SIGNATURE:
+        with pytest.raises(TypeError, match=rf"^SGD\.__init__\(\) {words}$"):
+            make(parameters, *args, **options)
 
 
 INITIALISED = {
@@ -852,3 +969,22 @@ SHOWN = {
 def test_what_was_given_is_shown_in_one_line(case):
     given, text = SHOWN[case]
     assert checks.shown(given) == text
+
+
+# (an option as it is given, as it is kept)
+PLAIN = [
+    (np.float64(0.5), 0.5),
+    (np.longdouble(0.5), 0.5),
+    (np.int64(3), 3),
+    (np.True_, True),
+    ((np.int64(3), 2), (3, 2)),
+    ([np.float32(0.5), "mean"], [0.5, "mean"]),
+    (None, None),
+]
+
+
+@pytest.mark.parametrize(("given", "kept"), PLAIN)
+def test_an_option_is_kept_as_a_python_number(given, kept):
+    """No scalar of NumPy's, also not in a tuple or a list."""
+    assert checks.plain(given) == kept
+    assert kinds(checks.plain(given)) == kinds(kept)

@@ -72,8 +72,7 @@ class Criterion(Options):
 
     def _recall(self, grad_output: Any) -> tuple[Any, ...]:
         """The remembered values, and last u, the weight of each loss value in the result."""
-        if self._memory is None:
-            checks.not_before_forward(self.name, self._memory)
+        checks.not_before_forward(self.name, self._memory)
         assert self._memory is not None
         reduction, shape, (*memory, count) = self._memory
         upstream = loss_checks.loss_grad_output(self.name, grad_output, shape, reduction, count.dtype)
