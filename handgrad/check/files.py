@@ -223,6 +223,8 @@ def run_file(path: str, whole: bool = False) -> ModuleType:
     module.__file__, module.__package__ = str(file), package
     before = list(sys.path)
     sys.path[:0] = [str(top), str(Path.cwd()), *map(str, _beside(file))]
+    if package:  # and last its own folder: a file of a package too is run from there, and imports what is beside it
+        sys.path += map(str, file.resolve().parents[: package.count(".") + 1])
     try:
         if package:
             importlib.import_module(package)
