@@ -307,7 +307,7 @@ def _held(before: Any, first: Any) -> bool:
 def _numbers(value: Any) -> list[Array]:
     if type(value) is int:
         return []
-    return [held.plain(place.get()) for place in held.places([value]).values()]
+    return [held.plain(place.get()) for place in held.places({"": value}).values()]  # a list of a float is an array
 
 
 def _moved(first: Any, last: Any) -> bool:
