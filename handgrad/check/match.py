@@ -33,7 +33,12 @@ def probe(subject: Written, case: Case) -> int:
     output = subject.forward(case, case.values)
     u = inputs.upstream(np.random.default_rng(3), output.shape)
     slopes = Slopes(subject, case, u)
-    _match(subject, case, u, slopes)
+    idle = _match(subject, case, u, slopes)
+    if any(np.any(g) for _, g in idle.values()):  # nothing moves with it, and it has a gradient
+        found = {n: path for n, (path, g) in idle.items() if np.any(g)}
+        _learn(subject, case, found)
+        slopes = Slopes(subject, case, u)
+        idle = _match(subject, case, u, slopes)
     free = [n for n in case.values if n not in subject.picks and n not in subject.options]
     r = subject.reading
     data_is_given = r.kind != "layer" or r.loss or r.formulas or (r.forward.name in LOSS and not r.takes_upstream)
@@ -43,6 +48,7 @@ def probe(subject: Written, case: Case) -> int:
         names = [n for n in subject.options if n not in subject.picks]
         subject.unseen += [n for n in names if any(kin(n.rpartition(".")[2], p) for p in ("w", "b"))]
     subject.constants = [n for n in free if n in dependent and options]
+    subject.unseen += [n for n, (_, g) in idle.items() if g.ndim > 1]  # a bias of which 0 comes back may be one unused
     moves = [n for n in free if n not in dependent and slopes.moves(n)]
     if data_is_given and (output.size == 1 or r.formulas) and subject.picks:
         subject.constants += [n for n in moves if n in case.arguments]
@@ -202,7 +208,7 @@ def _warm(subject: Written, case: Case) -> None:
     twice = subject.copied(root)
     try:
         call(twice)
-        _without_calls(subject, root, twice)
+        started = _without_calls(subject, root, twice)
         same = call(subject.copied(root))
     except Exception:  # a second call is refused, so that nothing can be kept of the first
         return
@@ -215,8 +221,12 @@ def _warm(subject: Written, case: Case) -> None:
             continue
         place.put(nudged(held.plain(place.get())))
         if _differs(call, again, same):
+            for path, place in held.places(root).items():
+                if path in started and not np.any(a := held.plain(place.get())):
+                    place.put(np.linspace(-0.5, 0.75, a.size).reshape(a.shape))
             subject.restart(root)
-            subject.batched = not np.array_equal(same, out)  # by a state of as many samples
+            subject.states = started
+            subject.batched = bool(started) or not np.array_equal(same, out)  # by a state of as many samples
             return
 
 
@@ -229,21 +239,28 @@ def _differs(call: Callable[[Any], Array], root: Any, out: Array) -> bool:
     return np.shape(moved) == np.shape(out) and bool(np.isfinite(moved).all()) and not np.array_equal(moved, out)
 
 
-def _without_calls(subject: Written, once: Any, twice: Any) -> None:
+def _without_calls(subject: Written, once: Any, twice: Any) -> set[str]:
     """Take back in `once` what each call adds: the ends of lists, as self.X.append(x), and counts, as self.t += 1.
 
-    They hold what is of one call: the outputs of a recurrent cell, of which the next call goes on.
+    They hold what is of one call: the outputs of a recurrent cell, of which the next call goes on. What only the first
+    adds, before its own, is the state that it starts from.
+
+    Returns:
+        The paths of such states.
     """
     start, later = held.lists(subject.pristine), held.lists(twice)
+    states = set()
     for path, kept in held.lists(once).items():
-        before = len(start.get(path, ()))
-        if before < len(kept) < len(later.get(path, ())):
-            del kept[before:]
+        before, each = len(start.get(path, ())), len(later.get(path, ())) - len(kept)
+        if before < len(kept) and each > 0:
+            del kept[max(before, len(kept) - each) :]
+            states |= {f"{path}.{i}" for i in range(before, len(kept))}
     counts = {place.path: place.get() for place in held.whole_numbers(twice)}
     for place in held.whole_numbers(once):
         count = place.get()
         if (after := counts.get(place.path, count)) > count:
             held.store(place.owner, place.key, 2 * count - after)
+    return states
 
 
 def _parameters(subject: Written, case: Case) -> list[str]:
@@ -257,7 +274,7 @@ def _parameters(subject: Written, case: Case) -> list[str]:
     names = _names(subject, root)
     found: dict[str, str] = {}
     for path, value in before.items():
-        if value.size == 0 or path not in names:
+        if value.size == 0 or path not in names or path in subject.states:
             continue
         if path not in after or not np.array_equal(after[path], value, equal_nan=True):
             continue  # forward changes it itself: a state, as running statistics are
@@ -307,8 +324,21 @@ def _names(subject: Written, root: Any) -> dict[str, str]:
     return found
 
 
-def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> None:
-    """Which candidate is the gradient of which variable. Sets `subject.picks`."""
+def _learn(subject: Written, case: Case, found: dict[str, str]) -> None:
+    """Take more places for parameters."""
+    places = held.places(subject.pristine)
+    values = {n: held.plain(places[path].get()) for n, path in found.items()}
+    subject.learn(subject.paths | found, subject.parameters | values)
+    case.values.update({n: np.array(v, np.float64) for n, v in values.items()})
+
+
+def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, tuple[str, Array]]:
+    """Which candidate is the gradient of which variable. Sets `subject.picks`.
+
+    Returns:
+        The weights that do not move the output here, and what backward names as their gradient: for each its path, and
+        that gradient. So are those of a recurrent cell at a state of 0, or those before the batch norm of one sample.
+    """
     values = case.values
     root, places = subject.fresh(case, values)
     ran = subject.run(root, subject.given(case, values))
@@ -419,7 +449,8 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> None:
             variables = [n for n in names if n not in subject.options and n not in states]
             pairs = set(zip(variables, returned, strict=False))
             if len(variables) == len(returned) or (states and 0 < len(variables) < len(returned) and pairs <= fits):
-                for n, taken in zip(variables, returned, strict=False):
+                order = [] if pairs <= fits else _by_their_names(subject, variables, returned)
+                for n, taken in zip(variables, order or returned, strict=False):
                     if n not in picks and taken not in picks.values():
                         picks[n] = taken
                 break
@@ -472,6 +503,21 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> None:
                 picks[of[0]] = label
     subject.picks = {n: picks[n] for n in values if n in picks}
     subject.left = [label for label in returned if label not in picks.values()]
+    taken, called, own = {*picks.values()}, _names(subject, root), _kept(subject)
+    idle: dict[str, tuple[str, Array]] = {}
+    for path, a in before.items():
+        name = called.get(path, "")
+        if path in paths or path not in own or inputs.part(name.rpartition(".")[2]) not in WEIGHTS:
+            continue
+        theirs = [label for label in new if label not in taken and affinity(name, label) >= 5]
+        if len(theirs) == 1 and new[theirs[0]].shape == a.shape:
+            idle[name] = path, new[theirs[0]]
+    return idle
+
+
+def _kept(subject: Written) -> set[str]:
+    """The arrays that a subject starts from."""
+    return {place.path for place in held.each_place(subject.pristine) if held.is_array(place.get())}
 
 
 def _of_a_part(label: str) -> bool:
@@ -506,14 +552,16 @@ def _by_their_names(subject: Written, arguments: list[str], returned: list[str])
     Empty where the names of what is returned do not tell, each of them, whose gradient it is.
     """
     f = _gradient_of(subject)
-    names = [frozenset(s.replace("_", "") for s in stems(n)) for n in source.returned(f)]
+    names = [stems(n) for n in source.returned(f)]
     if len(names) != len(returned):
         return []
-    wanted = [bare(n).replace("_", "") for n in arguments]
-    of = [
-        [i for i, found in enumerate(names) if any(w == s or (len(s) > 2 and w.endswith(s)) for s in found)]
-        for w in wanted
-    ]
+
+    def same(name: str, stem: str) -> bool:
+        n, s = name.replace("_", ""), stem.replace("_", "")
+        return n == s or (len(s) > 2 and n.endswith(s)) or kin(name, stem)
+
+    wanted = [bare(n.rpartition(".")[2]) for n in arguments]
+    of = [[i for i, found in enumerate(names) if any(same(w, s) for s in found)] for w in wanted]
     chosen = [places[0] for places in of if len(places) == 1]
     return [f"return.{i}" for i in chosen] if sorted(chosen) == list(range(len(names))) else []
 

@@ -11,11 +11,12 @@ import operator
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from handgrad.check import held
+from handgrad.check import held, source
 from handgrad.check.conventions import PLAIN, bare, kin, stems
 from handgrad.check.held import Kept, Namespace, Place
 from handgrad.check.inputs import WEIGHTS, part
@@ -80,8 +81,10 @@ class Written:
         held.rewritten(self.pristine, held.in_dtype(np.dtype(np.float64)))
         self._set_rates(self.pristine)
         self._set_optimizers(self.pristine)
+        self.states: set[str] = set()  # the places of those that the first call of a cell starts from
         self.batched = False  # whether it keeps a state of as many samples as the first case has
         self.draws = True  # whether the shared generators are put back before each call
+        self._shared: list[Any] | None = None  # the shared generators, as they are put back
         self._working: dict[np.dtype[Any], Kept] = {}
         self._places: dict[np.dtype[Any], dict[str, Place]] = {}
 
@@ -105,7 +108,7 @@ class Written:
     def still(self) -> None:
         """Code that has not drawn a number by now needs none of the shared generators put back."""
         if self.draws and held.untouched(self._working[np.dtype(np.float64)].shared):
-            self.draws = False
+            self.draws, self._shared = False, []
             for kept in self._working.values():
                 kept.shared = []
 
@@ -150,8 +153,8 @@ class Written:
                 held.rewritten(root, held.in_dtype(dtype))
             found = held.places(root)
             made = Kept(root, self.draws)
-            for other in self._working.values():  # in every format the same numbers are drawn
-                made.shared = other.shared
+            # In every format, and whatever is learned of the parameters, the same numbers are drawn.
+            self._shared = made.shared = made.shared if self._shared is None else self._shared
             self._working[dtype] = made
             self._places[dtype] = {name: found[path] for name, path in self.paths.items()}
         return self._working[dtype], self._places[dtype]
@@ -283,6 +286,8 @@ class Written:
             if not last:
                 raise CheckError(f"{self.name}: forward must return an array of numbers; got a dict")
             return [raw[max(last, key=lambda k: (len(str(k)), str(k)))]], [raw], False
+        if type(raw) is list and not self.reading.takes_upstream and len(raw) == len(self._names):
+            raw = tuple(raw)  # return [o, s]
         if type(raw) is list and not _numeric(raw) and raw and all(_numeric(v) for v in raw):
             if len({np.shape(held.plain(v)) for v in raw}) == 1 and self.reading.takes_upstream:
                 return list(raw), [raw], True
@@ -292,6 +297,8 @@ class Written:
         if isinstance(raw, tuple):
             if not raw:
                 raise CheckError(f"{self.name}: forward must return an array of numbers; got a tuple of 0")
+            if (loss := self._loss_among(raw)) is not None:
+                return [raw[loss]], [*raw[:loss], *raw[loss + 1 :]], False
             if _numeric(raw[0]):
                 return list(raw[:count]), list(raw[count:]), False
             if _numeric(raw[-1]):
@@ -300,6 +307,22 @@ class Written:
                 return [raw[0][-1]], list(raw), False
             raise CheckError(f"{self.name}: forward must return an array of numbers; got a tuple of {len(raw)}")
         return [raw], [], False
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        """The names of what forward returns, where its source says them."""
+        root, step = self.reading.root, self.reading.forward
+        return source.returned(
+            root.functions.get(step.name) if isinstance(root, Namespace) else getattr(type(root), step.name, None)
+        )
+
+    def _loss_among(self, raw: tuple[Any, ...]) -> int | None:
+        """Where the loss is in what a forward that takes the target returned, behind what it predicts: (p, loss)."""
+        r = self.reading
+        if r.backward is None or ("argument", r.target) not in r.forward.slots or not _numeric(raw[0]):
+            return None
+        single = [i for i, v in enumerate(raw) if _numeric(v) and np.size(held.plain(v)) == 1]
+        return single[0] if single and single[0] > 0 else None
 
     def _attribute(self, root: Any, given: dict[str, Any]) -> Any:
         """The output of a forward that returns nothing: an attribute that it made, by its usual names."""
