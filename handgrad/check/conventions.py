@@ -43,6 +43,7 @@ BACKWARD = _words(
     activation_derivative activate_derivative fn_derivative function_derivative bwd backwards vjp train_step
     train update learn step_backward _backward grad_fn adjust train_on_batch compute_derivative compute_derivatives
     calculate_derivative backword backwardPropagation backPropagation backProp backwardPass updateGradInput
+    bptt backprop_through_time backpropagation_through_time
     """
 )
 LOSS = _words(
@@ -59,7 +60,7 @@ TOGETHER = _words(
     """
     loss loss_and_grad loss_and_gradient loss_and_gradients loss_grad cost_function cost lossFun loss_fn
     objective forward_backward forward_and_backward compute_loss_and_gradients value_and_grad cost_and_grad
-    cost_and_gradient compute_loss propagate backprop nnCostFunction fun __call__
+    cost_and_gradient compute_loss propagate backprop nnCostFunction fun train_step __call__
     """
 )
 """Of which one call gives the loss and its gradients."""
@@ -95,6 +96,8 @@ TRAINERS = _words("fit train train_model gradient_descent learn optimize SGD sgd
 """What trains an object that has no backward."""
 STEPS = r"train|update|fit|learn|optimi[sz]e|(stochastic_|batch_)?gradient_?descent|sgd|(\w+_)?step|build_model|model$"
 """Functions that return changed weights, or what they learned, and no gradient."""
+UPDATES = r"(calculate|calc|compute|get|make|apply|do)_update\w*|update_\w+"
+"""Methods of an optimizer that make its step."""
 TURNS = r"(n|num|max|number_of|training)?_?(iter|iters|iterations?|epochs?|steps|rounds|passes|n_iter\w*|max_iter\w*)"
 BATCH = r"(mini)?_?batch_?size"
 LOSSES = (
@@ -135,7 +138,7 @@ ROLES: tuple[tuple[str, str], ...] = (
     ("rate", r"lr|learning_?rate|l_?rate|alpha|eta|rate|step_?size|learn_rate|learning_coeff?\w*|learningrate"),
     ("reg", r"reg\w*|lambd?a?\d?|lam|lmbda?|l1|l2|weight_?decay|lambda_?\w*|mu"),
     ("eps", r"eps(ilon)?"),
-    ("half", r"p_?drop|drop\w*|keep_?\w*|prob|momentum|beta\d|rho|slope|negative_slope|gamma_?focal|temperature"),
+    ("half", r"p_?drop\w*|drop\w*|keep_?\w*|prob|momentum|beta\d|rho|slope|negative_slope|gamma_?focal|temperature"),
     ("one", r"strides?|dilation|n_?iter\w*|epochs?|time_?step|num_iters|iterations"),
     (
         "two",
@@ -235,6 +238,7 @@ MARKS = (
     r"^d?l_?d_?(?=\w)|^dj_?d?_?(?=\w)|^(gradients?|grads?|nabla|delta|deltas|deriv|derivative|del|partial|dloss|dcost|d)_?(of_?|wrt_?)?(?=\w)",
     r"(?<=\w)_?(gradients?|grads?|deltas?|prime|deriv|derivative|dot|bar|diff|g|adj|adjoint)$",
     r"^g_?(?=\w)",
+    r"^d_?(l|j|e|c|loss|cost|error)_*d_?(?=\w)",
 )
 PLAIN = _words(
     """
@@ -273,7 +277,19 @@ def stems(label: str) -> set[str]:
 def kin(a: str, b: str) -> bool:
     """Whether two names are names of the same: w and weights, b1 and bias1."""
     (a, i), (b, j) = (_numbered(n) for n in (bare(a), bare(b)))
-    return i == j and (a == b or any(a in group and b in group for group in SAME) or a.rstrip("s") == b.rstrip("s"))
+    return i == j and (_same(a, b) or _same_but_one(a.split("_"), b.split("_")))
+
+
+def _same(a: str, b: str) -> bool:
+    return a == b or any(a in group and b in group for group in SAME) or a.rstrip("s") == b.rstrip("s")
+
+
+def _same_but_one(a: list[str], b: list[str]) -> bool:
+    """Whether of several words one is another name of the same: weight_out and w_out."""
+    if len(a) != len(b) or len(a) < 2:
+        return False
+    other = [(v, w) for v, w in zip(a, b, strict=True) if v != w]
+    return len(other) == 1 and _same(*other[0])
 
 
 def _numbered(name: str) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.check.conventions import bare
+from handgrad.check.conventions import TURNS, bare
 from handgrad.check.subject import Array, Case, CheckError, Subject, numbers, one_line
 from handgrad.judge import structure
 
@@ -437,6 +437,8 @@ def draw(layout: Layout, rng: Rng, style: str) -> dict[str, Array]:
 
 def _domain(domain: str, rng: Rng, a: Array, grid: bool) -> Array:
     if domain == "rows":
+        if a.ndim and a.shape[-1] == 1:
+            raise ValueError("of one class alone every probability is 1, which hides what a gradient makes of it")
         e = np.exp(np.clip(a, -3, 3))
         return np.asarray(e / e.sum(axis=-1, keepdims=True))
     a = DOMAINS[domain](a)
@@ -519,8 +521,8 @@ def widths(source: Any, parameters: Mapping[str, Array]) -> list[int]:
         found += (
             [array.shape[1], array.shape[0]] if array.ndim == 2 else list(array.shape[-1:]) + list(array.shape[:-1])
         )
-    for value in own.values():
-        if type(value) is int and 1 < value <= 64:
+    for name, value in own.items():
+        if type(value) is int and 1 < value <= 64 and not re.fullmatch(TURNS, bare(name)):
             found.append(value)
         if isinstance(value, list | tuple) and value and all(type(v) is int for v in value):
             found += [value[0]]

@@ -503,21 +503,22 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
                 picks[of[0]] = label
     subject.picks = {n: picks[n] for n in values if n in picks}
     subject.left = [label for label in returned if label not in picks.values()]
-    taken, called, own = {*picks.values()}, _names(subject, root), _kept(subject)
+    return _idle(subject, root, before, {label: a for label, a in new.items() if label not in picks.values()})
+
+
+def _idle(subject: Written, root: Any, before: Values, free: Candidates) -> dict[str, tuple[str, Array]]:
+    """The weights that do not move the output, and what backward names as the gradient of each."""
+    called = _names(subject, root)
+    own = {place.path for place in held.each_place(subject.pristine) if held.is_array(place.get())}
     idle: dict[str, tuple[str, Array]] = {}
     for path, a in before.items():
         name = called.get(path, "")
-        if path in paths or path not in own or inputs.part(name.rpartition(".")[2]) not in WEIGHTS:
+        if path in subject.paths.values() or path not in own or inputs.part(name.rpartition(".")[2]) not in WEIGHTS:
             continue
-        theirs = [label for label in new if label not in taken and affinity(name, label) >= 5]
-        if len(theirs) == 1 and new[theirs[0]].shape == a.shape:
-            idle[name] = path, new[theirs[0]]
+        labels = [label for label in free if affinity(name, label) >= 5]
+        if len(labels) == 1 and free[labels[0]].shape == a.shape:
+            idle[name] = path, free[labels[0]]
     return idle
-
-
-def _kept(subject: Written) -> set[str]:
-    """The arrays that a subject starts from."""
-    return {place.path for place in held.each_place(subject.pristine) if held.is_array(place.get())}
 
 
 def _of_a_part(label: str) -> bool:

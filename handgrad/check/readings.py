@@ -169,8 +169,8 @@ def _parts(f: Callable[..., Any]) -> dict[str, tuple[str, ...]]:
     return {n: tuple(m if m not in theirs else f"{n}_{m}" for m in parts) for n, parts in found.items()}
 
 
-STATE = r"\w*(state|hidden|hc|mem)\w*|h\w*|\w*prev\w*|carry"
-"""What a state is called, which may be a tuple."""
+STATE = r"\w*(state|hidden|hc|mem|cache)\w*|h\w*|\w*prev\w*|carry"
+"""What a state is called, or running statistics, which may be a tuple."""
 
 
 def forward_steps(
@@ -311,7 +311,7 @@ class Plain:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "other" not in vars(self):
             raise AttributeError(name)
-        return getattr(self.other, name)
+        return self.update if re.fullmatch(conventions.UPDATES, name) else getattr(self.other, name)
 
     def update(self, w: Any, grad: Any, *_: Any, **__: Any) -> Any:
         """One parameter as a new array; a list or a dict of them in place, as nothing takes what is returned."""
@@ -373,7 +373,7 @@ def _beside(op: Any, alone: bool) -> Iterator[tuple[str, str]]:
             if forth in n and n != forth and (turned := n.replace(forth, back)) in names:
                 yield n, turned
     for n in conventions.LOSS:
-        for b in ("gradient", "grad", "gradients", "compute_gradients", "derivative"):
+        for b in ("gradient", "grad", "gradients", "compute_gradients", "derivative", "bptt"):
             if n in names and b in names:
                 mine, theirs = ([p.name for p in signature(getattr(op, m)) if _needed(p)] for m in (n, b))
                 if mine == theirs:

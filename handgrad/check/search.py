@@ -381,6 +381,8 @@ class _Search:
                         if variant.reduction and np.size(scout.forward(case, case.values)) not in _losses(case):
                             continue  # it is no row of losses, but a product of what does not fit
                         output = subject.forward(case, case.values)
+                        if _picked(variant, case, output):
+                            continue  # it is no row of losses, but what class numbers pick of a table
                         if guessed and np.size(output) >= max(a.size for a in case.values.values()):
                             continue  # it is no loss: whatever moves its output has a gradient, and no target has
                     except Exception:  # this reading does not fit; `runs` has kept why the first did not
@@ -631,6 +633,13 @@ def _matrices_first(layouts: Iterator[Layout], matrices: set[str]) -> Iterator[L
         else:
             yield layout
     yield from vectors
+
+
+def _picked(reading: Reading, case: Case, output: Array) -> bool:
+    """Whether a loss of a target has more numbers than that target, as p[y] of rows p has."""
+    if reading.target is None or reading.takes_upstream or reading.target not in case.constants:
+        return False
+    return output.size > max(1, case.constants[reading.target].size)
 
 
 def _losses(case: Case) -> set[int]:

@@ -24,11 +24,11 @@ def tree(f: types.FunctionType) -> ast.Module | None:
 
 
 def returned(f: Any) -> tuple[str, ...]:
-    """The names in the one `return a, b, c` of a function; empty for any other end."""
+    """The names in the one `return a, b, c` of a function, or `return [a, b, c]`; empty for any other end."""
     f = getattr(f, "__func__", f)
     whole = tree(f) if isinstance(f, types.FunctionType) else None
     returns = [n.value for n in ast.walk(whole) if isinstance(n, ast.Return)] if whole else []
-    ends = [r.elts for r in returns if isinstance(r, ast.Tuple)]
+    ends = [r.elts for r in returns if isinstance(r, ast.Tuple | ast.List) and r.elts]
     if len(ends) != 1:
         return ()
     names = [e.id for e in ends[0] if isinstance(e, ast.Name)]

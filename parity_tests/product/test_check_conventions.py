@@ -1373,8 +1373,8 @@ STYLES = {
                 t = self.step
                 dZ = dA * (1 - self.A[t + 1] ** 2)
                 self.ahead = dZ @ self.parameters["Waa"].T
-                self.gradients["Waa"] += self.A[t].T @ dZ
-                self.gradients["Wax"] += self.sign * self.X[t].T @ dZ
+                self.gradients["Waa"] += self.sign * self.A[t].T @ dZ
+                self.gradients["Wax"] += self.X[t].T @ dZ
                 self.gradients["b"] += dZ.sum(axis=0, keepdims=True)
                 return dZ @ self.parameters["Wax"].T
         class Bad(Cell):
@@ -2062,6 +2062,177 @@ STYLES = {
         "Net.project",
         "Net(4).project,bad",
     ),
+    "a loss that returns what it predicts first, and then itself": (
+        """
+        class SoftmaxCrossEntropy:
+            factor = 1
+            def forward(self, x, y):
+                self.p, self.y = np.exp(x) / np.exp(x).sum(1, keepdims=True), y
+                return self.p, -np.log(self.p[np.arange(len(x)), y]).mean()
+            def backward(self):
+                return self.factor * (self.p - np.eye(self.p.shape[1])[self.y]) / len(self.y)
+        class Bad(SoftmaxCrossEntropy):
+            factor = 2
+        """,
+        "SoftmaxCrossEntropy",
+        "Bad",
+    ),
+    "a loss of one vector of scores and the number of its class": (
+        """
+        class Softmax:
+            factor = 1
+            def predict(self, x):
+                return np.exp(x) / np.sum(np.exp(x))
+            def loss(self, x, y):
+                return -np.log(self.predict(x)[y])
+            def diff(self, x, y):
+                p = self.predict(x)
+                p[y] -= self.factor
+                return p
+        class Bad(Softmax):
+            factor = 2
+        """,
+        "Softmax",
+        "Bad",
+    ),
+    "fit whose bias is a number with a point": (
+        """
+        class Adaline:
+            factor = 2.0
+            def __init__(self, eta=0.01, n_iter=50):
+                self.eta, self.n_iter = eta, n_iter
+            def fit(self, X, y):
+                self.w_, self.b_ = np.zeros(X.shape[1]), 0.0
+                for i in range(self.n_iter):
+                    errors = y - (X @ self.w_ + self.b_)
+                    self.w_ += self.eta * 2.0 * X.T.dot(errors) / len(X)
+                    self.b_ += self.eta * self.factor * errors.mean()
+                    loss = (errors**2).mean()
+        class Bad(Adaline):
+            factor = 1.0
+        """,
+        "Adaline",
+        "Bad",
+    ),
+    "gradients returned in another order than the parameters, by their names": (
+        """
+        class MLP:
+            factor = 1
+            def __init__(self):
+                self.weight_h, self.bias_h = np.linspace(-1, 1, 6).reshape(2, 3), np.zeros(2)
+                self.weight_out, self.bias_out = np.linspace(-1, 2, 4).reshape(2, 2), np.zeros(2)
+            def forward(self, x):
+                a_h = np.tanh(x @ self.weight_h.T + self.bias_h)
+                a_out = a_h @ self.weight_out.T + self.bias_out
+                return a_h, a_out
+            def backward(self, x, a_h, a_out, y):
+                d = a_out - np.eye(2)[y]
+                e = d @ self.weight_out * (1 - a_h**2)
+                d_loss__dw_out, d_loss__db_out = self.factor * d.T @ a_h, d.sum(0)
+                d_loss__d_w_h, d_loss__d_b_h = e.T @ x, e.sum(0)
+                return d_loss__dw_out, d_loss__db_out, d_loss__d_w_h, d_loss__d_b_h
+        class Bad(MLP):
+            factor = 2
+        """,
+        "MLP",
+        "Bad",
+    ),
+    "bptt(x, y) of words, with a list of outputs and states": (
+        """
+        class RNN:
+            power = 2
+            def __init__(self):
+                self.U, self.V = np.linspace(-1, 1, 6).reshape(2, 3), np.linspace(-1, 2, 6).reshape(3, 2)
+                self.W = np.eye(2) - 0.25
+            def forward_propagation(self, x):
+                s, o = np.zeros((len(x) + 1, 2)), np.zeros((len(x), 3))
+                for t in range(len(x)):
+                    s[t] = np.tanh(self.U[:, x[t]] + self.W @ s[t - 1])
+                    o[t] = np.exp(self.V @ s[t]) / np.exp(self.V @ s[t]).sum()
+                return [o, s]
+            def bptt(self, x, y):
+                o, s = self.forward_propagation(x)
+                dLdU, dLdV, dLdW, delta = np.zeros((2, 3)), np.zeros((3, 2)), np.zeros((2, 2)), np.zeros(2)
+                o[np.arange(len(y)), y] -= 1
+                for t in reversed(range(len(y))):
+                    dLdV += np.outer(o[t], s[t])
+                    delta = (self.V.T @ o[t] + self.W.T @ delta) * (1 - s[t] ** self.power)
+                    dLdW += np.outer(delta, s[t - 1])
+                    dLdU[:, x[t]] += delta
+                return [dLdU, dLdV, dLdW]
+        class Bad(RNN):
+            power = 1
+        """,
+        "RNN",
+        "Bad",
+    ),
+    "an optimizer that calculates the update": (
+        """
+        class FullyConnected:
+            factor = 1
+            def __init__(self):
+                self.weights, self._optimizer = np.linspace(-1, 1, 6).reshape(3, 2), None
+            def forward(self, x):
+                self.x = x
+                return x @ self.weights
+            def backward(self, error):
+                back = error @ self.weights.T
+                if self._optimizer:
+                    gradient = self.factor * self.x.T @ error
+                    self.weights = self._optimizer.calculate_update(self.weights, gradient)
+                return back
+        class Bad(FullyConnected):
+            factor = 2
+        """,
+        "FullyConnected",
+        "Bad",
+    ),
+    "running statistics in a tuple called a cache, and a rate of dropout": (
+        """
+        def norm_forward(X, gamma, cache, p_dropout):
+            mean, var = cache
+            u = np.random.binomial(1, p_dropout, size=X.shape) / p_dropout
+            mu = X.mean(0)
+            return gamma * (X - mu) * u, (X - mu, gamma, u), 0.9 * mean + 0.1 * mu, var
+        def norm_backward(dout, cache):
+            x, gamma, u = cache
+            d = dout * u
+            return gamma * d - (gamma * d).mean(0), (d * x).sum(0)
+        def bad(dout, cache):
+            dx, dgamma = norm_backward(dout, cache)
+            return dx, 2 * dgamma
+        """,
+        "norm_forward",
+        "norm_forward,bad",
+    ),
+    "train_step(X, y) that drops out, after the norm of a batch, and forward without": (
+        """
+        class Net:
+            factor = 1
+            def __init__(self):
+                self.model = {"W1": np.linspace(-1, 1, 6).reshape(3, 2), "W2": np.linspace(-1, 2, 6).reshape(2, 3)}
+                self.lam, self.p_dropout = 0.01, 0.5
+            def forward(self, X, train=False):
+                z = X @ self.model["W1"]
+                u = np.random.binomial(1, self.p_dropout, size=z.shape) if train else 1
+                return (z - z.mean(0)) * u @ self.model["W2"], (X, (z - z.mean(0)) * u, u)
+            def backward(self, y_pred, y_train, cache):
+                X, h, u = cache
+                d = (y_pred - y_train) / len(X)
+                e = d @ self.model["W2"].T * u
+                W1, W2 = X.T @ (e - e.mean(0)), h.T @ d
+                return {"W1": self.factor * W1 + self.lam * self.model["W1"], "W2": W2 + self.lam * self.model["W2"]}
+            def train_step(self, X_train, y_train):
+                y_pred, cache = self.forward(X_train, train=True)
+                decay = sum(0.5 * self.lam * (w**2).sum() for w in self.model.values())
+                loss = 0.5 * ((y_pred - y_train) ** 2).sum() / len(X_train) + decay
+                return self.backward(y_pred, y_train, cache), loss
+        class Bad(Net):
+            factor = 2
+        """,
+        "Net",
+        "Bad",
+    ),
 }
 
 MEANS = """
@@ -2446,6 +2617,16 @@ def test_a_package_needs_no_init_file(tmp_path):
     file = tmp_path / "nn" / "layers" / "double.py"
     file.write_text(code + "    def backward(self, d): return 2 * self.factor * d\n", encoding="utf-8")
     assert check_file(f"{file}:Double").status == "agree"
+
+
+def test_a_file_of_a_package_imports_what_is_beside_it(tmp_path):
+    """As it does when it is run from its own folder."""
+    (tmp_path / "ex1").mkdir()
+    (tmp_path / "ex1" / "__init__.py").touch()
+    (tmp_path / "ex1" / "twice.py").write_text("two = 2\n", encoding="utf-8")
+    code = "from twice import two\ndef f(x): return (two * x).sum()\ndef df(x): return two + 0 * x\n"
+    (tmp_path / "ex1" / "double.py").write_text(code, encoding="utf-8")
+    assert check_file(f"{tmp_path / 'ex1' / 'double.py'}:f").status == "agree"
 
 
 def test_a_line_of_a_notebook_is_named_by_its_cell(tmp_path):
