@@ -29,7 +29,7 @@ class Model:
         for layer in module.modules():
             if isinstance(layer, nn.Embedding) and layer.sparse:
                 setattr(layer.weight, "by_rows", True)  # noqa: B010  # no attribute of tensors; for `Parameter.rows`
-            unbound = isinstance(layer, nn.GroupNorm | nn.BatchNorm1d) and not any(True for _ in layer.state_dict())
+            unbound = isinstance(layer, nn.GroupNorm | nn.BatchNorm1d) and not layer.state_dict()
             if unbound and not layer._forward_pre_hooks:  # without parameters torch takes any number of channels
                 layer.register_forward_pre_hook(lambda op, inputs: INPUT_CHECKS[type(op)](op, *inputs))
         self.call: Callable[..., torch.Tensor] = module

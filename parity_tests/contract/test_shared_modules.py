@@ -136,6 +136,15 @@ def test_nets_in_nets():
     compare(Outer(), TorchOuter())
 
 
+def test_a_module_that_is_shared_after_the_net_was_made():
+    """One of the user's is given the activation that stands behind it in the row."""
+    ours, theirs = Ours(scratch.ReLU(), 1), Theirs(torch.nn.ReLU(), 1)
+    tanh, torchs = scratch.Tanh(), torch.nn.Tanh()
+    net, model = scratch.Sequential(ours, tanh), torch.nn.Sequential(theirs, torchs)
+    ours.act, theirs.act = tanh, torchs
+    compare(net, model)
+
+
 def sequence(side, *order):
     """A row of modules in which several may be one object; a row of rows where an entry is a tuple."""
     parts = {

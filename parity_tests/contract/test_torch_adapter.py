@@ -9,6 +9,7 @@ from torch import nn
 
 import scratch
 import torch_impl
+from parity_tests.catalogue.tables import SIDES
 
 X = np.ones((5, 3), np.float32)
 
@@ -26,6 +27,21 @@ def test_a_layer_that_is_torchs_alone_takes_its_arguments_a_dtype_and_a_seed():
     with pytest.raises(TypeError, match=r"^TransformerEncoderLayer: dtype must be float32 or float64; got float16$"):
         torch_impl.TransformerEncoderLayer(4, dtype=np.float16, **options)
     assert torch_impl.TransformerEncoderLayer(4, **options).dtype == np.float32
+
+
+DRAWN = {
+    "Linear": (3, 2),
+    "Bilinear": (3, 2, 2),
+    "Embedding": (4, 2, 1),  # the row of zeros that pads among them
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_seed_draws_what_it_draws_on_the_hand_written_side(name):
+    ours, theirs = (getattr(side, name)(*DRAWN[name], rng=3).state_dict() for side in SIDES.values())
+    assert ours.keys() == theirs.keys()
+    for tensor, array in ours.items():
+        np.testing.assert_array_equal(theirs[tensor], array, strict=True)
 
 
 MADE = {
@@ -101,6 +117,13 @@ def test_a_signature_is_read_once(monkeypatch):
 def test_only_an_optimizer_of_torchs_is_put_behind_the_contract():
     with pytest.raises(TypeError, match=r"^Optimizer: optimizer must be an optimizer of torch\.optim; got int$"):
         torch_impl.Optimizer(5)
+
+
+def test_an_option_that_only_torch_has_is_true_or_false():
+    parameters = [torch_impl.Parameter(X)]
+    assert torch_impl.SGD(parameters, foreach=True).defaults["foreach"] is True
+    with pytest.raises(TypeError, match=r"^SGD: foreach must be True or False; got 'yes'$"):
+        torch_impl.SGD(parameters, foreach="yes")
 
 
 @pytest.mark.parametrize("groups", [{}, {"nesterov": True}], ids=["by default", "in a group"])

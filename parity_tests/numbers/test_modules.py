@@ -144,6 +144,13 @@ def test_parameter(side, dtype):
 
 
 @pytest.mark.parametrize("side", SIDES)
+def test_a_parameter_learns_unless_it_is_frozen(side):
+    data = np.ones(2)
+    given = (), (True,), (False,), (np.False_,)
+    assert [SIDES[side].Parameter(data, *frozen).requires_grad for frozen in given] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("side", SIDES)
 def test_an_optimizer_forgets_gradients(side):
     side = SIDES[side]
     a, b = (side.Parameter(X) for _ in range(2))

@@ -96,6 +96,13 @@ def train(loss, x, y):
     return act
 
 
+class Mute:
+    """An object that goes by the name of something in a row, and is not."""
+
+    def __iter__(self):
+        raise TypeError
+
+
 LONG = X.astype(np.longdouble)  # which PyTorch has not
 WEIGHED = {"weight": np.ones((5, 3))}
 MESSAGES = {
@@ -480,6 +487,57 @@ MESSAGES = {
         "SGD: the same parameter was given twice",
     ),
     "no parameter": (lambda side: side.SGD([]), ValueError, "SGD: got no parameter"),
+    "a rate beyond float32": (
+        lambda side: side.SGD([side.Parameter(X)], lr=1e39),
+        ValueError,
+        "SGD: lr must be in the range of float32; got 1e+39",
+    ),
+    "parameters that are one number": (
+        lambda side: side.SGD(5),
+        TypeError,
+        "SGD: params must be a sequence of Parameter objects; got int",
+    ),
+    "a model for its parameters": (
+        lambda side: side.SGD(side.ReLU()),
+        TypeError,
+        "SGD: params must be parameters; got ReLU: give its .parameters()",
+    ),
+    "an array for parameters": (
+        lambda side: side.SGD(X),
+        TypeError,
+        "SGD: params must be a sequence of Parameter objects; got ndarray of numpy",
+    ),
+    "a tensor for parameters": (
+        lambda side: side.SGD(torch.ones(3)),
+        TypeError,
+        "SGD: params must be a sequence of Parameter objects; got Tensor of torch",
+    ),
+    "a name for parameters": (
+        lambda side: side.SGD("weight"),
+        TypeError,
+        "SGD: params must be a sequence of Parameter objects; got str",
+    ),
+    "numbers for parameters": (
+        lambda side: side.SGD([5]),
+        TypeError,
+        "SGD: params must hold Parameter objects; got int",
+    ),
+    "what says that it can be gone through": (
+        lambda side: side.SGD(Mute()),
+        TypeError,
+        f"SGD: params must be a sequence; got Mute of {__name__.partition('.')[0]}, which is none",
+    ),
+    "a parameter beside a group": (
+        lambda side: side.SGD([{"params": [side.Parameter(X)]}, side.Parameter(X)]),
+        TypeError,
+        "SGD: group 1 must be a dict, as others are; got Parameter",
+    ),
+    "a group of options alone": (lambda side: side.SGD([{"lr": 1}]), ValueError, "SGD: group 0 has no 'params'"),
+    "a group of a number": (
+        lambda side: side.SGD([{"params": 5}]),
+        TypeError,
+        "SGD: params must be a sequence of Parameter objects; got int",
+    ),
     # schedules
     "a bound by name": (
         schedule("ReduceLROnPlateau", min_lr="low"),
