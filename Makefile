@@ -11,7 +11,7 @@ N       ?= 100000
 # Some machines ask Python for no bytecode: then each process that a command or test starts compiles all it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help compare bench performance atlas test thorough alarms faults fuzz mutants dictionary sources lint format pictures clean
+.PHONY: help compare bench performance atlas test thorough alarms faults fuzz mutants dictionary sources lint layout format pictures clean
 
 help:
 	@echo 'make compare   train both sides on real data, judge every step, write runs/$(NAME)/report.html'
@@ -55,17 +55,22 @@ performance: $(READY)
 atlas: $(READY)
 	$(BIN)/python -m docs.writers.accuracy --workers $(WORKERS) $(ARGS)
 
-lint: $(READY)
-	$(BIN)/ruff format --check
-	$(BIN)/ruff check
+lint: layout
 	$(BIN)/mypy
 
+layout: $(READY)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+
 # The workers share the cores: a product that starts threads of its own would take them from the other worker. Each has a
-# half of the files, so that what a file prepares is prepared once, and takes from the other's half at the end.
+# half of the files, so that what a file prepares is prepared once, and takes from the other's half at the end. mypy is one
+# process: before the tests it would leave a core idle for half a minute.
 test: export OMP_NUM_THREADS := 1
 test: export OPENBLAS_NUM_THREADS := 1
-test: lint
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+test: layout
+	@$(BIN)/mypy & types=$$!; \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal; tests=$$?; \
+	wait $$types && exit $$tests
 
 thorough: $(READY)
 	@seed=$(or $(SEED),$$(date +%s)); \
