@@ -12,6 +12,7 @@ import re
 import sys
 import time
 import types
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -37,6 +38,8 @@ NO_GRADIENT = (
 WITHOUT = ("rows", "class", "one-hot", "binary", "column one-hot", "column class", "turned rows", "turned one-hot")
 """The targets of a backward whose forward takes none."""
 FURTHER = 1_500  # of these, once a reading has some gradients right to the digit: then the code is understood
+OF_A_PROBE = 8  # calls at least, to see which gradients are right
+IN_VAIN = 50  # shapes that run and whose gradients are those of no known loss: then other readings go first
 LONGEST = 20.0  # seconds of CPU, for code that is slow by itself
 
 
@@ -216,15 +219,21 @@ class _Search:
         self.at = 0  # which of the readings is tried
         self.forwards: dict[Any, str] = {}  # what failed before
         self.calls, self.most, self.started = 0, PATIENCE, time.process_time()
+        self.in_vain = 0  # how often no loss was found whose gradients they are
         self.shared = held.shared_generators()
         self.draws: bool | None = None  # whether the code draws from them; None: nothing has run yet
 
     def run(self) -> Found:
-        for number, reading in enumerate(self.readings):
-            self.at = number
+        queue = deque((number, reading, self.attempts(reading)) for number, reading in enumerate(self.readings))
+        while queue:
+            self.at, reading, attempts = queue.popleft()
             if reading.tensors and self.best and self.best.rank >= FITS:
                 break
-            for subject, layout, case in self.attempts(reading):
+            for attempt in attempts:
+                if attempt is None:
+                    queue.insert(sum(r.tensors <= reading.tensors for _, r, _ in queue), (self.at, reading, attempts))
+                    break
+                subject, layout, case = attempt
                 before, self.best = self.best, self.better(self.rank(subject, layout, case))
                 if self.last >= PARTLY:
                     self.most = min(self.most, self.calls + FURTHER)
@@ -330,8 +339,8 @@ class _Search:
 
     # --- what is tried ------------------------------------------------------------------------------------------------
 
-    def attempts(self, reading: Reading) -> Iterator[tuple[Written, Layout | None, Case]]:
-        """Every way in which a reading's forward runs."""
+    def attempts(self, reading: Reading) -> Iterator[tuple[Written, Layout | None, Case] | None]:
+        """Every way in which a reading's forward runs; None where it has run often, and in vain."""
         if self.given is not None:
             yield from self.with_given(reading)
             return
@@ -346,6 +355,7 @@ class _Search:
         slots = (*reading.forward.slots, *(slot for _, slot in reading.forward.named))
         own = reading.target is not None and ("argument", reading.target) in slots
         guessed = reading.takes_upstream and reading.target is not None and role(reading.target) != "target"
+        began = self.in_vain
         reached = odd = 0  # and with a target that few losses take: until it was tried with vectors, that says little
         alone = reading.kind == "loss" and len(names) == 1 and not tables
         matrices = _transposed(reading) & {n for n in names if inputs.part(n) == "weight"}
@@ -359,6 +369,9 @@ class _Search:
                 return  # as the file makes them, its parameters have gradients
             if reached >= FITS or self.impatient():
                 return
+            if self.in_vain > began + IN_VAIN:
+                yield None
+                began = self.in_vain
             if _as_vector(layout, matrices) and self.best and self.best.rank >= MISSHAPEN and not self.best.lone:
                 return
             if reading.forward in self.whole and layout.specs and not next(iter(layout.specs.values())).top:
@@ -418,6 +431,7 @@ class _Search:
 
     def formula(self, reading: Reading, at: Layout) -> Iterator[Reading]:
         """The reading with that loss of which most gradients are right."""
+        self.calls += OF_A_PROBE
         ways = list(formulas(at.prediction or (), reading.counts))
         subject = Written(replace(reading, formula=ways[0][1]))
         if self.given is None:
@@ -452,6 +466,7 @@ class _Search:
         if best[0]:
             yield replace(reading, formula=best[2], said=f"{reading.said}, as the gradient of {best[1]}".lstrip(", "))
         else:
+            self.in_vain += 1
             self.failed(
                 f"{reading.name}: {reading.said or 'backward'} takes a target, and its gradients are {NO_LOSS} "
                 "that is known here: give a function that returns the loss and its gradients, or a loss beside it",
