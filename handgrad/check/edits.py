@@ -649,16 +649,22 @@ class Search:
     def lives(self, unit: Unit, code: types.CodeType) -> bool:
         """Whether the source is what runs: compiled, it is the same code."""
         if id(unit) not in self.bases:
-            mine = unit.codes()
-            live = [*self.back.lines, *self.forth.lines, *self.functions]
-            table: dict[types.CodeType, tuple[str, int, int]] = {}
-            for key, new in mine.items():
-                same = [c for c in live if c.co_filename == unit.file and (c.co_qualname, c.co_firstlineno) == key[:2]]
-                same = [c for c in dict.fromkeys(same) if c.co_code == new.co_code and c.co_names == new.co_names]
-                for c in same:
-                    table.setdefault(c, key)
-            self.bases[id(unit)] = table
+            self.bases[id(unit)] = self.same(unit)
+            if code not in self.bases[id(unit)]:  # of a script each definition was compiled by itself
+                unit.module.body = [unit.tree]
+                self.bases[id(unit)] = self.same(unit)
         return code in self.bases[id(unit)]
+
+    def same(self, unit: Unit) -> dict[types.CodeType, tuple[str, int, int]]:
+        """What runs and is the same code as that of a unit."""
+        live = [*self.back.lines, *self.forth.lines, *self.functions]
+        table: dict[types.CodeType, tuple[str, int, int]] = {}
+        for key, new in unit.codes().items():
+            same = [c for c in live if c.co_filename == unit.file and (c.co_qualname, c.co_firstlineno) == key[:2]]
+            same = [c for c in dict.fromkeys(same) if c.co_code == new.co_code and c.co_names == new.co_names]
+            for c in same:
+                table.setdefault(c, key)
+        return table
 
     def of_unit(self, unit: Unit, scope: Scope, lines: set[int], code: types.CodeType) -> Iterator[Edit]:
         loops = [n for n in ast.walk(unit.node) if isinstance(n, ast.While)]

@@ -300,3 +300,9 @@ def test_a_file_that_changed_after_its_import_has_no_line(tmp_path):
     assert [s.line for s in check_gradients(module.Layer).lines] == [8 + 1]
     file.write_text("import numpy as np\n" + SIGMOID.replace("1 - self.y)", "2 * self.y)"), encoding="utf-8")
     assert check_gradients(module.Layer).lines == []
+
+
+def test_of_a_script_that_trains_the_line_is_named_too(tmp_path):
+    """Only its definitions are run, each by itself: a call of what is imported compiles to other code then."""
+    code = "def f(x): return np.tanh(x)\ndef f_grad(x):\n    y = np.tanh(x)\n    return 1 + y**2\nwhile True: f(1)\n"
+    assert [s.edit for s in check_file(f"{placed(tmp_path, code)}:f").lines] == ["return 1 - y ** 2"]
