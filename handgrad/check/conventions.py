@@ -65,6 +65,9 @@ TOGETHER = _words(
 )
 """Of which one call gives the loss and its gradients."""
 
+COSTS = r"\w*_?(cost|loss)(_?(function|fn|func|and_?grad\w*))?"
+"""And what a method is called that may be such a one: softmaxCost."""
+
 FLAGS = ("deriv", "derivative", "derive", "prime", "grad", "gradient", "diff", "backward", "derivate", "is_derivative")
 """A flag of a function that turns it into its own derivative."""
 
@@ -130,6 +133,7 @@ STATISTICS = r"(running|moving|global|population|run|mov|ema)_?(mean|avg|average
 
 # The first row that fits the whole name, lower-case and without outer underscores.
 ROLES: tuple[tuple[str, str], ...] = (
+    ("half", r"sparsity\w*"),
     ("kept", r"parameters|params|weights_?dict|model|network|net|parameters_dict|theta_dict"),
     ("options", r"\w+_params?|param|hparam\w*|hyper\w*|conf|config|cfg|opts?|options|settings|pool_cfg|meta\w*"),
     ("flag", r"(is_)?train(ing)?(_?(flg|flag|mode|phase))?|is_train\w*|learning_phase|trainable"),
@@ -147,7 +151,7 @@ ROLES: tuple[tuple[str, str], ...] = (
     ("zero", r"pad(ding)?|axis"),
     (
         "sizes",
-        r"(input|in|hidden|output|out|num|n)_?(layer)?_?(size|dim|labels|classes|features|units|outputs|inputs|hidden|x|h|y)\w*|n_classes|num_classes",
+        r"(input|in|visible|hidden|output|out|num|n)_?(layer)?_?(size|dim|labels|classes|features|units|outputs|inputs|hidden|x|h|y)\w*|n_classes|num_classes",
     ),
     ("optimizer", r"opt(imi[sz]er)?"),
     (

@@ -268,6 +268,27 @@ def layouts(
         yield from _with_weights(names, kinds, first)
 
 
+UNROLLED = r"(nn_?|\w*_)?params?(_?(vec(tor)?|flat|unrolled))?|theta(_?(vec|flat|unrolled))?"
+"""What the weights of a net are called that are one vector, as an optimizer takes them."""
+
+
+def unrolled(names: list[str], sizes: list[int]) -> Iterator[Layout]:
+    """Layouts with all weights in one vector, as long as those of one or two layers of these sizes are."""
+    flat = [n for n in names if re.fullmatch(UNROLLED, bare(n))]
+    sizes = list(dict.fromkeys(sizes))[:3]
+    if len(flat) != 1 or len(sizes) < 2:
+        return
+    lengths = []
+    for i, h, o in (*itertools.permutations(sizes, 3), *((a, b, a) for a, b in itertools.permutations(sizes, 2))):
+        lengths += [h * (i + 1) + o * (h + 1), h * i + o * h]
+    for i, o in itertools.permutations(sizes, 2):
+        lengths += [i * o, (i + 1) * o]
+    n = next(n for n in itertools.count(BATCH + 1) if n not in sizes)
+    for d, length in itertools.product(sizes, dict.fromkeys(lengths)):
+        for spec in (Spec((n, d)), Spec((d, n), 1)):
+            yield Layout({name: Spec((length,), None) if name in flat else spec for name in names})
+
+
 def as_made(names: list[str], made: Mapping[str, Shape]) -> Iterator[Layout]:
     """Layouts with the parameters as the file itself makes them, their long axes shortened."""
     lengths = dict.fromkeys(n for s in made.values() for n in s)

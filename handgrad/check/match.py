@@ -50,7 +50,7 @@ def probe(subject: Written, case: Case) -> int:
     subject.constants = [n for n in free if n in dependent and options]
     subject.unseen += [n for n, (_, g) in idle.items() if g.ndim > 1]  # a bias of which 0 comes back may be one unused
     moves = [n for n in free if n not in dependent and slopes.moves(n)]
-    if data_is_given and (output.size == 1 or r.formulas) and subject.picks:
+    if data_is_given and (output.size == 1 or r.formulas or r.kind == "policy") and subject.picks:
         subject.constants += [n for n in moves if n in case.arguments]
     else:
         subject.unseen += moves

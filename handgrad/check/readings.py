@@ -19,7 +19,7 @@ import numpy as np
 from handgrad.check import containers, conventions, held, source
 from handgrad.check.conventions import bare, is_upstream, role
 from handgrad.check.held import Namespace
-from handgrad.check.inputs import WEIGHTS, part
+from handgrad.check.inputs import UNROLLED, WEIGHTS, part
 from handgrad.check.subject import inner, required
 
 Slot = tuple[str, Any]
@@ -137,17 +137,20 @@ def forward_step(
     slots: list[Slot] = []
     arguments: list[Argument] = []
     named: list[tuple[str, Slot]] = []
+    flat = "sizes" in kinds.values() and any(re.fullmatch(UNROLLED, bare(n)) for n in kinds)
     for p in [*parameters, *(extra if targets else [])]:
         kind = kinds.get(p.name, "target")
         slot: Slot = ("argument", p.name)
-        if bare(p.name) in given:
+        if flat and not re.fullmatch(UNROLLED, bare(p.name)) and part(p.name) in WEIGHTS:
+            slot = ("fixed", 0.5)  # beside weights that are one vector, beta is the weight of a penalty
+        elif bare(p.name) in given:
             slot = ("kept", p.name)
         elif kind in conventions.FIXED:
             slot = ("fixed", 0.1 if kind == "rate" else conventions.FIXED[kind])
         elif kind == "options":
             slot = ("fixed", conventions.Settings())
         elif kind == "sizes":
-            slot = ("fixed", 3 if "in" in bare(p.name)[:2] else 4 if "hid" in bare(p.name) else 2)
+            slot = ("size", 3 if re.match("in|vis", bare(p.name)) else 4 if "hid" in bare(p.name) else 2)
         elif kind == "kept":
             slot = ("kept", p.name)
         elif p.name in parts:
@@ -575,7 +578,9 @@ def _said(f: str, b: Step, arguments: tuple[Argument, ...]) -> str:
 
 def _together(op: Any) -> Iterator[Reading]:
     """A method that returns its loss and the gradients."""
-    for n in conventions.TOGETHER:
+    costs = [n for n in dir(op) if re.fullmatch(conventions.COSTS, bare(n)) and _has(op, n)]
+    costs = [n for n in costs if len(source.returned(getattr(op, n))) > 1]
+    for n in dict.fromkeys([*conventions.TOGETHER, *costs]):
         if _has(op, n) and len(signature(getattr(op, n))) >= 1:
             forward, arguments = forward_step(n, getattr(op, n), targets=True)
             name = type(op).__name__ if not isinstance(op, type) else op.__name__

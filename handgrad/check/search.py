@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.check import autograds, classes, held, inputs, source, trained
+from handgrad.check import autograds, classes, episodes, held, inputs, source, trained
 from handgrad.check.conventions import LOSS, SETUP, TRAINING, bare, formulas, role
 from handgrad.check.inputs import Layout
 from handgrad.check.match import FITS, MISSHAPEN, PARTLY, RIGHT, RUNS, UNSEEN, Slopes, StepError, probe, slope
@@ -37,6 +37,7 @@ NO_GRADIENT = (
 )
 WITHOUT = ("rows", "class", "one-hot", "binary", "column one-hot", "column class", "turned rows", "turned one-hot")
 """The targets of a backward whose forward takes none."""
+LABELS = "label|class|idx"  # what a target is called that is the number of a class
 FURTHER = 1_500  # of these, once a reading has some gradients right to the digit: then the code is understood
 OF_A_PROBE = 8  # calls at least, to see which gradients are right
 IN_VAIN = 50  # shapes that run and whose gradients are those of no known loss: then other readings go first
@@ -57,7 +58,7 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
     if isinstance(op, tuple) and (found := list(of_methods(*op)) if len(op) == 2 else []):
         return found
     if isinstance(op, tuple) and len(op) == 2 and all(callable(f) for f in op):
-        return list(of_functions(*op))
+        return list(episodes.of_episode(*op)) or list(of_functions(*op))
     op = structure.unwrap(op)
     if isinstance(op, types.FunctionType | types.BuiltinFunctionType | types.MethodType):
         if not (found := list(of_functions(op, None))):
@@ -350,7 +351,7 @@ class _Search:
             p: held.plain(place.get()) for p, place in held.places(root).items() if not held.is_number(place.get())
         }
         names = [n for n in scout.arguments if n not in scout.targets]
-        sizes = inputs.widths(root, tables)
+        sizes = inputs.widths(getattr(reading.source, "__self__", root), tables)
         shapes = [a.shape for a in tables.values() if a.ndim == 2]
         slots = (*reading.forward.slots, *(slot for _, slot in reading.forward.named))
         own = reading.target is not None and ("argument", reading.target) in slots
@@ -360,9 +361,14 @@ class _Search:
         alone = reading.kind == "loss" and len(names) == 1 and not tables
         matrices = _transposed(reading) & {n for n in names if inputs.part(n) == "weight"}
         theirs = list(inputs.as_made(names, reading.made)) if reading.made and self.shapes is None else []
+        asked = [what for kind, what in slots if kind == "size"] or sizes
+        beside = reading.backward is not None and tables  # its parameters are no vector
+        one = list(inputs.unrolled(names, asked)) if self.shapes is None and not beside else []
         own_shape = inputs.made_for(root)
         others = (
-            at for at in inputs.layouts(names, sizes, self.shapes, shapes, own_shape) if inputs.alike(at, reading.made)
+            at
+            for at in itertools.chain(one, inputs.layouts(names, sizes, self.shapes, shapes, own_shape))
+            if inputs.alike(at, reading.made)
         )
         for number, layout in enumerate(itertools.chain(theirs, _matrices_first(others, matrices))):
             if theirs and number == len(theirs) and reached >= MISSHAPEN:
@@ -510,7 +516,10 @@ class _Search:
             options = [(d, t) for d, t in inputs.KINDS if d == "any" or (d == "probability" and not matrices)]
         said: list[tuple[Any, str]] = []
         tried: set[Any] = set()
-        for prediction, (domain, kind) in itertools.product(dict.fromkeys(predictions), options):
+        ways = list(itertools.product(dict.fromkeys(predictions), options))
+        if re.search(LABELS, bare(reading.target)):
+            ways.sort(key=lambda way: "class" not in way[1][1])
+        for prediction, (domain, kind) in ways:
             at = replace(layout, domain=domain, target=kind, prediction=prediction)
             made = self.drawn(scout, at)
             given = _same(made)

@@ -2233,6 +2233,70 @@ STYLES = {
         "Net",
         "Bad",
     ),
+    "a backward of a whole episode, of what each step of a policy returned": (
+        """
+        H, D = 4, 80 * 80
+        model = {"W1": np.random.randn(H, D) / np.sqrt(D), "W2": np.random.randn(H) / np.sqrt(H)}
+        def policy_forward(x):
+            h = np.dot(model["W1"], x)
+            h[h < 0] = 0
+            logp = np.dot(model["W2"], h)
+            p = 1.0 / (1.0 + np.exp(-logp))
+            return p, h
+        def policy_backward(eph, epdlogp):
+            dW2 = np.dot(eph.T, epdlogp).ravel()
+            dh = np.outer(epdlogp, model["W2"])
+            dh[eph <= 0] = 0
+            return {"W1": np.dot(dh.T, epx), "W2": dW2}
+        def bad(eph, epdlogp):
+            return {"W1": np.dot(np.outer(epdlogp, model["W2"]).T, epx), "W2": np.dot(eph.T, epdlogp).ravel()}
+        """,
+        "policy_backward",
+        "policy_forward,bad",
+    ),
+    "a cost of all weights in one vector, and the sizes of the layers": (
+        """
+        def nnCostFunction(nn_params, input_layer_size, hidden_layer_size, num_labels, X, y, lambda_, factor=1):
+            cut = hidden_layer_size * (input_layer_size + 1)
+            Theta1 = nn_params[:cut].reshape(hidden_layer_size, input_layer_size + 1)
+            Theta2 = nn_params[cut:].reshape(num_labels, hidden_layer_size + 1)
+            m, a1 = len(y), np.c_[np.ones(len(y)), X]
+            h = np.tanh(a1 @ Theta1.T)
+            a2 = np.c_[np.ones(m), h]
+            d3 = a2 @ Theta2.T - np.eye(num_labels)[y]
+            J = (d3**2).sum() / (2 * m) + lambda_ / (2 * m) * (nn_params**2).sum()
+            d2 = (d3 @ Theta2)[:, 1:] * (1 - h**2)
+            grad = np.concatenate([(factor * d2.T @ a1).ravel(), (d3.T @ a2).ravel()]) / m + lambda_ / m * nn_params
+            return J, grad
+        def bad(nn_params, input_layer_size, hidden_layer_size, num_labels, X, y, lambda_):
+            J, grad = nnCostFunction(nn_params, input_layer_size, hidden_layer_size, num_labels, X, y, lambda_, 2)
+            return J, grad
+        """,
+        "nnCostFunction",
+        "bad",
+    ),
+    "a method called a cost, of weights in one vector, in columns": (
+        """
+        class SparseAutoencoder:
+            factor = 1
+            def __init__(self, visible_size=3, hidden_size=2):
+                self.visible_size, self.hidden_size, self.beta = visible_size, hidden_size, 3
+            def autoencoderCost(self, theta, input):
+                v, h, m = self.visible_size, self.hidden_size, input.shape[1]
+                W1, W2 = theta[: h * v].reshape(h, v), theta[h * v : 2 * h * v].reshape(v, h)
+                b1, b2 = theta[2 * h * v : 2 * h * v + h, None], theta[2 * h * v + h :, None]
+                a = np.tanh(W1 @ input + b1)
+                d = W2 @ a + b2 - input
+                cost = 0.5 * (d**2).sum() / m + self.beta * (a.mean(1) ** 2).sum() / 2
+                e = (W2.T @ d + self.factor * self.beta * a.mean(1, keepdims=True)) * (1 - a**2)
+                grad = np.concatenate([g.ravel() for g in (e @ input.T, d @ a.T, e.sum(1), d.sum(1))]) / m
+                return [cost, grad]
+        class Bad(SparseAutoencoder):
+            factor = 2
+        """,
+        "SparseAutoencoder",
+        "Bad",
+    ),
 }
 
 MEANS = """

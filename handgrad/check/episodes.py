@@ -1,0 +1,105 @@
+"""A forward of one step, and a backward of an episode of them: `policy_forward(x)`, `policy_backward(eph, epdlogp)`.
+
+The backward is given stacks: of what each step returned (`eph` of h), of what it was given (`epx`, which may be a
+number of the module), and from above the gradient of a local of the forward (`epdlogp`, of logp, which a sigmoid
+follows). Here the forward takes the steps one by one and returns that local for each of them.
+"""
+
+import re
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from handgrad.check import held, source
+from handgrad.check.conventions import bare, is_upstream, stems
+from handgrad.check.held import Namespace
+from handgrad.check.readings import Argument, Reading, Step
+from handgrad.check.subject import Array, required
+
+STACK = r"^(ep(isode)?|batch|all)_?(?=\w)"
+"""What a stack of something is called before its name."""
+LARGE = 64  # an axis as long may be shortened: the weights of a policy are of thousands of pixels
+
+
+def of_episode(f: Any, g: Any) -> Iterator[Reading]:
+    """The reading of two functions of one module, if they are of this kind."""
+    if not all(isinstance(h, types.FunctionType) for h in (f, g)) or f.__globals__ is not g.__globals__:
+        return
+    given, stacked = [p.name for p in required(f)], [p.name for p in required(g)]
+    names = [*given, *source.returned(f)]
+    above = [n for n in stacked if _of(n, names) is None and _local(f, n)]
+    lacking = [n for n in g.__code__.co_names if n not in g.__globals__ and _of(n, names)]
+    if len(given) != 1 or len(above) != 1 or any(n not in above and _of(n, names) is None for n in stacked):
+        return
+    if not any(re.match(STACK, bare(n)) for n in (*stacked, *lacking)):
+        return
+    wanted = _local(f, above[0])
+
+    def forward(x: Array) -> tuple[Array, dict[str, Array]]:
+        steps = [_one(f, x_t, wanted) for x_t in x]
+        cache = {given[0]: x} | {n: np.stack([step[n] for step in steps]) for n in source.returned(f)}
+        return np.stack([np.atleast_1d(step[wanted]) for step in steps]), cache
+
+    def backward(upstream: Array, cache: dict[str, Array]) -> Any:
+        stacks = {n: cache[name] for n in (*stacked, *lacking) if (name := _of(n, names))}
+        g.__globals__.update({n: stacks[n] for n in lacking})
+        try:
+            return g(*(upstream if n in above else stacks[n] for n in stacked))
+        finally:
+            for n in lacking:
+                del g.__globals__[n]
+
+    root = Namespace(step=f, episode=g, f=forward, g=backward)
+    _shorten(root)
+    name = f.__name__
+    said = f"{wanted} of {name} for each step of an episode, {g.__name__}({', '.join(stacked)})"
+    once, back = Step("f", (("argument", given[0]),)), Step("g", (("upstream", 0), ("cache", None)))
+    yield Reading(name, "policy", f, root, (Argument(given[0]),), once, back, said=said)
+
+
+def _of(name: str, names: list[str]) -> str | None:
+    """What a stack is made of: eph and hs of h, epx of x."""
+    n = re.sub(STACK, "", bare(name))
+    return next((m for m in names if n in (bare(m), f"{bare(m)}s")), None)
+
+
+def _local(f: types.FunctionType, name: str) -> str:
+    """The local of a step whose gradient a stack is, "" if it is none."""
+    n = re.sub(STACK, "", bare(name))
+    if not is_upstream(n):
+        return ""
+    return next((v for v in f.__code__.co_varnames if bare(v) in stems(n)), "")
+
+
+def _one(f: types.FunctionType, x: Array, wanted: str) -> dict[str, Any]:
+    """One step: what it returned, by the names in its source, and the local that is wanted."""
+    found: dict[str, Any] = {}
+
+    def watch(frame: types.FrameType, event: str, argument: Any) -> None:
+        if event == "return" and frame.f_code is f.__code__:
+            found[wanted] = frame.f_locals.get(wanted)
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        returned = f(x)
+    finally:
+        sys.setprofile(before)
+    names = source.returned(f)
+    return dict(zip(names, returned, strict=True)) | found
+
+
+def _shorten(root: Namespace) -> None:
+    """Cut long axes of the weights, those of one length to one length."""
+    places = [place for place in held.each_place(root.globals) if held.is_array(place.get())]
+    lengths = sorted({n for place in places for n in place.get().shape if n > LARGE})
+    taken = {n for place in places for n in place.get().shape}
+    free = (n for n in range(3, LARGE) if n not in taken)
+    short = {n: next(free) for n in lengths}
+    for place in places:
+        a = place.get()
+        if any(n in short for n in a.shape):
+            held.store(place.owner, place.key, a[tuple(slice(short.get(n, n)) for n in a.shape)].copy())
