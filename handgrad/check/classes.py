@@ -96,6 +96,7 @@ def _alone(kind: type, name: str) -> bool:
 
 SHAPES: tuple[tuple[dict[str, tuple[int, ...]], ...], ...] = (
     ({"weight": (3, 4), "bias": (4,)}, {"weight": (3, 4), "bias": (1, 4)}, {"weight": (4, 3), "bias": (4, 1)}),
+    ({"weight": (4, 3), "bias": (4,)}, {"weight": (4, 3), "bias": (1, 4)}),
     ({"weight": (2, 3, 3, 3), "bias": (2,)}, {"weight": (3, 3, 3, 2), "bias": (2,)}),
     ({"scale": (3,), "bias": (3,)}, {"scale": (1, 3), "bias": (1, 3)}),
 )

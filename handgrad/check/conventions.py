@@ -149,6 +149,7 @@ ROLES: tuple[tuple[str, str], ...] = (
         r"k(ernel)?_?size|pool_?(size|height|width|h|w)|(filter|field|window)_?size|f|fh|fw|num_?heads|n_?heads|heads|groups",
     ),
     ("zero", r"pad(ding)?|axis"),
+    ("nothing", r"data_?set|corpus|vocab|tokeni[sz]er|rng|random_state"),
     (
         "sizes",
         r"(input|in|visible|hidden|output|out|num|n)_?(layer)?_?(size|dim|labels|classes|features|units|outputs|inputs|hidden|x|h|y)\w*|n_classes|num_classes",
@@ -184,7 +185,7 @@ NOT_UPSTREAM = (
 )
 
 FIXED: dict[str, Any] = {"flag": True, "off": False, "mode": "train", "reg": 0.25, "eps": 1e-5, "rate": 1.0}
-FIXED |= {"half": 0.5, "one": 1, "two": 2, "zero": 0}
+FIXED |= {"half": 0.5, "one": 1, "two": 2, "zero": 0, "nothing": None}
 SETTINGS: tuple[tuple[str, Any], ...] = (
     (r"mode|phase", "train"),
     (r"train\w*", True),

@@ -368,6 +368,8 @@ class _Check:
         for name, g in hand.values.items():
             other = np.asarray(np.nan if again.get(name) is None else again[name], np.float64)
             g = np.asarray(g, np.float64)
+            if other.size > 1 and other.shape != g.shape:
+                continue  # it returns those of every call since it was made, in a list
             wrong = ~(np.abs(other - g) <= 2 * hand.radii[name]) & np.isfinite(g)
             if np.any(wrong):
                 tensor, text = f"the gradient of {name}", "stale: it depends on an earlier call with other inputs"

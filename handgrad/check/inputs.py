@@ -237,6 +237,8 @@ def layouts(
         yield from (Layout({names[0]: spec}) for spec in _singles(widths, first))
         for spec in _indices(tables):
             yield Layout({names[0]: spec})
+        for top, w in itertools.product(dict.fromkeys(max(s) for s in tables), (2, 4)):
+            yield Layout({names[0]: Spec((5, w), 0, top)})  # the words around another one
         return
     whole = [n for n in names if re.fullmatch(INDEX, bare(n))]
     if tables and 0 < len(whole) < len(names):  # rows of a table, beside numbers of as many samples
@@ -343,6 +345,7 @@ def _singles(widths: list[int], first: list[Shape] | None) -> Iterator[Spec]:
     yield from (Spec((2, w, 6)) for w in some)
     yield Spec((2, 1, n, n))
     yield from (Spec((n, w, 1), None) for w in some)
+    yield from (Spec((2, w, r, r)) for r in widths if 4 < r <= 16 for w in some if w != r)
     root = [math.isqrt(w) for w in some if math.isqrt(w) ** 2 == w and w > 3]
     yield from (Spec((2, 1, r, r)) for r in root)
     yield Spec((), None)
@@ -546,7 +549,7 @@ def widths(source: Any, parameters: Mapping[str, Array]) -> list[int]:
         if type(value) is int and 1 < value <= 64 and not re.fullmatch(TURNS, bare(name)):
             found.append(value)
         if isinstance(value, list | tuple) and value and all(type(v) is int for v in value):
-            found += [value[0]]
+            found += value
     return [int(n) for n in dict.fromkeys(found) if isinstance(n, int | np.integer) and 0 < n <= 4096]
 
 

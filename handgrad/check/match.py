@@ -48,6 +48,10 @@ def probe(subject: Written, case: Case) -> int:
         names = [n for n in subject.options if n not in subject.picks]
         subject.unseen += [n for n in names if any(kin(n.rpartition(".")[2], p) for p in ("w", "b"))]
     subject.constants = [n for n in free if n in dependent and options]
+    # What the output follows in jumps alone, as the probabilities that words are drawn with, is a constant.
+    jumps = [n for n in subject.unseen if n in subject.parameters and slopes.jumps(n)]
+    subject.unseen = [n for n in subject.unseen if n not in jumps]
+    subject.constants += jumps
     subject.unseen += [n for n, (_, g) in idle.items() if g.ndim > 1]  # a bias of which 0 comes back may be one unused
     moves = [n for n in free if n not in dependent and slopes.moves(n)]
     if data_is_given and (output.size == 1 or r.formulas or r.kind == "policy") and subject.picks:
@@ -150,6 +154,12 @@ class Slopes:
     def moves(self, name: str) -> bool:
         moved = {**self.case.values, name: nudged(self.case.values[name])}
         return self.value(moved) != self.value(self.case.values)
+
+    def jumps(self, name: str) -> bool:
+        """Whether a move that is too small to round away changes nothing."""
+        here, a, tiny = self.value(self.case.values), self.case.values[name], WIDTH * 2.0**-14
+        moves = [self.value({**self.case.values, name: a + t * tiny * way}) for way in self.ways[name] for t in (-1, 1)]
+        return all(value == here for value in moves) and not self.rough
 
     def right(self, name: str, g: Any, along: list[float] | None = None) -> bool:
         if g is None or np.shape(g) != self.case.values[name].shape:

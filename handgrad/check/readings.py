@@ -82,6 +82,7 @@ class Reading:
     said: str = ""
     reduction: str = ""  # of an output that is a row of losses: "sum" or "mean"
     tensors: bool = False  # the code computes on torch tensors
+    row: bool = False  # of a vector, backward takes and returns rows
     guessed: bool = False  # what is passed for several arguments, nothing says
     marks: bool = False  # the gradients are attributes of the tensors themselves: out.g, x.g
     composite: bool = False

@@ -432,6 +432,9 @@ class _Search:
             yield from self.formula(reading, at)
             return
         yield reading
+        if reading.takes_upstream and at.vector and not self.last:
+            plain = f"{reading.forward.name}, {reading.backward.name if reading.backward else ''}(gradient from above)"
+            yield replace(reading, row=True, said=f"{reading.said or plain}, in rows")
         if reading.target is not None and not reading.takes_upstream and reading.loss is None:
             yield replace(reading, reduction="mean", said=f"{reading.said}, of the mean of the losses".lstrip(", "))
 

@@ -352,6 +352,8 @@ class Written:
         else:
             sizes = np.cumsum([int(np.prod(s)) for s in shapes])[:-1]
             parts = [p.reshape(s) for p, s in zip(np.split(upstream.ravel(), sizes), shapes, strict=True)]
+        if self.reading.row:
+            parts = [p[None] for p in parts]
         return [held.as_tensor(p) if self.reading.tensors else p for p in parts]
 
     def output(self, ran: Ran, dtype: np.dtype[Any]) -> Array:
@@ -411,6 +413,8 @@ class Written:
             if row is not None and (d is None or d.shape != shape):
                 self.rows.add(name)
                 d = row
+        if self.reading.row and d is not None and d.shape == (1, *shape):
+            return d[0]
         if d is None or not d.ndim or not (name in self.parameters or part(name) in WEIGHTS):
             return d
         lacks = (1,) * (len(shape) - d.ndim)
@@ -545,6 +549,7 @@ def _totals(root: Any) -> dict[str, Array]:
     """Of arrays that several layers share, and `params` lists for each of them, the sums of what `grads` lists beside
     it; by the array's path."""
     found: dict[str, Array] = {}
+    counted: dict[str, int] = {}  # a part of the object may list some of them: the longest list has all
     paths = {id(place.get()): place.path for place in held.each_place(root)}
     for _, owner in held.owners(root):
         lists = [(name, value) for name, value in held.items(owner) if type(value) is list]
@@ -555,7 +560,9 @@ def _totals(root: Any) -> dict[str, Array]:
                     continue
                 for key, array in again.items():
                     parts = {id(g): g for v, g in zip(params, grads, strict=True) if v is array}
-                    if len(parts) > 1 and all(np.shape(g) == np.shape(array) for g in parts.values()):
+                    more = len(parts) > max(1, counted.get(paths[key], 0))
+                    if more and all(np.shape(g) == np.shape(array) for g in parts.values()):
+                        counted[paths[key]] = len(parts)
                         found[paths[key]] = np.sum([held.plain(g) for g in parts.values()], axis=0)
     return found
 

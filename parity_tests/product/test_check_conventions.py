@@ -641,14 +641,14 @@ STYLES = {
     ),
     "one word's number, and a table of vectors": (
         """
-        def skip_gram(centerWordVec, outsideWordIdx, outsideVectors, subtracts=1):
+        def skip_gram(centerWordVec, outsideWordIdx, outsideVectors, dataset, subtracts=1):
             e = np.exp(outsideVectors @ centerWordVec)
             p = e / e.sum()
             d = p.copy()
             d[outsideWordIdx] -= 1
             return -np.log(p[outsideWordIdx]), outsideVectors.T @ (d if subtracts else p), np.outer(d, centerWordVec)
-        def bad(centerWordVec, outsideWordIdx, outsideVectors):
-            return skip_gram(centerWordVec, outsideWordIdx, outsideVectors, 0)
+        def bad(centerWordVec, outsideWordIdx, outsideVectors, dataset):
+            return skip_gram(centerWordVec, outsideWordIdx, outsideVectors, dataset, 0)
         """,
         "skip_gram",
         "bad",
@@ -1532,29 +1532,34 @@ STYLES = {
             def backward(self, d):
                 self.grads[0][...] = self.x.T @ d
                 return d @ self.params[0].T
+        class Part:
+            def __init__(self, layers):
+                self.params, self.grads = [each.params[0] for each in layers], [each.grads[0] for each in layers]
         class Context:
             part = 0.5
             def __init__(self):
                 W = np.linspace(-1, 1, 12).reshape(3, 4)
-                self.layers = [MatMul(W), MatMul(W), MatMul(np.linspace(-1, 2, 12).reshape(4, 3))]
+                self.layers = [MatMul(W), MatMul(W), MatMul(W), MatMul(np.linspace(-1, 2, 12).reshape(4, 3))]
                 self.params, self.grads = [], []
                 for layer in self.layers:
                     self.params += layer.params
                     self.grads += layer.grads
-                self.vectors = W
+                self.vectors, self.last = W, Part(self.layers[1:3])
             def forward(self, contexts, t):
-                a, b, c = self.layers
-                s = c.forward(0.5 * (a.forward(contexts[:, 0]) + b.forward(contexts[:, 1])))
+                a, b, last, c = self.layers
+                h = a.forward(contexts[:, 0]) + b.forward(contexts[:, 1]) + last.forward(contexts[:, 1] ** 2)
+                s = c.forward(0.5 * h)
                 e = np.exp(s - s.max(1, keepdims=True))
                 self.y, self.t = e / e.sum(1, keepdims=True), t
                 return -np.log(self.y[np.arange(len(t)), t] + 1e-7).mean()
             def backward(self, dout=1):
-                a, b, c = self.layers
+                a, b, last, c = self.layers
                 d = self.y.copy()
                 d[np.arange(len(d)), self.t] -= 1
                 d = c.backward(dout * d / len(d))
                 a.backward(0.5 * d)
                 b.backward(self.part * d)
+                last.backward(0.5 * d)
         class Bad(Context):
             part = 1
         """,
@@ -2297,6 +2302,90 @@ STYLES = {
         "SparseAutoencoder",
         "Bad",
     ),
+    "made of its parameters, of which the weights have a row for each output": (
+        """
+        class DenseLayer:
+            factor = 1
+            def __init__(self, w, b):
+                self._w, self._b = w, b
+            def forward_pass(self, a_prev):
+                self._a_prev = a_prev
+                return a_prev @ self._w.T + self._b
+            def backward_pass(self, da_curr):
+                self._dw, self._db = self.factor * da_curr.T @ self._a_prev, da_curr.sum(0, keepdims=True)
+                return da_curr @ self._w
+        class Bad(DenseLayer):
+            factor = 2
+        """,
+        "DenseLayer",
+        "Bad",
+    ),
+    "of images of the size that the object keeps": (
+        """
+        class Scale:
+            factor = 1
+            def __init__(self, X_dim=(2, 5, 5)):
+                self.d_X, self.h_X, self.w_X = X_dim
+                self.W = np.linspace(-1, 1, 50).reshape(X_dim)
+            def forward(self, X):
+                self.X = X.reshape(len(X), self.d_X, self.h_X, self.w_X)
+                return (self.X * self.W).sum(axis=(2, 3))
+            def backward(self, dout):
+                d = dout[:, :, None, None]
+                return d * self.W, [self.factor * (d * self.X).sum(0)]
+        class Bad(Scale):
+            factor = 2
+        """,
+        "Scale",
+        "Bad",
+    ),
+    "vectors, and rows that come back": (
+        """
+        class Cell:
+            factor = 1
+            def __init__(self):
+                self.Wx, self.Wh = np.linspace(-1, 1, 6).reshape(2, 3), np.eye(2) - 0.25
+            def forward(self, x, h):
+                self.x, self.h = x.reshape(-1, 1), h.reshape(-1, 1)
+                self.y = np.tanh(self.Wx @ self.x + self.Wh @ self.h)
+                return np.ravel(self.y)
+            def backward(self, delta):
+                d = delta.T * (1 - self.y**2)
+                self.dWx, self.dWh = self.factor * d @ self.x.T, d @ self.h.T
+                return (self.Wx.T @ d).T, (self.Wh.T @ d).T
+        class Bad(Cell):
+            factor = 2
+        """,
+        "Cell",
+        "Bad",
+    ),
+    "the words around another, and words that are drawn with probabilities of their own": (
+        """
+        class CBOW:
+            factor = 1
+            def __init__(self):
+                self.W, self.out = np.linspace(-1, 1, 18).reshape(6, 3), np.linspace(-1, 2, 18).reshape(6, 3)
+                self.p = np.full(6, 1 / 6)
+            def forward(self, contexts, target):
+                drawn = np.random.choice(6, size=len(target), p=self.p / self.p.sum())
+                h = self.W[contexts].mean(axis=1)
+                s, r = (h * self.out[target]).sum(1), (h * self.out[drawn]).sum(1)
+                self.kept = contexts, target, drawn, h, -1 / (1 + np.exp(s)), 1 / (1 + np.exp(-r))
+                return (np.log(1 + np.exp(-s)) + np.log(1 + np.exp(r))).sum()
+            def backward(self):
+                contexts, target, drawn, h, a, b = self.kept
+                self.dW, self.dout = np.zeros((6, 3)), np.zeros((6, 3))
+                np.add.at(self.dout, target, a[:, None] * h)
+                np.add.at(self.dout, drawn, b[:, None] * h)
+                dh = (a[:, None] * self.out[target] + b[:, None] * self.out[drawn]) / contexts.shape[1]
+                for i in range(contexts.shape[1]):
+                    np.add.at(self.dW, contexts[:, i], self.factor * dh)
+        class Bad(CBOW):
+            factor = 2
+        """,
+        "CBOW",
+        "Bad",
+    ),
 }
 
 MEANS = """
@@ -2568,9 +2657,15 @@ def test_the_samples_of_a_column_layout_are_named_as_such(tmp_path):
     assert found.findings[0].pattern == "constant ratio 1/N = 1/4"
 
 
-def test_the_mean_over_samples_inside_a_layer_is_a_convention(tmp_path):
+BEHIND_A_RELU = MEANS.replace("return W @ A + b, (A", "return np.maximum(W @ A + b, 0), (A").replace(
+    "m = A.shape[1]", "m, dZ = A.shape[1], dZ * (W @ A + b > 0)"
+)
+
+
+@pytest.mark.parametrize("code", [MEANS, BEHIND_A_RELU], ids=["linear", "with kinks"])
+def test_the_mean_over_samples_inside_a_layer_is_a_convention(code, tmp_path):
     """Of all weights: then it is said, and neither passed nor accused. Of one of them it is WRONG."""
-    (tmp_path / "mine.py").write_text(HEAD + MEANS, encoding="utf-8")
+    (tmp_path / "mine.py").write_text(HEAD + code, encoding="utf-8")
     found = check_file(f"{tmp_path / 'mine.py'}:linear_backward")
     assert found.status == "cannot tell"
     assert "a convention of some courses" in found.render()
