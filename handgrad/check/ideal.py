@@ -17,7 +17,7 @@ SMALL = 1e-6
 
 def _without(value: Any) -> Any:
     """The number without ε: 0 for 1e-7, 1 for 1 − 1e-7."""
-    if type(value) is not float:
+    if not isinstance(value, float):
         return value
     if 0 < abs(value) <= SMALL:
         return 0.0

@@ -58,6 +58,10 @@ def probe(subject: Written, case: Case) -> int:
         subject.constants += [n for n in moves if n in case.arguments]
     else:
         subject.unseen += moves
+    first = next((n for n in case.arguments if n in case.values), "")
+    blind = r.kind == "net" and bool(subject.picks) and first in free and first not in moves
+    if blind:  # as where all of it is dropped out: of the code that meets it nothing is seen
+        subject.unseen.append(first)
     follows = [n for n in subject.unseen if n in case.arguments and re.fullmatch(STATISTICS, bare(n))]
     subject.unseen = [n for n in subject.unseen if n not in follows]
     subject.constants += follows
@@ -97,7 +101,7 @@ def probe(subject: Written, case: Case) -> int:
     if subject.left and any(n in case.arguments and inputs.part(n) in WEIGHTS for n in free):
         return RUNS  # a weight has no gradient, and what is returned beside has the shape of none
     if all(right.values()):
-        return UNSEEN if subject.unseen else RIGHT
+        return FITS if blind else UNSEEN if subject.unseen else RIGHT
     return PARTLY if any(right[n] and np.any(gradients[n]) for n in right) else FITS
 
 
@@ -505,12 +509,11 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
     for s, _, n, label in ranked:
         if s >= 5 and n not in picks and label in free([label]) and n not in subject.options and label in new:
             picks[n] = label
-    written = source.returned(_gradient_of(subject))
-    if len(written) == len(returned) and subject.reading.backward is not None:
-        for name, label in zip(written, returned, strict=True):
-            of = [n for n in values if n not in picks and bare(n.rpartition(".")[2]) in stems(name)]
-            if len(of) == 1 and label in free([label]) and of[0] not in subject.options:
-                picks[of[0]] = label
+    written = source.labelled(_gradient_of(subject)) if subject.reading.backward is not None else {}
+    for label, name in written.items():
+        of = [n for n in values if n not in picks and bare(n.rpartition(".")[2]) in stems(name)]
+        if label in new and len(of) == 1 and label in free([label]) and of[0] not in subject.options:
+            picks[of[0]] = label
     subject.picks = {n: picks[n] for n in values if n in picks}
     subject.left = [label for label in returned if label not in picks.values()]
     return _idle(subject, root, before, {label: a for label, a in new.items() if label not in picks.values()})

@@ -344,8 +344,14 @@ def of_object(op: Any) -> Iterator[Reading]:
     if not backwards or (forwards and forwards[0] in ("predict", "query") and together and "query" not in forwards):
         yield from together
     beside = list(_beside(op, not (forwards and backwards)))
-    for f, b in dict.fromkeys([*beside, *_couples(op, forwards, backwards)]):
-        yield from _pair(op, op, f, b, type(op).__name__ if not isinstance(op, type) else op.__name__)
+    name = type(op).__name__ if not isinstance(op, type) else op.__name__
+    couples = dict.fromkeys([*beside, *_couples(op, forwards, backwards)])
+    # Its own loss tells more than a formula that is found by trying, if it says that gradients come with it.
+    first = [r for r in together if backwards and len(source.returned(getattr(op, r.forward.name))) > 1]
+    for r in (r for f, b in couples for r in _pair(op, op, f, b, name)):
+        while r.formulas and first:
+            yield first.pop(0)
+        yield r
     if backwards:
         yield from together
 

@@ -236,7 +236,7 @@ class _Search:
                     break
                 subject, layout, case = attempt
                 before, self.best = self.best, self.better(self.rank(subject, layout, case))
-                if self.last >= PARTLY:
+                if self.last >= PARTLY and not (layout is not None and layout.one):
                     self.most = min(self.most, self.calls + FURTHER)
                 if before is not None and self.best is not before and reading.formulas:
                     if before.owned or before.of_inputs:
@@ -305,7 +305,7 @@ class _Search:
         if quiet and layout is not None and not held.untouched(self.shared):
             self.draws = True
             held.put_back(self.shared)
-            subject = Written(subject.reading)
+            subject = self.quiet(Written(subject.reading))
             found = self.probed(subject, layout, inputs.first(subject, layout, self.seed))
         return found
 
@@ -313,7 +313,7 @@ class _Search:
         """A subject for which the shared generators are put back before each call only if the code draws from them."""
         if self.draws is None:
             self.draws = not held.untouched(self.shared)  # by the scout
-        subject.draws = self.draws
+        subject.draws, subject.shared = self.draws, self.shared  # the same numbers whatever is tried
         return subject
 
     def probed(self, subject: Written, layout: Layout | None, case: Case) -> Found | None:

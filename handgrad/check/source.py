@@ -35,6 +35,25 @@ def returned(f: Any) -> tuple[str, ...]:
     return tuple(names) if len(names) == len(ends[0]) else ()
 
 
+def labelled(f: Any) -> dict[str, str]:
+    """The names in the one `return` of a function by their places, those in lists within it too: `return dx, [dw, db]`
+    has return.1.1, which is db."""
+    f = getattr(f, "__func__", f)
+    whole = tree(f) if isinstance(f, types.FunctionType) else None
+    returns = [n.value for n in ast.walk(whole) if isinstance(n, ast.Return)] if whole else []
+    if len(returns) != 1:
+        return {}
+
+    def within(node: ast.AST | None, label: str) -> Iterator[tuple[str, str]]:
+        if isinstance(node, ast.Name):
+            yield label, node.id
+        elif isinstance(node, ast.Tuple | ast.List):
+            for i, part in enumerate(node.elts):
+                yield from within(part, f"{label}.{i}")
+
+    return dict(within(returns[0], "return"))
+
+
 def unpacked(f: Any) -> dict[str, tuple[str, ...]]:
     """The arguments that a function takes apart, as `h, c = state`, and the names of their parts."""
     f = inspect.unwrap(getattr(f, "__func__", f))

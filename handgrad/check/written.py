@@ -84,7 +84,7 @@ class Written:
         self.states: set[str] = set()  # the places of those that the first call of a cell starts from
         self.batched = False  # whether it keeps a state of as many samples as the first case has
         self.draws = True  # whether the shared generators are put back before each call
-        self._shared: list[Any] | None = None  # the shared generators, as they are put back
+        self.shared: list[Any] | None = None  # the shared generators, as they are put back
         self._working: dict[np.dtype[Any], Kept] = {}
         self._places: dict[np.dtype[Any], dict[str, Place]] = {}
 
@@ -108,7 +108,7 @@ class Written:
     def still(self) -> None:
         """Code that has not drawn a number by now needs none of the shared generators put back."""
         if self.draws and held.untouched(self._working[np.dtype(np.float64)].shared):
-            self.draws, self._shared = False, []
+            self.draws, self.shared = False, []
             for kept in self._working.values():
                 kept.shared = []
 
@@ -154,7 +154,7 @@ class Written:
             found = held.places(root)
             made = Kept(root, self.draws)
             # In every format, and whatever is learned of the parameters, the same numbers are drawn.
-            self._shared = made.shared = made.shared if self._shared is None else self._shared
+            self.shared = made.shared = made.shared if self.shared is None or not self.draws else self.shared
             self._working[dtype] = made
             self._places[dtype] = {name: found[path] for name, path in self.paths.items()}
         return self._working[dtype], self._places[dtype]

@@ -164,10 +164,10 @@ STYLES = {
         """
         class Entropy:
             factor = 1
-            def forward(self, x, t):
+            def forward(self, x, t, eps=np.float64(1e-7)):
                 e = np.exp(x - x.max(1, keepdims=True))
                 self.y, self.t = e / e.sum(1, keepdims=True), t
-                return -(t * np.log(self.y + 1e-7)).sum() / len(x)
+                return -(t * np.log(self.y + eps)).sum() / len(x)
             def backward(self, dout=1):
                 return self.factor * dout * (self.y - self.t) / len(self.t)
         class Bad(Entropy):
@@ -2210,28 +2210,22 @@ STYLES = {
         "norm_forward",
         "norm_forward,bad",
     ),
-    "train_step(X, y) that drops out, after the norm of a batch, and forward without": (
+    "train_step(X, y) that drops out, and returns its gradients before its loss": (
         """
         class Net:
             factor = 1
             def __init__(self):
                 self.model = {"W1": np.linspace(-1, 1, 6).reshape(3, 2), "W2": np.linspace(-1, 2, 6).reshape(2, 3)}
                 self.lam, self.p_dropout = 0.01, 0.5
-            def forward(self, X, train=False):
-                z = X @ self.model["W1"]
-                u = np.random.binomial(1, self.p_dropout, size=z.shape) if train else 1
-                return (z - z.mean(0)) * u @ self.model["W2"], (X, (z - z.mean(0)) * u, u)
-            def backward(self, y_pred, y_train, cache):
-                X, h, u = cache
-                d = (y_pred - y_train) / len(X)
-                e = d @ self.model["W2"].T * u
-                W1, W2 = X.T @ (e - e.mean(0)), h.T @ d
-                return {"W1": self.factor * W1 + self.lam * self.model["W1"], "W2": W2 + self.lam * self.model["W2"]}
             def train_step(self, X_train, y_train):
-                y_pred, cache = self.forward(X_train, train=True)
-                decay = sum(0.5 * self.lam * (w**2).sum() for w in self.model.values())
-                loss = 0.5 * ((y_pred - y_train) ** 2).sum() / len(X_train) + decay
-                return self.backward(y_pred, y_train, cache), loss
+                W1, W2 = self.model["W1"], self.model["W2"]
+                u = np.random.binomial(1, self.p_dropout, size=(len(X_train), 2))
+                h = X_train @ W1 * u
+                d = (h @ W2 - y_train) / len(X_train)
+                loss = 0.5 * len(d) * (d**2).sum() + 0.5 * self.lam * ((W1**2).sum() + (W2**2).sum())
+                dW1, dW2 = X_train.T @ (d @ W2.T * u), h.T @ d
+                grads = {"W1": self.factor * dW1 + self.lam * W1, "W2": dW2 + self.lam * W2}
+                return grads, loss
         class Bad(Net):
             factor = 2
         """,
@@ -2384,6 +2378,25 @@ STYLES = {
             factor = 2
         """,
         "CBOW",
+        "Bad",
+    ),
+    "gradients in a list behind that of the input, of which a wrong one is a single number": (
+        """
+        class FullyConnected:
+            axis = 0
+            def __init__(self):
+                self.W, self.b = np.linspace(-1, 1, 6).reshape(3, 2), np.zeros((1, 2))
+            def forward(self, X):
+                self.X = X
+                return X @ self.W + self.b
+            def backward(self, dout):
+                dW, db = self.X.T @ dout, np.sum(dout, axis=self.axis)
+                dX = dout @ self.W.T
+                return dX, [dW, db]
+        class Bad(FullyConnected):
+            axis = None
+        """,
+        "FullyConnected",
         "Bad",
     ),
 }
@@ -2731,6 +2744,32 @@ def test_a_gradient_in_another_meaning_is_neither_passed_nor_accused(meaning, tm
     assert found.status == "cannot tell"
     assert f"CANNOT TELL, {said}" in found.render().split("\n")[0]
     assert check_file(f"{tmp_path / 'mine.py'}:Bad").status == "wrong"
+
+
+ONE_STEP = """
+class Cell:
+    extra = 0
+    def __init__(self):
+        self.Wx, self.Wh = np.linspace(-1, 1, 6).reshape(3, 2), np.eye(2)
+    def forward(self, x):
+        self.x, self.h = x, np.zeros((len(x), 2))
+        self.y = np.tanh(x @ self.Wx + self.h @ self.Wh)
+        return self.y
+    def backward(self, dy):
+        d = dy * (1 - self.y**2)
+        self.dWx, self.dWh = self.x.T @ d, (self.h + self.extra).T @ d
+        return d @ self.Wx.T
+class Bad(Cell):
+    extra = 1
+"""
+
+
+def test_weights_that_move_nothing_are_named_and_wrong_if_they_have_a_gradient(tmp_path):
+    (tmp_path / "mine.py").write_text(HEAD + ONE_STEP, encoding="utf-8")
+    found = check_file(f"{tmp_path / 'mine.py'}:Cell")
+    assert (found.status, found.unseen, list(found.checked)) == ("cannot tell", ["Wh"], ["x", "Wx"])
+    wrong = check_file(f"{tmp_path / 'mine.py'}:Bad")
+    assert {f.tensor for f in wrong.findings} == {"the gradient of Wh"}
 
 
 SEQUENCE = """
