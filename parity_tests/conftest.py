@@ -4,7 +4,13 @@ import gc
 import os
 import signal
 
+import torch
 from hypothesis import HealthCheck, Phase, settings
+
+from parity_tests.support import judged
+
+# One thread per worker: small arrays gain nothing from more, and runs side by side would fight for the cores.
+torch.set_num_threads(1)
 
 # A shell starts what it runs in the background deaf to Ctrl-C; the tests that press it need to be heard.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -28,21 +34,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_configure(config):
-    if config.getoption("numprocesses", None):
-        return  # it only hands out the tests, and starts two seconds sooner without PyTorch
-    import torch
-
-    from parity_tests.support import judged
-
-    # One thread per worker: small arrays gain nothing from more, and runs side by side would fight for the cores.
-    torch.set_num_threads(1)
     judged.run_seed = config.getoption("--hypothesis-seed")
 
 
 def pytest_runtest_setup():
     """What a test draws by torch's own generator is the same whatever ran before it, unless all is to be drawn anew."""
-    import torch
-
     if settings.default.derandomize:
         torch.default_generator.manual_seed(0)  # 1 µs; torch.manual_seed, which asks every kind of device, 800
 
