@@ -285,8 +285,9 @@ ACTIVATIONS = ("sigmoid", "sigma", "logistic", "activation", "sigmoid_vec")
 
 def with_activation(op: Any) -> Iterator[tuple[Any, str]]:
     """A cost whose gradient is that of z, before the activation, as a loss of z; and how it is read."""
-    for f, b in itertools.product(FORTH, conventions.BACKWARD):
-        cost, delta = getattr(op, f, None), getattr(op, b, None)
+    forth, back = ([n for n in names if hasattr(op, n)] for names in (FORTH, conventions.BACKWARD))
+    for f, b in itertools.product(forth, back):
+        cost, delta = getattr(op, f), getattr(op, b)
         if f == b or not (inspect.isroutine(cost) and inspect.isroutine(delta)):
             continue
         mine, theirs = ([p.name for p in required(g)] for g in (cost, delta))

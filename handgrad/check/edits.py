@@ -19,7 +19,7 @@ import os
 import sys
 import sysconfig
 import types
-from collections import defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -424,14 +424,15 @@ class Unit:
         """The code of every function in it, by name, line and order."""
         whole = compile(self.module, self.file, "exec", self.flags, dont_inherit=True)
         found: dict[tuple[str, int, int], types.CodeType] = {}
-        queue = [whole]
+        seen = Counter[tuple[str, int]]()
+        queue = deque([whole])
         while queue:
-            code = queue.pop(0)
-            inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
-            for c in inner:
-                number = sum((n, line) == (c.co_qualname, c.co_firstlineno) for n, line, _ in found)
-                found[c.co_qualname, c.co_firstlineno, number] = c
-            queue += inner
+            for c in queue.popleft().co_consts:
+                if isinstance(c, types.CodeType):
+                    place = c.co_qualname, c.co_firstlineno
+                    found[*place, seen[place]] = c
+                    seen[place] += 1
+                    queue.append(c)
         return found
 
 

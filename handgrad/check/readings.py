@@ -12,6 +12,7 @@ import re
 import types
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,22 +44,22 @@ class Step:
     slots: tuple[Slot, ...]
     named: tuple[tuple[str, Slot], ...] = ()
 
-    @property
+    @cached_property
     def flat(self) -> tuple[Slot, ...]:
         """All that is passed, the parts of tuples one by one."""
         every = (*self.slots, *(slot for _, slot in self.named))
         return tuple(part for kind, what in every for part in (what if kind == "tuple" else [(kind, what)]))
 
-    @property
+    @cached_property
     def kinds(self) -> set[str]:
         return {kind for kind, _ in self.flat}
 
-    @property
+    @cached_property
     def upstreams(self) -> int:
         """How many gradients from above it takes."""
         return sum(kind == "upstream" for kind, _ in self.flat)
 
-    @property
+    @cached_property
     def together(self) -> int:
         """Of how many parts its tuples are; 0: it takes none."""
         return max((len(what) for kind, what in self.slots if kind == "tuple"), default=0)
@@ -93,11 +94,11 @@ class Reading:
     counts: tuple[int, ...] = ()  # whole numbers of the module that a loss may be divided by
     kept: dict[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def takes_upstream(self) -> bool:
         return self.marks or (self.backward is not None and "upstream" in self.backward.kinds)
 
-    @property
+    @cached_property
     def target(self) -> str | None:
         return next((a.name for a in self.arguments if a.role == "target"), None)
 

@@ -359,8 +359,8 @@ STYLES = {
     ),
     "a recurrent net on lists of characters": (
         """
-        Wxh, Whh = np.linspace(-1, 1, 20).reshape(5, 4), np.linspace(-0.5, 0.5, 25).reshape(5, 5)
-        Why, bh, by = np.linspace(-1, 1, 20).reshape(4, 5)[:, ::-1].copy(), np.zeros((5, 1)), np.zeros((4, 1))
+        Wxh, Whh = np.linspace(-1, 1, 12).reshape(3, 4), np.linspace(-0.5, 0.5, 9).reshape(3, 3)
+        Why, bh, by = np.linspace(-1, 1, 12).reshape(4, 3)[:, ::-1].copy(), np.zeros((3, 1)), np.zeros((4, 1))
         def lossFun(inputs, targets, hprev, factor=1):
             hs, ps, loss = {-1: np.copy(hprev)}, {}, 0
             for t in range(len(inputs)):
@@ -1685,7 +1685,7 @@ STYLES = {
         class LSTMCell:
             keeps = True
             def __init__(self):
-                self.W, self.U = np.linspace(-1, 1, 48).reshape(3, 16), np.linspace(-1, 2, 64).reshape(4, 16)
+                self.W, self.U = np.linspace(-1, 1, 24).reshape(3, 8), np.linspace(-1, 2, 16).reshape(2, 8)
             def forward(self, x, state):
                 h, c = state
                 f, i, o, g = np.split(x @ self.W + h @ self.U, 4, axis=1)

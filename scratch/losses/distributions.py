@@ -62,7 +62,7 @@ class PoissonNLLLoss(Loss):
         with np.errstate(divide="ignore", invalid="ignore"):  # the logarithm of a rate ≤ 0: ∞ or NaN, as in PyTorch
             values = rate - target * (input if self.log_input else np.log(input + self.eps))
         if self.full:
-            t = np.maximum(target, 1)
+            t: Array = np.maximum(target, 1)
             stirling = t * np.log(t) - t + np.log(2 * math.pi * t) / 2
             values = values + np.where(target > 1, stirling, 0)
         return self._reduce(values, rate, target, self.log_input, self.eps)
