@@ -6,7 +6,6 @@ follows). Here the forward takes the steps one by one and returns that local for
 """
 
 import re
-import sys
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +17,7 @@ from handgrad.check.conventions import bare, is_upstream, stems
 from handgrad.check.held import Namespace
 from handgrad.check.readings import Argument, Reading, Step
 from handgrad.check.subject import Array, required
+from handgrad.check.surroundings import profiled
 
 STACK = r"^(ep(isode)?|batch|all)_?(?=\w)"
 """What a stack of something is called before its name."""
@@ -29,7 +29,8 @@ def of_episode(f: Any, g: Any) -> Iterator[Reading]:
     if not all(isinstance(h, types.FunctionType) for h in (f, g)) or f.__globals__ is not g.__globals__:
         return
     given, stacked = [p.name for p in required(f)], [p.name for p in required(g)]
-    names = [*given, *source.returned(f)]
+    returned = source.returned(f)
+    names = [*given, *returned]
     above = [n for n in stacked if _of(n, names) is None and _local(f, n)]
     lacking = [n for n in g.__code__.co_names if n not in g.__globals__ and _of(n, names)]
     if len(given) != 1 or len(above) != 1 or any(n not in above and _of(n, names) is None for n in stacked):
@@ -39,8 +40,8 @@ def of_episode(f: Any, g: Any) -> Iterator[Reading]:
     wanted = _local(f, above[0])
 
     def forward(x: Array) -> tuple[Array, dict[str, Array]]:
-        steps = [_one(f, x_t, wanted) for x_t in x]
-        cache = {given[0]: x} | {n: np.stack([step[n] for step in steps]) for n in source.returned(f)}
+        steps = [_one(f, x_t, returned, wanted) for x_t in x]
+        cache = {given[0]: x} | {n: np.stack([step[n] for step in steps]) for n in returned}
         return np.stack([np.atleast_1d(step[wanted]) for step in steps]), cache
 
     def backward(upstream: Array, cache: dict[str, Array]) -> Any:
@@ -74,21 +75,16 @@ def _local(f: types.FunctionType, name: str) -> str:
     return next((v for v in f.__code__.co_varnames if bare(v) in stems(n)), "")
 
 
-def _one(f: types.FunctionType, x: Array, wanted: str) -> dict[str, Any]:
-    """One step: what it returned, by the names in its source, and the local that is wanted."""
+def _one(f: types.FunctionType, x: Array, names: tuple[str, ...], wanted: str) -> dict[str, Any]:
+    """One step: what it returned, by the `names` in its source, and the local that is wanted."""
     found: dict[str, Any] = {}
 
     def watch(frame: types.FrameType, event: str, argument: Any) -> None:
         if event == "return" and frame.f_code is f.__code__:
             found[wanted] = frame.f_locals.get(wanted)
 
-    before = sys.getprofile()
-    sys.setprofile(watch)
-    try:
+    with profiled(watch):
         returned = f(x)
-    finally:
-        sys.setprofile(before)
-    names = source.returned(f)
     return dict(zip(names, returned, strict=True)) | found
 
 

@@ -23,12 +23,16 @@ def tree(f: types.FunctionType) -> ast.Module | None:
         return None
 
 
-def returned(f: Any) -> tuple[str, ...]:
-    """The names in the one `return a, b, c` of a function, or `return [a, b, c]`; empty for any other end."""
+def _returns(f: Any) -> list[ast.expr | None]:
+    """What stands behind each `return` of a function or method."""
     f = getattr(f, "__func__", f)
     whole = tree(f) if isinstance(f, types.FunctionType) else None
-    returns = [n.value for n in ast.walk(whole) if isinstance(n, ast.Return)] if whole else []
-    ends = [r.elts for r in returns if isinstance(r, ast.Tuple | ast.List) and r.elts]
+    return [n.value for n in ast.walk(whole) if isinstance(n, ast.Return)] if whole else []
+
+
+def returned(f: Any) -> tuple[str, ...]:
+    """The names in the one `return a, b, c` of a function, or `return [a, b, c]`; empty for any other end."""
+    ends = [r.elts for r in _returns(f) if isinstance(r, ast.Tuple | ast.List) and r.elts]
     if len(ends) != 1:
         return ()
     names = [e.id for e in ends[0] if isinstance(e, ast.Name)]
@@ -38,9 +42,7 @@ def returned(f: Any) -> tuple[str, ...]:
 def labelled(f: Any) -> dict[str, str]:
     """The names in the one `return` of a function by their places, those in lists within it too: `return dx, [dw, db]`
     has return.1.1, which is db."""
-    f = getattr(f, "__func__", f)
-    whole = tree(f) if isinstance(f, types.FunctionType) else None
-    returns = [n.value for n in ast.walk(whole) if isinstance(n, ast.Return)] if whole else []
+    returns = _returns(f)
     if len(returns) != 1:
         return {}
 

@@ -4,8 +4,10 @@ import contextlib
 import os
 import random
 import sys
+import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +33,17 @@ def kept(seed: int) -> Iterator[None]:
 
             stack.enter_context(kept_by_torch(seed))
         yield
+
+
+@contextlib.contextmanager
+def profiled(watch: Callable[[types.FrameType, str, Any], None]) -> Iterator[None]:
+    """Within, `watch` sees each call and return, as `sys.setprofile` has it; afterwards whoever watched before."""
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ import contextlib
 import dis
 import io
 import re
-import sys
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from handgrad.check import inputs as drawn
 from handgrad.check.conventions import bare, role
 from handgrad.check.readings import Argument, Reading, Step, signature
 from handgrad.check.subject import Array, nudged, required
+from handgrad.check.surroundings import profiled
 
 MANY = 50  # no axis of the data is as long: a `range` beyond it counts the turns of the loop
 WHOLE = 64  # a batch that holds all the data
@@ -67,15 +67,13 @@ class Trainee:
         mine = {n: vars(self)[n] for n in turn.own_rates}
         vars(self)[ANEW] = {n: vars(self)[n] for n in turn.anew}
         vars(self).update(dict.fromkeys(turn.own_rates, rate))
-        theirs, before = space.get("range", range), sys.getprofile()
+        theirs = space.get("range", range)
         space["range"] = _once
         call.__func__.__code__ = _with_constants(own, rate)
-        sys.setprofile(watch)
         try:
-            with contextlib.redirect_stdout(io.StringIO()):
+            with profiled(watch), contextlib.redirect_stdout(io.StringIO()):
                 call(x, y, **(dict(turn.named) | dict.fromkeys(turn.rates, rate)))
         finally:
-            sys.setprofile(before)
             call.__func__.__code__ = own
             if theirs is range:
                 del space["range"]
