@@ -212,10 +212,10 @@ def _warm(subject: Written, case: Case) -> None:
     after = arrays()
     zero = [p for p, a in before.items() if a.size and not a.any()]
     for path in [p for p in zero if p in after and not np.array_equal(after[p], before[p])]:
-        started = subject.copied(subject.pristine)
-        held.places(started)[path].put(np.linspace(-0.5, 0.75, before[path].size).reshape(before[path].shape))
-        if _differs(call, subject.copied(started), out):
-            subject.restart(started)
+        elsewhere = subject.copied(subject.pristine)
+        held.places(elsewhere)[path].put(_off_zero(before[path]))
+        if _differs(call, subject.copied(elsewhere), out):
+            subject.restart(elsewhere)
     made = [p for p in after if p not in before]
     if not made:
         return
@@ -237,11 +237,16 @@ def _warm(subject: Written, case: Case) -> None:
         if _differs(call, again, same):
             for path, place in held.places(root).items():
                 if path in started and not np.any(a := held.plain(place.get())):
-                    place.put(np.linspace(-0.5, 0.75, a.size).reshape(a.shape))
+                    place.put(_off_zero(a))
             subject.restart(root)
             subject.states = started
             subject.batched = bool(started) or not np.array_equal(same, out)  # by a state of as many samples
             return
+
+
+def _off_zero(a: Array) -> Array:
+    """Another state than one of zeros."""
+    return np.linspace(-0.5, 0.75, a.size).reshape(a.shape)
 
 
 def _differs(call: Callable[[Any], Array], root: Any, out: Array) -> bool:

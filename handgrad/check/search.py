@@ -231,7 +231,7 @@ class _Search:
             if reading.tensors and self.best and self.best.rank >= FITS:
                 break
             for attempt in attempts:
-                if attempt is None:
+                if attempt is None:  # to the end, of NumPy's before PyTorch's
                     queue.insert(sum(r.tensors <= reading.tensors for _, r, _ in queue), (self.at, reading, attempts))
                     break
                 subject, layout, case = attempt
