@@ -27,7 +27,7 @@ help:
 	@echo 'make fuzz      play hostile programs on both sides until $(N) calls are compared: accepted or refused alike (N=10000 for fewer)'
 	@echo 'make faults    kill commands at drawn moments, N for each command, signal and phase, let them go on, compare every byte;'
 	@echo '               train for many steps and look at the memory; write docs/reliability.md (N=100; 20 minutes)'
-	@echo 'make mutants   change the code of both sides in every small way and see that a test notices (an hour)'
+	@echo 'make mutants   change the code of both sides in every small way and see that a test notices (an hour or two)'
 	@echo '               (ARGS="scratch.optim.*" for a part, ARGS=--go-on for what an earlier run left)'
 	@echo 'make dictionary  write docs/dictionary/ from docstrings, code and judge (ARGS=--all to measure everything anew)'
 	@echo 'make pictures  draw the pictures of the README anew (needs Chromium)'

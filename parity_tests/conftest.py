@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """The tests themselves live to the end: the collector need not walk through all 19,000 each time, nor as often as
+    """The tests themselves live to the end: the collector need not walk through all 20,000 each time, nor as often as
     in a program that keeps what it makes; of the time of a suite it took a twentieth."""
     gc.collect()
     gc.freeze()
