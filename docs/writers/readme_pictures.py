@@ -30,6 +30,8 @@ ROWS = {
 
 MOVING = "moons-regions"
 """The file that moves through training; the other shows its end."""
+EVERY = 2
+"""Of the moments of a small net: every second one, the last included, keeps the file small."""
 REST = 3
 """For how many moments' time the last one stays."""
 
@@ -39,11 +41,17 @@ def main() -> None:
     found = film(run, frames(run))
     assert found is not None
     for name, row in ROWS.items():
-        shown = found.frames if name == MOVING else found.frames[-1:]
-        whole = moving([beside({h: frame.pictures[key] for key, h in row.items()}, frame.label) for frame in shown])
+        shown = found.frames[::EVERY] if name == MOVING else found.frames[-1:]
+        rows = [{heading: silent(frame.pictures[key]) for key, heading in row.items()} for frame in shown]
+        whole = moving([beside(pictures, frame.label) for pictures, frame in zip(rows, shown, strict=True)])
         for path, dark in ((FOLDER / f"{name}.svg", False), (FOLDER / f"{name}-dark.svg", True)):
             write_text(path, standalone(whole, dark))
             print(f"{path}, {path.stat().st_size // 1000} kB")
+
+
+def silent(picture: str) -> str:
+    """A picture without what says words under the pointer: an image in a README has none."""
+    return re.sub(r'<g fill="transparent">.*?</g>', "", picture)
 
 
 def standalone(picture: str, dark: bool = False) -> str:

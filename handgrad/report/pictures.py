@@ -1,6 +1,7 @@
 """The pictures of a run with their captions: what is seen, and what it means."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from contract import Array
 from contract.names import SIDES
 from handgrad.experiments import Data
 from handgrad.experiments.score import true_classes
-from handgrad.format import count, share, written
+from handgrad.format import count, number, share, written
 from handgrad.report import plots
 from handgrad.training.record import Run
 from handgrad.training.timeline import plane
@@ -26,8 +27,13 @@ class Picture(NamedTuple):
     name: str  # unique on the page: the head of its ids, and the file it is saved as
 
 
-def picture(name: str, figure: Figure, title: str, label: str, caption: str) -> Picture:
-    return Picture(Markup(plots.to_svg(figure, name, label)), title, caption, name)
+READ = 60  # places along a curve that say their numbers
+
+
+def picture(
+    name: str, figure: Figure, title: str, label: str, caption: str, said: Sequence[tuple[float, str]] = ()
+) -> Picture:
+    return Picture(Markup(plots.to_svg(figure, name, label, said)), title, caption, name)
 
 
 def curves(run: Run) -> list[Picture]:
@@ -59,7 +65,11 @@ def loss_picture(run: Run) -> Picture:
     ends = "; ".join(f"{SIDES[name]} from {v[0]:.4g} to {v[-1]:.4g}" for name, v in drawn.items() if len(v))
     label = f"Line chart of the batch loss over {count(steps)} training steps: {ends}."
     figure = plots.loss_curves(losses["scratch"], losses["torch"])
-    return picture("loss", figure, "Loss, step by step", label, caption)
+    said = [
+        (i + 1, f"step {count(i + 1)}: {', '.join(f'{SIDES[n]} {number(float(v[i]), 4)}' for n, v in losses.items())}")
+        for i in map(int, plots.shown_points(min(map(len, losses.values())), READ))
+    ]
+    return picture("loss", figure, "Loss, step by step", label, caption, said)
 
 
 def epoch_picture(run: Run) -> Picture:
@@ -84,7 +94,14 @@ def epoch_picture(run: Run) -> Picture:
     else:
         caption += "Nothing is held out here, so this says how well the nets fit, not how well they generalise."
     figure = plots.epoch_curves(kind, lines, share=kind == "accuracy")
-    return picture("epochs", figure, f"{kind.capitalize()}, epoch by epoch", label, caption)
+    at: dict[int, list[str]] = defaultdict(list)  # epoch → what every line is there
+    for name, split, epochs, values in lines:
+        for epoch, value in zip(epochs, values, strict=True):
+            at[epoch].append(f"{SIDES[name]}, {split} {written(kind, value)}")
+    measured = sorted(at)
+    shown = [measured[i] for i in plots.shown_points(len(measured), READ)]
+    said = [(epoch, f"epoch {epoch}: {'; '.join(at[epoch])}") for epoch in shown]
+    return picture("epochs", figure, f"{kind.capitalize()}, epoch by epoch", label, caption, said)
 
 
 def seeds_picture(run: Run) -> Picture | None:
@@ -134,7 +151,13 @@ def divergence_picture(run: Run) -> Picture:
     label = f"Line chart on a log scale: relative difference of the weights over {count(len(values))} steps, "
     label += f"{finite[-1]:.2g} at the end and {finite.max():.2g} at most."
     figure = plots.divergence_curve(run.divergence, run.experiment.dtype, run.one_ulp_copy)
-    return picture("divergence", figure, "How the two sides drift apart", label, caption)
+    said = []
+    for i in map(int, plots.shown_points(len(values), READ)):
+        words = f"step {count(i + 1)}: the sides are {number(float(values[i]), 3)} apart"
+        if i < len(run.one_ulp_copy):
+            words += f", NumPy and its copy {number(run.one_ulp_copy[i], 3)}"
+        said.append((i + 1, words))
+    return picture("divergence", figure, "How the two sides drift apart", label, caption, said)
 
 
 def data_picture(run: Run) -> Picture | None:

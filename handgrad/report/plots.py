@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from html import escape
+from itertools import pairwise
 from typing import Any, ParamSpec, TextIO
 
 import matplotlib
@@ -106,10 +107,11 @@ def write_svg(figure: Figure, out: TextIO) -> None:
     canvas.print_svg(out, metadata=metadata)  # type: ignore[no-untyped-call]  # matplotlib's stubs leave it out
 
 
-def to_svg(figure: Figure, name: str, label: str) -> str:
+def to_svg(figure: Figure, name: str, label: str, said: Sequence[tuple[float, str]] = ()) -> str:
     """The figure as one `<svg>` element to be placed inside a page.
 
     `name` goes in front of every id, so that several pictures can share a page; `label` is what a screen reader says.
+    `said` are places along the x axis, from left to right, and the words that the pointer finds there.
     """
     buffer = io.StringIO()
     with matplotlib.rc_context(STYLE):
@@ -121,13 +123,26 @@ def to_svg(figure: Figure, name: str, label: str) -> str:
     text = re.sub(r"(font: [^;\"]*?px )[^;\"]+", r"\1system-ui, sans-serif", text)
     for colour, variable in PAPER_COLOURS.items():
         text = text.replace(colour, f"var(--{variable}, {colour})")
-    size = re.search(r'viewBox="[^"]+"', text)
+    size = re.search(r'viewBox="0 0 (\S+) ([^"]+)"', text)
     assert size is not None, "matplotlib writes a viewBox"
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {size.group()} role="img" '
         f'aria-label="{escape(label)}" style="stroke-linejoin: round; stroke-linecap: butt">'
     )
-    return head + text[text.index(">") + 1 :].rstrip()
+    inside = text[text.index(">") + 1 :].rstrip().removesuffix("</svg>")
+    return f"{head}{inside}{_columns(figure.axes[0], said, float(size[1]), float(size[2]))}</svg>"
+
+
+def _columns(axes: Axes, said: Sequence[tuple[float, str]], width: float, height: float) -> str:
+    """The axes of a figure that is laid out, cut into a column around each place: to be put over its picture."""
+    (low, high), box = axes.get_xlim(), axes.get_position()
+    edges = [low, *((left + right) / 2 for (left, _), (right, _) in pairwise(said)), high]
+    x = [width * (box.x0 + box.width * (edge - low) / (high - low)) for edge in edges]
+    return "".join(
+        f'<rect x="{left:.2f}" y="{height * (1 - box.y1):.2f}" width="{right - left:.2f}" '
+        f'height="{height * box.height:.2f}" fill="transparent"><title>{escape(words)}</title></rect>'
+        for (left, right), (_, words) in zip(pairwise(x), said, strict=bool(said))
+    )
 
 
 # --- curves -----------------------------------------------------------------------------------------------------------
@@ -333,9 +348,9 @@ def on_lattice(grid: Array, values: Array) -> tuple[Array, tuple[float, float, f
     return image, (x_low - half_x, x_high + half_x, y_low - half_y, y_high + half_y)
 
 
-def shown_points(count: int) -> npt.NDArray[np.intp]:
-    """Indices of the training points drawn on a map: all, or `MAX_POINTS` evenly spaced ones."""
-    return np.unique(np.linspace(0, count - 1, min(count, MAX_POINTS)).round().astype(np.intp))
+def shown_points(count: int, most: int = MAX_POINTS) -> npt.NDArray[np.intp]:
+    """Indices of the training points drawn on a map: all, or `most` evenly spaced ones."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.intp))
 
 
 def _map_figure(features: Sequence[str], height: float) -> tuple[Figure, Axes]:

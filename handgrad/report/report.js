@@ -77,6 +77,7 @@ function element(name, attributes, ...children) {
 // The picture as a file that any program opens: light colours in place of the page's, white paper, a size, a title.
 function standalone(svg) {
   const copy = svg.cloneNode(true);
+  all(".here", copy).forEach((frame) => frame.remove());
   const [x, y, width, height] = copy.getAttribute("viewBox").split(/[\s,]+/);
   copy.setAttribute("width", width);
   copy.setAttribute("height", height);
@@ -125,6 +126,58 @@ for (const button of all("button.save")) {
     download(standalone(shown), `${name}.svg`);
   });
 }
+
+// --- values of a picture --------------------------------------------------------------------------------------------
+
+const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+
+// Marks with a <title> say it in the line under their picture: under the pointer or a finger, and to the arrow keys.
+function readable(shot) {
+  const said = shot.parentElement.querySelector(".reading");
+  const marks = () => all("title", shot).map((title) => title.parentElement);
+  const count = marks().length;
+  if (!said || !count) return;
+  const frame = element("rect", { class: "here" });
+  let at = -1; // the mark that is read; -1: none
+
+  function leave() {
+    at = -1;
+    frame.remove();
+    said.textContent = "";
+  }
+
+  function read(index) {
+    at = Math.min(Math.max(index, 0), count - 1);
+    const mark = marks()[at];
+    const { x, y, width, height } = mark.getBBox();
+    const around = { x: x - 3, y: y - 3, width: width + 6, height: height + 6, transform: mark.getAttribute("transform") ?? "" };
+    Object.entries(around).forEach(([key, value]) => frame.setAttribute(key, value));
+    mark.parentElement.append(frame);
+    said.textContent = mark.querySelector("title").textContent;
+  }
+
+  said.hidden = false;
+  shot.tabIndex = 0;
+  shot.setAttribute("role", "group");
+  shot.setAttribute("aria-label", `Values: ${shot.parentElement.querySelector("h3").textContent}`);
+  shot.addEventListener("focus", () => {
+    if (at < 0 && shot.matches(":focus-visible")) said.textContent = `${count} values: ← and → go through them`;
+  });
+  shot.addEventListener("blur", leave);
+  shot.addEventListener("keydown", (event) => {
+    if (!(event.key in STEPS) || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    read(at + STEPS[event.key]);
+  });
+  shot.addEventListener("pointerover", (event) => {
+    const index = marks().indexOf(event.target);
+    if (index >= 0) read(index);
+  });
+  shot.addEventListener("pointerleave", () => document.activeElement === shot || leave());
+  shot.addEventListener("moment", () => at < 0 || read(at)); // another moment's picture: the same mark
+}
+
+all(".shot").forEach(readable);
 
 // --- sliders --------------------------------------------------------------------------------------------------------
 
@@ -198,7 +251,10 @@ function film(root) {
   }));
   moments.push({ label: root.querySelector("output").textContent, pictures: slots.map((slot) => slot.firstElementChild) });
   slide(root, moments.map(({ label }) => label), (moment, label) => {
-    slots.forEach((slot, i) => slot.replaceChildren(moments[moment].pictures[i]));
+    slots.forEach((slot, i) => {
+      slot.replaceChildren(moments[moment].pictures[i]);
+      slot.dispatchEvent(new Event("moment"));
+    });
     all(".moment", root).forEach((caption) => (caption.textContent = label));
   });
 }

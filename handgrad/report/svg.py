@@ -77,10 +77,18 @@ def mark(kind: int, x: float, y: float, r: float, **attributes: Any) -> str:
     return tag("polygon", points=points, **attributes)
 
 
-def said(words: str, x: float, y: float, width: float, height: float) -> str:
-    """A part of a picture that says `words` where the pointer rests on it."""
-    size = {"x": float(x), "y": float(y), "width": float(width), "height": float(height)}
-    return tag("rect", tag("title", escape(words)), fill="transparent", **size)
+def said(*places: tuple[str, float, float, float, float]) -> str:
+    """Parts of a picture that say words where the pointer rests on them: (words, x, y, width, height)."""
+    parts = [
+        tag("path", tag("title", escape(words)), d=f"M{x:.1f} {y:.1f}h{width:.1f}v{height:.1f}h{-width:.1f}z")
+        for words, x, y, width, height in places
+    ]
+    return tag("g", *parts, fill="transparent")
+
+
+def ends(values: Array) -> str:
+    """The smallest and the largest of some values, in words."""
+    return f"from {plain_number(float(values.min()), 3)} to {plain_number(float(values.max()), 3)}"
 
 
 def polyline(points: Sequence[tuple[float, float]], **attributes: Any) -> str:

@@ -27,7 +27,8 @@ from handgrad.training.written_out import WrittenOut, program, quick
 DEVICES = ("cpu", "cuda", "mps", "xpu")
 GRID_POINTS = 101  # per axis, as in source 003
 GRID_MARGIN = 0.15  # of the data's range, on each side
-MOMENTS = 12  # of which the parameters are kept for the report
+MOMENTS = 12  # of which the parameters are kept for the report;
+SMALL = 1_000  # parameters: of a net with so few another one between each two of them
 RECORDED = 6_000_000  # numbers at most in all of them
 TIMED = 20  # first steps, which are the trainers' own even where they are not judged: "time per step" is theirs
 
@@ -193,9 +194,10 @@ def _finite(run: Run) -> bool:
 def moments(steps: int, parameters: int) -> set[int]:
     """The steps after which parameters are kept: closer together at the start, where more happens, and the last.
 
-    So many numbers are not kept in memory that a large net would fill it: then there are fewer moments, or none.
+    Of a small net, whose pictures are small as well, there are nearly twice as many. So many numbers are not kept in
+    memory that a large net would fill it: then there are fewer moments, or none.
     """
-    count = min(MOMENTS, RECORDED // (2 * parameters or 1))
+    count = min(2 * MOMENTS - 1 if parameters <= SMALL else MOMENTS, RECORDED // (2 * parameters or 1))
     return {round(steps * (i / (count - 1)) ** 2) for i in range(count)} if count > 1 else set()
 
 

@@ -183,6 +183,18 @@ def test_pages_fit_their_window_and_are_small(visit, pages, name, width):
             assert (sum(ink) < sum(paper)) == (scheme == "light")
 
 
+def test_the_film_comes_first(visit):
+    """Below the verdict, of the headings, of the contents, and of what the keyboard reaches in the main part."""
+    with visit("report", width=1280) as page:
+        verdict, film = page.tab.locator(".verdicts"), page.tab.locator(".film")
+        ends = verdict.bounding_box()["y"] + verdict.bounding_box()["height"]
+        assert ends < film.bounding_box()["y"] < 900  # in the first window
+        assert page.text("main h2")[0] == page.text(".contents a")[0] == "Step by step"
+        page.tab.get_by_role("link", name="Skip to the results").press("Enter")
+        page.tab.keyboard.press("Tab")
+        assert page.tab.evaluate("document.activeElement.id") == "film-step"
+
+
 def test_a_wide_window_is_used(visit):
     with visit("report", width=1600) as page:
         assert page.tab.locator("main").bounding_box()["width"] > 1450
@@ -217,7 +229,8 @@ def test_the_slider_moves_all_pictures_together(visit):
 
 def test_buttons_step_and_play(visit):
     with visit("report") as page:
-        page.tab.clock.install()
+        page.tab.clock.install(time=0)
+        page.tab.clock.pause_at(10)  # time is what the test says, however busy the machine is
         back, on = (page.tab.get_by_role("button", name=name) for name in ("One step back", "One step on"))
         back.click()
         assert page.labels() == moment(MOMENTS - 1)
@@ -396,20 +409,57 @@ def test_a_screen_reader_finds_its_way(visit):
             assert all(b <= a + 1 for a, b in pairwise(levels))
 
 
-def test_a_real_run(chromium, tmp_path):
+@pytest.fixture(scope="module")
+def real(tmp_path_factory) -> Path:
+    """The report of a run, with everything in it."""
+    path = tmp_path_factory.mktemp("real") / "report.html"
     run = train(prepare(replace(EXPERIMENTS["moons"], epochs=2)), command="handgrad compare moons --epochs 2")
-    write_report(Outcome.of(run), tmp_path / "report.html")
-    assert (tmp_path / "report.html").stat().st_size < SIZE
+    write_report(Outcome.of(run), path)
+    return path
+
+
+def test_a_real_run(chromium, real):
+    assert real.stat().st_size < SIZE
     for width in WIDTHS:
-        with watched(chromium, tmp_path / "report.html", width=width) as page:
+        with watched(chromium, real, width=width) as page:
             assert page.overflow() == 0
-            if page.tab.get_by_role("slider").count():
-                shots = page.tab.locator(".film .shot")
-                last = shots.evaluate_all("found => found.map(shot => shot.innerHTML)")
-                page.tab.get_by_role("slider").press("Home")
-                first = shots.evaluate_all("found => found.map(shot => shot.innerHTML)")
-                assert all(before != after for before, after in zip(first, last, strict=True))
+            shots = page.tab.locator(".film .shot")
+            last = shots.evaluate_all("found => found.map(shot => shot.innerHTML)")
+            page.tab.get_by_role("slider").press("Home")
+            first = shots.evaluate_all("found => found.map(shot => shot.innerHTML)")
+            assert len(first) == 8
+            assert all(before != after for before, after in zip(first, last, strict=True))
         assert page.wrongs == []
+
+
+READ = "found => found.map(figure => figure.querySelector('.reading').textContent)"
+SHOTS = "figure:has(.shot svg title)"
+
+
+def test_values_are_read_by_pointer_and_keyboard(chromium, real):
+    """In every picture that has them, the film's first: a mark's words stand below it, and follow the slider."""
+    with watched(chromium, real) as page:
+        figures = page.tab.locator(SHOTS)
+        assert figures.count() == 8 + 3  # of the film; loss, accuracy, drift
+        for figure in figures.all():
+            shot, said, frame = (figure.locator(part) for part in (".shot", ".reading", ".here"))
+            titles = shot.locator("title").all_text_contents()
+            shot.focus()
+            for key, n in [("ArrowRight", 0), ("ArrowDown", 1), ("ArrowLeft", 0), ("End", -1), ("Home", 0)]:
+                shot.press(key)
+                assert said.text_content() == titles[n] != ""
+                assert frame.count() == 1
+        assert page.tab.locator(".here").count() == 1  # of the picture that has the focus
+        assert sum(map(bool, figures.evaluate_all(READ))) == 1
+        first = figures.first
+        first.locator("title").nth(9).locator("..").hover()
+        now = first.locator(".reading").text_content()
+        assert now == first.locator("title").nth(9).text_content()
+        page.tab.get_by_role("slider").press("Home")  # the pointer rests where it was
+        assert first.locator(".reading").text_content() == first.locator("title").nth(9).text_content() != now
+        page.tab.mouse.move(0, 0)
+        assert not any(figures.evaluate_all(READ))
+    assert page.wrongs == []
 
 
 def test_on_paper(visit):

@@ -22,7 +22,7 @@ from handgrad.report.timeline_pictures import DRAWINGS, film
 from handgrad.report.timeline_pictures.over_time import layer
 from handgrad.training.outcome import Outcome
 from handgrad.training.timeline import frames, plane, resting, thinned
-from handgrad.training.train import MOMENTS, RECORDED, moments, one_ulp_copy, prepare, train
+from handgrad.training.train import MOMENTS, RECORDED, SMALL, moments, one_ulp_copy, prepare, train
 from scratch.flags import norm, product
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -73,6 +73,7 @@ def test_a_film_shows_the_same_pictures_at_every_moment(name):
             assert min(sizes, default=svg.FONT) >= 11  # of 400 across: legible on a telephone
             places = [float(n) for n in re.findall(r'\b(?:c?x|x1|x2)="(-?[\d.]+)"', picture)]
             assert -1 <= min(places) <= max(places) <= svg.WIDTH + 1
+            assert picture.count("<title>") > 0  # each says numbers where the pointer rests
 
 
 @pytest.mark.parametrize("name", ["moons", "prod"])
@@ -107,7 +108,8 @@ def test_weights_and_activations_are_drawn_as_they_are():
         values = frame.sides["scratch"].values[name][0]
         assert np.abs(2 * found.ravel()[: len(values)] - 1 - values / values.max()).max() <= 0.02
         assert np.isnan(found.ravel()[len(values) :]).all()
-    bars = [float(r.get("height")) for r in ElementTree.fromstring(drawn["way"]).iter(f"{SVG}rect")][::2]
+    rectangles = ElementTree.fromstring(drawn["way"]).iter(f"{SVG}rect")
+    bars = [float(r.get("height")) for r in rectangles if r.get("fill") != "transparent"]
     powers = np.exp(frame.sides["scratch"].output[0].astype(float))
     assert np.abs(np.array(bars) / 90 - powers / powers.sum()).max() <= 0.001
 
@@ -169,6 +171,27 @@ def test_the_pointer_finds_both_sides_numbers():
     assert pictures["probabilities"].count("<title>example ") == 100
 
 
+@pytest.mark.parametrize("name", ["moons", "prod"])
+def test_a_map_says_what_is_at_a_place(name):
+    """The words at a place are those of the point of the lattice under it."""
+    run = run_of(name)
+    seen = frames(run)
+    pictures, sides = film(run, seen).frames[-1].pictures, seen[-1].sides
+    n = 101 * (101 * 13 // 16) + 101 * 3 // 16  # the second square from the left, the second from the top
+    x, y = (plots.plain_number(float(place), 2) for place in run.grid[n])
+    for key, side in (("region-numpy", "scratch"), ("region-torch", "torch")):
+        output = sides[side].region[n].astype(float)
+        if run.data.classes is None:
+            answer = f"{output[0]:.3g}"
+        else:
+            powers = np.exp(output - output.max())
+            answer = f"{run.data.classes[output.argmax()]}, {100 * powers.max() / powers.sum():.2f} %"
+        told = [found for found in ElementTree.fromstring(pictures[key]).iter(f"{SVG}path") if len(found)]
+        assert len(told) == 64
+        assert told[9][0].text == f"({x}, {y}): {answer}"
+        assert told[9].get("d").startswith(f"M{50 + 330 / 8:.1f} {26 + 290 / 8:.1f}h{330 / 8:.1f}v")
+
+
 def test_a_net_that_diverged_shows_what_it_can():
     """Dead units have a share whatever became of the weights; the rest needs numbers."""
     run = train(prepare(replace(EXPERIMENTS["prod"], epochs=1, lr=1e30)))
@@ -188,8 +211,14 @@ def test_a_run_without_moments_has_no_film():
 def test_moments_are_few_and_hold_both_ends(steps, parameters):
     found = moments(steps, parameters)
     assert {0, steps} <= found
-    assert len(found) <= MOMENTS
+    assert len(found) <= (MOMENTS if parameters > SMALL else 2 * MOMENTS - 1)
     assert len(found) * 2 * parameters <= RECORDED
+
+
+def test_a_small_net_has_a_moment_between_each_two():
+    few, many = (sorted(moments(50_000, SMALL + more)) for more in (1, 0))
+    assert (len(few), len(many)) == (12, 23)
+    assert many[::2] == few
 
 
 def test_a_net_too_large_is_not_recorded():

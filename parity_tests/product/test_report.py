@@ -16,6 +16,7 @@ from handgrad.experiments import EXPERIMENTS
 from handgrad.experiments.score import confusion_matrix, predicted_classes, true_classes
 from handgrad.judge import Failure, Tally
 from handgrad.report import plots, write_report
+from handgrad.report.pictures import READ
 from handgrad.training.outcome import Outcome
 from handgrad.training.record import EpochRecord, Run, SideRun
 from handgrad.training.sides import layer_sizes
@@ -290,6 +291,22 @@ def test_each_sides_numbers_are_in_its_column(tmp_path):
     experiment, words = run.experiment, page.words()
     for text in (experiment.title, experiment.printed, experiment.band, str(experiment.expect), run.command):
         assert text in words
+
+
+def test_a_curve_says_its_numbers():
+    """Columns over the axes, from left to right, at most `READ` of them, with both sides' numbers."""
+    run, html = fake_run("digits", steps=3000, epochs=40), page_of("ten classes, many features").html
+    losses = [side.losses for side in run.sides.values()]
+    said = re.findall(r'<rect x="([^"]+)"[^>]*><title>(step [^<]+: NumPy [^<]+)</title>', html)
+    assert len(said) == READ
+    assert sorted(float(x) for x, _ in said) == [float(x) for x, _ in said]
+    for step, (_, words) in {1: said[0], 3000: said[-1]}.items():
+        ours, theirs = (f"{side[step - 1]:.4g}" for side in losses)
+        assert words == f"step {step:,}: NumPy {ours}, PyTorch {theirs}"
+    assert html.count("<title>epoch ") == 40
+    final = [f"{100 * side.final.test_accuracy:.2f} %" for side in run.sides.values()]
+    assert f"<title>epoch 40: NumPy, test {final[0]}; PyTorch, test {final[1]}; NumPy, train" in html
+    assert html.count("the sides are ") == READ
 
 
 def test_failures_are_shown_in_the_judges_words():

@@ -34,9 +34,15 @@ def first_weights(run: Run, seen: Sequence[Frame], i: int) -> str | None:
     chosen = np.sort(np.argsort(-lengths, kind="stable")[:NEURONS])
     pictures = weights[i][chosen].reshape(-1, *run.data.image)
     drawn, height = svg.tiles(0.5 + 0.5 * pictures / limit, COLUMNS, 0, 0, WIDTH)
+    wide, tall = WIDTH / COLUMNS, height / -(-len(chosen) // COLUMNS)
+    told = [
+        (f"neuron {unit}: {svg.ends(weights[i][unit])}", k % COLUMNS * wide, k // COLUMNS * tall, wide, tall)
+        for k, unit in enumerate(chosen)
+    ]
     words = f"all {total} neurons" if total <= NEURONS else f"{len(chosen)} of {total} neurons, the largest at the end"
     label = f"Weights of {words} of the first layer as pictures, {seen[i].label}; white is {plain_number(limit, 2)}."
-    return svg.svg(height + 56, label, drawn, _scale(height + 10, limit), text(0, height + 50, words, fill=MUTED))
+    key = _scale(height + 10, limit), text(0, height + 50, words, fill=MUTED)
+    return svg.svg(height + 56, label, drawn, svg.said(*told), *key)
 
 
 def _scale(y: float, limit: float) -> str:
@@ -67,7 +73,8 @@ def way(run: Run, seen: Sequence[Frame], i: int) -> str | None:
     for k, (words, values) in enumerate(blocks):
         left = k * (wide + 16)
         drawn, height = svg.tiles(values[None], 1, left, 20, wide)
-        parts += [text(left, 13, words[: int(wide / 7)]), drawn]
+        pixels = f"{words}: {values.size} numbers, {svg.ends(values)}"
+        parts += [text(left, 13, words[: int(wide / 7)]), drawn, svg.said((pixels, left, 20, wide, height))]
         below = max(below, 20 + height)
     likely = np.sort(np.argsort(-scores["scratch"], kind="stable")[:BARS])
     parts.append(_bars([values[likely] for values in scores.values()], [classes[c] for c in likely], below + 34))

@@ -37,7 +37,7 @@ def gradients(run: Run, seen: Sequence[Frame], i: int) -> str | None:
             line = [plane(moment.step, max(v, low)) for moment, v in points if v < 1e100]
             parts.append(_line(side, line))
         ends.append((layer(name.removesuffix("weight").rstrip(".")), line[-1][1]))
-        parts += _hover(plane, seen, {side: lengths[side, name] for side in SIDES}, ends[-1][0], low)
+        parts.append(_hover(plane, seen, {side: lengths[side, name] for side in SIDES}, ends[-1][0], low))
     parts.append(_at_the_ends(plane, ends))
     ours = "; ".join(f"{name} {number(lengths['scratch', name][i], 3)}" for name in names)
     return svg.svg(330, f"Length of the gradients, {seen[i].label}: {ours}.", *parts, _sides_legend(322))
@@ -57,7 +57,7 @@ def units(run: Run, seen: Sequence[Frame], i: int) -> str | None:
             parts.append(_line(side, line))
         ends.append((layer(name), line[-1][1]))
         shares = {side: [frame.sides[side].rests[name][1] for frame in seen] for side in SIDES}
-        parts += _hover(plane, seen, shares, layer(name))
+        parts.append(_hover(plane, seen, shares, layer(name)))
         said.append(f"{layer(name)}, {seen[i].kinds[name]}: {share(part)} {word}")
     parts.append(_at_the_ends(plane, ends))
     lines = [text(0, 345 + 18 * k, words_, fill=MUTED) for k, words_ in enumerate(said)]
@@ -76,13 +76,15 @@ def probabilities(run: Run, seen: Sequence[Frame], i: int) -> str | None:
         return None
     plane = Plane((0.0, float(rows)), (0.0, 1.0), (44.0, 28.0, WIDTH - 64.0, 230.0))
     parts = [plane.axes("training example", f"probability of {run.data.classes[1]}")]
+    ticks, told = [], []
     for n in range(rows):
         (left, top), (right, bottom) = plane(n + 0.1, scores["scratch"][n]), plane(n + 0.9, 0.0)
         parts.append(tag("rect", x=left, y=top, width=right - left, height=bottom - top, **_class_look(int(truth[n]))))
         tick = plane(0.0, scores["torch"][n])[1]
-        parts.append(tag("line", x1=left - 0.5, x2=right + 0.5, y1=tick, y2=tick, stroke=INK, stroke_width=1.2))
+        ticks.append(f"M{left - 0.5:.1f} {tick:.1f}H{right + 0.5:.1f}")
         answers = ", ".join(f"{SIDES[side]} {number(float(values[n]), 4)}" for side, values in scores.items())
-        parts.append(svg.said(f"example {n}: {answers}", left, 28, right - left, 230))
+        told.append((f"example {n}: {answers}", left, 28.0, right - left, 230.0))
+    parts += [tag("path", d="".join(ticks), stroke=INK, stroke_width=1.2), svg.said(*told)]
     for c, name in enumerate(run.data.classes):
         parts.append(tag("rect", x=44.0 + 170 * c, y=306.0, width=11.0, height=11.0, **_class_look(c)))
         parts.append(text(60 + 170 * c, 316, f"truly {name}"[:20]))
@@ -98,16 +100,14 @@ def _class_look(c: int) -> dict[str, Any]:
     return {"fill": colour, **({"fill_opacity": 0.2, "stroke": colour, "stroke_width": 1} if c else {})}
 
 
-def _hover(
-    plane: Plane, seen: Sequence[Frame], values: dict[str, list[float]], name: str, least: float = 0.0
-) -> list[str]:
+def _hover(plane: Plane, seen: Sequence[Frame], values: dict[str, list[float]], name: str, least: float = 0.0) -> str:
     """Both sides' numbers, where the pointer rests on a moment of a line."""
     found = []
     for frame, ours, theirs in zip(seen, *values.values(), strict=True):
         x, y = plane(frame.step, max(ours, least))
         words = f"{name}, {frame.label}: NumPy {number(ours, 4)}, PyTorch {number(theirs, 4)}"
-        found.append(svg.said(words, x - 5, y - 5, 10, 10))
-    return found
+        found.append((words, x - 5, y - 5, 10.0, 10.0))
+    return svg.said(*found)
 
 
 def _over_time(seen: Sequence[Frame], ends: tuple[float, float], log: bool = False) -> Plane:

@@ -1,6 +1,7 @@
 """What both sides answer over the input plane, and what every neuron does there."""
 
 from collections.abc import Callable, Sequence
+from itertools import product
 
 import numpy as np
 from matplotlib import colormaps
@@ -17,6 +18,7 @@ from handgrad.report.timeline_pictures.net import hidden, number_of
 from handgrad.training.record import Run
 from handgrad.training.timeline import Frame
 
+CELLS = 8  # per axis of a map: in its middle each says what is there
 MAPS = 16  # neurons shown at most, and
 PER_LAYER = 8  # of one layer
 PIXELS = 61  # per axis of a map
@@ -45,7 +47,13 @@ def region(side: str) -> Callable[[Run, Sequence[Frame], int], str | None]:
                 f"{name} on {share(float(part))}" for name, part in zip(run.data.classes, parts, strict=True)
             )
         label = f"What {SIDES[side]} answers over the plane, {seen[i].label}: {said}."
-        return _map(run, colours, label, points=True)
+
+        def answer(n: int) -> str:
+            if run.data.classes is None:
+                return number(float(outputs[n, 0]), 3)
+            return f"{run.data.classes[winner[n]]}, {share(float(scores[n].max()))}"
+
+        return _map(run, colours, label, answer, points=True)
 
     return picture
 
@@ -64,7 +72,8 @@ def difference(run: Run, seen: Sequence[Frame], i: int) -> str | None:
     limit, own = float(np.abs(apart).max()), float(np.abs(apart[i]).max())
     said = f"at most {plots.plain_number(own, 2)} here, {plots.plain_number(limit, 2)} at any moment"
     colours = plots.DIFFERENCE(0.5 + 0.5 * apart[i] / (limit or 1.0))[:, :3]
-    return _map(run, colours, f"NumPy's output minus PyTorch's over the plane, {seen[i].label}: {said}.", said)
+    label = f"NumPy's output minus PyTorch's over the plane, {seen[i].label}: {said}."
+    return _map(run, colours, label, lambda n: plots.plain_number(float(apart[i][n]), 2), said)
 
 
 def neurons(run: Run, seen: Sequence[Frame], i: int) -> str | None:
@@ -85,6 +94,7 @@ def neurons(run: Run, seen: Sequence[Frame], i: int) -> str | None:
             svg.image(svg.signed(values, limit).reshape(side, side, 3), x, y + 20, size, size),
             text(x, y + 14, f"{number_of(name, maps)}.{unit}", fill=INK),
             text(x + size, y + 14, f"±{plots.plain_number(limit, 2)}", "end", fill=MUTED, font_size=11),
+            svg.said((f"neuron {number_of(name, maps)}.{unit}: {svg.ends(values)}", x, y + 20, size, size)),
         ]
     height = ((len(chosen) - 1) // columns + 1) * (size + gap) + 14
     words = "layer.neuron; ±: its largest value; brown: below 0, teal: above"
@@ -93,8 +103,13 @@ def neurons(run: Run, seen: Sequence[Frame], i: int) -> str | None:
     return svg.svg(height, label, *parts)
 
 
-def _map(run: Run, colours: Array, label: str, said: str = "", points: bool = False) -> str:
-    """Colours of the lattice's points, (points, 3), in a frame; on them the training points, or words below."""
+def _map(
+    run: Run, colours: Array, label: str, answer: Callable[[int], str], said: str = "", points: bool = False
+) -> str:
+    """Colours of the lattice's points, (points, 3), in a frame; on them the training points, or words below.
+
+    `answer` gives the words for a point of the lattice.
+    """
     assert run.grid is not None
     (x0, y0), (x1, y1) = run.grid.min(axis=0), run.grid.max(axis=0)
     plane = Plane((x0, x1), (y0, y1), (50.0, 26.0, WIDTH - 70.0, 290.0))
@@ -102,7 +117,21 @@ def _map(run: Run, colours: Array, label: str, said: str = "", points: bool = Fa
     every = np.unique(np.linspace(0, side - 1, PIXELS).round().astype(int))
     pixels = colours.reshape(side, side, 3)[np.ix_(every, every)]
     marks = _points(run, plane) if points else text(WIDTH / 2, 376, said, "middle", fill=MUTED)
-    return svg.svg(385, label, plane.axes(*axis_names(run)[:2]), svg.image(pixels, *plane.box), marks)
+    cells = _cells(plane, run.grid, side, answer)
+    return svg.svg(385, label, plane.axes(*axis_names(run)[:2]), svg.image(pixels, *plane.box), marks, cells)
+
+
+def _cells(plane: Plane, grid: Array, side: int, answer: Callable[[int], str]) -> str:
+    """Squares over a map, each with the answer at the point of the lattice that is in its middle."""
+    left, top, width, height = plane.box
+    wide, high = width / CELLS, height / CELLS
+    middle = [side * (2 * k + 1) // (2 * CELLS) for k in range(CELLS)]
+    places = []
+    for row, column in product(range(CELLS), repeat=2):
+        n = middle[CELLS - 1 - row] * side + middle[column]
+        x, y = (plots.plain_number(float(place), 2) for place in grid[n])
+        places.append((f"({x}, {y}): {answer(n)}", left + column * wide, top + row * high, wide, high))
+    return svg.said(*places)
 
 
 def _points(run: Run, plane: Plane, most: int = 150) -> str:
@@ -114,8 +143,8 @@ def _points(run: Run, plane: Plane, most: int = 150) -> str:
         px, py = plane(float(x[i, 0]), float(x[i, 1]))
         kind = 0 if labels is None else int(labels[i])
         fill = "#4d4d4d" if labels is None else plots.CLASS_COLOURS[kind % len(plots.CLASS_COLOURS)]
-        parts.append(svg.mark(kind, px, py, 2.6, fill=fill, stroke="#1c1c1c", stroke_width=0.5))
-    return "".join(parts)
+        parts.append(svg.mark(kind, px, py, 2.6, fill=fill))
+    return svg.tag("g", *parts, stroke="#1c1c1c", stroke_width=0.5)
 
 
 def _class_colour(index: int) -> tuple[float, float, float]:
