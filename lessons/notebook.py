@@ -19,10 +19,9 @@ import scratch
 import torch_impl
 from contract import Array
 from handgrad.experiments import EXPERIMENTS, Expectation
-from handgrad.experiments.score import true_classes
+from handgrad.experiments.score import class_scores, true_classes
 from handgrad.machine.environment import one_thread
 from handgrad.report import plots
-from handgrad.report.pictures import class_scores
 from handgrad.report.plots import plain_number as number
 from handgrad.report.plots import styled
 from handgrad.training.outcome import Outcome
@@ -208,7 +207,7 @@ def plane(film: Film, side: str, moment: int) -> str:
         targets = data.y_train[:, 0]
         limits = (float(targets.min()), float(targets.max()))
         return picture(plots.surface(film.at, answer[:, 0], data.x_train, targets, limits, data.features), label)
-    scores, labels = class_scores(film.run, answer), true_classes(data, data.y_train)
+    scores, labels = class_scores(film.run.experiment, data, answer), true_classes(data, data.y_train)
     figure = plots.class_regions(film.at, scores, data.x_train, labels, data.classes, data.features)
     return picture(figure, label)
 

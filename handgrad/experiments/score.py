@@ -1,4 +1,4 @@
-"""Which class a network answers, and how often it is right."""
+"""Which class a network answers, how sure it is, and how often it is right."""
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,24 @@ def answered(output: Array, threshold: float) -> Classes:
     if output.shape[1] > 1:
         return np.asarray(output.argmax(axis=1), np.int64)
     return np.asarray(output[:, 0] > threshold, np.int64)
+
+
+def class_scores(experiment: Experiment, data: Data, output: Array) -> Array:
+    """Outputs `(n, outputs)` as one score in [0, 1] per class, `(n, classes)`.
+
+    Logits become probabilities. Outputs trained on numbers (0 and 1, −1 and 1) are placed between those.
+    """
+    if experiment.loss == "CrossEntropyLoss":
+        powers = np.exp(output - output.max(axis=1, keepdims=True))
+        scores: Array = powers / powers.sum(axis=1, keepdims=True)
+    elif experiment.loss == "NLLLoss":
+        scores = np.exp(output)
+    elif experiment.loss == "BCEWithLogitsLoss":
+        scores = 0.5 * (1.0 + np.tanh(0.5 * output))  # the logistic function, without overflow
+    else:
+        low, high = float(data.y_train.min()), float(data.y_train.max())
+        scores = np.clip((output - low) / (high - low or 1.0), 0.0, 1.0)
+    return scores if scores.shape[1] > 1 else np.concatenate([1.0 - scores, scores], axis=1)
 
 
 def confusion_matrix(truth: Classes, answer: Classes, classes: int) -> npt.NDArray[np.int64]:

@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from contract.names import SIDES
-from handgrad.experiments.score import predicted_classes, true_classes
+from handgrad.experiments.score import class_scores, predicted_classes, true_classes
 from handgrad.files import write_text
 from handgrad.format import NONE, count, duration, number, plain, share, written
 from handgrad.report import svg, template
-from handgrad.report.pictures import class_scores, curves, grey, maps, seeds_picture
+from handgrad.report.pictures import curves, grey, maps, seeds_picture
 from handgrad.report.timeline_pictures import Drawn, Film, film
 from handgrad.training.outcome import Outcome
 from handgrad.training.record import Run, SideRun
@@ -274,7 +274,9 @@ def misread(run: Run) -> dict[str, Any] | None:
         split, x, y = ("test", data.x_test, data.y_test)
     truth = true_classes(data, y)
     answers = {name: predicted_classes(run.experiment, data, values) for name, values in outputs.items()}
-    scores = {name: class_scores(run, values.astype(np.float64)) for name, values in outputs.items()}
+    scores = {
+        name: class_scores(run.experiment, run.data, values.astype(np.float64)) for name, values in outputs.items()
+    }
     wrong = np.flatnonzero(np.any([answer != truth for answer in answers.values()], axis=0))
     pictures = np.repeat(grey(data, x[wrong[:MISREAD]])[..., None], 3, axis=-1)
     shown = [

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from contract import Array
 from contract.names import SIDES
 from handgrad.experiments import Data
-from handgrad.experiments.score import true_classes
+from handgrad.experiments.score import class_scores, true_classes
 from handgrad.format import count, number, share, written
 from handgrad.report import plots
 from handgrad.training.record import Run
@@ -212,7 +212,7 @@ def points_note(run: Run) -> str:
 
 def region_pictures(run: Run, grid: Array, outputs: Mapping[str, Array]) -> list[Picture]:
     data = run.data
-    scores = {name: class_scores(run, values) for name, values in outputs.items()}
+    scores = {name: class_scores(run.experiment, run.data, values) for name, values in outputs.items()}
     labels = true_classes(data, data.y_train)
     names = data.classes or ()
     disagree = int((scores["scratch"].argmax(axis=1) != scores["torch"].argmax(axis=1)).sum())
@@ -269,22 +269,3 @@ def difference_picture(run: Run, grid: Array, outputs: Mapping[str, Array]) -> P
     label = f"Map of the difference of the two sides' outputs over the plane, at most {plots.plain_number(largest, 2)}."
     figure = plots.difference_map(grid, difference, run.data.x_train, axis_names(run))
     return picture("region-difference", figure, "Difference, NumPy minus PyTorch", label, caption)
-
-
-def class_scores(run: Run, values: Array) -> Array:
-    """Model outputs (points, outputs) as one score in [0, 1] per class (points, classes).
-
-    Logits become probabilities. Outputs trained on numeric targets (0 and 1, −1 and 1) are placed between those.
-    """
-    loss = run.experiment.loss
-    if loss == "CrossEntropyLoss":
-        powers = np.exp(values - values.max(axis=1, keepdims=True))
-        scores: Array = powers / powers.sum(axis=1, keepdims=True)
-    elif loss == "NLLLoss":
-        scores = np.exp(values)
-    elif loss == "BCEWithLogitsLoss":
-        scores = 0.5 * (1.0 + np.tanh(0.5 * values))  # the logistic function, without overflow
-    else:
-        low, high = float(run.data.y_train.min()), float(run.data.y_train.max())
-        scores = np.clip((values - low) / (high - low or 1.0), 0.0, 1.0)
-    return scores if scores.shape[1] > 1 else np.concatenate([1.0 - scores, scores], axis=1)

@@ -29,12 +29,18 @@ HELD_OUT = 0.25
 JUDGED = 1000  # steps of a run that are judged, about
 
 
-def read(path: Path, target: str | None, missing: str = "refuse", leave_out: Sequence[str] = ()) -> Experiment:
+def read(
+    path: Path,
+    target: str | None,
+    missing: str = "refuse",
+    leave_out: Sequence[str] = (),
+    content: bytes | None = None,
+) -> Experiment:
     """The experiment in a file. ValueError in one line for whatever in it cannot be used.
 
-    `missing` is one of `POLICIES`, `leave_out` names columns.
+    `missing` is one of `POLICIES`, `leave_out` names columns. Of `content` that is given, `path` is only the name.
     """
-    columns = columns_of(load(path), target, missing, leave_out)
+    columns = columns_of(load(path, content=content), target, missing, leave_out)
     rows, kind = len(columns.target), "regression" if columns.classes is None else "multiclass"
     if columns.classes is None:
         yardstick = Expectation("test_loss", "max", 1.0, decides=False)  # that of always answering the mean

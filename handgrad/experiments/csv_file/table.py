@@ -46,9 +46,9 @@ class Table:
         return self.error(f"row {self.numbers[row]} (line {self.lines[row]}) of column {name!r} is {shown!r}, {why}")
 
 
-def load(path: Path, training: bool = True) -> Table:
+def load(path: Path, training: bool = True, content: bytes | None = None) -> Table:
     """The table in a file. ValueError in one line for what is none, and for one with too few rows for `training`."""
-    text, notes = read_text(path)
+    text, notes = read_text(path, content)
     header, records, delimiter = (*_arff(path, text), ",") if _is_arff(text) else _csv(path, text, notes)
     lines = [line for line, _ in records]
     rows, numbers = [cells for _, cells in records], list(range(1, len(lines) + 1))

@@ -15,10 +15,10 @@ CONTROL = frozenset(map(chr, range(32))) - frozenset("\t\n\r\f\v")
 ARCHIVES = {b"PK\x03\x04": "a ZIP archive, as .xlsx files are", b"\x1f\x8b": "compressed", b"%PDF": "a PDF file"}
 
 
-def read_text(path: Path) -> tuple[str, list[str]]:
-    """The text of a file, and what was assumed of it. ValueError in one line where it is no text."""
+def read_text(path: Path, content: bytes | None = None) -> tuple[str, list[str]]:
+    """The text of a file, or of its `content`, and what was assumed. ValueError in one line where it is no text."""
     try:
-        content = path.read_bytes()
+        content = path.read_bytes() if content is None else content
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
     for start, what in ARCHIVES.items():

@@ -7,10 +7,10 @@ import numpy as np
 
 from contract import Array
 from contract.names import SIDES
-from handgrad.experiments.score import true_classes
+from handgrad.experiments.score import class_scores, true_classes
 from handgrad.format import number, share
 from handgrad.report import svg
-from handgrad.report.pictures import class_scores, grey
+from handgrad.report.pictures import grey
 from handgrad.report.plots import plain_number
 from handgrad.report.svg import GRID, INK, MUTED, WIDTH, Plane, tag, text
 from handgrad.report.timeline_pictures.net import hidden, number_of
@@ -58,7 +58,9 @@ def way(run: Run, seen: Sequence[Frame], i: int) -> str | None:
     classes, frame = run.data.classes, seen[i]
     if run.data.image is None or classes is None:
         return None
-    scores = {side: class_scores(run, frame.sides[side].output[:1].astype(float))[0] for side in SIDES}
+    scores = {
+        side: class_scores(run.experiment, run.data, frame.sides[side].output[:1].astype(float))[0] for side in SIDES
+    }
     fed = frame.sides["scratch"].fed
     layers = [(f"layer {number_of(name, fed)}", values[0].astype(float)) for name, values in hidden(fed)]
     if not all(np.isfinite(v).all() for v in (*scores.values(), *(values for _, values in layers))):

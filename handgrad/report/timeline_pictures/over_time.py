@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 
 from contract.names import SIDES
-from handgrad.experiments.score import true_classes
+from handgrad.experiments.score import class_scores, true_classes
 from handgrad.format import number, share
 from handgrad.report import plots, svg
-from handgrad.report.pictures import class_scores
 from handgrad.report.svg import FONT, INK, MUTED, WIDTH, Plane, tag, text
 from handgrad.training.record import Run
 from handgrad.training.timeline import Frame
@@ -71,7 +70,10 @@ def probabilities(run: Run, seen: Sequence[Frame], i: int) -> str | None:
         return None
     rows = min(BARS, len(run.data.x_train))
     truth = true_classes(run.data, run.data.y_train)[:rows]
-    scores = {side: class_scores(run, seen[i].sides[side].output.astype(float))[:rows, 1] for side in SIDES}
+    scores = {
+        side: class_scores(run.experiment, run.data, seen[i].sides[side].output.astype(float))[:rows, 1]
+        for side in SIDES
+    }
     if not all(np.isfinite(values).all() for values in scores.values()):
         return None
     plane = Plane((0.0, float(rows)), (0.0, 1.0), (44.0, 28.0, WIDTH - 64.0, 230.0))

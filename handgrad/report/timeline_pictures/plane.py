@@ -9,10 +9,10 @@ from matplotlib.colors import to_rgb
 
 from contract import Array
 from contract.names import SIDES
-from handgrad.experiments.score import true_classes
+from handgrad.experiments.score import class_scores, true_classes
 from handgrad.format import number, share
 from handgrad.report import plots, svg
-from handgrad.report.pictures import axis_names, class_scores
+from handgrad.report.pictures import axis_names
 from handgrad.report.svg import INK, MUTED, WIDTH, Plane, text
 from handgrad.report.timeline_pictures.net import hidden, number_of
 from handgrad.training.record import Run
@@ -37,7 +37,7 @@ def region(side: str) -> Callable[[Run, Sequence[Frame], int], str | None]:
             colours = _cividis((outputs[:, 0] - low) / ((high - low) or 1))
             said = f"values from {number(float(outputs[:, 0].min()), 3)} to {number(float(outputs[:, 0].max()), 3)}"
         else:
-            scores = class_scores(run, outputs.astype(float))
+            scores = class_scores(run.experiment, run.data, outputs.astype(float))
             winner = scores.argmax(axis=1)
             lead = np.sort(scores, axis=1)[:, -1] - np.sort(scores, axis=1)[:, -2]
             palette = np.array([_class_colour(c) for c in range(scores.shape[1])])
