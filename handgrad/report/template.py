@@ -30,7 +30,7 @@ def _environment(folder: Path) -> Environment:
     )
     script = f"\n{(SHARED / 'report.js').read_text(encoding='utf-8')}"
     environment.filters["commented"] = _commented
-    environment.globals |= {"version": handgrad.__version__, "script": Markup(script), "policy": _policy(script)}
+    environment.globals |= {"version": handgrad.__version__, "script": Markup(script), "policy": policy(script)}
     return environment
 
 
@@ -43,7 +43,7 @@ def _commented(program: str) -> list[tuple[str, str]]:
     return lines
 
 
-def _policy(script: str) -> str:
+def policy(script: str) -> str:
     """A content security policy: the browser refuses every request, and every script but this one by its hash."""
     digest = b64encode(sha256(script.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'"

@@ -43,7 +43,7 @@ def to_json(trace: Trace, entry: Line | None = None) -> str:
     }
     if entry is not None:
         found["entry"] = _line(entry)
-    return json.dumps(_plain(found), ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(plain(found), ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _tensor(tensor: Tensor) -> dict[str, Any]:
@@ -75,10 +75,10 @@ def _number(number: Number) -> dict[str, Any]:
     return {**sides, "reference": number.reference, "radius": number.radius}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """JSON knows neither NaN nor ∞: they are written as text."""
     if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
+        return {key: plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     return repr(value) if isinstance(value, float) and not np.isfinite(value) else value

@@ -187,13 +187,26 @@ def trace(prepared: Prepared, step: int) -> Trace:
     """
     if not 1 <= step <= prepared.steps:
         raise ValueError(f"--step must be from 1 to {prepared.steps}; got {step}")
-    if is_lbfgs(prepared.trainers["scratch"].optimizer):
-        raise ValueError("LBFGS moves all parameters by one step, which trace cannot unfold; compare judges it")
-    ours, theirs = prepared.trainers["scratch"], prepared.trainers["torch"]
+    _refuse_lbfgs(prepared)
     *before, last = islice(batches(prepared), step)
     for rows in before:
-        for trainer in (ours, theirs):
+        for trainer in prepared.trainers.values():
             trainer.step(*_batch(prepared, trainer, rows))
+    return traced(prepared, step, last)
+
+
+def _refuse_lbfgs(prepared: Prepared) -> None:
+    if is_lbfgs(prepared.trainers["scratch"].optimizer):
+        raise ValueError("LBFGS moves all parameters by one step, which trace cannot unfold; compare judges it")
+
+
+def traced(prepared: Prepared, step: int, last: npt.NDArray[np.intp] | slice) -> Trace:
+    """Make one more step of both sides, number `step`, on the rows `last`, and record it.
+
+    It starts from where the NumPy side is.
+    """
+    _refuse_lbfgs(prepared)
+    ours, theirs = prepared.trainers["scratch"], prepared.trainers["torch"]
     # One state for both: the traced step starts from the same numbers.
     theirs.model.load_state_dict(ours.model.state_dict())
     theirs.optimizer.load_state_dict(ours.optimizer.state_dict())

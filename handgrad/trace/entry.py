@@ -92,12 +92,12 @@ def parse_entry(text: str) -> Asked:
     return Asked(match[1] or "", match[2], tuple(int(i) for i in (match[3] or "").split(",") if i))
 
 
-def unfold(trace: Trace, text: str, depth: int = 1) -> Line:
+def unfold(trace: Trace, text: str, depth: int = 1, most: int = MOST) -> Line:
     """The entry `text` of `trace`, `depth` layers deep.
 
-    ValueError for a name or an index that does not exist, and for more than 100,000 lines.
+    ValueError for a name or an index that does not exist, and for more than `most` lines.
     """
-    asked, unfolding = parse_entry(text), Unfolding(trace)
+    asked, unfolding = parse_entry(text), Unfolding(trace, most)
     choices: dict[str, tuple[Tensor, Any]]
     if asked.kind == "update":
         choices = {update.name: (update.new, update) for update in trace.updates}
@@ -138,13 +138,13 @@ Term = tuple[Index, str, Number]
 class Unfolding:
     """Walks from a number towards the loss and counts what it writes."""
 
-    def __init__(self, trace: Trace) -> None:
-        self.trace, self.lines = trace, 0
+    def __init__(self, trace: Trace, most: int = MOST) -> None:
+        self.trace, self.lines, self.most = trace, 0, most
 
     def line(self, *parts: Any, **more: Any) -> Line:
         self.lines += 1
-        if self.lines > MOST:
-            raise ValueError(f"--depth unfolds this entry into more than {MOST:,} lines; ask for less")
+        if self.lines > self.most:
+            raise ValueError(f"--depth unfolds this entry into more than {self.most:,} lines; ask for less")
         return Line(*parts, **more)
 
     def output(self, layer: Layer, index: Index) -> Line:

@@ -29,7 +29,7 @@ class Cell(NamedTuple):
 
 def page(trace: Trace, entry: Line | None = None) -> str:
     """One self-contained HTML file."""
-    helpers = {"cells": _cells, "bounds": _bounds, "interval": _interval, "measured": measured, "shape": _shape}
+    helpers = {"cells": cells, "bounds": _bounds, "interval": _interval, "measured": measured, "shape": _shape}
     found = moves(trace)
     phases = {move.phase: k for k, (_, move) in reversed(list(enumerate(found, 1)))}  # where each begins
     pictures = [Markup(picture(trace, move)) for _, move in found]
@@ -47,7 +47,14 @@ def page(trace: Trace, entry: Line | None = None) -> str:
     )
 
 
-def _cells(tensor: Tensor) -> list[list[Cell]]:
+def fragment(entry: Line) -> str:
+    """The unfolded entry as a part of a page."""
+    path = Path(__file__).parent / "entry.html.j2"
+    return template.render(path, entry=entry, cumsum=np.cumsum, interval=_interval)
+
+
+def cells(tensor: Tensor) -> list[list[Cell]]:
+    """The numbers of a tensor as they are shown, row by row; of a large one the first rows and columns."""
     ours, theirs, apart = (_corner(a) for a in (tensor.ours, tensor.theirs, tensor.apart))
     top = float(np.max(np.abs(ours[np.isfinite(ours)]), initial=0.0)) or 1.0
     rows = [

@@ -164,7 +164,7 @@ def _train(
             # Whoever goes second finds the batch in the cache: they take turns.
             for side in list(trainers) if step % 2 else reversed(trainers):
                 stepper = trainers[side] if judged or step <= TIMED else steppers[side]
-                _step(run.sides[side], trainers[side], stepper, judges[side] if judged else None, step, x, y)
+                make_step(run.sides[side], trainers[side], stepper, judges[side] if judged else None, step, x, y)
             run.divergence.append(divergence(*weights))
             if copied is not None and copies is not None:
                 copied.step(x, y)
@@ -224,7 +224,7 @@ def one_ulp_copy(prepared: Prepared) -> Trainer:
     return copy
 
 
-def _step(
+def make_step(
     side: SideRun,
     trainer: Trainer,
     stepper: Trainer | WrittenOut,
@@ -326,11 +326,11 @@ def _finish(run: Run, prepared: Prepared) -> None:
             run.sides[side].region = output_of(trainer, run.grid.astype(experiment.dtype))
 
 
-def lattice(x: Array) -> Array:
-    """A lattice over the range of `x`, shape `(n, 2)`, and a margin: `(GRID_POINTS², 2)`, first feature fastest."""
+def lattice(x: Array, points: int = GRID_POINTS) -> Array:
+    """A lattice over the range of `x`, shape `(n, 2)`, and a margin: `(points², 2)`, first feature fastest."""
     low, high = x.min(axis=0), x.max(axis=0)
     margin = GRID_MARGIN * (high - low)
-    first, second = (np.linspace(low[i] - margin[i], high[i] + margin[i], GRID_POINTS) for i in range(2))
+    first, second = (np.linspace(low[i] - margin[i], high[i] + margin[i], points) for i in range(2))
     return np.stack([axis.ravel() for axis in np.meshgrid(first, second)], axis=1)
 
 

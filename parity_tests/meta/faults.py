@@ -113,7 +113,7 @@ def phases() -> dict[str, list[tuple[Any, str]]]:
 
     together = handgrad.distributed.train
     return {
-        "training": [(train, "_step"), (together, "_step"), (benchmarks.run, "_rows")],
+        "training": [(train, "make_step"), (together, "_step"), (benchmarks.run, "_rows")],
         "judging": [(StepJudge, "after"), (together, "_judge")],
         "evaluation": [(train, "_record_epoch")],
         "checkpoint": [(saving, "write_next")],

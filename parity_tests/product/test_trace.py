@@ -17,7 +17,6 @@ import pytest
 import scratch
 from handgrad import cli
 from handgrad.experiments import EXPERIMENTS
-from handgrad.trace import entry as entry_module
 from handgrad.trace import trace, unfold, walk
 from handgrad.trace.as_json import to_json
 from handgrad.trace.compute import Tensor, leaves_of, recorded
@@ -540,11 +539,10 @@ BAD = {
 }
 
 
-def test_what_unfolds_into_too_much_is_refused(third, monkeypatch):
-    monkeypatch.setattr(entry_module, "MOST", 500)
-    unfold(third, "layers.0.bias[0]", depth=2)
+def test_what_unfolds_into_too_much_is_refused(third):
+    unfold(third, "layers.0.bias[0]", depth=2, most=500)
     with pytest.raises(ValueError, match="--depth unfolds this entry into more than 500 lines; ask for less"):
-        unfold(third, "layers.0.bias[0]", depth=5)
+        unfold(third, "layers.0.bias[0]", depth=5, most=500)
 
 
 @pytest.mark.parametrize("case", BAD)
