@@ -30,7 +30,7 @@ help:
 	@echo 'make mutants   change the code of both sides in every small way and see that a test notices (an hour or two)'
 	@echo '               (ARGS="scratch.optim.*" for a part, ARGS=--go-on for what an earlier run left)'
 	@echo 'make dictionary  write docs/dictionary/ from docstrings, code and judge (ARGS=--all to measure everything anew)'
-	@echo 'make pictures  draw the pictures of the README anew (needs Chromium)'
+	@echo 'make pictures  draw the pictures of README and docs anew (needs Chromium)'
 	@echo 'make sources   write docs/sources.md: what the source articles show, measured on both sides (ARGS=--all for all anew)'
 	@echo 'make lint      ruff and mypy alone'
 	@echo 'make format    let ruff rewrite the layout'
@@ -104,9 +104,10 @@ format: $(READY)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-# The README's pictures: drawn from a run, and the top of a report, photographed by a headless Chromium.
+# The pictures of README and docs: drawn from a run; the top of a report and the board, photographed by a headless Chromium.
 pictures: compare
 	$(BIN)/python -m docs.writers.readme_pictures
+	$(BIN)/python -m docs.writers.board_picture
 	chromium --headless --no-sandbox --hide-scrollbars --window-size=1280,1500 \
 	    --screenshot=docs/pictures/report.png runs/$(NAME)/report.html
 

@@ -21,6 +21,7 @@ from handgrad.cli.explain import explain_command
 from handgrad.cli.hunt import hunt_command
 from handgrad.cli.judge import judge_command
 from handgrad.cli.list import list_command
+from handgrad.cli.play import play_command
 from handgrad.cli.predict import predict_command
 from handgrad.cli.repeat import repeat_command
 from handgrad.cli.say import abandon, refuse, stopped
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "predict": predict_command,
     "repeat": repeat_command,
     "trace": trace_command,
+    "play": play_command,
     "explain": explain_command,
     "worksheet": worksheet_command,
     "hunt": hunt_command,

@@ -7,12 +7,14 @@ or a word on the console fails the test that caused it.
 import os
 import re
 import shutil
+import threading
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
+from time import monotonic
 from unittest.mock import patch
 
 import numpy as np
@@ -21,7 +23,11 @@ from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.html_page import html_page
 from benchmarks.page import results
+from handgrad.cli.options import OPTIMIZERS
+from handgrad.cli.play import SETTINGS
 from handgrad.experiments import EXPERIMENTS
+from handgrad.play.board import Board
+from handgrad.play.server import Server
 from handgrad.report import page as report_page
 from handgrad.report import write_report
 from handgrad.report.index import Finished, write_index
@@ -113,14 +119,15 @@ class Opened:
 
 
 @contextmanager
-def watched(chromium, path: Path, width: int = 1000, script: bool = True, **options) -> Iterator[Opened]:
-    """The page with everything it says or asks for noted down."""
+def watched(chromium, path: Path | str, width: int = 1000, script: bool = True, **options) -> Iterator[Opened]:
+    """The page, a file or what a server of ours has, with everything it says or asks of others noted down."""
     context = chromium.new_context(viewport={"width": width, "height": 900}, java_script_enabled=script, **options)
     context.set_default_timeout(120_000)  # milliseconds: for what never comes, not for what a busy machine brings late
     opened = Opened(context.new_page())
+    own = "file:" if isinstance(path, Path) else path
 
     def decide(route) -> None:
-        if route.request.url.startswith("file:"):
+        if route.request.url.startswith(own):
             route.continue_()
         else:
             opened.wrongs.append(f"request {route.request.url}")
@@ -129,7 +136,7 @@ def watched(chromium, path: Path, width: int = 1000, script: bool = True, **opti
     context.route("**/*", decide)
     opened.tab.on("console", lambda message: opened.wrongs.append(f"console {message.text}"))
     opened.tab.on("pageerror", lambda error: opened.wrongs.append(f"error {error}"))
-    opened.tab.goto(path.as_uri())
+    opened.tab.goto(path.as_uri() if isinstance(path, Path) else path)
     try:
         yield opened
     finally:
@@ -490,3 +497,155 @@ def test_the_fullest_worksheets_print_on_one_sheet(chromium, tmp_path):
         with watched(chromium, tmp_path / "key.html") as opened:
             printed = opened.tab.pdf(prefer_css_page_size=True)
             assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
+
+
+# --- the live board ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def board(chromium):
+    """Open the board of an experiment, served; at the end of the test it may have done nothing wrong."""
+
+    @contextmanager
+    def inner(name: str, given: dict[str, str], **options) -> Iterator[tuple[Opened, Board]]:
+        played = Board(name, SETTINGS, tuple(OPTIMIZERS))
+        for setting, text in given.items():
+            played.change(setting, text)
+        server = Server(played)
+        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        serving.start()
+        try:
+            with watched(chromium, server.url, **options) as opened:
+                until(opened, "#numbers-said:not(:empty)")
+                yield opened, played
+            assert opened.wrongs == []
+        finally:
+            server.shutdown()
+            serving.join()
+            server.end()
+
+    return inner
+
+
+def until(page: Opened, selector: str, text: str = "") -> None:
+    page.tab.locator(selector, has_text=text).first.wait_for()
+
+
+def later(page: Opened, reached: Callable[[], bool]) -> None:
+    """Wait for what the page does by itself; its policy lets no expression be tried in it again and again."""
+    start = monotonic()
+    while not reached():
+        assert monotonic() - start < 120, "it never comes"
+        page.tab.wait_for_timeout(20)
+
+
+def test_the_board_plays_while_it_is_changed(board):
+    with board("moons", {"hidden": "4"}) as (page, played):
+        play, now = page.tab.get_by_role("button", name="Play"), page.tab.locator("#now")
+        assert now.text_content() == "step 0"
+        play.click()
+        later(page, lambda: played.run.step > 2)
+        # Changed while it plays: the rate at once, without a new net.
+        page.tab.get_by_label("Learning rate").fill("0.002")
+        page.tab.get_by_label("Learning rate").press("Enter")
+        until(page, "#said", "lr is 0.002 from step")
+        assert played.number == 2
+        # What is refused is said, and the net goes on as it was.
+        page.tab.get_by_label("Widths of hidden").fill("4,x")
+        page.tab.get_by_label("Widths of hidden").press("Tab")
+        until(page, "#refused", "hidden must be whole numbers")
+        assert page.tab.get_by_label("Widths of hidden").get_attribute("aria-invalid") == "true"
+        seen = played.run.step
+        later(page, lambda: played.run.step > seen)
+        assert (played.number, played.settings()["hidden"]) == (2, "4")
+        # Another net: from the start, and it plays on.
+        page.tab.get_by_label("Activation").select_option("tanh")
+        until(page, "#said", "activation changed: a new net, at step 0")
+        later(page, lambda: played.number == 3 and played.run.step > 2)
+        page.tab.get_by_role("button", name="Pause").click()
+        later(page, lambda: not page.tab.evaluate("looping"))
+        # What is shown is what is there.
+        frame = played.frame()
+        losses = [float(text) for text in page.text("[data-of$='.batch_loss']")]
+        assert losses == [float(f"{frame['sides'][side]['batch_loss']:.6g}") for side in ("scratch", "torch")]
+        assert page.text("#numbers td:first-child button") == ["".join(row[0][:3]) for row in frame["table"]["rows"]]
+        assert page.tab.locator("#map-torch").get_attribute("aria-label").endswith(frame["maps"]["torch"]["said"])
+        colours = (
+            "new Set(document.querySelector('#map-scratch').getContext('2d').getImageData(0, 0, 656, 656).data).size"
+        )
+        assert page.tab.evaluate(colours) > 20
+        # A hidden page asks for nothing.
+        page.tab.evaluate("Object.defineProperty(document, 'visibilityState', {value: 'hidden'})")
+        page.tab.get_by_role("button", name="Play").click()
+        assert page.tab.evaluate("looping") is False
+
+
+def test_a_number_of_the_board_opens(board):
+    """By pointer in the net, and by keyboard alone in the table."""
+    with board("moons", {"hidden": "4"}) as (page, played):
+        page.tab.get_by_role("button", name="One step").press("Enter")
+        until(page, "#now", "step 1")
+        assert page.tab.locator("#net .wire").count() == 16
+        page.tab.locator("#net .wire").nth(2).dispatch_event("click")
+        until(page, "#opened-title", "dL/dweight[1,0] of layers.0, step 1")
+        page.tab.get_by_label("its weights").check()
+        until(page, "#numbers button[data-entry='update layers.0.weight[0,0]']")
+        first = page.tab.locator("#numbers button[tabindex='0']")
+        first.focus()
+        for key in ("ArrowDown", "ArrowRight", "ArrowRight", "ArrowDown", "Enter"):
+            page.tab.keyboard.press(key)
+        until(page, "#opened-title", "new layers.0.weight[2,1], step 1")
+        assert page.tab.evaluate("document.activeElement.id") == "opened-title"
+        text = page.tab.locator("#unfolded").text_content()
+        assert f"{played.opened('update layers.0.weight[2,1]').number.reference:.17g}" in text
+        assert (
+            "handgrad trace moons --step 1 --hidden 4 --entry 'update layers.0.weight[2,1]'"
+            in page.text("#opened-said")[0]
+        )
+        page.tab.keyboard.press("Tab")
+        page.tab.keyboard.press("ArrowDown")  # two layers deep
+        until(page, "#unfolded details summary")
+        page.tab.get_by_role("button", name="Back to the number").press("Enter")
+        assert page.tab.evaluate("document.activeElement.dataset.entry") == "update layers.0.weight[2,1]"
+        # The loss opens the page of the whole step, at the loss.
+        link = page.tab.locator("[data-loss]").first
+        page.tab.goto(page.tab.url + link.get_attribute("href").lstrip("/"))
+        assert page.text(".move:visible h2")[0].startswith("Loss")
+        assert played.run.step == 1
+
+
+def test_rows_are_pasted_into_the_board(board):
+    rows = "length,width,kind\n" + "".join(f"{i},{i % 3 - 0.5},{'rose' if i < 8 else '<b>iris'}\n" for i in range(20))
+    with board("line", {}, width=400) as (page, played):
+        page.tab.get_by_text("Your own data").click()
+        button = page.tab.get_by_role("button", name="Train on these rows")
+        page.tab.get_by_label("Rows of a CSV file").fill(rows.replace("\n7,", "\n7 or 8,"))
+        page.tab.get_by_label("Column to learn").fill("kind")
+        button.click()
+        until(page, "#refused", "'7 or 8'")
+        assert (played.number, played.settings()["data"]) == (1, "line")
+        page.tab.get_by_label("Rows of a CSV file").fill(rows)
+        button.click()
+        until(page, "#about", "pasted.csv: kind from 2 columns")
+        assert page.text("#refused") == [""]
+        assert [text.strip() for text in page.text("#legend li")] == ["<b>iris", "rose"]
+        assert page.tab.get_by_label("Data", exact=True).input_value() == "pasted.csv"
+
+
+def test_the_board_fits_its_window_and_is_read_aloud(board):
+    with board("moons", {}, color_scheme="dark") as (page, _):
+        page.tab.get_by_role("button", name="One step").click()
+        until(page, "#now", "step 1")
+        page.tab.locator("#numbers button").first.click()
+        until(page, "#opened-title", "of layers.0, step 1")
+        for width in WIDTHS:
+            page.tab.set_viewport_size({"width": width, "height": 900})
+            assert page.overflow() == 0
+        tree = page.tab.locator("body").aria_snapshot()
+        for role in ("button", "img", "figure", "region", "link", "textbox", "combobox", "radio", "status", "alert"):
+            lines = [line.strip() for line in tree.splitlines() if line.strip().startswith(f"- {role}")]
+            unnamed = [line for line in lines if '"' not in line and role not in ("status", "alert")]
+            assert unnamed == []
+        levels = page.tab.locator("h1, h2, h3").evaluate_all("found => found.map(h => Number(h.tagName[1]))")
+        assert levels.count(1) == page.tab.get_by_role("main").count() == 1
+        assert all(b <= a + 1 for a, b in pairwise(levels))
