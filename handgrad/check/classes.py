@@ -5,6 +5,8 @@
 | `Value(number)` with operators and `backward()`, a scalar autograd | a function of five numbers to all its operators |
 | `Affine(W, b)`, made of its parameters | objects with parameters of the shapes that these may have |
 | `Net(x, y)` with `feedforward()` and `backprop()` | the same net with `forward(x)` and `backward(y)` |
+| `LstmNode(lstm_param, lstm_state)`, made of objects of other classes | one of these made of sizes |
+| a cell whose methods are given a dict of parameters | the same cell, which keeps them |
 | a `Function` with `forward(ctx, x)` and `backward(ctx, grad)` | an object that keeps the context |
 | a `Function` that keeps its inputs when it is called | an object whose forward calls it |
 | a `jax.custom_vjp` | an object with its function and its two rules |
@@ -22,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.check import conventions, held
+from handgrad.check import shapes as found_shapes
 from handgrad.check.conventions import bare, role
 from handgrad.check.inputs import part
 from handgrad.check.subject import Array, inner, required
@@ -141,6 +144,61 @@ def _steps(cell: Any) -> bool:
 
 
 FORTH = tuple(n for n in conventions.FORWARD if n != "__call__")
+
+
+def with_objects(kind: type) -> Any:
+    """An object of a class that is made of others of its module, and these of sizes: `LstmNode(lstm_param, lstm_state)`
+    of an `LstmParam(mem_cell_ct, x_dim)`. None for any other class."""
+    space = getattr(inspect.getattr_static(kind, "__init__"), "__globals__", {})
+    classes = {bare(n).replace("_", ""): v for n, v in space.items() if isinstance(v, type) and v is not kind}
+    parts = [classes.get(bare(p.name).replace("_", "")) for p in required(kind)]
+    known = [part for part in parts if part is not None]
+    if not parts or len(known) < len(parts):
+        return None
+    try:
+        return kind(*(part(*(conventions.width(p.name) for p in required(part))) for part in known))
+    except (Exception, SystemExit, GeneratorExit):  # these are made of something else
+        return None
+
+
+def with_dict(op: Any) -> Iterator[Any]:
+    """An object that keeps the dict of parameters which its forward and its backward are given: `node.forward(x, h, c,
+    params)` with `params["W_f"]["value"]`."""
+    if isinstance(op, type):
+        return
+    forth, back = (
+        [n for n in names if inspect.ismethod(getattr(op, n, None))] for names in (FORTH, conventions.BACKWARD)
+    )
+    for f, g in itertools.product(forth, back):
+        mine, theirs = ([p.name for p in required(getattr(op, n))] for n in (f, g))
+        shared = [n for n in mine if role(n) == "kept" and n in theirs and not hasattr(op, n)]
+        if len(shared) != 1 or f == g:
+            continue
+        name = shared[0]
+        found = found_shapes.parameters(getattr(op, f), getattr(op, g), name, [n for n in mine if n != name])
+        if found is None:
+            continue
+        made = held.copied(op)
+        vars(made)[name] = found
+        own = {n: _without(getattr(type(op), n), name) for n in (f, g)}
+        made.__class__ = type(type(op).__name__, (type(op),), own)
+        yield made
+        return
+
+
+def _without(method: Any, name: str) -> Any:
+    """A method that takes one argument less: that is an attribute."""
+    signature = inspect.signature(method)
+    place = list(signature.parameters).index(name) - 1
+
+    def call(self: Any, *given: Any, **named: Any) -> Any:
+        return method(self, *given[:place], vars(self)[name], *given[place:], **named)
+
+    call.__signature__ = signature.replace(  # type: ignore[attr-defined]  # a function may have one
+        parameters=[p for p in signature.parameters.values() if p.name != name]
+    )
+    call.__wrapped__ = method  # type: ignore[attr-defined]  # its source is that
+    return call
 
 
 def with_data(kind: type) -> Any:

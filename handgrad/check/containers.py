@@ -74,16 +74,40 @@ def _container(name: str, code: list[ast.AST], weights: list[Any], biases: list[
         return {k: of[part(k)][place.get(re.sub(r"\D", "", k), 0)].copy() for k in keys}
     if _in_pairs(name, code):
         return [(w.copy(), b.copy()) for w, b in zip(weights, biases, strict=True)]
-    parts = {
-        n.target.id for n in code if isinstance(n, ast.For) and isinstance(n.target, ast.Name) and _of(n.iter, name)
-    }
-    if keys := _taken(parts, code):
+    if keys := _taken(set(entries(name, code)), code):
         if any(part(k) not in of for k in keys):
             return None
         return [{k: of[part(k)][i].copy() for k in keys} for i in range(len(weights))]
     if is_list(name, code):
         return [a.copy() for a in of.get(part(name), weights)]
     return None
+
+
+def entries(name: str, code: list[ast.AST]) -> Iterator[str]:
+    """What an entry of an argument is called: `for i, layer in enumerate(layers)`, `layer = layers[i]`."""
+    for n in code:
+        target = None
+        if isinstance(n, ast.For | ast.comprehension) and _of(n.iter, name):
+            pair = isinstance(n.target, ast.Tuple) and any(_call(c) == "enumerate" for c in ast.walk(n.iter))
+            target = n.target.elts[-1] if pair else n.target  # type: ignore[attr-defined]  # a pair is a tuple
+        elif isinstance(n, ast.Assign) and _entry(n.value, name):
+            target = n.targets[0]
+        if isinstance(target, ast.Name):
+            yield target.id
+
+
+def keys_of_entries(name: str, code: list[ast.AST]) -> list[str]:
+    """The texts that are keys of the entries of an argument: `layer["units"]`, `layer.get("units")`."""
+    parts = set(entries(name, code))
+    found = []
+    for n in code:
+        owner, key = (n.value, n.slice) if isinstance(n, ast.Subscript) else (None, None)
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr == "get" and n.args:
+            owner, key = n.func.value, n.args[0]
+        mine = owner is not None and (_entry(owner, name) or (isinstance(owner, ast.Name) and owner.id in parts))
+        if mine and isinstance(key, ast.Constant) and isinstance(key.value, str):
+            found.append(key.value)
+    return list(dict.fromkeys(found))
 
 
 def _taken(names: set[str], code: list[ast.AST]) -> list[str]:

@@ -30,7 +30,7 @@ FORWARD = _words(
     feed_forward propagate propagate_forward calculate __call__ call query predict compute activate activation
     apply evaluate eval_ fn func function f fun value loss cost compute_loss compute_cost calculate_loss
     calc_loss loss_fn loss_function error run transform step_forward output calc get_output fwd objective energy
-    hypothesis updateOutput forwardPropagation forwardProp forwardPass _forward forwards
+    hypothesis updateOutput bottom_data_is forwardPropagation forwardProp forwardPass _forward forwards
     """
 )
 BACKWARD = _words(
@@ -43,7 +43,7 @@ BACKWARD = _words(
     activation_derivative activate_derivative fn_derivative function_derivative bwd backwards vjp train_step
     train update learn step_backward _backward grad_fn adjust train_on_batch compute_derivative compute_derivatives
     calculate_derivative backword backwardPropagation backPropagation backProp backwardPass updateGradInput
-    bptt backprop_through_time backpropagation_through_time
+    bptt backprop_through_time backpropagation_through_time gradient_step top_diff_is
     """
 )
 LOSS = _words(
@@ -99,6 +99,8 @@ TRAINERS = _words("fit train train_model gradient_descent learn optimize SGD sgd
 """What trains an object that has no backward."""
 STEPS = r"train|update|fit|learn|optimi[sz]e|(stochastic_|batch_)?gradient_?descent|sgd|(\w+_)?step|build_model|model$"
 """Functions that return changed weights, or what they learned, and no gradient."""
+MODELS = r"(\w+_)?(model|training|regression|descent|perceptron|network|nn)"
+"""And so are functions of these names, if they are given a number of turns."""
 UPDATES = r"(calculate|calc|compute|get|make|apply|do)_update\w*|update_\w+"
 """Methods of an optimizer that make its step."""
 TURNS = r"(n|num|max|number_of|training)?_?(iter|iters|iterations?|epochs?|steps|rounds|passes|n_iter\w*|max_iter\w*)"
@@ -118,7 +120,8 @@ COUNTS = r"m|n|m_?train|n_?train|train_?size|(n|num|nb)_?(samples|examples|data|
 """What a number of the module is called that counts samples."""
 COUNT = 8  # of samples, where the file that they are read from is not there
 INITIAL = (
-    r"^_?(init\w*|setup|(init|initiali[sz]e|create|make|build|random|get)_?\w*?(param|weight|model|net|theta|coef)\w*)$"
+    r"^_?(init\w*|setup|(init|initiali[sz]e|create|make|build|random|get)_?\w*?(param|weight|model|net|theta|coef)\w*"
+    r"|(param|weight|theta)\w*_init\w*)$"
 )
 """A function of the module that makes the parameters."""
 SETUP = _words(
@@ -134,7 +137,8 @@ STATISTICS = r"(running|moving|global|population|run|mov|ema)_?(mean|avg|average
 # The first row that fits the whole name, lower-case and without outer underscores.
 ROLES: tuple[tuple[str, str], ...] = (
     ("half", r"sparsity\w*"),
-    ("kept", r"parameters|params|weights_?dict|model|network|net|parameters_dict|theta_dict"),
+    ("kept", r"parameters|params|(parameters|params?|weights?|theta)_?(dict|values?)|model|network|net"),
+    ("reg", r"(lambda|reg\w*)_?params?"),
     ("options", r"\w+_params?|param|hparam\w*|hyper\w*|conf|config|cfg|opts?|options|settings|pool_cfg|meta\w*"),
     ("flag", r"(is_)?train(ing)?(_?(flg|flag|mode|phase))?|is_train\w*|learning_phase|trainable"),
     ("off", r"inference|(is_)?test(ing)?|verbose|print_\w+|debug|return_\w+|plot|check_?grad\w*|deterministic"),
@@ -232,6 +236,12 @@ def role(name: str, first: bool = False) -> str:
     return found
 
 
+def width(name: str) -> int:
+    """The width that an argument of this name is given, as input_size and n_h."""
+    n = bare(name)
+    return 3 if re.match(r"in|vis|(n_?)?x(_|$)", n) else 4 if re.search(r"hid|^n_?h|mem|cell", n) else 2
+
+
 def is_upstream(name: str) -> bool:
     n = bare(name)
     return bool(re.fullmatch(UPSTREAM, n)) and not re.fullmatch(NOT_UPSTREAM, n)
@@ -247,7 +257,7 @@ MARKS = (
 )
 PLAIN = _words(
     """
-    grad grads gradient gradients g d derivative delta deltas nabla diff return
+    grad grads gradient gradients g d derivative deriv delta deltas nabla diff return
     """
 )
 

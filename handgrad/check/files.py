@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.check import conventions
+from handgrad.check import conventions, statics
 from handgrad.check import inputs as drawn_inputs
 from handgrad.check.gradients import check_gradients
 from handgrad.check.report import GradientCheck
@@ -194,6 +194,9 @@ def _method(owner: Any, name: str, alone: bool) -> Any:
         return (found, gradient)
     rest = conventions.BACKWARD if first in conventions.FORWARD else ()
     back = next((getattr(owner, b) for b in rest if b != first and callable(getattr(owner, b, None))), None)
+    if back is None and isinstance(owner, type):
+        pairs = [pair for pair in (*statics.of_losses(owner), *statics.of_forwards(owner)) if found in pair]
+        return pairs[0] if pairs else found
     return found if back is None else (found, back)
 
 

@@ -191,8 +191,8 @@ class Layout:
 
 
 PARTS = {
-    "weight": r"w(eights?|ts?)?\w*|\w*weights?\d*|kernels?|filters?|u[a-z]*\d*|theta|coefs?|wx|wh|whh|wxh|m|matrix"
-    r"|embeddings?|\w*vectors|table|why|nn_params|params?|thetas",
+    "weight": r"w(eights?|ts?)?\w*|\w*weights?\d*|kernels?|filters?|u[a-z]*\d*|u_\w+|theta|coefs?|wx|wh|whh|wxh|m"
+    r"|matrix|embeddings?|\w*vectors|table|why|nn_params|params?|thetas",
     "bias": r"b(ias(es)?)?\w*|\w*bias(es)?\d*|intercept",
     "scale": r"gamma\w*|beta\w*|scale|shift|g",
     "hidden": r"h\d*|prev_\w+|h_?prev\w*|\w*_prev|c|c_?prev|s_?prev|hprev|hidden\w*|state|h0|c0|a0|h_?t_?1|last_h"

@@ -89,7 +89,7 @@ def probe(subject: Written, case: Case) -> int:
             raise CheckError(f"a step changes the shape of {other[0]}")
         rest = [n for n in gradients if n not in other and np.any(gradients[n])]
         return MISSHAPEN if rest and all(right[n] for n in rest) else RUNS
-    if any(not right[n] for n in subject.rows & right.keys()):
+    if any(not right[n] and n not in r.made for n in subject.rows & right.keys()):
         return MISSHAPEN  # it may be made for a variable of another shape
     if not any(np.any(g) for g in gradients.values()):
         return FITS if any(slopes.moves(n) for n in gradients) else STILL
@@ -332,7 +332,8 @@ def _names(subject: Written, root: Any) -> dict[str, str]:
         elif named and held.is_number(place.get()):
             continue
         elif last in ("data", "value", "val", "w", "param", "weight", "v", "values") and any(
-            hasattr(place.owner, g) for g in ("grad", "gradient", "g", "dw", "d")
+            g in place.owner if isinstance(place.owner, dict) else hasattr(place.owner, g)
+            for g in ("grad", "gradient", "g", "dw", "d", "deriv", "derivative")
         ):
             name = path.rpartition(".")[0] or path
         if last in ("grad", "gradient") and not isinstance(place.owner, dict | list):
@@ -369,7 +370,7 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
     moved = {
         n
         for n, p in subject.paths.items()
-        if n in places and not np.array_equal(held.plain(places[n].get()), values[n], equal_nan=True)
+        if n in places and not np.array_equal(subject.stands(root, n, places[n], values[n]), values[n], equal_nan=True)
     }
     everything = subject.candidates(root, ran, raw)
     r = subject.reading
@@ -456,6 +457,10 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
     for n in rest:
         if (by_value := next((label for label in free(new) if right(n, label)), None)) is not None:
             picks[n] = by_value
+    for n in rest:  # what is wrong, of a list or a dict like that of the parameters, in whatever order it was filled
+        same = _returned_as(subject, subject.paths.get(n, ""))
+        if n not in picks and len(mine := [label for label in free(new) if (n, label) in fits and label in same]) == 1:
+            picks[n] = mine[0]
     rest = [n for n in rest if n not in picks]
     missing = [n for n in arguments if n in rest]
     if "return" in returned and "return" in free(returned) and missing:
@@ -492,7 +497,6 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
     for n in rest:  # what is right has been found by its value: what is wrong stands in its place in the list
         path = subject.paths.get(n, "")
         beside = [label for label in free(new) if (n, label) in fits and _in_step(path, label)]
-        beside = beside or [label for label in free(new) if (n, label) in fits and label in _returned_as(subject, path)]
         if len(beside) == 1:
             picks[n] = beside[0]
     rest = [n for n in rest if n not in picks]
@@ -556,9 +560,12 @@ def _returned_as(subject: Written, path: str) -> set[str]:
     """What the gradient of an entry of a list of parameters that a function is given is called, where it returns a list
     like that, or one for each that it is given."""
     r = subject.reading
+    if not isinstance(r.root, held.Namespace):
+        return set()
     given = [bare(n) for kind, n in (*(r.backward or r.forward).slots,) if kind == "kept"]
+    given = [n for n in given if held.places({"": r.root.globals.get(n)})]  # and none of the widths of a net
     owner, _, place = path.partition(".")
-    if owner not in given or not isinstance(r.root, held.Namespace):
+    if owner not in given:
         return set()
     alone = {f"return.{place}"} if len(given) == 1 else set()
     before = 0 if r.backward else 1  # the loss
@@ -603,7 +610,7 @@ def _steps_linearly(subject: Written, case: Case, u: Array, names: list[str]) ->
     def step(upstream: Array) -> list[Array]:
         root, places = subject.fresh(case, case.values)
         subject.ask(root, subject.run(root, subject.given(case, case.values)), upstream)
-        return [case.values[n] - held.plain(places[n].get()) for n in names]
+        return [case.values[n] - subject.stands(root, n, places[n], case.values[n]) for n in names]
 
     small = 2.0**-20 * u
     for one, two in zip(step(small), step(2 * small), strict=True):

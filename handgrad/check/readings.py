@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.check import containers, conventions, held, source
+from handgrad.check import architectures, containers, conventions, held, shapes, source, statics
 from handgrad.check.conventions import bare, is_upstream, role
 from handgrad.check.held import Namespace
 from handgrad.check.inputs import UNROLLED, WEIGHTS, part
@@ -128,19 +128,26 @@ def _roles(parameters: list[inspect.Parameter]) -> dict[str, str]:
 
 
 def forward_step(
-    name: str, f: Callable[..., Any], targets: bool = False, apart: bool = False, given: Collection[str] = ()
+    name: str,
+    f: Callable[..., Any],
+    targets: bool = False,
+    apart: bool = False,
+    given: Collection[str] = (),
+    states: bool = False,
 ) -> tuple[Step, tuple[Argument, ...]]:
-    """How to call a forward: its needed arguments, and, with `targets`, a target that is None by default; with `apart`,
-    a state that it takes apart, as `h, c = state`, as several arguments. `given` are kept parameters."""
+    """How to call a forward: its needed arguments, and, with `targets`, a target that is None by default, with `states`
+    the states that are; with `apart`, a state that it takes apart, as `h, c = state`, as several arguments. `given` are
+    kept parameters."""
     parts = _parts(f) if apart else {}
     parameters = [p for p in signature(f) if _needed(p)]
-    extra = [p for p in signature(f) if not _needed(p) and p.default is None and role(p.name) == "target"]
-    kinds = _roles(parameters)
+    extra = [p for p in signature(f) if not _needed(p) and p.default is None and role(p.name) == "target" and targets]
+    extra += _states(f) if states else []
+    kinds = _roles(parameters) | dict.fromkeys((p.name for p in extra if role(p.name) != "target"), "data")
     slots: list[Slot] = []
     arguments: list[Argument] = []
     named: list[tuple[str, Slot]] = []
     flat = "sizes" in kinds.values() and any(re.fullmatch(UNROLLED, bare(n)) for n in kinds)
-    for p in [*parameters, *(extra if targets else [])]:
+    for p in [*parameters, *extra]:
         kind = kinds.get(p.name, "target")
         slot: Slot = ("argument", p.name)
         if flat and not re.fullmatch(UNROLLED, bare(p.name)) and part(p.name) in WEIGHTS:
@@ -152,7 +159,7 @@ def forward_step(
         elif kind == "options":
             slot = ("fixed", conventions.Settings())
         elif kind == "sizes":
-            slot = ("size", 3 if re.match("in|vis", bare(p.name)) else 4 if "hid" in bare(p.name) else 2)
+            slot = ("size", conventions.width(p.name))
         elif kind == "kept":
             slot = ("kept", p.name)
         elif p.name in parts:
@@ -174,6 +181,12 @@ def _parts(f: Callable[..., Any]) -> dict[str, tuple[str, ...]]:
     return {n: tuple(m if m not in theirs else f"{n}_{m}" for m in parts) for n, parts in found.items()}
 
 
+def _states(f: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The states that a forward starts at 0 where it is given none, as `h_prev=None`: at 0 nothing is seen of what
+    meets them."""
+    return [p for p in signature(f) if p.default is None and part(p.name) == "hidden" and role(p.name) != "target"]
+
+
 STATE = r"\w*(state|hidden|hc|mem|cache)\w*|h\w*|\w*prev\w*|carry"
 """What a state is called, or running statistics, which may be a tuple."""
 
@@ -183,6 +196,8 @@ def forward_steps(
 ) -> Iterator[tuple[Step, tuple[Argument, ...]]]:
     """The ways to call a forward: as it is by default, and with the flags on that a backward needs."""
     step, arguments = forward_step(name, f, targets, given=given)
+    if _states(f):
+        yield forward_step(name, f, targets, given=given, states=True)
     if _parts(f):
         yield forward_step(name, f, targets, apart=True)
     yield step, arguments
@@ -600,7 +615,7 @@ def _together(op: Any) -> Iterator[Reading]:
 def of_functions(f: Callable[..., Any], g: Callable[..., Any] | None) -> Iterator[Reading]:
     """A function and its gradient; or, alone, a function that returns both, or that has a flag for its derivative."""
     name = getattr(inner(f), "__name__", type(f).__name__)
-    space = getattr(inner(f), "__globals__", {})
+    space = statics.space(f)
     for kept in _initial(space, [f, g]):
         yield from _of_functions(f, g, name, space, kept)
 
@@ -618,7 +633,10 @@ def _of_functions(
                     said = f"{name}(…, {p.name}=True) of the {'output' if what[0] == 'output' else 'input'}"
                     yield Reading(name, "function", f, Namespace(f=f), arguments, forward, backward, said=said)
         turns = [p for p in signature(f) if role(p.name) == "rate" or re.fullmatch(conventions.TURNS, bare(p.name))]
-        if turns and re.match(conventions.STEPS, bare(name)):
+        counts = [p for p in turns if re.fullmatch(conventions.TURNS, bare(p.name))]
+        if (turns and re.match(conventions.STEPS, bare(name))) or (
+            counts and re.fullmatch(conventions.MODELS, bare(name))
+        ):
             return
         forward, arguments = forward_step("f", f, targets=True, given=kept)
         root = _with(Namespace(f=f), kept)
@@ -685,47 +703,87 @@ def _of_pair(
 
 
 def _is_loss(name: str) -> bool:
-    return name in conventions.LOSS or bool(re.fullmatch(r"(\w+_)?(cost|loss)(_function|_fn|_func)?", name.lower()))
+    return name in conventions.LOSS or bool(
+        re.fullmatch(r"(\w+_)?(cost|loss)(_function|_fn|_func|_value)?", name.lower())
+    )
+
+
+def initial(f: Any) -> list[dict[str, Any]]:
+    """What a function is given that its module makes: parameters, and the widths of a net."""
+    return _initial(statics.space(f), [f])
 
 
 def _initial(space: dict[str, Any], functions: list[Any]) -> list[dict[str, Any]]:
-    """Parameters that the module's own function makes, for the arguments that are such: of one output, or of two."""
-    code = containers.nodes(functions)
+    """Parameters that the module's own function makes, for the arguments that are such: of one output, or of two; and
+    the widths of a net that these are made of."""
     every = dict.fromkeys(p.name for f in functions if f is not None for p in signature(f) if _may_be_kept(p))
+    makers = [v for n, v in space.items() if _makes_parameters(n, v) and v not in functions]
+    ways = architectures.given(list(every), makers, [f for f in functions if f is not None], space)
+    return [kept for sizes in ways for kept in _initial_of(list(every), makers, functions, space, sizes)]
+
+
+def _initial_of(
+    every: list[str], makers: list[Any], functions: list[Any], space: dict[str, Any], sizes: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The same for a net of these widths."""
+    code = containers.nodes(functions)
     listed = [n for n in every if part(n) in WEIGHTS or bare(n) == "layers"]
     names = [n for n in every if role(n) == "kept" or (n in listed and containers.is_list(n, code))]
+    named = [n for n in every if part(n) in WEIGHTS and n not in names and _has_maker(n, makers)]
+    names = [n for n in (*names, *named) if bare(n) not in sizes]
     if not names:
-        return [{}]
+        return [sizes]
     lists = list(containers.made(names, code))
     found = []
-    for make, made in _makes(space):
+    for make, made in _makes(makers, sizes):
         own = source.named(make, made)
         theirs = {bare(n): own[bare(n)] if len(names) > 1 and bare(n) in own else made for n in names}
         if not lists or all(type(v) is type(lists[0][n]) for n, v in theirs.items()):
-            found.append(theirs)  # and no dict for what is gone through as a list
+            found.append(theirs | sizes)  # and no dict for what is gone through as a list
+    if named and not (found and all(isinstance(found[0][bare(n)], dict | list) for n in named)):
+        return _initial_of(
+            [n for n in every if n not in named], makers, functions, space, sizes
+        )  # arrays by themselves
+    if not found and len(names) == 1 and all(f is not None for f in functions):
+        f, g = functions
+        beside = [p.name for p in signature(f) if _needed(p) and bare(p.name) not in {bare(names[0]), *sizes}]
+        cell = shapes.parameters(f, g, names[0], beside) if len(functions) == 2 else None
+        if cell is not None and not any(re.search(r"\d", key) for key in cell):
+            return [{bare(names[0]): cell} | sizes]
     if not found and lists:
-        return lists
+        return [kept | sizes for kept in lists]
     held_here = [v for v in space.values() if isinstance(v, dict | list) and v and held.places({"": v})]
     if held_here and not found:
-        found.append({bare(name): space.get(name, held_here[0]) for name in names})
-    return found or [{bare(name): {} for name in names}]
+        found.append({bare(name): space.get(name, held_here[0]) for name in names} | sizes)
+    return found or [{bare(name): {} for name in names} | sizes]
+
+
+def _makes_parameters(name: str, f: Any) -> bool:
+    return isinstance(f, types.FunctionType) and re.match(conventions.INITIAL, name, re.IGNORECASE) is not None
+
+
+def _has_maker(name: str, makers: list[Any]) -> bool:
+    """Whether a function is called after what it makes: thetas_init, initialize_weights."""
+    return any(re.search(rf"(^|_){re.escape(bare(name))}(_|$)", bare(make.__name__)) for make in makers)
 
 
 def _may_be_kept(p: inspect.Parameter) -> bool:
     return _needed(p) or p.default is None
 
 
-def _makes(space: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
-    """The functions of the module that make parameters, and what each of them made."""
-    for n, make in space.items():
-        if isinstance(make, types.FunctionType) and re.match(conventions.INITIAL, n, re.IGNORECASE):
-            count = len(required(make))
-            for sizes in ([[3, 4, 1]], [3, 4, 1], [[3, 4, 2]], [3, 4, 2], [3, 4, 2, 2], [3, 2], [3], []):
-                if len(sizes) == count:
-                    try:
-                        yield make, make(*sizes)
-                    except Exception:  # it is made for other sizes
-                        continue
+def _makes(makers: list[Any], widths: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """What each of the functions that make parameters made: of the widths of a net, where these are known."""
+    for make in makers:
+        needed = [bare(p.name) for p in required(make)]
+        ways: list[list[Any]] = [[[3, 4, 1]], [3, 4, 1], [[3, 4, 2]], [3, 4, 2], [3, 4, 2, 2], [3, 2], [3], []]
+        if widths.keys() & set(needed) and all(n in widths or role(n) in ("eps", "half", "rate") for n in needed):
+            ways = [[copy.deepcopy(widths.get(n, 0.5)) for n in needed]]
+        for sizes in ways:
+            if len(sizes) == len(needed):
+                try:
+                    yield make, make(*sizes)
+                except Exception:  # it is made for other sizes
+                    continue
 
 
 def _made(space: dict[str, Any], beside: list[Any], names: set[str]) -> dict[str, tuple[int, ...]]:
@@ -739,12 +797,14 @@ def _made(space: dict[str, Any], beside: list[Any], names: set[str]) -> dict[str
     found = shapes(space)
     if found.keys() == weights:
         return found
-    for make, made in _makes(space) if space else ():
+    makers = [v for n, v in space.items() if _makes_parameters(n, v)]
+    for make, made in _makes(makers, {}):
         own = source.named(make, made) if make not in beside else {}
         theirs = shapes(own)
         if weights and theirs.keys() == weights:
             return theirs
-    return found
+    theirs = {n: s for n in weights if (s := source.vectors(beside[0]).get(bare(n)))}
+    return theirs if not found and theirs.keys() == weights else found
 
 
 def _with(root: Namespace, kept: dict[str, Any]) -> Namespace:

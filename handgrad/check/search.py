@@ -12,14 +12,14 @@ import re
 import sys
 import time
 import types
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from handgrad.check import autograds, classes, episodes, held, inputs, source, trained
+from handgrad.check import autograds, classes, episodes, held, inputs, source, statics, trained
 from handgrad.check.conventions import LOSS, SETUP, TRAINING, bare, formulas, role
 from handgrad.check.inputs import Layout
 from handgrad.check.match import FITS, MISSHAPEN, PARTLY, RIGHT, RUNS, UNSEEN, Slopes, StepError, probe, slope
@@ -55,13 +55,11 @@ def torch_subject(op: Any, role: str) -> Subject | None:
 
 def readings(op: Any, role: str = "op") -> list[Reading]:
     """All readings of what was given. CheckError says what is allowed."""
-    if isinstance(op, tuple) and (found := list(of_methods(*op)) if len(op) == 2 else []):
-        return found
     if isinstance(op, tuple) and len(op) == 2 and all(callable(f) for f in op):
-        return list(episodes.of_episode(*op)) or list(of_functions(*op))
+        return list(episodes.of_episode(*op)) or list(of_methods(*op)) or list(of_functions(*op))
     op = structure.unwrap(op)
     if isinstance(op, types.FunctionType | types.BuiltinFunctionType | types.MethodType):
-        if not (found := list(of_functions(op, None))):
+        if not (found := [*of_functions(op, None), *trained.of_function(op)]):
             raise CheckError(NO_GRADIENT.format(op.__name__))
         return found
     if isinstance(op, type) and (pair := autograds.tensors(op) or classes.scalars(op)) is not None:
@@ -77,13 +75,17 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
     if isinstance(op, type):
         if made_of := [r for made in classes.with_parameters(op) for r in of_object(made)]:
             return made_of
+        if (made := classes.with_objects(op)) is not None:
+            return list(of_object(made))
         try:
             op = instance(op)
         except CheckError:
-            if not (found := list(of_object(op))):
+            if not (found := _of_statics(op)):
                 raise
             return found
-    found = list(of_object(op))
+    found = [r for made in classes.with_dict(op) for r in of_object(made)]
+    found += episodes.of_object(op)
+    found += list(of_object(op)) or _of_statics(type(op))
     for made in (_set_up(op), _in_training(op), classes.with_call(op)):
         if made is not None:
             found += of_object(made)
@@ -102,6 +104,15 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
         f"{role} must be an object with forward and backward, a pair (function, gradient), a torch.nn.Module or a "
         f"torch.autograd.Function; got {given}"
     )
+
+
+def _of_statics(kind: type) -> list[Reading]:
+    """The readings of a class whose static methods are functions; a loss of the same arguments says most."""
+    of = [
+        [r for pair in pairs for r in of_functions(*pair)]
+        for pairs in (statics.of_losses(kind), statics.of_forwards(kind))
+    ]
+    return of[0] or list(of_object(kind)) or of[1]
 
 
 def _set_up(op: Any) -> Any:
@@ -388,10 +399,11 @@ class _Search:
                 continue
             if layout.vector:
                 reached = max(reached, odd)
-            misfits = 0
+            misfits = Counter[Any]()
             for at in self.targets(scout, blind, layout, own, sizes, bool(tables)):
-                if misfits > 3:  # of what shape a gradient is, no target changes
-                    break
+                target = self.like_it(scout, at)
+                if misfits[target] > 3:  # of what shape a gradient is, no target like it changes
+                    continue
                 for variant in self.variants(scout, at):
                     self.calls += 2  # forward, and then backward
                     try:
@@ -408,7 +420,7 @@ class _Search:
                         continue
                     yield subject, at, case
                     less = at.lone(case.constants[n].shape for n in subject.targets)
-                    misfits += self.last <= MISSHAPEN and not less and not self.asked
+                    misfits[target] += self.last <= MISSHAPEN and not (less or self.asked or subject.rows)
                     # Gradients that are missing may be of another shape, because the code takes one sample at a time.
                     rank = RUNS if self.last == UNSEEN and reading.kind == "net" else self.last
                     if alone and at.odd and rank == FITS:
@@ -546,6 +558,12 @@ class _Search:
             return inputs.first(scout, at, self.seed)
         except Exception:  # of this shape there is no such target
             return None
+
+    def like_it(self, scout: Written, at: Layout) -> Any:
+        """How many axes the target has, and whether it is of whole numbers."""
+        made = self.drawn(scout, at) if scout.targets else None
+        of = [made.constants[n] for n in scout.targets] if made is not None else []
+        return next(((a.ndim, a.dtype.kind) for a in of), None)
 
     def runs(self, scout: Written, at: Layout, made: Case | None = None) -> Array | None:
         """The output of forward; None where it refuses the layout or gives no finite numbers."""

@@ -115,6 +115,36 @@ def _scopes(f: Any) -> Iterator[ast.AST]:
         yield ast.Module([n for n in whole.body if not isinstance(n, ast.FunctionDef | ast.ClassDef)], [])
 
 
+def _assigned(whole: ast.Module) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """What is assigned, and to what; one by one where it is several."""
+    for n in ast.walk(whole):
+        if isinstance(n, ast.Assign):
+            target, value = n.targets[0], n.value
+            if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+                yield from zip(target.elts, value.elts, strict=False)
+            else:
+                yield target, value
+
+
+@cache
+def vectors(f: Any) -> dict[str, tuple[int, ...]]:
+    """The shapes of what the file of a function makes with one long axis: `self.theta = np.zeros((n, 1))` is (5, 1)."""
+    found: dict[str, set[tuple[int, ...]]] = {}
+    f = getattr(f, "__func__", f)
+    text = "".join(linecache.getlines(f.__code__.co_filename)) if isinstance(f, types.FunctionType) else ""
+    for target, value in _assigned(ast.parse(text)) if text else ():
+        if not (isinstance(value, ast.Call) and value.args):
+            continue
+        makes = getattr(value.func, "attr", "")
+        name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
+        if makes not in ("zeros", "ones", "rand", "randn", "random", "normal", "uniform"):
+            continue
+        of = value.args if makes in ("rand", "randn") else getattr(value.args[0], "elts", value.args[:1])
+        shape = tuple(1 if isinstance(e, ast.Constant) and e.value == 1 else 5 for e in of)
+        found.setdefault(bare(name), set()).add(shape)
+    return {n: shapes.pop() for n, shapes in found.items() if len(shapes) == 1 and max(shapes).count(5) == 1}
+
+
 def _beside(f: types.FunctionType) -> list[types.FunctionType]:
     return [g for g in f.__globals__.values() if isinstance(g, types.FunctionType) and g.__globals__ is f.__globals__]
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.check import conventions, held
+from handgrad.check import conventions, held, loops
 from handgrad.check import inputs as drawn
 from handgrad.check.conventions import bare, role
 from handgrad.check.readings import Argument, Reading, Step, signature
@@ -132,11 +132,20 @@ def _with_constants(code: types.CodeType, rate: float) -> types.CodeType:
     return code.replace(co_code=bytes(found), co_consts=tuple(consts))
 
 
-def of_trainer(op: Any) -> Iterator[Reading]:
+def of_function(f: Any) -> Iterator[Reading]:
+    """A function that trains in a loop."""
+    for made in loops.objects(f):
+        found = [replace(r, source=f) for r in of_trainer(made, tuple(vars(type(made))))]
+        if found:
+            yield from found
+            return
+
+
+def of_trainer(op: Any, methods: tuple[str, ...] = conventions.TRAINERS) -> Iterator[Reading]:
     """An object that has no backward, but a method that takes data and target and trains."""
     if isinstance(op, type):
         return
-    for method in conventions.TRAINERS:
+    for method in methods:
         f = inspect_method(op, method)
         if f is None:
             continue
@@ -197,9 +206,18 @@ def _made(op: Any, turn: Turn) -> Iterator[tuple[Trainee, Array, Array]]:
             shape = y.shape[:-1] if by_columns else y.shape[1:]
             vars(made)[TURN] = replace(turn, shape=shape, by_columns=by_columns)
             with np.errstate(all="ignore"):
-                yield _with_parameters(_made_once(made, x, y), x, y), x, y
+                found = _with_parameters(_made_once(held.copied(made), x, y), x, y)
+                twice = [np.concatenate([a, a], axis=-1 if by_columns else 0) for a in (x, y)]
+                more = _with_parameters(_made_once(made, *twice), *twice)
         except Exception:  # it takes data of another shape
             continue
+        if _shapes(found) == _shapes(more):  # else it takes features for samples
+            yield found, x, y
+
+
+def _shapes(made: Trainee) -> dict[str, list[tuple[int, ...]]]:
+    """Those of the parameters that the method makes."""
+    return {n: [a.shape for a in _numbers(vars(made)[n])] for n in vars(made)[TURN].anew}
 
 
 def _in_order(made: Trainee, x: Array, y: Array) -> bool:

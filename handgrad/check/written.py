@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from handgrad.check import held, source
-from handgrad.check.conventions import PLAIN, bare, kin, stems
+from handgrad.check.conventions import PLAIN, bare, is_upstream, kin, stems
 from handgrad.check.held import Kept, Namespace, Place
 from handgrad.check.inputs import WEIGHTS, part
 from handgrad.check.readings import Plain, Reading, Slot, Step
-from handgrad.check.subject import Array, Case, CheckError, Values, cast, changed, numbers, one_line
+from handgrad.check.subject import Array, Case, CheckError, Values, cast, changed, numbers, one_line, required
 
 OUTPUTS = (
     "output",
@@ -274,7 +274,7 @@ class Written:
     def _split(self, raw: Any, count: int, root: Any, given: dict[str, Any]) -> tuple[list[Any], list[Any], bool]:
         """What forward returned, in outputs and what is meant for backward."""
         if raw is None:
-            return [self._attribute(root, given)], [], False
+            return self._attributes(root, given, count), [], False
         if any(raw is a for a in given.values()) and _numeric(loss := getattr(root, "loss", None)):
             return [loss], [], False  # a loss layer in a chain, which hands on what it is given
         if isinstance(raw, dict):
@@ -309,6 +309,14 @@ class Written:
         return [raw], [], False
 
     @cached_property
+    def _above(self) -> list[str]:
+        """What the arguments of backward are called."""
+        root, step = self.reading.root, self.reading.backward
+        return (
+            [] if step is None or isinstance(root, Namespace) else [p.name for p in required(getattr(root, step.name))]
+        )
+
+    @cached_property
     def _names(self) -> tuple[str, ...]:
         """The names of what forward returns, where its source says them."""
         root, step = self.reading.root, self.reading.forward
@@ -324,8 +332,9 @@ class Written:
         single = [i for i, v in enumerate(raw) if _numeric(v) and np.size(held.plain(v)) == 1]
         return single[0] if single and single[0] > 0 else None
 
-    def _attribute(self, root: Any, given: dict[str, Any]) -> Any:
-        """The output of a forward that returns nothing: an attribute that it made, by its usual names."""
+    def _attributes(self, root: Any, given: dict[str, Any], count: int) -> list[Any]:
+        """The outputs of a forward that returns nothing: an attribute that it made, by its usual names; of several
+        gradients from above, those that these are named after: top_diff_h, top_diff_s of h and s."""
         mine = set(self.paths.values())
         before = {p: held.plain(place.get()) for p, place in held.places(self.pristine).items()}
         after = {p: place.get() for p, place in held.places(root).items() if p not in mine}
@@ -335,11 +344,16 @@ class Written:
             if not any(a is argument for argument in given.values())
             and (p not in before or not np.array_equal(before[p], held.plain(a), equal_nan=True))
         }
+        if count > 1:
+            theirs = [p for p in self._above if is_upstream(p)]
+            of = [[p for p in made if _last(p) in {*stems(n), _last(n.replace("_", "."))}] for n in theirs]
+            if len(of) == count and all(len(paths) == 1 for paths in of):
+                return [made[paths[0]] for paths in of]
         for name in OUTPUTS:
             if name in made:
-                return made[name]
+                return [made[name]]
         if len(made) == 1:
-            return next(iter(made.values()))
+            return [next(iter(made.values()))]
         raise CheckError(f"{self.name}: forward must return an array of numbers; got NoneType of object")
 
     def _parted(self, upstream: Array, ran: Ran) -> list[Any]:
@@ -395,10 +409,17 @@ class Written:
         gradients: dict[str, Any] = {}
         for name, label in self.picks.items():
             if label == STEP:
-                gradients[name] = values[name] - held.plain(places[name].get())
+                gradients[name] = values[name] - self.stands(root, name, places[name], values[name])
             else:
                 gradients[name] = self.formed(name, found.get(label), upstream, values[name].shape)
         return gradients
+
+    def stands(self, root: Any, name: str, place: Place, start: Array) -> Array:
+        """What a parameter is after a step: in its place, or in that of a container that stands there anew."""
+        now = held.plain(place.get())
+        if np.array_equal(now, start, equal_nan=True) and (anew := held.places(root).get(self.paths[name])) is not None:
+            return held.plain(anew.get())
+        return now
 
     def formed(self, name: str, found: Any, upstream: Array, shape: tuple[int, ...]) -> Any:
         """A candidate as a gradient: where backward was given no upstream, that is still to be multiplied with it.
@@ -528,6 +549,10 @@ class Written:
     def _label(self, root: Any, label: str) -> Any:
         found = held.places(root).get(label)
         return None if found is None else held.plain(found.get())
+
+
+def _last(path: str) -> str:
+    return bare(path.rpartition(".")[2])
 
 
 OPTIMIZERS = r"(\w+_)?(opt|optimi[sz]er(_instance)?)"

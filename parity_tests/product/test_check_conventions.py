@@ -2399,6 +2399,157 @@ STYLES = {
         "FullyConnected",
         "Bad",
     ),
+    "a net as a list with a dict for each layer": (
+        """
+        NN_ARCHITECTURE = [
+            {"input_dim": 3, "output_dim": 100, "activation": "tanh"},
+            {"input_dim": 100, "output_dim": 1, "activation": "sigmoid"},
+        ]
+        def init_layers(nn_architecture, seed=3):
+            r, params = np.random.RandomState(seed), {}
+            for i, layer in enumerate(nn_architecture, 1):
+                params["W" + str(i)] = r.randn(layer["output_dim"], layer["input_dim"])
+                params["b" + str(i)] = r.randn(layer["output_dim"], 1)
+            return params
+        def full_forward_propagation(X, params_values, nn_architecture):
+            memory, A = {"A0": X}, X
+            for i, layer in enumerate(nn_architecture, 1):
+                Z = params_values["W" + str(i)] @ A + params_values["b" + str(i)]
+                A = np.tanh(Z) if layer["activation"] == "tanh" else 1 / (1 + np.exp(-Z))
+                memory["A" + str(i)] = A
+            return A, memory
+        def get_cost_value(Y_hat, Y):
+            return np.squeeze(-(Y @ np.log(Y_hat).T + (1 - Y) @ np.log(1 - Y_hat).T) / Y.shape[1])
+        def full_backward_propagation(Y_hat, Y, memory, params_values, nn_architecture, inner=True):
+            grads, d = {}, (Y_hat - Y) / Y.shape[1]
+            for i in range(len(nn_architecture), 0, -1):
+                A = memory["A" + str(i - 1)]
+                grads["dW" + str(i)], grads["db" + str(i)] = d @ A.T, d.sum(axis=1, keepdims=True)
+                d = params_values["W" + str(i)].T @ d * (1 - A**2 if inner else 1)
+            return grads
+        def bad(Y_hat, Y, memory, params_values, nn_architecture):
+            return full_backward_propagation(Y_hat, Y, memory, params_values, nn_architecture, False)
+        """,
+        "full_backward_propagation",
+        "full_forward_propagation,bad",
+    ),
+    "static methods of a class made of its data, given weights in a dict and the widths of the layers": (
+        """
+        class Perceptron:
+            factor = 1
+            def __init__(self, data, labels, layers, epsilon):
+                self.data, self.labels, self.thetas = data, labels, Perceptron.thetas_init(layers, epsilon)
+            @staticmethod
+            def thetas_init(layers, epsilon):
+                ends = enumerate(zip(layers, layers[1:]))
+                return {k: np.random.rand(o, i + 1) * 2 * epsilon - epsilon for k, (i, o) in ends}
+            @staticmethod
+            def feedforward_propagation(data, thetas, layers):
+                for k in range(len(layers) - 1):
+                    data = np.hstack([np.ones((len(data), 1)), np.tanh(data @ thetas[k].T)])
+                return data[:, 1:]
+            @staticmethod
+            def cost_function(data, labels, thetas, layers, regularization_param):
+                d = Perceptron.feedforward_propagation(data, thetas, layers) - labels
+                decay = sum(np.sum(thetas[k] ** 2) for k in range(len(layers) - 1))
+                return ((d**2).sum() + regularization_param * decay) / (2 * len(data))
+            @staticmethod
+            def back_propagation(data, labels, thetas, layers, regularization_param, factor=1):
+                acts = [data]
+                for k in range(len(layers) - 1):
+                    acts.append(np.hstack([np.ones((len(data), 1)), np.tanh(acts[-1] @ thetas[k].T)]))
+                d, grads = acts[-1][:, 1:] - labels, {}
+                for k in reversed(range(len(layers) - 1)):
+                    d = d * (1 - acts[k + 1][:, 1:] ** 2)
+                    grads[k] = (d.T @ acts[k] + factor * regularization_param * thetas[k]) / len(data)
+                    d = (d @ thetas[k])[:, 1:]
+                return grads
+        class Bad(Perceptron):
+            @staticmethod
+            def back_propagation(data, labels, thetas, layers, regularization_param):
+                return Perceptron.back_propagation(data, labels, thetas, layers, regularization_param, 0)
+        """,
+        "Perceptron",
+        "Bad.back_propagation",
+    ),
+    "a gradient_step beside a cost, static, of weights that are a column": (
+        """
+        class LogisticRegression:
+            def __init__(self, data, labels):
+                self.data, self.labels = data, labels
+                self.theta = np.zeros((data.shape[1], 1))
+            @staticmethod
+            def hypothesis(data, theta):
+                return 1 / (1 + np.exp(-data @ theta))
+            @staticmethod
+            def cost_function(data, labels, theta, lambda_param):
+                p, cut = LogisticRegression.hypothesis(data, theta), theta[1:, [0]]
+                cost = -np.log(p[labels == 1]).sum() - np.log(1 - p[labels == 0]).sum()
+                return ((cost + lambda_param / 2 * (cut.T @ cut)) / len(data))[0][0]
+            @staticmethod
+            def gradient_step(data, labels, theta, lambda_param, factor=1):
+                p = LogisticRegression.hypothesis(data, theta)
+                decay = lambda_param * factor * np.vstack([np.zeros((1, 1)), theta[1:]])
+                return ((data.T @ (p - labels) + decay) / len(labels)).T.flatten()
+        class Bad(LogisticRegression):
+            @staticmethod
+            def gradient_step(data, labels, theta, lambda_param):
+                return LogisticRegression.gradient_step(data, labels, theta, lambda_param, 2)
+        """,
+        "LogisticRegression",
+        "Bad",
+    ),
+    "functions that train: weights that they make, or are given with the cost and the gradient": (
+        """
+        def update(params, grads, learning_rate=1.2):
+            return {k: params[k] - learning_rate * grads[k] for k in params}
+        def train_model(X, y, num_iterations=10000):
+            params = {"w": np.zeros(X.shape[1]), "b": np.zeros(1)}
+            for i in range(num_iterations):
+                d = X @ params["w"] + params["b"] - y
+                loss = (d**2).mean()
+                params = update(params, {"w": 2 * X.T @ d / len(y), "b": 2 * d.mean(keepdims=True)})
+            return params
+        def compute_cost(X, y, w, b):
+            return ((X @ w + b - y) ** 2).sum() / (2 * len(y))
+        def compute_gradient(X, y, w, b):
+            e = X @ w + b - y
+            return e.sum(), X.T @ e / len(y)
+        def gradient_descent(X, y, w_in, b_in, cost_function, gradient_function, alpha, num_iters):
+            history, w, b = [], w_in.copy(), b_in
+            for i in range(num_iters):
+                dj_db, dj_dw = gradient_function(X, y, w, b)
+                w = w - alpha * dj_dw
+                b = b - alpha * dj_db
+                history.append(cost_function(X, y, w, b))
+            return w, b, history
+        """,
+        "train_model",
+        "gradient_descent",
+    ),
+    "a policy, and its backward of a whole episode, as methods": (
+        """
+        class Agent:
+            mask = True
+            def __init__(self):
+                self.model = {"W1": np.random.randn(4, 80 * 80) / 80, "W2": np.random.randn(4) / 2}
+            def policy_forward(self, x):
+                h = np.dot(self.model["W1"], x)
+                h[h < 0] = 0
+                logp = np.dot(self.model["W2"], h)
+                p = 1.0 / (1.0 + np.exp(-logp))
+                return p, h
+            def policy_backward(self, epx, eph, epdlogp):
+                dh = np.outer(epdlogp, self.model["W2"])
+                if self.mask:
+                    dh[eph <= 0] = 0
+                return {"W1": np.dot(dh.T, epx), "W2": np.dot(eph.T, epdlogp).ravel()}
+        class Bad(Agent):
+            mask = False
+        """,
+        "Agent",
+        "Bad",
+    ),
 }
 
 MEANS = """
