@@ -11,7 +11,7 @@ N       ?= 100000
 # Some machines ask Python for no bytecode: then each process that a command or test starts compiles all it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help compare bench performance atlas test thorough alarms faults fuzz mutants dictionary sources lint layout format pictures clean
+.PHONY: help compare bench performance atlas test thorough alarms faults fuzz mutants dictionary docs sources lint layout format pictures clean
 
 help:
 	@echo 'make compare   train both sides on real data, judge every step, write runs/$(NAME)/report.html'
@@ -30,6 +30,7 @@ help:
 	@echo 'make mutants   change the code of both sides in every small way and see that a test notices (an hour or two)'
 	@echo '               (ARGS="scratch.optim.*" for a part, ARGS=--go-on for what an earlier run left)'
 	@echo 'make dictionary  write docs/dictionary/ from docstrings, code and judge (ARGS=--all to measure everything anew)'
+	@echo 'make docs      build the documentation as a site, into site/, and check it: every link, and every page in Chromium'
 	@echo 'make pictures  draw the pictures of README and docs anew (needs Chromium)'
 	@echo 'make sources   write docs/sources.md: what the source articles show, measured on both sides (ARGS=--all for all anew)'
 	@echo 'make lint      ruff and mypy alone'
@@ -103,6 +104,14 @@ dictionary: $(READY)
 sources: $(READY)
 	$(BIN)/python -m docs.writers.articles $(ARGS)
 
+# What only the site needs is installed for it alone.
+$(VENV)/.docs: $(READY)
+	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e '.[docs]'
+	touch $@
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m docs.writers.site $(ARGS)
+
 format: $(READY)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
@@ -115,4 +124,4 @@ pictures: compare
 	    --screenshot=docs/pictures/report.png runs/$(NAME)/report.html
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants
+	rm -rf $(VENV) site .site .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants

@@ -59,9 +59,9 @@ def _(mo):
     Input 1, target 5, loss (w − 5)²: with e = w − 5 the gradient is 2e, and SGD with momentum μ and rate η is a
     pendulum with friction,
 
-    $$e_{k+1} = (1 + μ − 2η)\,e_k − μ\,e_{k−1}, \qquad e_{-1} = e_0 .$$
+        e_{k+1} = (1 + μ − 2η) e_k − μ e_{k−1},    e_{−1} = e_0.
 
-    Its solution is a sum of two powers, $e_k = a p^k + b q^k$, with p and q the roots of z² − (1 + μ − 2η)z + μ. For
+    Its solution is a sum of two powers, e_k = a pᵏ + b qᵏ, with p and q the roots of z² − (1 + μ − 2η)z + μ. For
     μ = 0.9 they are complex, of size √0.9: the weight swings about 5 and closes in by 5 % a step.
     """)
     return
