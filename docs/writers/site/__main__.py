@@ -37,7 +37,7 @@ def main() -> int:
 def write(with_lessons: bool) -> None:
     """Write what the site is built from."""
     shutil.rmtree(SOURCES, ignore_errors=True)
-    files = tree.tree() | {path.name: path for path in (HERE / "site.css", HERE / "iframe-worker.js")}
+    files = tree.tree() | {path.name: path for pattern in ("*.css", "*.js") for path in HERE.glob(pattern)}
     for lesson in sorted((tree.ROOT / "lessons").glob("lesson_*.py")) if with_lessons else ():
         print(f"running {lesson.name}", file=sys.stderr)
         files[tree.place(lesson)] = lessons.page(lesson)
