@@ -25,6 +25,7 @@ NAVIGATION: Mapping[str, Sequence[str]] = {
         "lessons",
         "docs/exercises.md",
         "docs/worksheet.md",
+        "docs/play.md",
         "docs/trace.md",
         "docs/introspection.md",
         "docs/unroll.md",
