@@ -23,13 +23,16 @@ LOOKS: tuple[dict[str, Any], ...] = (
     {"color": "#56b4e9", "marker": "D"},
     {"color": "#cc79a7", "marker": "v"},
     {"color": "#4d4d4d", "marker": "P"},
-    {"color": "#882255", "marker": "X"},
+    {"color": "#882255", "marker": "d"},
     {"color": "#999933", "marker": "*"},
     {"color": "#117733", "marker": "h"},
     {"color": "#8e4b9e", "marker": "<"},
     {"color": "#000000", "marker": ">"},
     {"color": "#aa4499", "marker": "p"},
+    {"color": "#88ccee", "marker": "H"},
+    {"color": "#ddaa33", "marker": "8"},
 )
+OF_ONES_OWN: dict[str, Any] = {"color": "#bb5566", "marker": "$m$"}
 
 
 def svg(figure: Figure) -> str:
@@ -108,9 +111,10 @@ def lines(panels: Mapping[str, Series], x_labels: Sequence[str], y_label: str) -
 
 
 def look(name: str) -> dict[str, Any]:
-    """A contender's colour and marker, the same in every picture."""
+    """A contender's colour and marker, the same in every picture, and no other's."""
     others = [other for other in CONTENDERS if other != OURS]
-    return LOOKS[others.index(name) % len(LOOKS)] if name in others else {"color": NUMPY, "marker": "X"}
+    known = dict(zip(others, LOOKS, strict=True)) | {OURS: {"color": NUMPY, "marker": "X"}}
+    return known.get(name, OF_ONES_OWN)
 
 
 @styled

@@ -173,6 +173,11 @@ def test_a_row_becomes_tables_and_a_picture(name, short):
     assert texts[0] == texts[1]
 
 
+def test_no_contender_looks_like_another():
+    markers = [pictures.look(name)["marker"] for name in (*CONTENDERS, "mine")]
+    assert len(set(markers)) == len(CONTENDERS) + 1
+
+
 def test_processes_that_are_not_timed(monkeypatch):
     """Too few cores, a refusal by the judge, another contender asked for; and a failure in its own words."""
     case = QUESTIONS["processes"].cases(True)[0]

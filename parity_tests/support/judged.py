@@ -51,6 +51,8 @@ def judged(body: Callable[..., list[Verdict]], times: float = 1, **strategies: A
     if settings.default.derandomize or run_seed is not None:
         test, _, _ = os.environ["PYTEST_CURRENT_TEST"].rpartition(" ")
         example = seed(zlib.crc32(f"{test}{run_seed or ''}".encode()))(example)
+    if settings.default.database is None:  # hypothesis would tokenise the source of `example` for a key to nothing
+        example._hypothesis_internal_database_key = None
     example()
     assert whole, f"no example was judged whole: {tally.summary()}"
     few = tally.steps < ENOUGH or examples < FEWEST  # the steps of one example share its numbers
