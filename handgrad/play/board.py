@@ -25,7 +25,7 @@ from handgrad.experiments.csv_file import read
 from handgrad.experiments.overrides import with_overrides
 from handgrad.experiments.own import find
 from handgrad.experiments.score import class_scores, true_classes
-from handgrad.format import share
+from handgrad.format import share, shortened
 from handgrad.judge import StepJudge
 from handgrad.trace import Line, Tensor, Trace, unfold
 from handgrad.trace.compute import traced
@@ -50,7 +50,7 @@ Parsers = Mapping[str, Callable[[str, str], Any]]
 ENDLESS = 10**9  # epochs: the board trains for as long as somebody looks
 SECONDS = 0.03  # of training in a frame
 FEATURES = 30  # inputs, of the experiments that are offered
-WEIGHTS = 20_000  # numbers of a net that is shown
+WEIGHTS, LAYERS = 20_000, 20  # of a net that is shown: its numbers, its hidden layers
 PASTED, LONGEST = "pasted.csv", 1_000_000  # the name of pasted rows, and how many characters they may have
 GRID = 41  # points per axis of a map
 POINTS = 150  # training examples in it
@@ -86,8 +86,8 @@ class _Run:
         self.remember()
 
     def remember(self) -> None:
-        """Keep where the last step, or the first, begins: there a number is traced."""
-        self.before: dict[str, Tree] = {side: state_of(t) for side, t in self.prepared.trainers.items()}
+        """Keep where the NumPy side begins the last step, or the first: there a number is traced, on both sides."""
+        self.before: Tree = state_of(self.prepared.trainers["scratch"])
         self.trace: Trace | None = None
 
     @property
@@ -356,8 +356,8 @@ class Board:
         if run.trace is None:
             with refusing(), np.errstate(all="ignore"):
                 trainers = build_pair(run.prepared.experiment, run.prepared.data)
-                for side, trainer in trainers.items():
-                    restore(run.before[side], trainer)
+                for trainer in trainers.values():
+                    restore(run.before, trainer)
                 run.trace = traced(replace(run.prepared, trainers=trainers), max(run.step, 1), run.batch)
         return run.trace
 
@@ -377,11 +377,12 @@ def _planned(experiment: Experiment, sizes: tuple[int, ...]) -> int:
 
 
 def _refuse_many(experiment: Experiment, weights: int) -> None:
-    if weights > WEIGHTS:
-        name, widths = experiment.name, ",".join(map(str, experiment.hidden))
+    """BadInputError for a net that is too large to be shown, or too deep to make a step within a frame."""
+    if weights > WEIGHTS or len(experiment.hidden) > LAYERS:
+        widths = ",".join(map(str, experiment.hidden))
         raise BadInputError(
-            f"hidden must leave a net of at most {WEIGHTS:,} weights and biases, which a board can show; "
-            f"got {widths} with {weights:,}: handgrad compare {name}"
+            f"the board shows nets of at most {LAYERS} hidden layers and {WEIGHTS:,} weights and biases; "
+            f"got {shortened(widths)} with {weights:,}; handgrad compare trains larger ones"
         )
 
 

@@ -41,6 +41,7 @@ async function send(path, given) {
 
 function refuse(text) {
   one("#refused").textContent = text;
+  if (text) say("");
 }
 
 function say(text) {
@@ -149,7 +150,8 @@ const word = (text, x, y, anchor = "start") =>
 // So many significant digits; the server writes what is no finite number as a text.
 function number(value, digits = 6) {
   if (value === null || value === undefined) return "–";
-  return typeof value === "number" ? String(Number(value.toPrecision(digits))) : value;
+  if (typeof value === "number") return String(Number(value.toPrecision(digits)));
+  return { nan: "NaN", inf: "∞", "-inf": "−∞" }[value] ?? value;
 }
 
 const percent = (value) => (typeof value === "number" ? `${(100 * value).toFixed(2)} %` : "–");
@@ -233,19 +235,20 @@ function map(side, found) {
 function curve(places) {
   const svg = one("#curve");
   const values = places.flatMap(([, ...losses]) => losses).filter((value) => typeof value === "number");
+  if (!values.length) values.push(1);
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const scale = low > 0 ? Math.log10 : (value) => value;
   const [bottom, height] = [scale(low), scale(high) - scale(low) || 1];
   const steps = places[places.length - 1][0] || 1;
-  const at = (step, loss) => `${(52 + (338 * step) / steps).toFixed(1)},${(10 + 195 * (1 - (scale(loss) - bottom) / height)).toFixed(1)}`;
+  const at = (step, loss) => `${(66 + (324 * step) / steps).toFixed(1)},${(10 + 195 * (1 - (scale(loss) - bottom) / height)).toFixed(1)}`;
   const line = (column) => places.filter((place) => typeof place[column] === "number").map((place) => at(place[0], place[column])).join(" ");
   svg.replaceChildren(
-    element("rect", { x: 52, y: 10, width: 338, height: 195, fill: "none", stroke: "var(--grid)" }),
+    element("rect", { x: 66, y: 10, width: 324, height: 195, fill: "none", stroke: "var(--grid)" }),
     element("polyline", { points: line(1), fill: "none", stroke: "var(--numpy)", "stroke-width": 5, "stroke-opacity": 0.45 }),
     element("polyline", { points: line(2), fill: "none", stroke: "var(--torch)", "stroke-width": 1.6, "stroke-dasharray": "5 4" }),
-    word(number(high, 3), 48, 22, "end"),
-    word(number(low, 3), 48, 205, "end"),
-    word("0", 52, 224),
+    word(number(high, 3), 60, 22, "end"),
+    word(number(low, 3), 60, 205, "end"),
+    word("0", 66, 224),
     word(`step ${steps}`, 390, 224, "end"),
   );
   const [, ours, theirs] = places[places.length - 1];
