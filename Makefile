@@ -120,7 +120,7 @@ format: $(READY)
 pictures: compare
 	$(BIN)/python -m docs.writers.readme_pictures
 	$(BIN)/python -m docs.writers.board_picture
-	chromium --headless --no-sandbox --hide-scrollbars --window-size=1280,1500 \
+	chromium --headless --no-sandbox --hide-scrollbars --window-size=1280,1320 \
 	    --screenshot=docs/pictures/report.png runs/$(NAME)/report.html
 
 clean:
