@@ -20,10 +20,18 @@ They are here because everybody makes them.
     handgrad hunt                       # what went wrong, {len(HUNTS)} times
     handgrad hunt 7 --out bug7          # bug 7 in a copy of the file, and its task
     handgrad hunt 7 --hint 1            # up to 3
+    handgrad hunt 7 --line 23           # is it this line of bug7/parts.py?
     handgrad hunt 7 --check bug7/parts.py
+    handgrad hunt --score               # points so far, and what is left
 
 `handgrad hunt 7 --story` prints its entry on this page. `--check` runs [the check](checking.md) on the part that has
 the bug.
+
+**Points.** A bug is found when its line is named or its repair passes the check. It is worth 10 points, 2 less if
+hint 1 was read, 4 for hint 2, 6 for hint 3, and 1 less for each wrong guess (a line that is not it, a changed file that
+the check refuses), 1 at least; none if the story was read before. `bug7/hunt.json` keeps them. `--line`, `--hint`,
+`--story` and `--score` look for it in the folder they are called in and in those right below it; what happens after the
+bug is found counts no more. Of a bug that was begun twice the lower points count.
 """
 
 ALARM = """

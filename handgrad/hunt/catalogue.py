@@ -615,7 +615,11 @@ but one. Find it and repair it.
 `--like torch.nn.Tanh` checks against PyTorch too, where it has the same. The check finds the bug, of course. Read
 first, guess, then check: that is how you learn it.
 
+    handgrad hunt {number} --line 23            # is it this line?
     handgrad hunt {number} --check parts.py     # is it repaired?
     handgrad hunt {number} --hint 1             # 2 and 3 say more
     handgrad hunt {number} --story              # at the end: where it was published, and what it teaches
+
+The bug is worth 10 points: 2 less for hint 1, 4 for hint 2, 6 for hint 3, 1 less for each wrong guess, none once
+the story was read. `handgrad hunt --score`, here or in the folder above, shows them; `hunt.json` keeps them.
 """

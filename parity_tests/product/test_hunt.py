@@ -10,6 +10,7 @@ from handgrad import cli
 from handgrad.check import check_gradients
 from handgrad.hunt import HUNTS
 from handgrad.hunt.catalogue import ROOMS, plain
+from handgrad.hunt.score import FILE, Score, lines_of
 
 NUMBERS = range(1, len(HUNTS) + 1)
 NAMED = {
@@ -69,6 +70,114 @@ def test_a_repair_is_judged(tmp_path, capsys):
     assert file.read_text() == plain(HUNTS[2].room)
 
 
+def scored(folder, capsys):
+    """The rows of --score: bug → (points, hint, wrong guesses, words); and its last lines."""
+    assert cli.main(["hunt", "--score"]) == 0
+    rows, _, sums = capsys.readouterr().out.partition("\n\n")
+    found = [re.fullmatch(r" +(\d+) +(\d+) +(\d|–) +(\d+)  (.+)", row).groups() for row in rows.splitlines()[1:]]
+    return {int(number): rest for number, *rest in found}, sums.splitlines()
+
+
+# What is done with bug 3 in turn, and its points then. `wrong` checks a repair that is none, `right` one that is.
+PLAYED = {
+    "found at once": (["right"], 10),
+    "its line named": (["line"], 10),
+    "its line named, then repaired": (["line", "right"], 10),
+    "one wrong guess": (["wrong", "right"], 9),
+    "checked as it was": (["unchanged", "unchanged", "right"], 10),
+    "another line": (["other line", "other line", "line"], 8),
+    "one hint": (["hint 1", "line"], 8),
+    "all hints cost as the last": (["hint 1", "hint 2", "hint 3", "line"], 4),
+    "the last hint alone": (["hint 3", "line"], 4),
+    "never less than one": (["hint 3", *["wrong"] * 9, "right"], 1),
+    "the answer read": (["story", "line"], 0),
+    "the answer read afterwards": (["line", "story", "hint 3", "other line"], 10),
+    "not found": (["hint 1", "wrong"], 0),
+}
+
+
+@pytest.mark.parametrize("case", PLAYED)
+def test_a_hunt_is_scored(case, tmp_path, capsys, monkeypatch):
+    moves, points = PLAYED[case]
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["hunt", "3", "--out", "bug"]) == 0
+    hunt = HUNTS[2]
+    wrong, right = "return grad * 2 * (self.x > 0)", hunt.right
+    repairs = {"right": right, "wrong": wrong, "unchanged": hunt.wrong}
+    line = hunt.planted()[: hunt.planted().index(hunt.wrong)].count("\n") + 1
+    for move in moves:
+        if move in repairs:
+            (tmp_path / "bug" / "parts.py").write_text(hunt.planted().replace(hunt.wrong, repairs[move]))
+            assert cli.main(["hunt", "3", "--check", "bug/parts.py"]) == (0 if move == "right" else 1)
+        elif "line" in move:
+            guess = line + (move == "other line")
+            assert cli.main(["hunt", "3", "--line", str(guess)]) == (0 if move == "line" else 1)
+        else:
+            name, *of = move.split()
+            assert cli.main(["hunt", "3", f"--{name}", *of]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    found = bool({"right", "line"} & set(moves))
+    assert (f"{points} of 10 points" in said.out) == found
+    assert (hunt.lesson in " ".join(said.out.split())) == (found or "story" in moves)
+    rows, sums = scored(tmp_path, capsys)
+    assert int(rows[3][0]) == points
+    assert (hunt.title in rows[3][-1]) == (found or "story" in moves)
+    assert sums[0] == f"{int(found)} of 30 found: {points} of 300 points"
+    assert sums[1] == ("left: 1 to 2, 4 to 30" if found else "left: 1 to 30")
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_the_lines_of_a_bug_are_those_that_were_planted(number):
+    hunt = HUNTS[number - 1]
+    lines = hunt.planted().splitlines()
+    there = "\n".join(lines[n - 1] for n in lines_of(hunt))
+    assert hunt.wrong.rstrip() in there
+    assert len(there.splitlines()) == len(hunt.wrong.rstrip().splitlines())
+
+
+def test_hunts_are_added_up_and_one_begun_twice_counts_the_lower(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["hunt", "--score"]) == 0
+    assert "no hunt was begun here" in capsys.readouterr().out
+    begun = {"a": Score(3, hint=1, found=True), "b": Score(3, found=True), "c": Score(5, found=True)}
+    for folder, score in begun.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / FILE).write_text(score.text())
+    assert scored(tmp_path, capsys)[1] == ["2 of 30 found: 18 of 300 points", "left: 1 to 2, 4, 6 to 30"]
+    monkeypatch.chdir(tmp_path / "c")  # in the folder of one: that one
+    assert scored(tmp_path, capsys)[1][0] == "1 of 30 found: 10 of 300 points"
+
+
+def test_a_hint_without_a_task_is_not_counted_and_says_so(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["hunt", "4", "--out", "bug4"]) == 0
+    capsys.readouterr()
+    assert cli.main(["hunt", "3", "--hint", "1"]) == 0
+    assert "not counted: there is no task of bug 3 here" in capsys.readouterr().err
+    assert scored(tmp_path, capsys)[0][4][1] == "–"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "it is not JSON"),
+        ('{"hunt": 3}', "has no 'hint'"),
+        (Score(31).text(), "there are bugs 1 to 30, it has 31"),
+        (Score(3).text().replace("false", '"no"'), "story must be True or False"),
+    ],
+)
+def test_a_file_that_is_no_score_is_refused(text, words, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / FILE).write_text(text)
+    for arguments in (["--score"], ["3", "--hint", "1"]):
+        assert cli.main(["hunt", *arguments]) == 2
+        found = capsys.readouterr()
+        assert (found.out, len(found.err.splitlines())) == ("", 1)
+        assert f"{FILE} is no score of a hunt: " in found.err
+        assert words in found.err
+
+
 def test_hints_and_story(capsys):
     for i in (1, 2, 3):
         assert cli.main(["hunt", "1", "--hint", str(i)]) == 0
@@ -93,8 +202,11 @@ BAD = {
     "word": (["softmax", "--story"], ["whole number", "softmax"]),
     "hint": (["1", "--hint", "4"], ["--hint", "from 1 to 3", "4"]),
     "no number": (["--story"], ["--story", "number"]),
-    "nothing asked": (["1"], ["--out, --check, --hint and --story", "none"]),
+    "nothing asked": (["1"], ["--out, --check, --line, --hint and --story", "none"]),
     "two things": (["1", "--story", "--hint", "1"], ["--hint and --story"]),
+    "score of one": (["1", "--score"], ["--score"]),
+    "line": (["1", "--line", "x"], ["--line", "whole number"]),
+    "no such line": (["1", "--line", "9999"], ["--line", "9999"]),
     "no file": (["1", "--check", "/nowhere/parts.py"], ["/nowhere/parts.py"]),
 }
 

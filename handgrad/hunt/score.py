@@ -1,0 +1,101 @@
+"""The score of a hunt: what was asked and guessed on the way, kept beside its task, and the points for it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from handgrad.errors import BadInputError, refusing
+from handgrad.files import write_text
+from handgrad.hunt.catalogue import HUNTS, Hunt, plain
+from handgrad.rules import COUNT, TRUTH
+from handgrad.stored import load
+
+FILE = "hunt.json"
+MOST = 10
+"""Points for a bug that is found at the first guess and without a hint."""
+
+SHAPE = {"hunt": COUNT, "hint": COUNT, "wrong": COUNT, "story": TRUTH, "found": TRUTH}
+
+
+@dataclass(frozen=True)
+class Score:
+    """One hunt so far. What is asked or guessed after the bug was found counts no more."""
+
+    hunt: int
+    hint: int = 0  # the last one that was read: 3 gives more away than 1
+    wrong: int = 0  # guesses
+    story: bool = False  # the answer was read
+    found: bool = False
+
+    @property
+    def points(self) -> int:
+        """1 at least for a bug that was found; none for one whose answer was read before, or that is not found."""
+        if self.story or not self.found:
+            return 0
+        return max(1, MOST - 2 * self.hint - self.wrong)
+
+    def after(self, hint: int = 0, wrong: int = 0, story: bool = False, found: bool = False) -> "Score":
+        if self.found:
+            return self
+        more = {"hint": max(hint, self.hint), "wrong": self.wrong + wrong}
+        return replace(self, **more, story=story or self.story, found=found)
+
+    def text(self) -> str:
+        return json.dumps(asdict(self)) + "\n"
+
+
+def scores(folder: Path = Path()) -> dict[Path, Score]:
+    """The hunts in a folder and in those right below it. BadInputError for a file that is no score."""
+    found = {}
+    for path in sorted([*folder.glob(FILE), *folder.glob(f"*/{FILE}")]):
+        try:
+            score = Score(**{name: value for name, value in load(path, SHAPE).items() if name in SHAPE})
+        except (OSError, ValueError) as error:
+            raise BadInputError(f"{path} is no score of a hunt: {error}") from error
+        if not 1 <= score.hunt <= len(HUNTS):
+            raise BadInputError(f"{path} is no score of a hunt: there are bugs 1 to {len(HUNTS)}, it has {score.hunt}")
+        found[path] = score
+    return found
+
+
+def count(number: int, folder: Path = Path(), *, below: bool = True, **more: Any) -> list[Score]:
+    """Write what happened to the scores of that bug in a folder, and `below` it; gives them as they are then."""
+    kept = {path: score for path, score in scores(folder).items() if score.hunt == number}
+    kept = {path: score.after(**more) for path, score in kept.items() if below or path.parent == folder}
+    for path, score in kept.items():
+        with refusing(str(path), kinds=()):
+            write_text(path, score.text())
+    return list(kept.values())
+
+
+def lines_of(hunt: Hunt) -> range:
+    """The lines of the file, from 1, that the bug is in."""
+    first = plain(hunt.room).partition(hunt.right)[0].count("\n") + 1
+    return range(first, first + hunt.wrong.rstrip("\n").count("\n") + 1)
+
+
+def table(found: Sequence[Score]) -> list[str]:
+    """The hunts that were begun, what they came to, and what is left, line by line. No answer is given away."""
+    rows = [" bug  points  hint  wrong guesses"]
+    for score in sorted(found, key=lambda score: score.hunt):
+        hunt = HUNTS[score.hunt - 1]
+        words = f"found: {hunt.title}" if score.found else f"not found yet: {hunt.symptom}"
+        if score.story:
+            words = f"answer read: {hunt.title}"
+        rows.append(f"{score.hunt:>4}  {score.points:>6}  {score.hint or '–':>4}  {score.wrong:>13}  {words}")
+    points: dict[int, int] = {}
+    for score in found:
+        if score.found:  # begun twice: the second time it was known, so the lower one counts
+            points[score.hunt] = min(score.points, points.get(score.hunt, MOST))
+    left = [number for number in range(1, len(HUNTS) + 1) if number not in points]
+    rows += ["", f"{len(points)} of {len(HUNTS)} found: {sum(points.values())} of {MOST * len(HUNTS)} points"]
+    return [*rows, f"left: {_ranges(left)}"] if left else rows
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """1, 2, 3, 5 as "1 to 3, 5"."""
+    starts = [n for n in numbers if n - 1 not in numbers]
+    ends = [n for n in numbers if n + 1 not in numbers]
+    return ", ".join(f"{a}" if a == b else f"{a} to {b}" for a, b in zip(starts, ends, strict=True))
