@@ -217,6 +217,7 @@ RECIPE: dict[str, Any] = {
 }
 """The options that replace a field of the experiment, by its name."""
 Epochs, Points, Dtype = RECIPE["epochs"], RECIPE["points"], RECIPE["dtype"]
+OptimizerOptions, Loss, ClassWeights = RECIPE["optimizer_options"], RECIPE["loss"], RECIPE["class_weights"]
 CheckpointEvery = Annotated[
     float | None,
     option(

@@ -9,12 +9,15 @@ from handgrad.cli import options
 from handgrad.cli.command_line import reproducing
 from handgrad.cli.experiment import own_file
 from handgrad.cli.options import (
+    ClassWeights,
     CsvFile,
     Device,
     Dtype,
     Epochs,
     LeaveOut,
+    Loss,
     Missing,
+    OptimizerOptions,
     Points,
     Target,
     given,
@@ -23,7 +26,7 @@ from handgrad.cli.options import (
     whole,
 )
 
-FIXED = ("epochs", "points", "dtype", "judge_every")
+FIXED = ("epochs", "points", "dtype", "judge_every", "loss", "class_weights", "optimizer_options")
 """What is the same for every run."""
 
 
@@ -51,10 +54,19 @@ def sweep_command(
         Any, axis("optimizer", options.optimizer, "NAME", "As in sgd,adam; with PyTorch's defaults, lr too.")
     ] = None,
     lr: Annotated[Any, axis("lr", options.rate, "X", "Learning rates, as in 0.01,0.1.")] = None,
+    momentum: Annotated[
+        Any, axis("momentum", options.rate, "X", "Of the optimizer, where it has one, as in 0,0.9.")
+    ] = None,
+    weight_decay: Annotated[
+        Any, axis("weight-decay", options.rate, "X", "Of the optimizer, where it has one, as in 0,0.001.")
+    ] = None,
     batch_size: Annotated[Any, axis("batch-size", whole, "N", "Examples per step, as in 50,100.")] = None,
     metric: Annotated[
         str | None, typer.Option(metavar="NAME", help="What is ranked and drawn.", show_default="the experiment's")
     ] = None,
+    optimizer_options: OptimizerOptions = None,
+    loss: Loss = None,
+    class_weights: ClassWeights = None,
     epochs: Epochs = None,
     points: Points = None,
     seeds: Annotated[

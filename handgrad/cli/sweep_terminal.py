@@ -82,7 +82,8 @@ def _alone(options: SweepOptions, rest: dict[str, Any]) -> dict[str, Any]:
         "--csv": options.csv,
         "--metric": options.metric,
     }
-    others |= {f"--{axis.replace('_', '-')}": values for axis, values in options.axes.items()}
+    of_recipe = {name: options.given.get(name) for name in ("loss", "class_weights", "optimizer_options")}
+    others |= {f"--{name.replace('_', '-')}": value for name, value in {**options.axes, **of_recipe}.items()}
     if used := [option for option, value in others.items() if value is not None]:
         raise ValueError(f"{DEAD_RELU} is one net with a recipe of its own; {used[0]} does not go with it")
     return rest

@@ -14,7 +14,7 @@ from handgrad.experiments.own import OwnFile
 from handgrad.sweep.text import words
 from handgrad.training.seeds import Request
 
-AXES = ("activation", "width", "depth", "optimizer", "lr", "batch_size")
+AXES = ("activation", "width", "depth", "optimizer", "lr", "momentum", "weight_decay", "batch_size")
 """What can be swept. `width` and `depth` are units in each hidden layer and the number of hidden layers."""
 
 JUDGED = 50  # steps of a run that are judged unless the user says otherwise: their cost stays below the training's
@@ -58,7 +58,7 @@ class SweepRequest:
     name: str | None  # of the experiment; or `csv`
     axes: Mapping[str, Sequence[Any]]
     csv: OwnFile | None = None
-    given: Mapping[str, Any] = field(default_factory=dict)  # epochs, points, dtype, judge_every: the same for every run
+    given: Mapping[str, Any] = field(default_factory=dict)  # other options of `compare`: the same for every run
     seed: int | None = None  # the first
     seeds: int = 1  # how many
     metric: str | None = None
@@ -77,7 +77,8 @@ def plan(asked: SweepRequest) -> Plan:
 
     original = find(asked.name, asked.csv)
     fixed = dict(asked.given)
-    experiment = with_overrides(original, fixed)
+    # the optimizer's own options are for the one that a combination has
+    experiment = with_overrides(original, {name: x for name, x in fixed.items() if name != "optimizer_options"})
     axes = {name: tuple(asked.axes[name]) for name in AXES if name in asked.axes}
     _refuse_axes(experiment, axes)
     first = experiment.seed if asked.seed is None else asked.seed
@@ -169,6 +170,8 @@ def settings(experiment: Experiment, asked: SweepRequest) -> dict[str, Any]:
     found: dict[str, Any] = {"handgrad": handgrad.__version__, "experiment": experiment.name}
     found |= {name: getattr(experiment, name) for name in recipe}
     found["hidden"] = list(experiment.hidden)
+    found["optimizer_options"] = {**experiment.optimizer_options, **asked.given.get("optimizer_options", {})}
+    found |= {name: asked.given[name] for name in ("loss", "class_weights") if name in asked.given}
     found["judge_every"] = asked.given.get("judge_every")
     found["device"] = asked.device
     file = asked.csv.path if asked.csv else (asked.name or "").rpartition(":")[0]

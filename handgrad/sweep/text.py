@@ -5,7 +5,7 @@ from typing import Any
 
 def words(axis: str) -> str:
     """An axis as a reader calls it."""
-    return {"lr": "learning rate", "batch_size": "batch size"}.get(axis, axis)
+    return "learning rate" if axis == "lr" else axis.replace("_", " ")
 
 
 def value_words(value: Any) -> str:

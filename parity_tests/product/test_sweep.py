@@ -98,6 +98,17 @@ def test_a_run_of_a_sweep_is_the_run_of_compare():
             assert run["values"]["train_accuracy"][side] == at_the_end.final.train_accuracy
 
 
+def test_options_of_the_optimizer_and_the_loss_are_those_of_compare():
+    """The options are for the optimizer that a combination has, not for the experiment's own."""
+    words = ["--optimizer", "adam,adamw", "--optimizer-options", "betas=(0.8,0.9)", "--weight-decay", "0.1"]
+    assert cli.main(["sweep", "line", *words, "--loss", "HuberLoss", "--epochs", "2", "--jobs", "1"]) == 0
+    for run in read()["runs"]:
+        given = {"optimizer": run["cell"]["optimizer"], "optimizer_options": {"betas": (0.8, 0.9)}, "weight_decay": 0.1}
+        alone = train(prepare(with_overrides(EXPERIMENTS["line"], {**given, "loss": "HuberLoss", "epochs": 2})))
+        for side, at_the_end in alone.sides.items():
+            assert run["values"]["final_loss"][side] == at_the_end.final.train_loss
+
+
 # Axes, the fields of the experiment at their last combination.
 AXES = [
     ({"width": (2, 3)}, "digits", {"hidden": (3, 3)}),
@@ -108,6 +119,7 @@ AXES = [
     ({"lr": (0.1, 0.2), "batch_size": (7,)}, "xor", {"lr": 0.2, "batch_size": 7}),
     ({"optimizer": ("Adam", "SGD")}, "xor", {"optimizer": "SGD", "lr": 0.001}),
     ({"optimizer": ("Adam", "SGD"), "lr": (0.3,)}, "xor", {"optimizer": "SGD", "lr": 0.3}),
+    ({"momentum": (0.0, 0.9)}, "line", {"optimizer_options": {"momentum": 0.9}}),
     ({"lr": (1.0, 2.0)}, "grow-1", {"lr": 2.0}),
 ]
 
@@ -199,7 +211,13 @@ def test_your_own_experiment_and_your_own_data(folder):
 
 # Arguments, words that the one line must hold.
 BAD = [
-    (["line"], ["two values or more", "--activation, --width, --depth, --optimizer, --lr, --batch-size"]),
+    (
+        ["line"],
+        [
+            "two values or more",
+            "--activation, --width, --depth, --optimizer, --lr, --momentum, --weight-decay",
+        ],
+    ),
     (["line", "--width", "4"], ["two values or more"]),
     (["lime", "--width", "2,4"], ["'lime'", "did you mean 'line'"]),
     (["--width", "2,4"], ["NAME"]),
@@ -235,6 +253,16 @@ BAD = [
     (["--preset", "dead-relu"], ["handgrad sweep dead-relu"]),
     (["activation-width"], ["handgrad sweep --preset activation-width"]),
     (["dead-relu", "--lr", "0.1,0.2"], ["dead-relu", "--lr"]),
+    (["line", "--momentum", "0,-1"], ["--momentum", "-1"]),
+    (["line", "--weight-decay", "0,0.0"], ["--weight-decay", "'0.0' twice"]),
+    (["line", "--optimizer", "adam", "--momentum", "0,0.9"], ["Adam has no option 'momentum': it has "]),
+    (["line", "--optimizer", "sgd,adam", "--momentum", "0.9"], ["Adam has no option 'momentum': it has "]),
+    (["line", "--lr", "1,2", "--optimizer-options", "betas=(0.9,0.99)"], ["SGD has no option 'betas': it has "]),
+    (["line", "--lr", "1,2", "--optimizer-options", "lr=3"], ["SGD has no option 'lr': --lr says it"]),
+    (["line", "--lr", "1,2", "--loss", "MSE"], ["--loss", "did you mean 'MSELoss'"]),
+    (["prod", "--lr", "1,2", "--class-weights", "balanced"], ["class_weights belong to"]),
+    (["dead-relu", "--loss", "L1Loss"], ["dead-relu", "--loss"]),
+    (["dead-relu", "--momentum", "0,0.9"], ["dead-relu", "--momentum"]),
     (["dead-relu", "--preset", "grid"], ["dead-relu", "--preset"]),
     (["dead-relu", "--seeds", "0"], ["--seeds"]),
     (["dead-relu", "--seed", "4294967290"], ["--seeds 200", "4294967295"]),
@@ -315,6 +343,9 @@ OTHERS = [
     (["--epochs", "3"], ["epochs is 2, here it is 3"]),
     (["--dtype", "float64"], ["dtype"]),
     (["--judge-every", "2"], ["judge_every is None, here it is 2"]),
+    (["--loss", "L1Loss"], ["loss is None, here it is 'L1Loss'"]),
+    (["--optimizer-options", "dampening=0.5,momentum=0.5"], ["optimizer_options is {}, here it is {'dampening': 0.5"]),
+    (["--momentum", "0.5"], ["over activation × width, here activation × width × momentum"]),
     (["--lr", "0.1"], ["over activation × width, here activation × width × lr"]),
     (["--width", "2,8"], ["holds 2 runs that this sweep has not (activation relu, width 4, seed 0)"]),
     (["--seed", "1"], ["holds 4 runs that this sweep has not"]),
