@@ -21,6 +21,7 @@ from handgrad.cli.explain import explain_command
 from handgrad.cli.hunt import hunt_command
 from handgrad.cli.judge import judge_command
 from handgrad.cli.list import list_command
+from handgrad.cli.overlay import overlay_command
 from handgrad.cli.play import play_command
 from handgrad.cli.predict import predict_command
 from handgrad.cli.repeat import repeat_command
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "list": list_command,
     "compare": compare_command,
     "predict": predict_command,
+    "overlay": overlay_command,
     "repeat": repeat_command,
     "trace": trace_command,
     "play": play_command,

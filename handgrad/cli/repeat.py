@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from handgrad.cli.command_line import invoke
-from handgrad.errors import BadInputError
+from handgrad.errors import BadInputError, refusing
 from handgrad.files import RESULT
 from handgrad.terminal import Terminal
 
@@ -48,17 +48,12 @@ def repeat_command(
 
 def _result(path: Path) -> dict[str, Any]:
     """A result of `compare`. BadInputError for any other file."""
+    from handgrad.report.result_json import read_result
     from handgrad.rules import COUNT, TEXT, TRUTH
-    from handgrad.stored import load
 
     shape = {"handgrad": TEXT, "command": TEXT, "interrupted": TRUTH, "steps_planned": COUNT, "steps_done": COUNT}
-    try:
-        found: dict[str, Any] = load(path, {**shape, "environment": {}, "sides": {}})
-    except OSError as error:
-        raise BadInputError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise BadInputError(f"{path} is no result of handgrad compare: {error}") from error
-    return found
+    with refusing():
+        return read_result(path, {**shape, "environment": {}, "sides": {}})
 
 
 def _command(path: Path, result: dict[str, Any]) -> list[str]:

@@ -29,7 +29,16 @@ from contract.names import SIDES
 
 INK, MUTED, GRID = "#1b2027", "#626b76", "#d5dae1"
 NUMPY, TORCH = "#0072b2", "#d55e00"  # Okabe and Ito: far apart for every kind of colour vision
-PAPER_COLOURS = {INK: "ink", MUTED: "muted", GRID: "grid", NUMPY: "numpy", TORCH: "torch"}
+PLUS, MINUS = "#01665e", "#8c510a"  # teal and brown: the same
+PAPER_COLOURS = {
+    INK: "ink",
+    MUTED: "muted",
+    GRID: "grid",
+    NUMPY: "numpy",
+    TORCH: "torch",
+    PLUS: "plus",
+    MINUS: "minus",
+}
 
 # Classes keep clear of the two sides' blue and vermillion. Neighbours in the list stay apart under simulated
 # deuteranopia, protanopia and tritanopia; the markers tell them apart without any colour.
@@ -44,6 +53,13 @@ SIDE_LINES: dict[str, dict[str, Any]] = {
     "scratch": {"color": NUMPY, "linewidth": 6, "alpha": 0.5, "markersize": 9},
     "torch": {"color": TORCH, "linewidth": 1.8, "alpha": 1.0, "dashes": (4.5, 3.5), "markersize": 4},
 }
+
+# Of two runs: one solid with round marks, one dashed with squares, in colours that are no side's and no class's.
+RUN_LINES: tuple[dict[str, Any], ...] = (
+    {"color": PLUS, "linewidth": 3.2, "alpha": 0.75, "marker": "o", "markersize": 7},
+    {"color": MINUS, "linewidth": 1.8, "dashes": (4.5, 2.5), "marker": "s", "markersize": 5},
+)
+MARKS = 9  # on such a line
 
 MAX_BINS = 400  # points per line: more cannot be seen at the size of these pictures
 PAIRED = 6  # features at most whose pairs are drawn: 15 small plots
@@ -198,6 +214,15 @@ def _log_axis(axes: Axes) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
+def _scale(axes: Axes, use_log: bool, share: bool) -> None:
+    """The y axis: shares as per cent, a logarithm for what spans decades."""
+    if share:
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+    if use_log:
+        _log_axis(axes)
+
+
 def _curve_figure(x_label: str, y_label: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(5.6, 3.9), layout="constrained")
     axes = figure.add_subplot()
@@ -215,25 +240,52 @@ def _finish(figure: Figure, axes: Axes, columns: int = 2) -> None:
 
 
 @styled
-def loss_curves(numpy_losses: Array, torch_losses: Array) -> Figure:
-    """Batch loss of every step on both sides: faint raw values, and over them a moving average."""
+def loss_curves(numpy_losses: Array, torch_losses: Array, lines: Mapping[str, dict[str, Any]] | None = None) -> Figure:
+    """Batch loss of every step on both sides: faint raw values, and over them a moving average.
+
+    Of two runs instead of two sides with `lines`: name in the legend → how it is drawn.
+    """
     series = (numpy_losses, torch_losses)
+    lines = lines or {SIDES[side]: look for side, look in SIDE_LINES.items()}
     use_log = spans_decades(series)
     figure, axes = _curve_figure("training step", "batch loss" + (" (log scale)" if use_log else ""))
     window = smoothing_window(max(map(len, series)))
-    for (name, look), values in zip(SIDE_LINES.items(), series, strict=True):
-        marker = "o" if len(values) <= 12 else ""
+    for (name, look), values in zip(lines.items(), series, strict=True):
         steps = np.arange(1, len(values) + 1)
         if window > 1:
             shown = extremes(values)
             raw = np.where(drawable(values), values, np.nan)[shown]
             axes.plot(steps[shown], raw, color=look["color"], linewidth=0.7, alpha=0.22)
         every = max(1, len(values) // MAX_BINS)
-        axes.plot(steps[::every], smooth(values, window)[::every], label=SIDES[name], marker=marker, **look)
+        axes.plot(steps[::every], smooth(values, window)[::every], label=name, **_marked(look, len(steps[::every])))
     if use_log:
         _log_axis(axes)
-    _finish(figure, axes)
+    _finish(figure, axes, columns=1 if max(map(len, lines)) > 20 else 2)
     return figure
+
+
+@styled
+def run_curves(
+    y_label: str,
+    curves: Mapping[str, tuple[Sequence[int], Array]],
+    lines: Mapping[str, dict[str, Any]],
+    *,
+    share: bool = False,
+) -> Figure:
+    """One measurement per epoch of two runs; name in the legend → (epochs, values), and how it is drawn."""
+    series = {name: np.where(drawable(values), values, np.nan) for name, (_, values) in curves.items()}
+    use_log = not share and spans_decades(list(series.values()))
+    figure, axes = _curve_figure("epoch", y_label + (" (log scale)" if use_log else ""))
+    for name, values in series.items():
+        axes.plot(np.asarray(curves[name][0]), values, label=name, **_marked(lines[name], len(values)))
+    _scale(axes, use_log, share)
+    _finish(figure, axes, columns=1 if max(map(len, lines)) > 20 else 2)
+    return figure
+
+
+def _marked(look: dict[str, Any], points: int) -> dict[str, Any]:
+    """A line with its marks, at most `MARKS` of them; a side's line has some where it has few points."""
+    return {"marker": "o" if points <= 12 else "", "markevery": max(1, points // MARKS), **look}
 
 
 @styled
@@ -254,11 +306,7 @@ def epoch_curves(
         look["alpha"] *= 0.45 if split == "train" and both_splits else 1.0
         marker = {"train": "s", "test": "o"}[split] if len(values) <= 12 else ""
         axes.plot(np.asarray(epochs), values, marker=marker, label=f"{SIDES[side]}, {split}", **look)
-    if share:
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
-    if use_log:
-        _log_axis(axes)
+    _scale(axes, use_log, share)
     _finish(figure, axes, columns=len(lines) // 2 or 1)
     return figure
 
@@ -287,11 +335,7 @@ def seed_bands(y_label: str, curves: Mapping[str, Array], *, share: bool = False
             for end in (low, high):
                 axes.plot(epochs, end, color=look["color"], linewidth=0.9, dashes=(2, 2))
         axes.plot(epochs, middle, label=f"{SIDES[side]}, median", **look)
-    if share:
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
-    if use_log:
-        _log_axis(axes)
+    _scale(axes, use_log, share)
     _finish(figure, axes)
     return figure
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 import handgrad
-from handgrad.files import write_text
+from handgrad.files import RESULT, write_text
+from handgrad.stored import Shape, load
 from handgrad.training.outcome import Outcome
 from handgrad.training.timeline import Frame
 
@@ -66,6 +67,18 @@ def result(outcome: Outcome) -> dict[str, Any]:
 def write_result(outcome: Outcome, path: Path) -> None:
     """Write the run to `path` as strict JSON, all of it or nothing. Raises OSError where that cannot be done."""
     write_text(path, _json(result(outcome)) + "\n")
+
+
+def read_result(run: Path, shape: Shape) -> dict[str, Any]:
+    """The result in the folder of a run, or in that file. ValueError in one line for what `compare` did not write."""
+    path = run / RESULT if run.is_dir() else run
+    try:
+        found: dict[str, Any] = load(path, shape)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ValueError(f"{path} is no result of handgrad compare: {error}") from error
+    return found
 
 
 def _side(outcome: Outcome, name: str) -> dict[str, Any]:

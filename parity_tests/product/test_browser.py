@@ -26,11 +26,14 @@ from benchmarks.page import results
 from handgrad.cli.options import OPTIMIZERS
 from handgrad.cli.play import SETTINGS
 from handgrad.experiments import EXPERIMENTS
+from handgrad.files import REPORT, RESULT
 from handgrad.play.board import Board
 from handgrad.play.server import Server
 from handgrad.report import page as report_page
 from handgrad.report import write_report
 from handgrad.report.index import Finished, write_index
+from handgrad.report.overlay import read, write_overlay
+from handgrad.report.result_json import write_result
 from handgrad.report.timeline_pictures import Drawn, Film
 from handgrad.trace import trace, unfold
 from handgrad.trace.page import page as trace_page
@@ -66,10 +69,23 @@ def stand_in(*_) -> Film:
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory) -> dict[str, Path]:
+def real(tmp_path_factory) -> Path:
+    """The report of a run, with everything in it; beside it its result, and under `other` those of another run."""
+    folder = tmp_path_factory.mktemp("real")
+    (folder / "other").mkdir()
+    for place, changes in ((folder, {"epochs": 2}), (folder / "other", {"epochs": 1, "hidden": (3,)})):
+        run = train(prepare(replace(EXPERIMENTS["moons"], judge_every=10, **changes)), command="handgrad compare moons")
+        write_report(Outcome.of(run), place / REPORT)
+        write_result(Outcome.of(run), place / RESULT)
+    return folder / REPORT
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory, real) -> dict[str, Path]:
     """One page of every kind."""
     folder = tmp_path_factory.mktemp("pages")
-    paths = {name: folder / f"{name}.html" for name in ("report", "index", "trace", "bench")}
+    paths = {name: folder / f"{name}.html" for name in ("report", "index", "trace", "bench", "overlay")}
+    write_overlay(read((real.parent, real.parent / "other")), paths["overlay"])
     run = fake_run("moons", steps=80, epochs=12)
     ends = (0.97, None, 0.955, 0.99, float("nan"))
     run.repeats = [
@@ -177,7 +193,7 @@ def test_the_browser_itself_refuses_what_is_not_in_the_page(chromium, pages, tmp
         assert [wrong for wrong in opened.wrongs if "Content Security Policy" in wrong]
 
 
-@pytest.mark.parametrize("name", ["report", "index", "trace", "bench"])
+@pytest.mark.parametrize("name", ["report", "index", "trace", "bench", "overlay"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_pages_fit_their_window_and_are_small(visit, pages, name, width):
     assert pages[name].stat().st_size < SIZE
@@ -404,7 +420,7 @@ def test_everything_is_reached_by_keyboard(visit):
 
 def test_a_screen_reader_finds_its_way(visit):
     """Names of what can be pressed, pictures and regions; one main part, headings without gaps."""
-    for name in ("report", "index", "trace"):
+    for name in ("report", "index", "trace", "overlay"):
         with visit(name) as page:
             tree = page.tab.locator("body").aria_snapshot()
             for role in ("button", "slider", "img", "figure", "region", "link", "navigation"):
@@ -414,15 +430,6 @@ def test_a_screen_reader_finds_its_way(visit):
             assert levels[0] == 1
             assert levels.count(1) == page.tab.get_by_role("main").count() == 1
             assert all(b <= a + 1 for a, b in pairwise(levels))
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory) -> Path:
-    """The report of a run, with everything in it."""
-    path = tmp_path_factory.mktemp("real") / "report.html"
-    run = train(prepare(replace(EXPERIMENTS["moons"], epochs=2)), command="handgrad compare moons --epochs 2")
-    write_report(Outcome.of(run), path)
-    return path
 
 
 def test_a_real_run(chromium, real):
@@ -467,6 +474,24 @@ def test_values_are_read_by_pointer_and_keyboard(chromium, real):
         page.tab.mouse.move(0, 0)
         assert not any(figures.evaluate_all(READ))
     assert page.wrongs == []
+
+
+def test_two_films_move_in_step(visit):
+    """One slider for both; a picture of A stands beside the same of B."""
+    with visit("overlay", width=1600) as page:
+        slider, shots = page.tab.get_by_role("slider"), page.tab.locator(".film .shot")
+        said = page.tab.locator(".film output")
+        assert said.text_content() == "A: epoch 2, step 10; B: epoch 1, step 5"
+        slider.press("Home")
+        assert said.text_content() == "untrained"
+        assert all(label.rstrip(".").count("untrained") for label in page.labels())
+        headings = page.text(".film h3")
+        assert [heading[0] for heading in headings] == ["A", "B"] * (shots.count() // 2)
+        assert [a[1:] for a in headings[::2]] == [b[1:] for b in headings[1::2]]
+    for width, row in ((400, 1), (900, 2), (1600, 4)):
+        with visit("overlay", width=width) as page:
+            tops = page.tab.locator(".film figure").evaluate_all("all => all.map(f => f.getBoundingClientRect().top)")
+            assert len({tops[i] for i in range(row)}) == 1 < len({tops[i] for i in range(row + 1)})
 
 
 def test_on_paper(visit):
