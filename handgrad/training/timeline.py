@@ -5,6 +5,7 @@ and one fixed batch is sent through it, forward and back.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -43,6 +44,16 @@ class Frame:
     states: dict[str, dict[str, Array]]
     sides: dict[str, Activity]
     kinds: dict[str, str]
+
+    @cached_property
+    def apart(self) -> Array | None:
+        """NumPy's output minus PyTorch's over `plane`, of each point the output that differs most; None without one."""
+        ours, theirs = (activity.region for activity in self.sides.values())
+        if ours is None or theirs is None:
+            return None
+        gap = ours.astype(float) - theirs.astype(float)
+        largest: Array = np.take_along_axis(gap, np.abs(gap).argmax(axis=1)[:, None], axis=1)[:, 0]
+        return largest
 
 
 def plane(run: Run) -> Array | None:

@@ -60,14 +60,8 @@ def region(side: str) -> Callable[[Run, Sequence[Frame], int], str | None]:
 
 def difference(run: Run, seen: Sequence[Frame], i: int) -> str | None:
     """NumPy's output minus PyTorch's over the plane, on one scale for all moments."""
-    apart = []
-    for frame in seen:
-        ours, theirs = (frame.sides[side].region for side in ("scratch", "torch"))
-        if ours is None or theirs is None:
-            return None
-        gap = ours.astype(float) - theirs.astype(float)
-        apart.append(np.take_along_axis(gap, np.abs(gap).argmax(axis=1)[:, None], axis=1)[:, 0])
-    if not np.isfinite(apart).all():
+    apart = [frame.apart for frame in seen if frame.apart is not None]
+    if len(apart) < len(seen) or not np.isfinite(apart).all():
         return None
     limit, own = float(np.abs(apart).max()), float(np.abs(apart[i]).max())
     said = f"at most {plots.plain_number(own, 2)} here, {plots.plain_number(limit, 2)} at any moment"
