@@ -319,6 +319,8 @@ def _numbered(name: str) -> tuple[str, str]:
 def _rows(o: Array, y: Any) -> Array:
     """The target as rows like the output: class numbers become rows of 0 and 1."""
     y = np.asarray(y)
+    if o.ndim == 3 and o.shape[-1] == 1 and y.shape != o.shape:  # a column for every time
+        return _rows(o[..., 0], y)[..., None]
     if y.shape == o.shape:
         return np.asarray(y)
     if y.shape == o.shape[::-1]:

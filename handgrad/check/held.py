@@ -47,10 +47,41 @@ def copied(value: Any) -> Any:
     ours = {kind: how for kind, how in ours.items() if kind not in table}
     table.update(ours)
     try:
-        return copy.deepcopy(value)
+        return copy.deepcopy(value, _turned(value))
     finally:
         for kind in ours:
             del table[kind]
+
+
+def _turned(value: Any) -> dict[int, Any]:
+    """What a copy is told of arrays that are another one turned: so are their copies."""
+    memo: dict[int, Any] = {}
+    for key, (a, first) in turned(value).items():
+        copied = memo.setdefault(id(first), first.copy(order="K"))
+        memo[key] = _as_view(a, first, copied)
+    return memo
+
+
+def turned(root: Any) -> dict[int, tuple[Array, Array]]:
+    """The arrays that are another one with its axes in another order, or in another shape, as self.W_prime = self.W.T;
+    by their ids, and with it."""
+    first: dict[int, Array] = {}
+    found = {}
+    for _, owner in owners(root):
+        for _, a in items(owner):
+            if isinstance(a, np.ndarray) and a.size > 1 and (a.flags.c_contiguous or a.flags.f_contiguous):
+                base = a.base if isinstance(a.base, np.ndarray) and a.base.size == a.size else a
+                of = first.setdefault(id(base), a)
+                if of is not a and of.dtype == a.dtype:
+                    found[id(a)] = a, of
+    return found
+
+
+def _as_view(a: Array, base: Array, of: Array) -> Array:
+    """The view of another array that `a` is of its base."""
+    strides = tuple(s // a.itemsize * of.itemsize for s in a.strides)
+    start = (a.__array_interface__["data"][0] - base.__array_interface__["data"][0]) // a.itemsize * of.itemsize
+    return np.ndarray(a.shape, of.dtype, of if of.flags.c_contiguous else of.T, start, strides)
 
 
 def is_tensor(value: Any) -> bool:
@@ -234,10 +265,15 @@ def each_place(root: Any) -> Iterator[Place]:
 def rewritten(root: Any, change: Callable[[Any], Any]) -> None:
     """Put change(leaf) in the place of every leaf. Tuples are made anew; what is held twice stays one."""
     known: dict[int, tuple[Any, Any]] = {}
+    views = turned(root)
 
     def new(value: Any) -> Any:
         if is_leaf(value):
-            return change(value) if is_number(value) else known.setdefault(id(value), (value, change(value)))[1]
+            if is_number(value):
+                return change(value)
+            if id(value) in views and id(value) not in known:
+                known[id(value)] = value, _as_view(*views[id(value)], new(views[id(value)][1]))
+            return known.setdefault(id(value), (value, change(value)))[1]
         if type(value) is tuple:
             return known.setdefault(id(value), (value, tuple(new(v) for v in value)))[1]
         return change(value) if isinstance(value, np.dtype | type) else value

@@ -96,6 +96,8 @@ KINDS = (
 )
 
 
+BELOW = ("labels", "sign", "row sign", "real")
+"""Targets of which some are below 0."""
 ODD = ("class column", "whole column", "column class", "labels", "binary row", "row sign")
 
 LARGEST = 2**24  # numbers of an input: the code runs thousands of times on it
@@ -247,6 +249,8 @@ def layouts(
     parts = {"weight", "bias", "scale"} & set(kinds)
     if parts and not tables:
         yield from _with_weights(names, kinds, first)
+    if tables and not first:
+        yield from _with_states(names, widths)
     for spec in _singles(widths, first):
         yield Layout(dict.fromkeys(names, spec))
     for spec in list(_singles(widths, first))[:12]:
@@ -258,6 +262,8 @@ def layouts(
             yield Layout(dict(zip(names, (spec, *combination), strict=True)))
     for spec in _indices(tables):
         for w in widths:
+            for other in (Spec((1, w), None), Spec((w, 1), None)) if len(names) > 1 else ():
+                yield Layout({names[0]: spec} | dict.fromkeys(names[1:], other))  # a step of a recurrent net
             for other in (
                 spec,
                 Spec((w, 1), None),
@@ -351,6 +357,20 @@ def _singles(widths: list[int], first: list[Shape] | None) -> Iterator[Spec]:
     yield Spec((), None)
     yield Spec((1,), None)
     yield Spec((1, 1), None)
+
+
+def _with_states(names: list[str], widths: list[int]) -> Iterator[Layout]:
+    """An input and the states of a cell, all of one width: in rows, in columns, of one sample."""
+    if not all(part(n) == "hidden" or re.fullmatch(r"[hcsa]_(in|old|t)\w*", bare(n)) for n in names[1:]):
+        return
+    n = next(n for n in itertools.count(BATCH) if n not in widths)
+    forms: list[tuple[Callable[[int], Shape], int | None]] = [
+        (lambda w: (n, w), 0),
+        (lambda w: (w, n), 1),
+        (lambda w: (w,), None),
+    ]
+    for (shape, batch), (d, h) in itertools.product(forms, itertools.permutations(dict.fromkeys([*widths, 3]), 2)):
+        yield Layout({names[0]: Spec(shape(d), batch)} | dict.fromkeys(names[1:], Spec(shape(h), batch)))
 
 
 def _indices(tables: list[Shape]) -> Iterator[Spec]:

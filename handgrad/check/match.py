@@ -14,6 +14,7 @@ import numpy as np
 from handgrad.check import held, inputs, source
 from handgrad.check.conventions import LOSS, STATISTICS, bare, kin, stems
 from handgrad.check.inputs import WEIGHTS
+from handgrad.check.readings import STATE
 from handgrad.check.subject import Array, Case, CheckError, Values, nudged
 from handgrad.check.written import STEP, TOTAL, Candidates, Ran, Written, affinity
 
@@ -55,7 +56,9 @@ def probe(subject: Written, case: Case) -> int:
     subject.unseen += [n for n, (_, g) in idle.items() if g.ndim > 1]  # a bias of which 0 comes back may be one unused
     moves = [n for n in free if n not in dependent and slopes.moves(n)]
     if data_is_given and (output.size == 1 or r.formulas or r.kind == "policy") and subject.picks:
-        subject.constants += [n for n in moves if n in case.arguments]
+        states = [n for n in moves if n in case.arguments and _is_state(subject, n)]
+        subject.constants += [n for n in moves if n in case.arguments and n not in states]
+        subject.unseen += states
     else:
         subject.unseen += moves
     first = next((n for n in case.arguments if n in case.values), "")
@@ -93,7 +96,7 @@ def probe(subject: Written, case: Case) -> int:
         return MISSHAPEN  # it may be made for a variable of another shape
     if not any(np.any(g) for g in gradients.values()):
         return FITS if any(slopes.moves(n) for n in gradients) else STILL
-    data = [n for n in gradients if n in case.arguments]
+    data = [n for n in gradients if n in case.arguments and not _is_state(subject, n)]
     if data_is_given and all(right[n] for n in right if n not in data) and len(data) < len(right):
         for n in [n for n in data if not right[n] and (r.loss or r.formulas)]:
             del subject.picks[n], right[n]  # of what a net is given, courses leave out the factor of the loss
@@ -103,6 +106,11 @@ def probe(subject: Written, case: Case) -> int:
     if all(right.values()):
         return FITS if blind else UNSEEN if subject.unseen else RIGHT
     return PARTLY if any(right[n] and np.any(gradients[n]) for n in right) else FITS
+
+
+def _is_state(subject: Written, name: str) -> bool:
+    """Whether an argument of one step of a recurrent net is a state, whose gradient goes to the step before."""
+    return bool(subject.reading.carried) and re.fullmatch(STATE, bare(name)) is not None
 
 
 def _of_state(case: Case, name: str, g: Any, u: Array) -> bool:
@@ -118,8 +126,8 @@ def _central(at: list[float]) -> float:
     return (at[0] - 8 * at[1] + 8 * at[2] - at[3]) / (12 * WIDTH)
 
 
-def slope(loss: Any, outputs: list[Array], y: Array) -> float:
-    return _central([float(loss(o, y)) for o in outputs])
+def slope(loss: Any, outputs: list[tuple[Array, float]], y: Array) -> float:
+    return _central([float(loss(o, y)) + later for o, later in outputs])
 
 
 class Slopes:
@@ -150,7 +158,7 @@ class Slopes:
             self.known[name] = found
         return self.known[name]
 
-    def outputs(self, name: str) -> list[list[Array]]:
+    def outputs(self, name: str) -> list[list[tuple[Array, float]]]:
         """What a net predicts at the four places on either side, for each of the two directions."""
         at = [[self.case.values[name] + t * WIDTH * way for t in (-2, -1, 1, 2)] for way in self.ways[name]]
         return [[self.subject.predicted(self.case, {**self.case.values, name: a}) for a in four] for four in at]
@@ -292,8 +300,10 @@ def _parameters(subject: Written, case: Case) -> list[str]:
     after = {p: held.plain(place.get()) for p, place in held.places(root).items()}
     names = _names(subject, root)
     found: dict[str, str] = {}
+    views = held.turned(root)
+    turned = {p for p, place in held.places(root).items() if id(place.get()) in views}
     for path, value in before.items():
-        if value.size == 0 or path not in names or path in subject.states:
+        if value.size == 0 or path not in names or path in subject.states or path in turned:
             continue
         if path not in after or not np.array_equal(after[path], value, equal_nan=True):
             continue  # forward changes it itself: a state, as running statistics are
@@ -468,7 +478,8 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
         picks[(fitting or missing)[0]] = "return"
     elif returned:
         # A state among the arguments of a loss is given; the state returned beside the gradients is the next one.
-        states = [n for n in arguments if inputs.part(n) == "hidden" and not subject.reading.takes_upstream]
+        given_states = not subject.reading.takes_upstream and not subject.reading.carried
+        states = [n for n in arguments if inputs.part(n) == "hidden" and given_states]
         for names in (arguments, [*arguments, *subject.parameters], list(subject.parameters)):
             variables = [n for n in names if n not in subject.options and n not in states]
             pairs = set(zip(variables, returned, strict=False))

@@ -89,6 +89,7 @@ class Reading:
     composite: bool = False
     single: bool = False  # one sample is what a backward is for
     updates: bool = False  # backward returns the weights after a step at rate 1
+    carried: tuple[int, ...] = ()  # which of what forward returned are states that a next step takes
     predicted: int | None = None  # which of what forward returns is the output, where backward is given the others
     made: dict[str, tuple[int, ...]] = field(default_factory=dict)  # shapes of arguments, as the file makes them
     counts: tuple[int, ...] = ()  # whole numbers of the module that a loss may be divided by
@@ -309,11 +310,20 @@ def _passed(f: Callable[..., Any], g: Callable[..., Any], arguments: tuple[Argum
     if not found:
         called = source.passed(f, g, [p.name for p in signature(f)], theirs)
         found = {n: slot for n, slot in called.items() if slot[0] == "returned" and bare(n) not in given}
+    alone = [n for n in theirs if role(n) == "target"]  # of bptt(x, y) that is y, whatever forward calls its output
+    found = {n: slot for n, slot in found.items() if [n] != alone}
     return {n: slot for n, slot in found.items() if role(n) != "cache" and not is_upstream(n)}
 
 
-def _predictions(backward: Step, passed: dict[str, Slot]) -> list[int | None]:
+OUTPUT = r"y(_?(hat|pred|t|s|out))?|probs?|preds?|outputs?"
+
+
+def _predictions(f: Any, backward: Step, passed: dict[str, Slot], new: tuple[Argument, ...]) -> list[int | None]:
     """Which of what forward returned may be its output, the likeliest first. None: the first, and nothing is passed."""
+    names = source.returned(f) if new and not passed else ()
+    called = [i for i, n in enumerate(names) if i and re.fullmatch(OUTPUT, bare(n))]
+    if len(called) == 1 and not re.fullmatch(OUTPUT, bare(names[0])):
+        return [*called, None]  # of f, i, o, h, y = forward(x)
     taken = {i: n for n, (_, i) in passed.items() if ("returned", i) in backward.slots}
     ends = dict.fromkeys([max(taken), min(taken)]) if taken else ()
     found = sorted(ends, key=lambda i: role(taken[i]) != "pred")
@@ -460,7 +470,7 @@ def _paired(op: Any, root: Any, forward: Step, arguments: tuple[Argument, ...], 
         for way in backward_steps(b, getattr(op, b), o, (), shared, passed)
     )
     for order, (backward, new) in ways:
-        for predicted in _predictions(backward, passed):
+        for predicted in _predictions(getattr(op, f), backward, passed, new):
             up = any(kind in ("upstream", "tuple") for kind, _ in backward.slots)
             guess = order in variables or [a.role for a in order] != [a.role for a in arguments]
             if guess and up != (order in variables):
@@ -483,11 +493,45 @@ def _paired(op: Any, root: Any, forward: Step, arguments: tuple[Argument, ...], 
                 if not backward.slots and not backward.named:
                     yield replace(base, marks=True, tensors=True, said="gradients are attributes of the tensors")
                 continue
+            base = _before_another(base, getattr(op, f), getattr(op, b))
             methods = [n for n in conventions.LOSS if _has(op, n) and n != f]
             for own in [*_kept_losses(op), *methods[:2]]:
                 for step in _loss_steps(own, operator.attrgetter(own)(op)):
                     yield replace(base, loss=step, kind="net", said=f"{base.said}, as the gradient of {own}")
             yield replace(base, formulas=True, kind="net")
+
+
+def _before_another(base: Reading, f: Any, g: Any) -> Reading:
+    """One step of a recurrent net, of which another follows: `y, h, cache = forward(x, h)` and `backward(y, target,
+    dh_next, cache)`. What comes back from the next step is no gradient of the output, but of the states."""
+    backward = base.backward
+    if backward is None or "upstream" not in backward.kinds or "argument" not in backward.kinds:
+        return base
+    parts = base.forward.together
+    ends = source.ends(f)
+    flat = [(n, i) for i, n in enumerate(n for end in ends for n in ((end,) * max(parts, 1) if end == "" else (end,)))]
+    states = [i for n, i in flat if i and role(n) != "cache" and role(n) != "pred"] if ends else []
+    states = states or [i for n, i in flat if i and role(n) != "cache"]
+    caches = [i for n, i in flat if role(n) == "cache"]
+    if len(states) != backward.upstreams or len(caches) > 1:
+        return base
+
+    def slot(s: Slot) -> Slot:
+        kind, what = s
+        if kind == "tuple":
+            return kind, tuple(slot(part) for part in what)
+        if kind == "cache" and caches:
+            return "returned", caches[0]
+        return ("next", what) if kind == "upstream" else ("returned", 0) if kind == "output" else s
+
+    slots = tuple(slot(s) for s in backward.slots)
+    named = tuple((n, slot(s)) for n, s in backward.named)
+    said = base.said.replace("gradients from above", "gradient from above").replace(
+        "gradient from above", "gradient from the next step"
+    )
+    return replace(
+        base, backward=replace(backward, slots=slots, named=named), carried=tuple(states), predicted=0, said=said
+    )
 
 
 def _kept_losses(op: Any) -> Iterator[str]:
@@ -673,7 +717,7 @@ def _of_pair(
     orders = list(_orders(arguments)) if len(arguments) == 2 else ways
     calls = ((o, way) for o in orders for way in backward_steps("g", g, o, tuple(kept), shared, passed))
     for order, (backward, new) in calls:
-        for predicted in _predictions(backward, passed):
+        for predicted in _predictions(f, backward, passed, new):
             said = _said(name, replace(backward, name=getattr(g, "__name__", "gradient")), (*order, *new))
             base = Reading(
                 name,
@@ -693,7 +737,8 @@ def _of_pair(
                 yield base
                 yield replace(base, marks=True, tensors=True, said="gradients are attributes of the tensors")
                 continue
-            after = f"{said}, which returns the weights after a step"
+            base = _before_another(base, f, g)
+            after = f"{base.said}, which returns the weights after a step"
             bases = [base, replace(base, updates=True, said=after)] if "rate" in backward.kinds else [base]
             for way in bases:
                 for i, n in enumerate(losses[:3]):

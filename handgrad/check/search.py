@@ -502,6 +502,8 @@ class _Search:
         reading = scout.reading
         known = bool(self.like) or structure.is_known(reading.source)
         options = inputs.kinds(self.like or reading.name, known)
+        if _places_in_a_matrix(reading):  # where one below 0 is written beside the numbers, by C code
+            options = [(d, t) for d, t in options if t not in inputs.BELOW]
         if reading.target is None:
             for domain in inputs.DOMAINS:
                 at = replace(layout, domain=domain, target="rows")
@@ -514,7 +516,9 @@ class _Search:
             if ran is None:
                 return
             options = [(d, t) for d, t in options if d == "any" and t in WITHOUT]
-            yield from (replace(layout, domain=d, target=t, prediction=ran.shape) for d, t in dict.fromkeys(options))
+            shapes = [ran.shape[:2], ran.shape] if ran.ndim == 3 and ran.shape[-1] == 1 else [ran.shape]
+            tries = itertools.product(shapes, dict.fromkeys(options))  # of a column for every time: a class for each
+            yield from (replace(layout, domain=d, target=t, prediction=s) for s, (d, t) in tries)
             return
         predictions: list[Any] = [None]
         matrices = any(p.get().ndim > 1 for p in held.places(scout.pristine).values() if held.is_array(p.get()))
@@ -618,6 +622,20 @@ class _Search:
                 self.failed(str(error))
                 continue
             yield subject, None, case
+
+
+def _places_in_a_matrix(reading: Reading) -> bool:
+    """Whether the code makes sparse matrices, of a target that says where their numbers are."""
+    root = reading.root
+    steps = [s for s in (reading.forward, reading.backward, reading.loss) if s is not None]
+    found = (
+        root.functions.get(s.name) if isinstance(root, held.Namespace) else getattr(type(root), s.name, None)
+        for s in steps
+    )
+    theirs = {
+        n for f in found if isinstance(f, types.FunctionType) for g in held.called(f) for n in g.__code__.co_names
+    }
+    return any(re.fullmatch(r"(csr|csc|coo)_(matrix|array)", n) for n in theirs)
 
 
 def _scout(reading: Reading) -> Written:

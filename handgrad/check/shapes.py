@@ -90,9 +90,9 @@ class _Keys:
         self.statements = [n for n in ast.walk(whole) if isinstance(n, ast.stmt)]
         self.locals: dict[str, str] = {}
         nodes = list(ast.walk(whole))
-        for n in nodes:
-            if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name) and (own := self._of(n.value)):
-                self.locals[n.targets[0].id] = own[0]
+        for target, value in source.assigned(whole):
+            if isinstance(target, ast.Name) and (own := self._of(value)):
+                self.locals[target.id] = own[0]
         self.names = list(dict.fromkeys(k for n in nodes for k in self._of(n, False)))
         inside = [n for n in (*nodes, *ast.walk(back)) if isinstance(n, ast.Subscript) and self._of(n.value, False)]
         self.within = list(dict.fromkeys(k for n in inside for k in _text(n.slice)))  # where an entry is a dict itself

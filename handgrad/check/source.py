@@ -39,6 +39,12 @@ def returned(f: Any) -> tuple[str, ...]:
     return tuple(names) if len(names) == len(ends[0]) else ()
 
 
+def ends(f: Any) -> list[str]:
+    """What stands in the one `return` of a function with several parts: names, and "" for what is none, as (h, c)."""
+    found = [r.elts for r in _returns(f) if isinstance(r, ast.Tuple)]
+    return [e.id if isinstance(e, ast.Name) else "" for e in found[0]] if len(found) == 1 else []
+
+
 def labelled(f: Any) -> dict[str, str]:
     """The names in the one `return` of a function by their places, those in lists within it too: `return dx, [dw, db]`
     has return.1.1, which is db."""
@@ -115,7 +121,7 @@ def _scopes(f: Any) -> Iterator[ast.AST]:
         yield ast.Module([n for n in whole.body if not isinstance(n, ast.FunctionDef | ast.ClassDef)], [])
 
 
-def _assigned(whole: ast.Module) -> Iterator[tuple[ast.expr, ast.expr]]:
+def assigned(whole: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
     """What is assigned, and to what; one by one where it is several."""
     for n in ast.walk(whole):
         if isinstance(n, ast.Assign):
@@ -132,7 +138,7 @@ def vectors(f: Any) -> dict[str, tuple[int, ...]]:
     found: dict[str, set[tuple[int, ...]]] = {}
     f = getattr(f, "__func__", f)
     text = "".join(linecache.getlines(f.__code__.co_filename)) if isinstance(f, types.FunctionType) else ""
-    for target, value in _assigned(ast.parse(text)) if text else ():
+    for target, value in assigned(ast.parse(text)) if text else ():
         if not (isinstance(value, ast.Call) and value.args):
             continue
         makes = getattr(value.func, "attr", "")

@@ -185,7 +185,13 @@ class Written:
         elif r.formula is not None:
             assert r.target is not None
             ran.value = [r.formula(held.plain(ran.outputs[0]), held.plain(arguments[r.target]))]
+        if r.carried:
+            ran.value = [held.plain(ran.value[0]) + self._later(ran)]
         return ran
+
+    def _later(self, ran: Ran) -> Any:
+        """The part of the loss that later steps have in it, of which `_next` is the gradient."""
+        return sum((_next(state) * state).sum() for state in (held.plain(ran.memory[i]) for i in self.reading.carried))
 
     def ask(self, root: Any, ran: Ran, upstream: Array) -> Any:
         """Backward; what it returns."""
@@ -253,6 +259,8 @@ class Written:
             return ran.outputs[0]
         if kind == "returned":
             return ran.memory[what]
+        if kind == "next":
+            return _next(held.plain(ran.memory[self.reading.carried[what]]))
         if kind == "cache":
             return self._cache(ran)
         if kind == "held":
@@ -391,10 +399,11 @@ class Written:
         dtype = next((a.dtype for a in values.values()), np.dtype(np.float64))
         return self.output(self.run(root, given), dtype)
 
-    def predicted(self, case: Case, values: Values) -> Array:
-        """The output of forward, before any loss of it."""
+    def predicted(self, case: Case, values: Values) -> tuple[Array, float]:
+        """The output of forward, before any loss of it, and what is added to that."""
         root, _ = self.fresh(case, values)
-        return held.plain(self.run(root, self.given(case, values)).outputs[0])
+        ran = self.run(root, self.given(case, values))
+        return held.plain(ran.outputs[0]), float(self._later(ran))
 
     def backward(self, case: Case, values: Values, upstream: Array) -> dict[str, Any]:
         root, places = self.fresh(case, values)
@@ -549,6 +558,12 @@ class Written:
     def _label(self, root: Any, label: str) -> Any:
         found = held.places(root).get(label)
         return None if found is None else held.plain(found.get())
+
+
+def _next(state: Array) -> Array:
+    """The gradient of a state that comes from the next step: any numbers, as long as they are the same each time."""
+    k = np.arange(state.size).reshape(state.shape)
+    return np.asarray((-1.0) ** k * (8 + 11 * k % 57) / 32, state.real.dtype)
 
 
 def _last(path: str) -> str:

@@ -2550,6 +2550,140 @@ STYLES = {
         "Agent",
         "Bad",
     ),
+    "one step of a recurrent net, whose gradient comes partly from the next one": (
+        """
+        class RNN:
+            uses = 1
+            def __init__(self, D=3, H=4):
+                self.D = D
+                shapes = {"Wxh": (D, H), "Whh": (H, H), "Why": (H, D)}
+                self.model = {k: np.linspace(-1, 1, s[0] * s[1]).reshape(s) for k, s in shapes.items()}
+                self.model["bh"] = np.zeros((1, H))
+            def forward(self, X, h, train=True):
+                hprev, x = h.copy(), np.zeros(self.D)
+                x[X] = 1.0
+                x = x.reshape(1, -1)
+                h = np.tanh(x @ self.model["Wxh"] + hprev @ self.model["Whh"] + self.model["bh"])
+                y, cache = h @ self.model["Why"], (x, h, hprev)
+                return y, h, cache
+            def backward(self, y_pred, y_train, dh_next, cache):
+                x, h, hprev = cache
+                dy = np.exp(y_pred) / np.exp(y_pred).sum()
+                dy[0, y_train] -= 1.0
+                d = (dy @ self.model["Why"].T + self.uses * dh_next) * (1 - h**2)
+                grad = dict(Wxh=x.T @ d, Whh=hprev.T @ d, Why=h.T @ dy, bh=d)
+                return grad, d @ self.model["Whh"].T
+        class Bad(RNN):
+            uses = 0
+        """,
+        "RNN",
+        "Bad",
+    ),
+    "a node that is given a dict with a value and a derivative for each parameter": (
+        """
+        class Node:
+            factor = 1
+            def forward(self, X_in, H_in, params_dict):
+                self.Z = np.column_stack((X_in, H_in))
+                self.H_out = np.tanh(np.dot(self.Z, params_dict["W_f"]["value"]) + params_dict["B_f"]["value"])
+                X_out = np.dot(self.H_out, params_dict["W_v"]["value"]) + params_dict["B_v"]["value"]
+                return X_out, self.H_out
+            def backward(self, X_out_grad, H_out_grad, params_dict):
+                params_dict["W_v"]["deriv"] += np.dot(self.H_out.T, X_out_grad)
+                params_dict["B_v"]["deriv"] += X_out_grad.sum(axis=0)
+                d = (np.dot(X_out_grad, params_dict["W_v"]["value"].T) + H_out_grad) * (1 - self.H_out**2)
+                params_dict["W_f"]["deriv"] += self.factor * np.dot(self.Z.T, d)
+                params_dict["B_f"]["deriv"] += d.sum(axis=0)
+                dZ, width = np.dot(d, params_dict["W_f"]["value"].T), self.Z.shape[1] - d.shape[1]
+                return dZ[:, :width], dZ[:, width:]
+        class Bad(Node):
+            factor = 2
+        """,
+        "Node",
+        "Bad",
+    ),
+    "a node made of objects, whose states are none by default, and whose backward returns nothing": (
+        """
+        class NodeParam:
+            def __init__(self, mem_cell_ct, x_dim):
+                self.wg, self.bg = np.random.randn(mem_cell_ct, x_dim + mem_cell_ct), np.random.randn(mem_cell_ct)
+                self.wg_diff, self.bg_diff = np.zeros_like(self.wg), np.zeros_like(self.bg)
+        class NodeState:
+            def __init__(self, mem_cell_ct, x_dim):
+                self.s, self.h, self.x_dim = np.zeros(mem_cell_ct), np.zeros(mem_cell_ct), x_dim
+        class Node:
+            keeps = 1
+            def __init__(self, node_param, node_state):
+                self.param, self.state = node_param, node_state
+            def bottom_data_is(self, x, s_prev=None, h_prev=None):
+                s_prev = np.zeros_like(self.state.s) if s_prev is None else s_prev
+                self.xc = np.hstack((x, np.zeros_like(self.state.h) if h_prev is None else h_prev))
+                self.g = np.tanh(np.dot(self.param.wg, self.xc) + self.param.bg)
+                self.state.s = self.g + 0.5 * s_prev
+                self.state.h = np.tanh(self.state.s)
+            def top_diff_is(self, top_diff_h, top_diff_s):
+                ds = (1 - self.state.h**2) * top_diff_h + self.keeps * top_diff_s
+                dg = (1 - self.g**2) * ds
+                self.param.wg_diff += np.outer(dg, self.xc)
+                self.param.bg_diff += dg
+                dxc = np.dot(self.param.wg.T, dg)
+                self.state.bottom_diff_x, self.state.bottom_diff_h = dxc[: self.state.x_dim], dxc[self.state.x_dim :]
+                self.state.bottom_diff_s = 0.5 * ds
+        class Bad(Node):
+            keeps = 0
+        """,
+        "Node",
+        "Bad",
+    ),
+    "weights that are another one turned, which an update of one moves too": (
+        """
+        class Tied:
+            both = 1
+            def __init__(self):
+                self.W, self.bias = np.linspace(-1, 1, 12).reshape(3, 4), np.zeros(3)
+                self.W_prime = self.W.T
+            def forward(self, x):
+                self.x, self.y = x, np.tanh(x @ self.W)
+                return self.y @ self.W_prime + self.bias
+            def backward(self, d):
+                e = d @ self.W * (1 - self.y**2)
+                self.dW, self.dbias = self.x.T @ e + self.both * d.T @ self.y, d.sum(0)
+                return e @ self.W.T
+        class Bad(Tied):
+            both = 0
+        """,
+        "Tied",
+        "Bad",
+    ),
+    "a sequence of columns, of which forward returns what it predicts last": (
+        """
+        class RNN:
+            later = 1
+            def __init__(self):
+                self.U, self.W = np.linspace(-1, 1, 12).reshape(4, 3), np.linspace(1, -1, 16).reshape(4, 4)
+                self.V = np.linspace(-1, 2, 12).reshape(3, 4)
+            def forward(self, x):
+                s, y = np.zeros((len(x) + 1, 4, 1)), np.zeros((len(x), 3, 1))
+                for t in range(len(x)):
+                    s[t] = np.tanh(self.U[:, [x[t]]] + self.W @ s[t - 1])
+                    e = np.exp(self.V @ s[t])
+                    y[t] = e / e.sum()
+                return s, y
+            def bptt(self, x, y):
+                s, d = self.forward(x)
+                d[np.arange(len(y)), y] -= 1.0
+                self.dU, self.dW, self.dV, e = np.zeros((4, 3)), np.zeros((4, 4)), np.zeros((3, 4)), np.zeros((4, 1))
+                for t in range(len(x))[::-1]:
+                    self.dV += d[t] @ s[t].T
+                    e = (self.V.T @ d[t] + self.later * self.W.T @ e) * (1 - s[t] ** 2)
+                    self.dU[:, [x[t]]] += e
+                    self.dW += e @ s[t - 1].T
+        class Bad(RNN):
+            later = 0
+        """,
+        "RNN",
+        "Bad",
+    ),
 }
 
 MEANS = """
