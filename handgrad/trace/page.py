@@ -15,6 +15,7 @@ from handgrad.trace.walk import moves
 
 FULL = 600  # numbers: a tensor of more is cut to its first rows and columns
 ROWS, COLUMNS = 12, 16
+DARKEST = 50  # per cent of the colour behind the largest number: it can still be read
 
 
 class Cell(NamedTuple):
@@ -99,5 +100,5 @@ def _cell(ours: Any, theirs: Any, apart: float, top: float) -> Cell:
     a, b = str(ours), str(theirs)  # NumPy's scalars: as few digits as tell a number from its neighbours
     share = float(ours) / top
     kind = "" if not np.isfinite(share) or not share else "b" if share < 0 else "a"
-    look = (kind, round(55 * abs(share)) if kind else 0)
+    look = (kind, round(DARKEST * abs(share)) if kind else 0)
     return Cell(a, "", "", *look) if a == b else Cell(a, b, f"{ulps(apart)} ulp", *look)

@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib import rcParams
+from matplotlib.colors import to_rgb
 
 from handgrad.experiments import EXPERIMENTS
 from handgrad.experiments.score import confusion_matrix, predicted_classes, true_classes
 from handgrad.judge import Failure, Tally
 from handgrad.report import plots, write_report
 from handgrad.report.pictures import READ
+from handgrad.trace.page import DARKEST
 from handgrad.training.outcome import Outcome
 from handgrad.training.record import EpochRecord, Run, SideRun
 from handgrad.training.sides import layer_sizes
@@ -389,3 +391,26 @@ def test_a_grid_that_is_no_square_lattice_is_refused(shape):
 )
 def test_plain_number(value, text):
     assert plots.plain_number(value) == text
+
+
+def themes():
+    """The style sheet's colours by name: of the light theme, and of the dark one."""
+    text = (Path(plots.__file__).parent / "style.css").read_text(encoding="utf-8")
+    found = re.findall(r":root \{(.*?)\}", text, re.DOTALL)[:2]  # the third is the light one on paper
+    light, dark = (dict(re.findall(r"--(\w+): (#\w{6})", block)) for block in found)
+    return {"light": light, "dark": light | dark}
+
+
+def luminance(colour):
+    """Relative luminance of an sRGB colour in [0, 1]³. Source: WCAG 2.2."""
+    return np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4).dot([0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("behind", "share"), [("heat", 0.7), ("numpy", DARKEST / 100), ("torch", DARKEST / 100)])
+def test_a_number_can_be_read_on_the_darkest_shade(theme, behind, share):
+    """WCAG asks for a contrast of 4.5 : 1."""
+    colours = {name: np.array(to_rgb(colour)) for name, colour in themes()[theme].items()}
+    ground = share * colours[behind] + (1 - share) * colours["card"]
+    low, high = sorted((luminance(ground), luminance(colours["ink"])))
+    assert (high + 0.05) / (low + 0.05) >= 4.5
