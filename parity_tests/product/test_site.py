@@ -141,6 +141,21 @@ def test_what_is_wrong_with_a_site_is_seen(tmp_path, wrong, said):
         assert said in check.faults(tmp_path)[0]
 
 
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        (["scratch.clip.clip_grad_norm_", "handgrad.check_gradients"], []),
+        (["scratch.clip", "handgrad.check_gradients"], ["scratch.clip"]),  # of a module its name alone is not enough
+        (["scratch.clip.clip_grad_norm_"], ["handgrad.check_gradients"]),
+    ],
+)
+def test_a_reference_that_says_nothing_is_seen(tmp_path, names, missing):
+    (tmp_path / "api").mkdir()
+    (tmp_path / "api" / "a.html").write_text("".join(f'<p id="{name}">a</p>' for name in names), encoding="utf-8")
+    reference = {"a": "# a\n\n::: scratch.clip\n    options: {}\n\n::: handgrad.check_gradients\n"}
+    assert check.undocumented(tmp_path, reference) == [f"api/a.html: nothing of {name}" for name in missing]
+
+
 def test_a_lessons_cells_and_what_of_an_output_stands_still():
     source = (ROOT / "lessons" / "lesson_000_one_layer.py").read_text(encoding="utf-8")
     codes = list(lessons.cells(source))

@@ -23,7 +23,7 @@ def main() -> int:
         write(with_lessons=not given.no_lessons)
         build()
     print("checking every link", file=sys.stderr)
-    found = check.faults(SITE)
+    found = [*check.faults(SITE), *check.undocumented(SITE, tree.reference())]
     if browser.CHROMIUM is None:
         print("no Chromium on this machine, so no page was opened: apt-get install chromium", file=sys.stderr)
     else:

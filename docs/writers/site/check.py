@@ -6,6 +6,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from docs.writers.site.tree import ROOT
+
 LOADED = {"src", "srcset", "poster", "data", "xlink:href"}  # attributes whose addresses are fetched with the page
 NO_RESOURCE = {"canonical", "alternate", "prev", "next", "edit"}  # kinds of <link> that are not
 IN_STYLE = re.compile(r"""url\(\s*['"]?([^'")]+)|@import\s+['"]([^'"]+)""")
@@ -79,4 +81,19 @@ def faults(site: Path) -> list[str]:
     for name, loads in [*((name, page.loads) for name, page in pages.items()), *styles.items()]:
         given = [address for address in loads if not address.startswith(("data:", "#"))]
         found += [f"{name}: {why}" for address in given if (why := wrong(address, name))]
+    return found
+
+
+def undocumented(site: Path, reference: dict[str, str]) -> list[str]:
+    """What a page of the API reference names and says nothing of: a function, or a module of which no part is there."""
+    found = []
+    for name, text in reference.items():
+        names = Page((site / "api" / f"{name}.html").read_text(encoding="utf-8")).names
+        for identifier in re.findall(r"^::: (\S+)$", text, re.MULTILINE):
+            path = ROOT / identifier.replace(".", "/")
+            if path.is_dir() or path.with_suffix(".py").exists():
+                there = any(part.startswith(f"{identifier}.") for part in names)
+            else:
+                there = identifier in names
+            found += [] if there else [f"api/{name}.html: nothing of {identifier}"]
     return found

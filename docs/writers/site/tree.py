@@ -200,23 +200,18 @@ def reference() -> dict[str, str]:
     """Name of a page of the API reference → its text, which names the modules and functions to be documented."""
     pages = {name: modules for package in ("contract", "scratch", "torch_impl") for name, modules in _whole(package)}
     return {
-        name: f"# {name}\n\n" + "\n".join(_documented(identifier, identifier == name) for identifier in identifiers)
+        name: f"# {name}\n\n" + "\n".join(f"::: {identifier}\n" for identifier in identifiers)
         for name, identifiers in {**pages, **HANDGRAD}.items()
     }
 
 
-def _documented(identifier: str, page: bool) -> str:
-    """What is documented; of the package that a page is about, which comes first, only what it says of itself."""
-    alone = "    options: {members: false, show_root_heading: false, show_source: false}\n"
-    return f"::: {identifier}\n" + alone * (page and (ROOT / identifier.replace(".", "/")).is_dir())
-
-
 def _whole(package: str) -> Iterator[tuple[str, list[str]]]:
-    """A package's modules, folder by folder."""
+    """A package's modules, folder by folder: what the folder says of itself, and every module in it."""
+    alone = "\n    options: {members: false, show_root_heading: false, show_root_toc_entry: false, show_source: false}"
     for folder in sorted(path.parent for path in (ROOT / package).rglob("__init__.py")):
         name = ".".join(folder.relative_to(ROOT).parts)
         files = sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
-        yield name, [name, *(f"{name}.{path.stem}" for path in files)]
+        yield name, [name + alone, *(f"{name}.{path.stem}" for path in files)]
 
 
 def navigation() -> list[dict[str, Any]]:
