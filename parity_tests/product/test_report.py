@@ -403,7 +403,8 @@ def themes():
 
 def luminance(colour):
     """Relative luminance of an sRGB colour in [0, 1]³. Source: WCAG 2.2."""
-    return np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4).dot([0.2126, 0.7152, 0.0722])
+    linear = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
+    return (linear * [0.2126, 0.7152, 0.0722]).sum()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
