@@ -194,10 +194,10 @@ def _without(method: Any, name: str) -> Any:
     def call(self: Any, *given: Any, **named: Any) -> Any:
         return method(self, *given[:place], vars(self)[name], *given[place:], **named)
 
-    call.__signature__ = signature.replace(  # type: ignore[attr-defined]  # a function may have one
+    call.__signature__ = signature.replace(  # type: ignore[attr-defined]  # inspect reads it, mypy knows no function with one
         parameters=[p for p in signature.parameters.values() if p.name != name]
     )
-    call.__wrapped__ = method  # type: ignore[attr-defined]  # its source is that
+    call.__wrapped__ = method  # type: ignore[attr-defined]  # by it inspect finds the source, which is the method's
     return call
 
 

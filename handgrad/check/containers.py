@@ -86,10 +86,11 @@ def _container(name: str, code: list[ast.AST], weights: list[Any], biases: list[
 def entries(name: str, code: list[ast.AST]) -> Iterator[str]:
     """What an entry of an argument is called: `for i, layer in enumerate(layers)`, `layer = layers[i]`."""
     for n in code:
-        target = None
+        target: ast.expr | None = None
         if isinstance(n, ast.For | ast.comprehension) and _of(n.iter, name):
-            pair = isinstance(n.target, ast.Tuple) and any(_call(c) == "enumerate" for c in ast.walk(n.iter))
-            target = n.target.elts[-1] if pair else n.target  # type: ignore[attr-defined]  # a pair is a tuple
+            target = n.target
+            if isinstance(target, ast.Tuple) and any(_call(c) == "enumerate" for c in ast.walk(n.iter)):
+                target = target.elts[-1]
         elif isinstance(n, ast.Assign) and _entry(n.value, name):
             target = n.targets[0]
         if isinstance(target, ast.Name):

@@ -174,12 +174,11 @@ def _is_epochs(s: ast.stmt, sure: bool) -> bool:
 
 def _once(loop: Any) -> ast.For:
     """The loop with one turn of it."""
-    turns = ast.parse("[0]", mode="eval").body
+    once = "[0]"
     target: ast.expr = ast.Name("_", ast.Store())
     if isinstance(loop, ast.For):
-        turns = ast.parse("[*every][:1]", mode="eval").body
-        turns.value.elts[0].value = loop.iter  # type: ignore[attr-defined]  # it is what was written above
-        target = loop.target
+        once, target = f"[*{ast.unparse(loop.iter)}][:1]", loop.target
+    turns = ast.parse(once, mode="eval").body
     made = ast.copy_location(ast.For(target, turns, loop.body, loop.orelse), loop)
     for n in ast.walk(turns):
         ast.copy_location(n, loop)

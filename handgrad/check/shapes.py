@@ -141,7 +141,7 @@ class _Keys:
         """Where the statement begins at which it fails, 0 outside of the function; None: it runs to its end."""
         try:
             run(self.made(shapes))
-        except Exception as error:
+        except Exception as error:  # where their code fails is what is asked
             lines = []
             trace = error.__traceback__
             while trace is not None:

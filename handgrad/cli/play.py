@@ -1,6 +1,5 @@
 """`handgrad play`."""
 
-import webbrowser
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,6 +65,8 @@ def play_command(
                 return 0
             print(f"{server.url} (Ctrl-C ends it)", flush=True)
             if not no_browser:
+                import webbrowser
+
                 webbrowser.open(server.url)
             server.serve_forever()
     finally:

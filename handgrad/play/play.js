@@ -1,9 +1,7 @@
 // The board: asks for one frame after the other while it plays, shows what it gets, and opens a number that is chosen.
 // The server trains only while a frame is made, so a page that is hidden or closed costs nothing.
-"use strict";
 
 const one = (selector, root = document) => root.querySelector(selector);
-const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const { shapes, colours, sides, pasted } = JSON.parse(one("#drawing").textContent);
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -134,15 +132,6 @@ one("#paste").addEventListener("submit", (event) => {
 });
 
 // --- drawing --------------------------------------------------------------------------------------------------------
-
-const SVG = "http://www.w3.org/2000/svg";
-
-function element(name, attributes, ...children) {
-  const made = document.createElementNS(SVG, name);
-  Object.entries(attributes).forEach(([key, value]) => made.setAttribute(key, value));
-  made.append(...children);
-  return made;
-}
 
 const word = (text, x, y, anchor = "start") =>
   element("text", { x, y, "text-anchor": anchor, fill: "var(--muted)" }, text);

@@ -18,8 +18,6 @@ from socketserver import TCPServer
 from threading import Lock
 from typing import Any
 
-from markupsafe import Markup
-
 from contract.names import ACTIVATIONS, SIDES
 from handgrad.errors import BadInputError, one_line
 from handgrad.experiments.csv_file import POLICIES
@@ -47,10 +45,10 @@ HEADERS = {
 
 def page(board: Board) -> tuple[str, str]:
     """The board's page, and the security policy to send with it: its own style and script, this server, no other."""
-    script = f"\n{(FOLDER / 'play.js').read_text(encoding='utf-8')}"
+    script = template.script(FOLDER / "play.js")
     html = template.render(
         FOLDER / "page.html.j2",
-        script=Markup(script),
+        script=script,
         policy=f"{template.policy(script)}; connect-src 'self'",
         experiments=board.experiments,
         pasted=PASTED,
@@ -190,7 +188,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             with self.server.turn:
                 made = make()
-        except Exception as error:
+        except Exception as error:  # the page says it in one line, as the command line would; python -X dev shows all
             if sys.flags.dev_mode and not isinstance(error, BadInputError):
                 raise
             kind, made = refused, " ".join(one_line(error, BadInputError).split())

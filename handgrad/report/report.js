@@ -1,8 +1,5 @@
 // What a page does beyond showing: tables sort, pictures are saved, a slider moves through training or through a step.
 // Nothing here is needed for reading: without a script a page shows the last moment of training, and every move of a step.
-"use strict";
-
-const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
 // --- tables that sort -----------------------------------------------------------------------------------------------
 
@@ -64,15 +61,6 @@ for (const table of all("table")) {
 }
 
 // --- pictures as files ----------------------------------------------------------------------------------------------
-
-const SVG = "http://www.w3.org/2000/svg";
-
-function element(name, attributes, ...children) {
-  const made = document.createElementNS(SVG, name);
-  Object.entries(attributes).forEach(([key, value]) => made.setAttribute(key, value));
-  made.append(...children);
-  return made;
-}
 
 // The picture as a file that any program opens: light colours in place of the page's, white paper, a size, a title.
 function standalone(svg) {

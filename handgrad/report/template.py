@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 import handgrad
 
-SHARED = Path(__file__).parent  # base.html.j2, parts.html.j2, style.css, report.js
+SHARED = Path(__file__).parent  # base.html.j2, parts.html.j2, style.css, shared.js, report.js
 
 
 def render(template: Path, **values: Any) -> str:
@@ -28,9 +28,9 @@ def _environment(folder: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script = f"\n{(SHARED / 'report.js').read_text(encoding='utf-8')}"
+    report = script(SHARED / "report.js")
     environment.filters["commented"] = _commented
-    environment.globals |= {"version": handgrad.__version__, "script": Markup(script), "policy": policy(script)}
+    environment.globals |= {"version": handgrad.__version__, "script": report, "policy": policy(report)}
     return environment
 
 
@@ -41,6 +41,12 @@ def _commented(program: str) -> list[tuple[str, str]]:
         code = line.partition("#" if line.lstrip().startswith("#") else "  # ")[0]
         lines.append((code, line[len(code) :]))
     return lines
+
+
+def script(file: Path) -> Markup:
+    """A page's script: what all of them share, and that of the file."""
+    parts = [path.read_text(encoding="utf-8") for path in (SHARED / "shared.js", file)]
+    return Markup("\n" + "\n".join(parts))
 
 
 def policy(script: str) -> str:
