@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 import scratch
 from contract.names import ACTIVATIONS
+from handgrad.bugs import BUGS, planted
 from handgrad.judge import StepJudge, Verdict, judge_net
-from parity_tests.meta.bugs import BUGS, planted
 from parity_tests.support.judged import judged
 from parity_tests.support.strategies import Draw, draws, filled_batches, moderate_draws, rows, seeds, widths
 

@@ -32,9 +32,9 @@ import pytest
 import torch
 
 import scratch
+from handgrad.bugs import BUGS, Bug, functions_of, planted
 from handgrad.judge import Ball, Verdict
 from parity_tests.catalogue.tables import LOSSES, OPS, LossRow
-from parity_tests.meta.bugs import BUGS, Bug, functions_of, planted
 from parity_tests.meta.scenarios import EXAMPLES, SCENARIOS, Scenario, in_order
 from parity_tests.numbers.test_losses import reductions
 from parity_tests.support import strategies

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 import scratch
+from handgrad.bugs import Bug
 from parity_tests.contract import test_between_calls, test_contract, test_options, test_state_dicts
-from parity_tests.meta.bugs import Bug
 from parity_tests.numbers import (
     test_clip,
     test_init,

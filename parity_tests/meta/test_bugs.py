@@ -10,8 +10,8 @@ from collections import Counter
 import pytest
 
 import scratch
+from handgrad.bugs import BUGS, Bug, Edit, planted
 from handgrad.judge import judge_forward
-from parity_tests.meta.bugs import BUGS, Bug, Edit, planted
 from parity_tests.meta.scenarios import EXAMPLES, SCENARIOS, in_order
 from parity_tests.support.strategies import LAYOUTS, STYLES
 

@@ -25,8 +25,8 @@ import pytest
 
 import scratch
 from handgrad import catalogue
+from handgrad.bugs import Bug, Edit, planted
 from parity_tests.catalogue.tables import DTYPES, SIDES
-from parity_tests.meta.bugs import Bug, Edit, planted
 from parity_tests.support.every import classes
 from scratch.losses.pairs import EPSILON
 

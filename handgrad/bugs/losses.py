@@ -1,6 +1,6 @@
 """Bugs in what all losses share, and in MSE, L1, BCE, cross-entropy and NLL: reductions, weights, signs, overflow."""
 
-from parity_tests.meta.bugs.bug import Bug, edit
+from handgrad.bugs.bug import Bug, edit
 
 ASKED = "log_p_t, at, w, counts, total = self._asked(log_p, target, ignores)"
 SMOOTHED = "np.where(counts, even * weight, np.zeros_like(log_p))"

@@ -1,6 +1,6 @@
 """Bugs in the training step: its five calls and their order."""
 
-from parity_tests.meta.bugs.bug import Bug, edit
+from handgrad.bugs.bug import Bug, edit
 
 TRAINING: dict[str, Bug] = {
     "trainer: zero_grad after backward": Bug(

@@ -1,6 +1,6 @@
 """Bugs in the optimizers: update rules, state, groups, checkpoints."""
 
-from parity_tests.meta.bugs.bug import Bug, Edit, edit
+from handgrad.bugs.bug import Bug, Edit, edit
 
 SGD, ADAM = "SGD.update", "Adam.update"
 DIRECTION = "opposite sign"

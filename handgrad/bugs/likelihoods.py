@@ -1,6 +1,6 @@
 """Bugs in the regression losses with a bend, and in those of distributions."""
 
-from parity_tests.meta.bugs.bug import Bug, edit
+from handgrad.bugs.bug import Bug, edit
 
 LIKELIHOODS: dict[str, Bug] = {
     "smooth l1: β forgotten in the slope": Bug(

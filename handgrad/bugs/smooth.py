@@ -1,6 +1,6 @@
 """Bugs in the smooth relatives of the rectifier, in what is made from the sigmoid, in softmin and in gates."""
 
-from parity_tests.meta.bugs.bug import Bug, edit
+from handgrad.bugs.bug import Bug, edit
 
 SMOOTH: dict[str, Bug] = {
     "elu: α forgotten in backward": Bug(

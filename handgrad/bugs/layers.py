@@ -1,6 +1,6 @@
 """Bugs in the layers beside Linear: dropout, Flatten, Residual, Bilinear, Embedding."""
 
-from parity_tests.meta.bugs.bug import Bug, Edit, edit
+from handgrad.bugs.bug import Bug, Edit, edit
 
 LAYERS: dict[str, Bug] = {
     "dropout: kept numbers are not scaled": Bug(

@@ -9,7 +9,7 @@ catalogue cannot fall out of step with the code unnoticed.
 import inspect
 import textwrap
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
@@ -31,9 +31,10 @@ class Edit:
 class Bug:
     """`why` says how a person comes to write it.
 
-    `kind` names the scenarios to try first (`scenarios.TESTS`), `hint` a part of the name of the one that is made for
-    the bug, `pattern` what the judge's text of the failure must contain. Where it is empty no pattern of the judge
-    fits, or what refuses the bug is a plain assertion.
+    The rest is for the suite, which refuses them all: `kind` names the scenarios to try first (`TESTS` in
+    `parity_tests/meta/scenarios.py`), `hint` a part of the name of the one that is made for the bug, `pattern` what the
+    judge's text of the failure must contain. Where it is empty no pattern of the judge fits, or what refuses the bug is
+    a plain assertion.
     """
 
     family: str
@@ -72,13 +73,18 @@ def planted(bug: Bug) -> Iterator[None]:
             function.__code__ = right[target]
 
 
-def _compiled(function: Any, edits: list[Edit]) -> types.CodeType:
-    """The function's code with the edits made. A ValueError names a text that is not there exactly once."""
-    source = textwrap.dedent(inspect.getsource(function))
+def changed(source: str, edits: Sequence[Edit]) -> str:
+    """A function's text with the edits made. A ValueError names a text that is not there exactly once."""
     for edit in edits:
         if source.count(edit.old) != 1:
             raise ValueError(f"{edit.target} has {source.count(edit.old)} times, not once: {edit.old!r}")
         source = source.replace(edit.old, edit.new)
+    return source
+
+
+def _compiled(function: Any, edits: list[Edit]) -> types.CodeType:
+    """The function's code with the edits made."""
+    source = changed(textwrap.dedent(inspect.getsource(function)), edits)
     # A function in which super() stands takes its class from around it: the new code gets the same free names.
     free = "".join(f"    {name} = None\n" for name in function.__code__.co_freevars)
     around = f"def around():\n{free}{textwrap.indent(source, '    ')}" if free else source

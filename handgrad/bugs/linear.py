@@ -1,6 +1,6 @@
 """Bugs in the linear layer: gradients of weight, bias and input, and shapes."""
 
-from parity_tests.meta.bugs.bug import Bug, Edit, edit
+from handgrad.bugs.bug import Bug, Edit, edit
 
 LINEAR, FORWARD = "Linear.backward_parameters", "Linear.forward"
 DW = "product(x.reshape(rows, self.in_features).T, deltas).T"

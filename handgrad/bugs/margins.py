@@ -1,6 +1,6 @@
 """Bugs in the losses with a margin: hinge, soft margin, ranking, cosine, several classes, several labels."""
 
-from parity_tests.meta.bugs.bug import Bug, edit
+from handgrad.bugs.bug import Bug, edit
 
 MARGINS: dict[str, Bug] = {
     "soft margin: log(1 + e^−tx)": Bug(

@@ -1,6 +1,6 @@
 """Bugs in the piecewise linear activations with a bound, a threshold or a slope of their own, and in shrinkage."""
 
-from parity_tests.meta.bugs.bug import Bug, edit
+from handgrad.bugs.bug import Bug, edit
 
 RECTIFIERS: dict[str, Bug] = {
     "hardtanh: < and > at the kinks": Bug(

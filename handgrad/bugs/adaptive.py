@@ -1,6 +1,6 @@
 """The optimizers beside SGD and Adam."""
 
-from parity_tests.meta.bugs.bug import Bug, edit
+from handgrad.bugs.bug import Bug, edit
 
 ADAPTIVE: dict[str, Bug] = {
     "adamw: decay in the gradient": Bug(

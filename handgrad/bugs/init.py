@@ -1,6 +1,6 @@
 """Bugs in the initialisation: fans, gains, distributions."""
 
-from parity_tests.meta.bugs.bug import Bug, edit
+from handgrad.bugs.bug import Bug, edit
 
 INIT: dict[str, Bug] = {
     "bias drawn first": Bug(

@@ -1,6 +1,6 @@
 """Bugs in ReLU, LeakyReLU, Sigmoid, Tanh, Softmax and LogSoftmax: derivatives, kinks, formulas that overflow."""
 
-from parity_tests.meta.bugs.bug import Bug, Edit, edit
+from handgrad.bugs.bug import Bug, Edit, edit
 
 
 def _relu(new: str) -> tuple[Edit, ...]:

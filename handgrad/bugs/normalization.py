@@ -1,6 +1,6 @@
 """Bugs in the normalizing layers and their running statistics."""
 
-from parity_tests.meta.bugs.bug import Bug, Edit, edit
+from handgrad.bugs.bug import Bug, Edit, edit
 
 STANDARDIZED, BACKWARD = "layers.normalization.standardized", "layers.normalization.standardized_backward"
 

@@ -1,7 +1,7 @@
 """Bugs in what layers are made of and joined by: parameters, memory, state dicts, containers, the MLP."""
 
-from parity_tests.meta.bugs.bug import Bug, edit
-from parity_tests.meta.bugs.linear import FORWARD, SQUARE
+from handgrad.bugs.bug import Bug, edit
+from handgrad.bugs.linear import FORWARD, SQUARE
 
 MODULES: dict[str, Bug] = {
     "gradient overwritten": Bug(

@@ -1,6 +1,6 @@
 """Learning-rate schedules and gradient clipping."""
 
-from parity_tests.meta.bugs.bug import Bug, edit
+from handgrad.bugs.bug import Bug, edit
 
 SCHEDULES: dict[str, Bug] = {
     "step schedule: a step early": Bug(
