@@ -50,9 +50,15 @@ class Bug:
         return self.edits[0].target.partition(".")[0]
 
 
+def _at(target: str) -> Any:
+    """What a dotted path inside `scratch` leads to."""
+    found: Any = scratch
+    return reduce(getattr, target.split("."), found)
+
+
 def functions_of(bug: Bug) -> dict[str, Any]:
     """The functions of `scratch` that the bug changes, by their path."""
-    return {edit.target: inspect.unwrap(reduce(getattr, edit.target.split("."), scratch)) for edit in bug.edits}
+    return {edit.target: inspect.unwrap(_at(edit.target)) for edit in bug.edits}
 
 
 @contextmanager

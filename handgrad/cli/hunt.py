@@ -12,139 +12,146 @@ from handgrad.errors import BadInputError, refusing
 from handgrad.terminal import printable
 
 if TYPE_CHECKING:
-    from handgrad.hunt import Hunt
+    from handgrad.hunt import Hunt, NetHunt
+    from handgrad.hunt.score import Score
+
+Key = int | str
+"""What a hunt is called: its number, or of a net as classifier-7."""
 
 
 def hunt_command(
-    number: Annotated[str | None, typer.Argument(metavar="[N]", help="Which bug; without one, all are listed.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write the task here: parts.py with the bug in it, and TASK.md.")
+    bug: Annotated[
+        str | None,
+        typer.Argument(metavar="[BUG]", help="A number, or a net and a number as classifier-7; without one, the list."),
     ] = None,
-    check: Annotated[Path | None, typer.Option(metavar="FILE", help="Judge your repaired parts.py.")] = None,
-    line: Annotated[Any, option("line", whole, "LINE", "Guess the line of parts.py that is wrong.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the task here: a file with the bug in it, and TASK.md.")
+    ] = None,
+    check: Annotated[Path | None, typer.Option(metavar="FILE", help="Judge your repaired file.")] = None,
+    line: Annotated[Any, option("line", whole, "LINE", "Guess the line of the file that is wrong.")] = None,
     hint: Hint = None,
-    story: Annotated[
-        bool, typer.Option("--story", help="What it was, where it was published, what it teaches.")
-    ] = False,
+    story: Annotated[bool, typer.Option("--story", help="What it was, how it came about, what it teaches.")] = False,
     score: Annotated[bool, typer.Option("--score", help="Your points, and what is left, of the hunts here.")] = False,
 ) -> int:
-    """Hunt a bug: a published wrong gradient, planted into a small readable file.
+    """Hunt a bug: a published wrong gradient in a small file, or one of the catalogue's in the code of a net.
 
-    Find it by reading, with `handgrad check parts.py:NAME`, and with pencil and paper; then name its --line, or repair
-    it and --check. Exit code of these: 0 if it is found, 1 if not. A bug is worth 10 points, 2 less for hint 1, 4 for
+    1 to 30 are wrong gradients that were published, each planted into a file of activations, layers, losses or nets.
+    classifier-1, classifier-2, … are bugs that the number draws from handgrad's own catalogue, each planted into a copy
+    of the hand-written code of a net: a gradient, a value or a step is wrong, and `handgrad trace` shows it.
+
+    Find it by reading, with `handgrad check FILE:NAME`, and with pencil and paper; then name its --line, or repair it
+    and --check. Exit code of these: 0 if it is found, 1 if not. A bug is worth 10 points, 2 less for hint 1, 4 for
     hint 2, 6 for hint 3 and 1 less for each wrong guess, and none after its story.
     """
-    from handgrad.hunt import HUNTS
-
     asked: dict[str, object] = {"--out": out, "--check": check, "--line": line, "--hint": hint}
     asked |= {"--story": story or None, "--score": score or None}
     names = [name for name, value in asked.items() if value is not None]
-    if number is None:
+    if bug is None:
         return _all(names)
     if len(names) != 1 or score:
         choices = "--out, --check, --line, --hint and --story"
-        raise BadInputError(f"give one of {choices} with a bug's number; got {' and '.join(names) or 'none'}")
-    place = whole("the bug's number", number, high=len(HUNTS))
-    hunted = HUNTS[place - 1]
+        raise BadInputError(f"give one of {choices} with a bug's name; got {' and '.join(names) or 'none'}")
+    from handgrad.hunt import find
+
+    key, hunted = find(bug)
     if out is not None:
-        return _write(place, hunted, out)
+        return _write(key, hunted, out)
     if check is not None:
-        return _judge(place, hunted, check)
+        return _judge(key, hunted, check)
     if line is not None:
-        return _guess(place, hunted, line)
+        return _guess(key, hunted, line)
     from handgrad.hunt.score import count
 
-    counted = count(place, story=True) if story else count(place, hint=hint)
-    print(printable(_told(hunted) if story else hunted.hints[hint - 1]))
+    counted = count(key, story=True) if story else count(key, hint=hint)
+    print(printable(hunted.told() if story else hunted.hints[hint - 1]))
     if not counted:
-        say(f"not counted: there is no task of bug {place} here; handgrad hunt {place} --out DIR writes one")
+        say(f"not counted: there is no task of bug {key} here; handgrad hunt {key} --out DIR writes one")
     return 0
 
 
 def _all(asked: list[str]) -> int:
     """The list of bugs, or the score of those that were begun."""
-    from handgrad.hunt import HUNTS
+    from handgrad.hunt import HUNTS, NETS
     from handgrad.hunt.score import scores, table
 
     if asked == ["--score"]:
         found = list(scores().values())
-        for row in table(found) if found else ["no hunt was begun here: handgrad hunt N --out DIR writes a task"]:
+        for row in table(found) if found else ["no hunt was begun here: handgrad hunt BUG --out DIR writes a task"]:
             print(printable(row))
         return 0
     if asked:
-        raise BadInputError(f"{asked[0]} needs the number of a bug, from 1 to {len(HUNTS)}")
+        raise BadInputError(f"{asked[0]} needs a bug: a number from 1 to {len(HUNTS)}, or one of a net as classifier-7")
     for i, each in enumerate(HUNTS, 1):
         print(printable(f"{i:>2}  {each.symptom}"))
-    print("\nhandgrad hunt N --out DIR writes the task; --line LINE or --check FILE judges; --hint 1, 2, 3; --story")
+    print("\nA bug of the catalogue in the code of a net; any number draws one:")
+    for name, net in NETS.items():
+        print(printable(f"{name + '-1, …':<17} {', '.join(net.kinds)}"))
+    print("\nhandgrad hunt BUG --out DIR writes the task; --line LINE or --check FILE judges; --hint 1, 2, 3; --story")
     print("handgrad hunt --score shows your points")
     return 0
 
 
-def _write(number: int, hunt: "Hunt", folder: Path) -> int:
+def _write(key: Key, hunt: "Hunt | NetHunt", folder: Path) -> int:
     from handgrad.files import write_folder
-    from handgrad.hunt.catalogue import task
     from handgrad.hunt.score import FILE, Score
 
-    files = {"parts.py": hunt.planted(), "TASK.md": task(number, hunt), FILE: Score(number).text()}
-    if (folder / "parts.py").exists():  # somebody's repair
-        raise BadInputError(f"{folder / 'parts.py'} is there already; choose another --out")
+    file = folder / hunt.file
+    if file.exists():  # somebody's repair
+        raise BadInputError(f"{file} is there already; choose another --out")
+    symptom = hunt.symptom
+    files = {hunt.file: hunt.planted(), "TASK.md": hunt.task(key, symptom), FILE: Score(key).text()}
     with refusing(f"--out {folder}", kinds=()):
         write_folder(folder, files)
-    print(printable(f"{folder / 'TASK.md'}: {hunt.symptom}"))
-    print(printable(f"{folder / 'parts.py'} has one wrong backward; name its line, or repair it, then:"))
-    print(printable(f"handgrad hunt {number} --check {folder / 'parts.py'}"))
+    print(printable(f"{folder / 'TASK.md'}: {symptom}"))
+    print(printable(f"{file} has {hunt.faulty}; name its line, or repair it, then:"))
+    print(printable(f"handgrad hunt {key} --check {file}"))
     return 0
 
 
-def _judge(number: int, hunt: "Hunt", file: Path) -> int:
+def _judge(key: Key, hunt: "Hunt | NetHunt", file: Path) -> int:
     from handgrad.check import CheckError
     from handgrad.check.surroundings import prints_aside
+    from handgrad.hunt.score import count
 
-    with refusing(kinds=(CheckError,)), prints_aside():
+    with refusing(kinds=(CheckError, ValueError)), prints_aside():
         found = hunt.check(file)
     if found.exit_code == 0:
-        _found(number, hunt, "Repaired.", file.parent, below=False)
+        _found(key, hunt, "Repaired.", file.parent, below=False)
     elif found.exit_code == 1:
-        from handgrad.hunt.score import count
-
-        if file.read_text(encoding="utf-8", errors="replace") != hunt.planted():  # as it was written: no guess yet
-            count(number, file.parent, below=False, wrong=1)
-        print(f"The bug is still there. handgrad hunt {number} --hint 1 helps; so does handgrad check on every part.")
+        untouched = file.read_text(encoding="utf-8", errors="replace") == hunt.planted()  # no guess yet
+        counted = count(key, file.parent, below=False, wrong=int(not untouched))
+        print(f"The bug is still there. {_help(key, counted)}; so does handgrad check on every part.")
     else:
         print(printable(found.render()))
     return found.exit_code
 
 
-def _guess(number: int, hunt: "Hunt", line: int) -> int:
-    from handgrad.hunt.score import count, lines_of
+def _guess(key: Key, hunt: "Hunt | NetHunt", line: int) -> int:
+    from handgrad.hunt.score import count
 
     lines = hunt.planted().splitlines()
     if line > len(lines):
-        raise BadInputError(f"--line must be a line of parts.py, from 1 to {len(lines)}; got {line}")
+        raise BadInputError(f"--line must be a line of {hunt.file}, from 1 to {len(lines)}; got {line}")
     print(printable(f"{line:>4}  {lines[line - 1]}"))
-    if line in lines_of(hunt):
-        _found(number, hunt, "That is the line.")
+    if line in hunt.lines:
+        _found(key, hunt, "That is the line.")
         return 0
-    count(number, wrong=1)
-    print(f"Not this line of parts.py, as it was written. handgrad hunt {number} --hint 1 helps.")
+    counted = count(key, wrong=1)
+    print(f"Not this line of {hunt.file}, as it was written. {_help(key, counted)}.")
     return 1
 
 
-def _found(number: int, hunt: "Hunt", words: str, folder: Path = Path(), below: bool = True) -> None:
+def _help(key: Key, counted: "list[Score]") -> str:
+    """What helps next: the hint after the last one that was read, or the answer."""
+    read = max((3 if score.found or score.story else score.hint for score in counted), default=0)
+    return f"handgrad hunt {key} " + (f"--hint {read + 1} helps" if read < 3 else "--story helps")
+
+
+def _found(key: Key, hunt: "Hunt | NetHunt", words: str, folder: Path = Path(), below: bool = True) -> None:
     """What is said to whom the bug is known: what it was, the lesson, the points."""
     from handgrad.hunt.score import MOST, count
 
-    print(printable(f"{words} What it was: {hunt.title}. handgrad hunt {number} --story tells the rest."))
+    print(printable(f"{words} What it was: {hunt.title}. handgrad hunt {key} --story tells the rest."))
     print(printable(fill(f"The lesson: {hunt.lesson}", 100)))
-    for score in count(number, folder, below=below, found=True):
+    for score in count(key, folder, below=below, found=True):
         print(f"{score.points} of {MOST} points; handgrad hunt --score shows all.")
-
-
-def _told(hunt: "Hunt") -> str:
-    def code(line: str) -> str:
-        return line.strip().replace("\n        ", "\n         ")
-
-    lines = [f"{hunt.title} ({hunt.part})", "", f"  wrong  {code(hunt.wrong)}", f"  right  {code(hunt.right)}"]
-    for text in (hunt.story, hunt.lesson):
-        lines += ["", fill(text, 100)]
-    return "\n".join([*lines, "", f"Source: {hunt.source}"])

@@ -163,6 +163,10 @@ FIELDS: dict[str, Rule] = {
     "model": or_none(FUNCTION),
     "loss": TEXT,
     "own_loss": or_none(FUNCTION),
+    "own_ops": (
+        lambda value: isinstance(value, tuple | list) and all(isinstance(kind, type) for kind in value),
+        "a tuple of classes",
+    ),
     "class_weights": or_none(one_of(CLASS_WEIGHTS)),
     "optimizer": TEXT,
     "lr": NOT_NEGATIVE,
@@ -195,7 +199,8 @@ class Experiment:
     `model` and `own_loss` are for what a name cannot say: a net that is no MLP, a loss that torch has not. Both are
     asked once for each side. `model(ops, sizes, options)` builds the net from the ops of a side (`scratch`, or
     `torch_impl` with the same names), and hands `options` (dtype, rng) on to every layer with weights;
-    `own_loss("scratch")` and `own_loss("torch")` give that side's loss.
+    `own_loss("scratch")` and `own_loss("torch")` give that side's loss. `own_ops` are classes that take the place of
+    those of the same name in `scratch`, on the NumPy side alone: layers for `model`, a loss, an optimizer, a Trainer.
     """
 
     name: str
@@ -209,6 +214,7 @@ class Experiment:
     model: Callable[[ModuleType, tuple[int, ...], dict[str, Any]], Any] | None = None
     loss: str  # class name
     own_loss: Callable[[str], Loss] | None = None
+    own_ops: tuple[type, ...] = ()
     class_weights: str | None = None  # "balanced": n/(C n_c) for each of C classes, of n_c training rows of n
     optimizer: str  # class name
     lr: float

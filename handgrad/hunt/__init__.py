@@ -1,5 +1,8 @@
-"""A bug hunt: one published wrong gradient, planted into a copy of a small readable file."""
+"""A bug hunt: a published wrong gradient in a small readable file, or a bug of the catalogue in a net's code."""
 
 from handgrad.hunt.catalogue import HUNTS, Hunt
+from handgrad.hunt.named import find
+from handgrad.hunt.nets import NETS
+from handgrad.hunt.planted import NetHunt
 
-__all__ = ["HUNTS", "Hunt"]
+__all__ = ["HUNTS", "NETS", "Hunt", "NetHunt", "find"]

@@ -7,8 +7,11 @@ reported.
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
+from typing import ClassVar
 
 from handgrad.check import GradientCheck, check_file
+from handgrad.hunt.task import rules, tools
 
 PARTS = Path(__file__).parent / "parts"
 ROOMS = ("activations", "layers", "losses", "nets")
@@ -18,6 +21,9 @@ ROOMS = ("activations", "layers", "losses", "nets")
 @dataclass(frozen=True)
 class Hunt:
     """One bug: `right` are the lines of a file of parts that become `wrong`."""
+
+    file: ClassVar[str] = "parts.py"
+    faulty: ClassVar[str] = "one wrong backward"
 
     part: str  # the class that it is in
     like: str | None  # the same by PyTorch, for the check
@@ -44,6 +50,46 @@ class Hunt:
     def planted(self) -> str:
         """The file with the bug in it."""
         return plain(self.room).replace(self.right, self.wrong, 1)
+
+    @property
+    def lines(self) -> range:
+        """The lines of the file, from 1, that the bug is in."""
+        first = plain(self.room).partition(self.right)[0].count("\n") + 1
+        return range(first, first + self.wrong.rstrip("\n").count("\n") + 1)
+
+    def told(self) -> str:
+        """The bug and its story."""
+
+        def code(line: str) -> str:
+            return line.strip().replace("\n        ", "\n         ")
+
+        lines = [f"{self.title} ({self.part})", "", f"  wrong  {code(self.wrong)}", f"  right  {code(self.right)}"]
+        for text in (self.story, self.lesson):
+            lines += ["", fill(text, 100)]
+        return "\n".join([*lines, "", f"Source: {self.source}"])
+
+    def task(self, key: int | str, symptom: str) -> str:
+        """The page beside the file: the symptom and the tools, not the place."""
+        first, *_ = re.findall(r"^class (\w+)", plain(self.room), re.MULTILINE)
+        arrays = re.findall(r"^([A-Z]+) = ", plain(self.room), re.MULTILINE)
+        commands = {f"handgrad check parts.py:{first}": "a part against difference quotients"}
+        commands |= {
+            f"handgrad check parts.py:PART --inputs parts.py:{name}": "at inputs of the file" for name in arrays
+        }
+        return f"""# Bug {key}
+
+> {symptom}
+
+`parts.py` has {self.room}, each with a forward and a backward pass. Every forward is right, and so is every backward
+but one. Find it and repair it.
+
+{tools(commands)}
+
+`--like torch.nn.Tanh` checks against PyTorch too, where it has the same. The check finds the bug, of course. Read
+first, guess, then check: that is how you learn it.
+
+{rules(key, self.file)}
+"""
 
 
 def plain(room: str) -> str:
@@ -593,33 +639,3 @@ HUNTS = (
         source=f"{GITHUB}/qixianbiao/RNN/issues/2",
     ),
 )
-
-
-def task(number: int, hunt: Hunt) -> str:
-    """The page beside the file: the symptom and the tools, not the place."""
-    first, *_ = re.findall(r"^class (\w+)", plain(hunt.room), re.MULTILINE)
-    arrays = re.findall(r"^([A-Z]+) = ", plain(hunt.room), re.MULTILINE)
-    commands = {f"handgrad check parts.py:{first}": "a part against difference quotients"}
-    commands |= {f"handgrad check parts.py:PART --inputs parts.py:{name}": "at inputs of the file" for name in arrays}
-    width = max(map(len, commands))
-    checks = "\n".join(f"    {command:{width}}   # {why}" for command, why in commands.items())
-    return f"""# Bug {number}
-
-> {hunt.symptom}
-
-`parts.py` has {hunt.room}, each with a forward and a backward pass. Every forward is right, and so is every backward
-but one. Find it and repair it.
-
-{checks}
-
-`--like torch.nn.Tanh` checks against PyTorch too, where it has the same. The check finds the bug, of course. Read
-first, guess, then check: that is how you learn it.
-
-    handgrad hunt {number} --line 23            # is it this line?
-    handgrad hunt {number} --check parts.py     # is it repaired?
-    handgrad hunt {number} --hint 1             # 2 and 3 say more
-    handgrad hunt {number} --story              # at the end: where it was published, and what it teaches
-
-The bug is worth 10 points: 2 less for hint 1, 4 for hint 2, 6 for hint 3, 1 less for each wrong guess, none once
-the story was read. `handgrad hunt --score`, here or in the folder above, shows them; `hunt.json` keeps them.
-"""

@@ -8,22 +8,23 @@ from typing import Any
 
 from handgrad.errors import BadInputError, refusing
 from handgrad.files import write_text
-from handgrad.hunt.catalogue import HUNTS, Hunt, plain
-from handgrad.rules import COUNT, TRUTH
+from handgrad.hunt import HUNTS, Hunt, NetHunt, find
+from handgrad.rules import COUNT, TRUTH, Rule
 from handgrad.stored import load
 
 FILE = "hunt.json"
 MOST = 10
 """Points for a bug that is found at the first guess and without a hint."""
 
-SHAPE = {"hunt": COUNT, "hint": COUNT, "wrong": COUNT, "story": TRUTH, "found": TRUTH}
+NAME: Rule = (lambda value: isinstance(value, str) or COUNT[0](value), "a bug's name")
+SHAPE = {"hunt": NAME, "hint": COUNT, "wrong": COUNT, "story": TRUTH, "found": TRUTH}
 
 
 @dataclass(frozen=True)
 class Score:
     """One hunt so far. What is asked or guessed after the bug was found counts no more."""
 
-    hunt: int
+    hunt: int | str  # a number, or of a net as in classifier-7
     hint: int = 0  # the last one that was read: 3 gives more away than 1
     wrong: int = 0  # guesses
     story: bool = False  # the answer was read
@@ -52,17 +53,16 @@ def scores(folder: Path = Path()) -> dict[Path, Score]:
     for path in sorted([*folder.glob(FILE), *folder.glob(f"*/{FILE}")]):
         try:
             score = Score(**{name: value for name, value in load(path, SHAPE).items() if name in SHAPE})
-        except (OSError, ValueError) as error:
+            find(str(score.hunt))
+        except (OSError, ValueError, BadInputError) as error:
             raise BadInputError(f"{path} is no score of a hunt: {error}") from error
-        if not 1 <= score.hunt <= len(HUNTS):
-            raise BadInputError(f"{path} is no score of a hunt: there are bugs 1 to {len(HUNTS)}, it has {score.hunt}")
         found[path] = score
     return found
 
 
-def count(number: int, folder: Path = Path(), *, below: bool = True, **more: Any) -> list[Score]:
+def count(hunt: int | str, folder: Path = Path(), *, below: bool = True, **more: Any) -> list[Score]:
     """Write what happened to the scores of that bug in a folder, and `below` it; gives them as they are then."""
-    kept = {path: score for path, score in scores(folder).items() if score.hunt == number}
+    kept = {path: score for path, score in scores(folder).items() if score.hunt == hunt}
     kept = {path: score.after(**more) for path, score in kept.items() if below or path.parent == folder}
     for path, score in kept.items():
         with refusing(str(path), kinds=()):
@@ -70,28 +70,32 @@ def count(number: int, folder: Path = Path(), *, below: bool = True, **more: Any
     return list(kept.values())
 
 
-def lines_of(hunt: Hunt) -> range:
-    """The lines of the file, from 1, that the bug is in."""
-    first = plain(hunt.room).partition(hunt.right)[0].count("\n") + 1
-    return range(first, first + hunt.wrong.rstrip("\n").count("\n") + 1)
-
-
 def table(found: Sequence[Score]) -> list[str]:
     """The hunts that were begun, what they came to, and what is left, line by line. No answer is given away."""
-    rows = [" bug  points  hint  wrong guesses"]
-    for score in sorted(found, key=lambda score: score.hunt):
-        hunt = HUNTS[score.hunt - 1]
-        words = f"found: {hunt.title}" if score.found else f"not found yet: {hunt.symptom}"
-        if score.story:
-            words = f"answer read: {hunt.title}"
-        rows.append(f"{score.hunt:>4}  {score.points:>6}  {score.hint or '–':>4}  {score.wrong:>13}  {words}")
-    points: dict[int, int] = {}
+    rows = ["          bug  points  hint  wrong guesses"]
+    for score in sorted(found, key=lambda score: (isinstance(score.hunt, str), score.hunt)):
+        words = _words(score, find(str(score.hunt))[1])
+        rows.append(f"{score.hunt:>13}  {score.points:>6}  {score.hint or '–':>4}  {score.wrong:>13}  {words}")
+    points: dict[int | str, int] = {}
     for score in found:
         if score.found:  # begun twice: the second time it was known, so the lower one counts
             points[score.hunt] = min(score.points, points.get(score.hunt, MOST))
-    left = [number for number in range(1, len(HUNTS) + 1) if number not in points]
-    rows += ["", f"{len(points)} of {len(HUNTS)} found: {sum(points.values())} of {MOST * len(HUNTS)} points"]
-    return [*rows, f"left: {_ranges(left)}"] if left else rows
+    published, drawn = ([p for hunt, p in points.items() if isinstance(hunt, kind)] for kind in (int, str))
+    rows += ["", f"{len(published)} of {len(HUNTS)} found: {sum(published)} of {MOST * len(HUNTS)} points"]
+    if left := [number for number in range(1, len(HUNTS) + 1) if number not in points]:
+        rows.append(f"left: {_ranges(left)}")
+    begun = {score.hunt for score in found if isinstance(score.hunt, str)}
+    if begun:
+        rows.append(f"{len(drawn)} of {len(begun)} in nets found: {sum(drawn)} of {MOST * len(begun)} points")
+    return rows
+
+
+def _words(score: Score, hunt: Hunt | NetHunt) -> str:
+    """What became of a hunt. That of a net is not drawn again for it: its title is not said."""
+    words = "answer read" if score.story else "found" if score.found else "not found yet"
+    if isinstance(hunt, NetHunt):
+        return words
+    return f"{words}: {hunt.title if score.story or score.found else hunt.symptom}"
 
 
 def _ranges(numbers: Sequence[int]) -> str:

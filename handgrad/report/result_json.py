@@ -15,7 +15,7 @@ from handgrad.training.timeline import Frame
 
 SCHEMA_VERSION = 1
 
-CODE = ("data", "expect", "model", "own_loss", "original")
+CODE = ("data", "expect", "model", "own_loss", "own_ops", "original")
 """The fields of an experiment that are functions, or that stand in the file under a name of their own."""
 
 

@@ -3,7 +3,7 @@
 At the foot stands the proof, for the type checker, that both keep the protocols of `contract`.
 """
 
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +31,7 @@ def build(side: str, experiment: Experiment, data: Data, device: str = "cpu") ->
 
     The NumPy side lives on the CPU whatever `device` says. Raises ValueError or TypeError for what a side refuses.
     """
-    package = SIDES[side]
+    package = ops_of(side, experiment)
     dtype = np.dtype(experiment.dtype)
     rng = np.random.default_rng([experiment.seed, 0])  # 0: the stream of the weights, 1: that of the shuffles
     where = {"device": device} if side == "torch" else {}
@@ -55,6 +55,22 @@ def build(side: str, experiment: Experiment, data: Data, device: str = "cpu") ->
     return trainer
 
 
+def ops_of(side: str, experiment: Experiment) -> Any:
+    """A side's ops by name; in `scratch` the experiment's own are in their place.
+
+    ValueError for a class that has no namesake there, and for a layer that the net would not be made of.
+    """
+    if side != "scratch" or not experiment.own_ops:
+        return SIDES[side]
+    for own in experiment.own_ops:
+        name = own.__name__
+        if not isinstance(namesake := getattr(scratch, name, None), type):
+            raise ValueError(f"own_ops of {experiment.name}: scratch has no class {name!r} whose place it could take")
+        if experiment.model is None and issubclass(namesake, scratch.Module) and namesake is not scratch.MLP:
+            raise ValueError(f"own_ops of {experiment.name}: {name} needs model=, as an MLP is made of scratch's own")
+    return SimpleNamespace(**vars(scratch) | {own.__name__: own for own in experiment.own_ops})
+
+
 def balanced(experiment: Experiment, data: Data) -> Array:
     """The weight n/(C n_c) of every class `(C,)`, by the training rows: each class weighs as much as any other.
 
@@ -69,7 +85,7 @@ def balanced(experiment: Experiment, data: Data) -> Array:
     return weights.astype(experiment.dtype)
 
 
-def _op(package: ModuleType, name: str, kind: type) -> Any:
+def _op(package: Any, name: str, kind: type) -> Any:
     """The loss or the optimizer of that class name. ValueError for any other name, such as that of a layer."""
     ours = getattr(scratch, name, None)  # a class; the torch side has functions that make the same
     if isinstance(ours, type) and issubclass(ours, kind):

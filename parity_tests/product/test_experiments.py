@@ -333,6 +333,9 @@ BAD_OWN = [
     (CHANGED.format("activation='rely'"), "experiment", "did you mean 'relu'"),
     (CHANGED.format("model=lambda ops, sizes, options: 1 / 0"), "experiment", "model of .* ZeroDivisionError"),
     (CHANGED.format("expect=Expectation('test_loss', 'max', 1)"), "experiment", "its data hold nothing out"),
+    (CHANGED.format("own_ops=(Data,)"), "experiment", "own_ops of xor: scratch has no class 'Data' whose place"),
+    (CHANGED.format("own_ops=(type('Linear', (), {}),)"), "experiment", "own_ops of xor: Linear needs model="),
+    (CHANGED.format("own_ops=(type('SGD', (), {}),)"), "experiment", "SGD.. takes no arguments"),
 ]
 
 
@@ -340,6 +343,15 @@ BAD_OWN = [
 def test_bad_experiments_of_ones_own(more, name, message, own):
     with pytest.raises((ValueError, TypeError), match=message):
         prepare(find(f"{own(more)}:{name}"))
+
+
+@pytest.mark.parametrize(("times", "held"), [(1, True), (2, False)])
+def test_an_optimizer_of_ones_own_takes_the_place_of_its_namesake_on_the_numpy_side(times, held, own):
+    step = f"    def update(self, p, g, group, state): p.data -= group['lr'] * {times} * g"
+    more = f"import scratch\nclass SGD(scratch.SGD):\n{step}\n" + CHANGED.format("own_ops=(SGD,), epochs=1")
+    run = train(prepare(find(f"{own(more)}:experiment")), pictures=False)
+    outcome = Outcome.of(run)
+    assert [side.parity for side in outcome.sides.values()] == ["held" if held else "FAILED", "held"]
 
 
 ROWS = np.zeros((4, 2))

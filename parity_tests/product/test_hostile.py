@@ -175,6 +175,7 @@ BAD_FIELDS = {
     "model": [3, "MLP"],
     "loss": [None, 3],
     "own_loss": [3, "MSELoss"],
+    "own_ops": [None, 3, "SGD", ("SGD",), {"SGD": dict}, dict],
     "class_weights": [3, "", "none", ["balanced"]],
     "optimizer": [None, 3],
     "lr": [-1, -1e-300, math.nan, math.inf, -math.inf, "0.1", None, 1j, True, np.zeros(1), 10**400],

@@ -1,5 +1,6 @@
 """`handgrad hunt`: every planted bug is found by the check, every repair is accepted, the page is the table's."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from handgrad import cli
 from handgrad.check import check_gradients
 from handgrad.hunt import HUNTS
 from handgrad.hunt.catalogue import ROOMS, plain
-from handgrad.hunt.score import FILE, Score, lines_of
+from handgrad.hunt.score import FILE, Score
 
 NUMBERS = range(1, len(HUNTS) + 1)
 NAMED = {
@@ -42,7 +43,7 @@ def test_each_bug_is_one_line_of_the_file_and_wrong(number, tmp_path, capsys):
     assert NAMED.get(number, "") in found.render()
     task = (tmp_path / "bug" / "TASK.md").read_text()
     assert hunt.symptom in task
-    assert "--check parts.py     # is it repaired?" in task
+    assert "--check parts.py   # is it repaired?" in task
     told = task + capsys.readouterr().out
     for spoiler in (hunt.title, hunt.wrong, hunt.right, *hunt.hints, hunt.story, hunt.source):
         assert spoiler not in told
@@ -118,6 +119,9 @@ def test_a_hunt_is_scored(case, tmp_path, capsys, monkeypatch):
     said = capsys.readouterr()
     assert said.err == ""
     found = bool({"right", "line"} & set(moves))
+    for move, after in itertools.pairwise(moves):  # what helps next is said, not what was read
+        if move.startswith("hint") and after in ("wrong", "other line"):
+            assert ("--story helps" if move == "hint 3" else f"--hint {int(move[-1]) + 1} helps") in said.out
     assert (f"{points} of 10 points" in said.out) == found
     assert (hunt.lesson in " ".join(said.out.split())) == (found or "story" in moves)
     rows, sums = scored(tmp_path, capsys)
@@ -131,7 +135,7 @@ def test_a_hunt_is_scored(case, tmp_path, capsys, monkeypatch):
 def test_the_lines_of_a_bug_are_those_that_were_planted(number):
     hunt = HUNTS[number - 1]
     lines = hunt.planted().splitlines()
-    there = "\n".join(lines[n - 1] for n in lines_of(hunt))
+    there = "\n".join(lines[n - 1] for n in hunt.lines)
     assert hunt.wrong.rstrip() in there
     assert len(there.splitlines()) == len(hunt.wrong.rstrip().splitlines())
 
@@ -163,7 +167,8 @@ def test_a_hint_without_a_task_is_not_counted_and_says_so(tmp_path, capsys, monk
     [
         ("{", "it is not JSON"),
         ('{"hunt": 3}', "has no 'hint'"),
-        (Score(31).text(), "there are bugs 1 to 30, it has 31"),
+        (Score(31).text(), "a whole number from 1 to 30"),
+        (Score("classifier-x").text(), "as in classifier-7"),
         (Score(3).text().replace("false", '"no"'), "story must be True or False"),
     ],
 )
@@ -198,9 +203,11 @@ def test_the_list_names_every_symptom_and_no_answer(capsys):
 
 
 BAD = {
-    "number": (["99", "--story"], ["from 1 to", "99"]),
+    "number": (["99", "--story"], ["from 1 to 30", "99"]),
     "word": (["softmax", "--story"], ["whole number", "softmax"]),
     "hint": (["1", "--hint", "4"], ["--hint", "from 1 to 3", "4"]),
+    "no net": (["perceptron-1", "--story"], ["classifier-7", "gated", "perceptron-1"]),
+    "no number of a net": (["gated", "--story"], ["classifier-7", "gated"]),
     "no number": (["--story"], ["--story", "number"]),
     "nothing asked": (["1"], ["--out, --check, --line, --hint and --story", "none"]),
     "two things": (["1", "--story", "--hint", "1"], ["--hint and --story"]),
