@@ -79,10 +79,13 @@ def _seen(net: Net, bug: Bug) -> Refusal | None:
 def judged(file: Path, net: Net, bug: Bug) -> Judged:
     """Judge a repaired file: the first steps of its training, and the part that had the bug.
 
-    ValueError in one line for a file that cannot be run.
+    ValueError in one line for a file that cannot be run, or that is not one of this net.
     """
     try:
-        refusal = refused(load(f"{file}:experiment"))
+        experiment = load(f"{file}:experiment")
+        if (own := {kind.__name__ for kind in experiment.own_ops}) != set(net.kinds):
+            raise ValueError(f"its own_ops must be {', '.join(net.kinds)}; got {', '.join(sorted(own)) or 'none'}")
+        refusal = refused(experiment)
     except (Exception, SystemExit) as error:  # of the learner's code
         raise ValueError(f"{file} cannot be judged: {one_line(error, ValueError)}") from error
     if refusal is not None:

@@ -2,7 +2,6 @@
 
 import inspect
 import re
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -230,10 +229,10 @@ def derivation(op: type) -> str:
     return "\n".join(re.sub(r"\n(?! )", " ", text) for text in kept)
 
 
-def _shared(op: type) -> list[Any]:
+def _shared(op: Any) -> list[Any]:
     """What a docstring names as the place of its derivatives: "Derivatives: `standardized_backward` and …"."""
     found = re.search(r"Derivatives: ([^.]*)\.", op.__doc__ or "")
-    place = vars(sys.modules[op.__module__])
+    place = inspect.unwrap(op.forward).__globals__  # not its module's: a file of the user's is not in sys.modules
     return [place[name] for name in re.findall(r"`(\w+)`", found[1] if found else "") if name in place]
 
 

@@ -62,6 +62,8 @@ COMMANDS = {
     ),
     "trace xor": (2, ["trace needs torch"]),
     "unroll xor": (2, ["unroll needs torch"]),
+    "hunt 1 --hint 1": (0, ["Activations are not all alike"]),
+    "hunt gated-1 --hint 1": (2, ["hunt needs torch"]),
     "sweep xor --lr 1,2": (2, ["sweep needs"]),
     "doctor": (2, ["doctor needs"]),
     "bench --quick": (2, ["bench needs"]),

@@ -58,7 +58,7 @@ def test_the_tools_see_what_is_drawn_until_it_is_repaired(name, tmp_path, capsys
     command = f"net.py:experiment --step {drawn(hunt.name, hunt.number)[1].step}"
     assert command in hunt.hints[1]
     if part is None:
-        assert cli.main(["trace", *command.split()]) == 1
+        assert cli.main(["trace", *command.split(), "--html", "step.html"]) == 1
     else:  # without a file no line of it is tried: the verdict alone is wanted
         assert f'handgrad check "net.py:{part}" --like "torch.nn.{part}"' in task
         assert check_gradients(made(module_of(hunt.planted()), part), dtype="float64").status == "wrong"
@@ -112,10 +112,13 @@ def test_a_hunt_in_a_net_is_scored_beside_the_others(tmp_path, capsys, monkeypat
     assert "0 of 30 found" in rows[-3]
 
 
+RIGHT = NETS["batches"].code()
 BAD = {
     "no experiment": ("x = 1", "name one of its experiments"),
     "no Python": ("def", "SyntaxError"),
-    "stops in a step": ("return float(value)", "ZeroDivisionError"),
+    "stops in a step": (RIGHT.replace("return float(value)", "return 1 / 0"), "ZeroDivisionError"),
+    "another net's": (NETS["gated"].code(), "its own_ops must be Linear, BatchNorm1d, Sigmoid, "),
+    "scratch's own code": (RIGHT.replace("own_ops=", "printed='' if 1 else "), "got none"),
 }
 
 
@@ -123,7 +126,7 @@ BAD = {
 def test_a_file_that_cannot_be_judged_is_one_line(case, tmp_path, capsys):
     text, words = BAD[case]
     file = tmp_path / "net.py"
-    file.write_text(NETS["batches"].code().replace(text, "return 1 / 0") if case == "stops in a step" else text)
+    file.write_text(text)
     assert cli.main(["hunt", "batches-4", "--check", str(file)]) == 2
     found = capsys.readouterr()
     assert len(found.err.splitlines()) == 1
