@@ -266,7 +266,7 @@ def _check_lbfgs(verdict: Verdict, optimizer: Any, before: OptimizerSnapshot) ->
     made = int(state.get("n_iter", 0)) - int(old.get("n_iter", 0))
     flat = [np.concatenate([p.ravel() for p in shot.parameters]) for shot in (before, now)]
     # Of several evaluations the gradients at hand are those of the last.
-    gradient = _flat_gradient(optimizer) if _evaluations(state, old) <= 1 else None
+    gradient = flat_gradient(optimizer) if _evaluations(state, old) <= 1 else None
     if not made:
         if gradient is not None and not np.abs(gradient).max() <= group["tolerance_grad"]:
             verdict.refuse("parameters", "the step ended before an iteration, though the gradient is not small")
@@ -286,7 +286,7 @@ def _check_lbfgs(verdict: Verdict, optimizer: Any, before: OptimizerSnapshot) ->
         verdict.check("new parameters", flat[1], f.exact(flat[0]) if stays else lbfgs.move(f, flat[0], state))
 
 
-def _flat_gradient(optimizer: Any) -> AnyArray:
+def flat_gradient(optimizer: Any) -> AnyArray:
     """All gradients in a row, zeros for None."""
     parameters = parameters_of(optimizer)
     parts = (np.zeros_like(structure.array(p.data)) if p.grad is None else structure.array(p.grad) for p in parameters)

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.trace.compute import Tensor, Trace
-from handgrad.trace.entry import Line, Number
+from handgrad.trace.compute import Direction, Tensor, Trace
+from handgrad.trace.line import Line, Number
 
 
 def to_json(trace: Trace, entry: Line | None = None) -> str:
@@ -28,6 +28,7 @@ def to_json(trace: Trace, entry: Line | None = None) -> str:
         ],
         "loss": {"formula": trace.loss, "target": _tensor(trace.target), "value": _tensor(trace.value)},
         "optimizer": trace.optimizer,
+        "direction": None if trace.direction is None else _direction(trace.direction),
         "updates": [
             {
                 "parameter": update.name,
@@ -44,6 +45,23 @@ def to_json(trace: Trace, entry: Line | None = None) -> str:
     if entry is not None:
         found["entry"] = _line(entry)
     return json.dumps(plain(found), ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _direction(direction: Direction) -> dict[str, Any]:
+    made, places = direction.made, direction.places.items()
+    return {
+        "parameters": [{"parameter": name, "start": part.start, "stop": part.stop} for name, part in places],
+        "began": made.began,
+        "paired": made.paired,
+        "moved": made.moved,
+        "gradient": _tensor(direction.gradient),
+        "state_before": [_tensor(tensor) for tensor in direction.before],
+        "state_after": [_tensor(tensor) for tensor in direction.after],
+        "between": [
+            {"symbol": name, "shape": list(b.shape), "reference": b.mid.tolist(), "radius": b.rad.tolist()}
+            for name, b in made.between.items()
+        ],
+    }
 
 
 def _tensor(tensor: Tensor) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from handgrad.judge.rules.losses.binary import BCEWithLogitsLoss
 from handgrad.judge.rules.losses.classes import CrossEntropyLoss
 from handgrad.judge.rules.losses.regression import MSELoss
 from handgrad.trace.compute import Layer, Tensor, Trace
-from handgrad.trace.entry import Index, Unfolding, known, there, written
+from handgrad.trace.entry import Unfolding, there
+from handgrad.trace.line import Index, known, written
 
 
 def cancelled(trace: Trace, layer: Layer, tensor: Tensor) -> str:

@@ -5,11 +5,12 @@ traced step starts from the same numbers and whatever differs is rounding. The b
 from those numbers, and each is made of the balls before it.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,17 @@ import numpy.typing as npt
 
 from contract import Trainer
 from handgrad.judge import Ball, Format, StepJudge, Verdict
-from handgrad.judge.optimizer_step import OptimizerSnapshot, is_lbfgs, parameters_of, rule_of, snapshot
+from handgrad.judge.optimizer_step import (
+    OptimizerSnapshot,
+    flat_gradient,
+    is_lbfgs,
+    parameters_of,
+    rule_of,
+    snapshot,
+)
 from handgrad.judge.reference_net import buffers_of
 from handgrad.judge.rules import layers as rules
+from handgrad.judge.rules.optimizers import lbfgs
 from handgrad.judge.rules.rule import Activation
 from handgrad.judge.training_step import Snapshot
 from handgrad.training.prepared import Prepared
@@ -69,6 +78,11 @@ class Tensor:
             sides = [np.abs(side[decided] - mid) / rad for side in (self.ours, self.theirs)]
         return float(np.max([np.max(side, initial=0.0) for side in sides]))
 
+    def part(self, index: Any, shape: tuple[int, ...], name: str = "") -> "Tensor":
+        """Some of its numbers, in a shape of their own."""
+        ball = None if self.ball is None else self.ball[index].reshape(*shape)
+        return Tensor(self.symbol, name, self.ours[index].reshape(shape), self.theirs[index].reshape(shape), ball)
+
     @property
     def bound(self) -> float | None:
         """The largest finite radius."""
@@ -114,6 +128,36 @@ class Update:
 
 
 @dataclass(frozen=True)
+class Direction:
+    """L-BFGS steps all parameters as one vector: its state before and after, and the two loops between them.
+
+    What the state has of every number, the parameters' updates have as well, each their own part.
+    """
+
+    shapes: dict[str, tuple[int, ...]]  # of the parameters, in the vector's order
+    gradient: Tensor
+    before: tuple[Tensor, ...]
+    after: tuple[Tensor, ...]
+    made: lbfgs.Iteration
+
+    @property
+    def places(self) -> dict[str, slice]:
+        """Of each parameter in the vector."""
+        sizes = [math.prod(shape) for shape in self.shapes.values()]
+        return {name: slice(end - n, end) for name, n, end in zip(self.shapes, sizes, accumulate(sizes), strict=True)}
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs y, s the loops went over."""
+        return len(self.made.between["β"].mid) if "β" in self.made.between else 0
+
+    def entries(self) -> list[str]:
+        """The name of every number in the vector."""
+        indices = {name: np.ndindex(*shape) for name, shape in self.shapes.items()}
+        return [f"{name}[{','.join(map(str, index))}]" for name, some in indices.items() for index in some]
+
+
+@dataclass(frozen=True)
 class Trace:
     """One step of an experiment in full."""
 
@@ -132,6 +176,7 @@ class Trace:
     net: "Net" = field(repr=False)
     loss_op: type = field(repr=False)  # the hand-written classes
     optimizer_op: type = field(repr=False)
+    direction: Direction | None = None  # of L-BFGS
 
     @property
     def held(self) -> bool:
@@ -187,7 +232,6 @@ def trace(prepared: Prepared, step: int) -> Trace:
     """
     if not 1 <= step <= prepared.steps:
         raise ValueError(f"--step must be from 1 to {prepared.steps}; got {step}")
-    _refuse_lbfgs(prepared)
     *before, last = islice(batches(prepared), step)
     for rows in before:
         for trainer in prepared.trainers.values():
@@ -195,17 +239,11 @@ def trace(prepared: Prepared, step: int) -> Trace:
     return traced(prepared, step, last)
 
 
-def _refuse_lbfgs(prepared: Prepared) -> None:
-    if is_lbfgs(prepared.trainers["scratch"].optimizer):
-        raise ValueError("LBFGS moves all parameters by one step, which trace cannot unfold; compare judges it")
-
-
 def traced(prepared: Prepared, step: int, last: npt.NDArray[np.intp] | slice) -> Trace:
     """Make one more step of both sides, number `step`, on the rows `last`, and record it.
 
     It starts from where the NumPy side is.
     """
-    _refuse_lbfgs(prepared)
     ours, theirs = prepared.trainers["scratch"], prepared.trainers["torch"]
     # One state for both: the traced step starts from the same numbers.
     theirs.model.load_state_dict(ours.model.state_dict())
@@ -224,6 +262,8 @@ def traced(prepared: Prepared, step: int, last: npt.NDArray[np.intp] | slice) ->
         verdicts[side] = judges[side].after(before_step, x, y, values[side])
         slopes[side] = {name: _slope(copy, passages[side][name].input) for name, copy in copies.items()}
     net, balls, gradients, value = _in_balls(judges["scratch"], start, x, y)
+    names = judges["scratch"].names
+    direction = _direction(prepared, names, start, gradients, value) if is_lbfgs(ours.optimizer) else None
 
     scalar = [np.asarray(v, x.dtype) for v in values.values()]
     return Trace(
@@ -235,13 +275,14 @@ def traced(prepared: Prepared, step: int, last: npt.NDArray[np.intp] | slice) ->
         Tensor("L", "", scalar[0], scalar[1], value),
         tuple(_layers(prepared, start, passages, slopes, balls, gradients)),
         f"{prepared.experiment.optimizer}: {_formula(ours.optimizer)}",
-        tuple(_updates(prepared, judges["scratch"].names, start, gradients)),
+        tuple(_updates(prepared, names, start, gradients) if direction is None else _moves(prepared, direction, start)),
         tuple(_buffers(prepared)),
         verdicts,
         program(ours, x, y),
         net,
         type(ours.loss),
         type(ours.optimizer),
+        direction,
     )
 
 
@@ -311,6 +352,77 @@ def _updates(prepared: Prepared, names: list[str], start: Snapshot, gradients: d
                 tuple(Tensor(key, name, ours.state[i][key], theirs.state[i][key], ball) for key, ball in after.items()),
                 Tensor(f"new {name}", name, ours.parameters[i], theirs.parameters[i], new),
             )
+
+
+def _direction(
+    prepared: Prepared, names: list[str], start: Snapshot, gradients: dict[str, Ball], loss: Ball
+) -> Direction:
+    """What L-BFGS made of all gradients; its balls start from the gradients' balls."""
+    optimizers = [trainer.optimizer for trainer in prepared.trainers.values()]
+    (group, *_), shapes = start.optimizer.groups, [p.shape for p in start.optimizer.parameters]
+    f = Format.of(start.optimizer.parameters[0].dtype)
+    old, (ours, theirs) = start.optimizer.state.get(0, {}), (_lbfgs_state(f, optimizer) for optimizer in optimizers)
+    balls = [gradients.get(name, f.exact(np.zeros(shape))) for name, shape in zip(names, shapes, strict=True)]
+    g = Ball(np.concatenate([b.mid.ravel() for b in balls]), np.concatenate([b.rad.ravel() for b in balls]), f)
+    p = np.concatenate([a.ravel() for a in start.optimizer.parameters])
+    moved = not np.array_equal(p, np.concatenate([a.ravel() for a in snapshot(optimizers[0]).parameters]))
+    with np.errstate(all="ignore"):
+        made = lbfgs.iteration(group, f.exact(p), g, loss, old, optimizers[0].state_dict()["state"][0], moved)
+    before = _lbfgs_arrays(f, old)
+    return Direction(
+        dict(zip(names, shapes, strict=True)),
+        Tensor("g", "", flat_gradient(optimizers[0]), flat_gradient(optimizers[1]), g),
+        tuple(Tensor(name, "", value, value) for name, value in before.items()),
+        tuple(Tensor(name, "", ours[name], theirs[name], made.state[name]) for name in ours if name in made.state),
+        made,
+    )
+
+
+VECTORS = ("prev_flat_grad", "d")
+LBFGS_STATE = (
+    *("func_evals", "n_iter", "prev_loss", "prev_flat_grad"),
+    *("old_dirs", "old_stps", "ro", "H_diag", "al", "d", "t"),
+)
+
+
+def _lbfgs_state(f: Format, optimizer: Any) -> dict[str, Array]:
+    state = optimizer.state_dict()["state"][0]
+    return _lbfgs_arrays(
+        f, {**state, "al": [a for a in state.get("al", ()) if a is not None][: len(state.get("ro", ()))]}
+    )
+
+
+def _lbfgs_arrays(f: Format, state: dict[str, Any]) -> dict[str, Array]:
+    """Its entries in the order in which a step makes them, lists of pairs as one array; without empty ones."""
+    arrays = {}
+    for name in LBFGS_STATE:
+        value = state.get(name, [])
+        if isinstance(value, list):
+            if value:
+                arrays[name] = np.stack(value)
+        elif name == "t":
+            arrays[name] = np.asarray(value, None if isinstance(value, np.ndarray) else np.float64)
+        else:
+            arrays[name] = np.asarray(value, f.dtype if name in ("prev_loss", "H_diag") else None)
+    return arrays
+
+
+def _moves(prepared: Prepared, direction: Direction, start: Snapshot) -> Iterator[Update]:
+    """Each parameter's part of the step along L-BFGS's direction."""
+    (group, *_) = start.optimizer.groups
+    ours, theirs = (snapshot(trainer.optimizer) for trainer in prepared.trainers.values())
+    places = direction.places
+    for i, (name, shape) in enumerate(direction.shapes.items()):
+        place = places[name]
+        new = direction.made.new[place].reshape(*shape)
+        yield Update(
+            name,
+            prepared.experiment.optimizer,
+            {key: value for key, value in group.items() if key != "params"},
+            tuple(t.part(place, shape, name) for t in direction.before if t.symbol in VECTORS),
+            tuple(t.part(place, shape, name) for t in direction.after if t.symbol in VECTORS),
+            Tensor(f"new {name}", name, ours.parameters[i], theirs.parameters[i], new),
+        )
 
 
 def _buffers(prepared: Prepared) -> Iterator[Tensor]:

@@ -15,63 +15,13 @@ import numpy as np
 
 from handgrad.judge import Ball
 from handgrad.trace.compute import Layer, Tensor, Trace, Update
+from handgrad.trace.line import ONE, Index, Line, Number, written
+from handgrad.trace.quasi_newton import along
 from handgrad.trace.update import between
 
-Index = tuple[int, ...]
 MOST = 100_000  # lines of one unfolding
 PROBES = 20_000  # entries of an output that are tried one by one
 FORMS = "layers.0.weight[2,1], delta layers.0[3,2] or update layers.0.weight[2,1]"
-
-
-@dataclass(frozen=True)
-class Number:
-    """One number on both sides, where they hold it, and its interval."""
-
-    ours: float | None
-    theirs: float | None
-    reference: float
-    radius: float
-
-    @staticmethod
-    def of(tensor: Tensor, index: Index) -> "Number":
-        mid, rad = (tensor.ours, np.zeros(tensor.shape)) if tensor.ball is None else (tensor.ball.mid, tensor.ball.rad)
-        return Number(*(float(a[index]) for a in (tensor.ours, tensor.theirs, mid, rad)))
-
-    @staticmethod
-    def in_ball(ball: Ball, index: Index) -> "Number":
-        """A number that neither side holds by itself."""
-        return Number(None, None, float(ball.mid[index]), float(ball.rad[index]))
-
-
-ONE = Number(1.0, 1.0, 1.0, 0.0)
-"""The factor of what enters a sum as it is."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A number and what it is made of: the sum of `terms`, each times its factor; or by a formula that says how."""
-
-    what: str
-    number: Number
-    formula: str = ""
-    terms: tuple["Line", ...] = ()
-    factor: Number | None = None  # by which it enters the line above; None where that is no sum
-    times: str = ""  # the factor's name
-
-    @property
-    def products(self) -> tuple[float, ...]:
-        """NumPy's terms with their factors. Exact where both are float32: 24 + 24 bits fit into 53."""
-        return tuple(known(term.number) * known(term.factor) for term in self.terms if term.factor is not None)
-
-    @property
-    def total(self) -> float | None:
-        """Their sum, rounded once; None where the line is no sum."""
-        return math.fsum(self.products) if self.products else None
-
-
-def known(number: Number) -> float:
-    """NumPy's number, or the reference where it holds none."""
-    return number.reference if number.ours is None else number.ours
 
 
 @dataclass(frozen=True)
@@ -264,6 +214,9 @@ class Unfolding:
         g = self.line(f"g = {tensor.symbol}{at}", number, formula, self._deltas(layer, entries, depth - 1))
         parameter = there(layer, key)
         lines = [self.line(f"θ₀ = {key}{at} before", Number.of(parameter, index)), g]
+        if self.trace.direction is not None:
+            lines += along(self.trace.direction, update, index, depth, self.line)
+            return self.line(f"new {update.name}{at}", Number.of(update.new, index), self.trace.optimizer, tuple(lines))
         steps = [(f"{t.symbol} before", "", t) for t in update.before]
         for what, how, value in (*steps, *between(update, parameter, tensor)):
             # A step count is one number; what has another shape, as Adafactor's rows and columns, has no such entry.
@@ -272,7 +225,3 @@ class Unfolding:
                 found = Number.of(value, entry) if isinstance(value, Tensor) else Number.in_ball(value, entry)
                 lines.append(self.line(what, found, how))
         return self.line(f"new {update.name}{at}", Number.of(update.new, index), self.trace.optimizer, tuple(lines))
-
-
-def written(index: Index) -> str:
-    return f"[{','.join(map(str, index))}]"

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from markupsafe import Markup
 
+from handgrad.judge import Ball
 from handgrad.report import template
 from handgrad.trace.compute import Tensor, Trace
-from handgrad.trace.entry import Line
+from handgrad.trace.line import Line
 from handgrad.trace.picture import picture, width
 from handgrad.trace.text import measured, ulps
 from handgrad.trace.walk import moves
@@ -30,7 +31,7 @@ class Cell(NamedTuple):
 
 def page(trace: Trace, entry: Line | None = None) -> str:
     """One self-contained HTML file."""
-    helpers = {"cells": cells, "bounds": _bounds, "interval": _interval, "measured": measured, "shape": _shape}
+    helpers = {"cells": cells, "bounds": _bounds, "interval": _interval, "measured": _measured, "shape": _shape}
     found = moves(trace)
     phases = {move.phase: k for k, (_, move) in reversed(list(enumerate(found, 1)))}  # where each begins
     pictures = [Markup(picture(trace, move)) for _, move in found]
@@ -54,23 +55,38 @@ def fragment(entry: Line) -> str:
     return template.render(path, entry=entry, cumsum=np.cumsum, interval=_interval)
 
 
-def cells(tensor: Tensor) -> list[list[Cell]]:
-    """The numbers of a tensor as they are shown, row by row; of a large one the first rows and columns."""
+def _measured(tensor: Tensor | Ball) -> str:
+    return "computed on the way, kept by neither side" if isinstance(tensor, Ball) else measured(tensor)
+
+
+def cells(tensor: Tensor | Ball) -> list[list[Cell]]:
+    """The numbers of a tensor as they are shown, row by row; of a large one the first rows and columns.
+
+    Of what neither side keeps, the exact ones.
+    """
+    if isinstance(tensor, Ball):
+        top = float(np.max(np.abs(tensor.mid), initial=0.0)) or 1.0
+        return _dotted([[_shaded(v, top) for v in row] for row in _corner(tensor.mid)], tensor.mid, Cell("…"))
     ours, theirs, apart = (_corner(a) for a in (tensor.ours, tensor.theirs, tensor.apart))
     top = float(np.max(np.abs(ours[np.isfinite(ours)]), initial=0.0)) or 1.0
     rows = [
         [_cell(*numbers, top) for numbers in zip(*row, strict=True)] for row in zip(ours, theirs, apart, strict=True)
     ]
-    return _dotted(rows, tensor, Cell("…"))
+    return _dotted(rows, tensor.ours, Cell("…"))
 
 
-def _bounds(tensor: Tensor) -> list[list[str]]:
+def _shaded(value: float, top: float) -> Cell:
+    return _cell(float(f"{value:.9g}"), float(f"{value:.9g}"), 0.0, top)
+
+
+def _bounds(tensor: Tensor | Ball) -> list[list[str]]:
     """The judge's interval of every number shown; nothing where all numbers are exact."""
-    if tensor.ball is None or not tensor.bound:
+    ball = tensor if isinstance(tensor, Ball) else tensor.ball
+    if ball is None or not ball.rad.any():
         return []
-    pairs = zip(_corner(tensor.ball.mid), _corner(tensor.ball.rad), strict=True)
+    pairs = zip(_corner(ball.mid), _corner(ball.rad), strict=True)
     rows = [[_interval(mid, rad) for mid, rad in zip(*row, strict=True)] for row in pairs]
-    return _dotted(rows, tensor, "…")
+    return _dotted(rows, ball.mid, "…")
 
 
 def _interval(mid: float, radius: float) -> str:
@@ -83,16 +99,16 @@ def _corner(a: Any) -> Any:
     return table if table.size <= FULL else table[:ROWS, :COLUMNS]
 
 
-def _dotted(rows: list[list[Any]], tensor: Tensor, dots: Any) -> list[list[Any]]:
-    """The rows, with dots where the tensor goes on."""
-    if tensor.ours.size <= FULL:
+def _dotted(rows: list[list[Any]], numbers: Any, dots: Any) -> list[list[Any]]:
+    """The rows, with dots where the numbers go on."""
+    if numbers.size <= FULL:
         return rows
-    columns = tensor.shape[-1]
+    columns = numbers.shape[-1]
     rows = [row + [dots] * (columns > COLUMNS) for row in rows]
-    return rows + [[dots]] * (tensor.ours.size // columns > ROWS)
+    return rows + [[dots]] * (numbers.size // columns > ROWS)
 
 
-def _shape(tensor: Tensor) -> str:
+def _shape(tensor: Tensor | Ball) -> str:
     return " × ".join(map(str, tensor.shape)) or "one number"
 
 

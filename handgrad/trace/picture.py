@@ -17,19 +17,28 @@ Place = tuple[float, float]
 
 def picture(trace: Trace, move: Move) -> str:
     """An SVG in which what `move` computes is thick and in colour, and all else thin and grey."""
-    names = [layer.name for layer in trace.layers]
-    at = len(names) if move.layer is None else names.index(move.layer)  # the column that goes into what is lit
-    height, parts = (_neurons if _small(trace) else _boxes)(trace, move, at)
+    lit = _lit(trace, move)
+    height, parts = (_neurons if _small(trace) else _boxes)(trace, move, lit)
     heads = [("x", ""), *((layer.name, layer.kind) for layer in trace.layers), ("loss", "")]
     for c, words in enumerate(heads):
-        look = {"font_weight": 700} if c == at + 1 else {"fill": MUTED}
+        look = {"font_weight": 700} if c - 1 in lit else {"fill": MUTED}
         parts += [
             text(_middle(c), y, word, "middle", font_size=11, **look) for y, word in zip((14, 28), words, strict=True)
         ]
-    arrow = text(_middle(at) + COLUMN / 2, TOP - 8, ARROWS[move.phase], "middle", font_size=24, fill=LIT)
-    lit = " ".join(word for word in heads[at + 1] if word)
-    label = f"The net as {len(heads)} columns from x to the loss; lit: {move.phase.lower()}, {lit}."
-    return svg(height, label, *parts, arrow, width=width(trace))
+    sign = ARROWS[move.phase]
+    arrows = [text(_middle(c) + COLUMN / 2, TOP - 8, sign, "middle", font_size=24, fill=LIT) for c in lit]
+    named = " and ".join(" ".join(filter(None, heads[c + 1])) for c in lit)
+    label = f"The net as {len(heads)} columns from x to the loss; lit: {move.phase.lower()}, {named}."
+    return svg(height, label, *parts, *arrows, width=width(trace))
+
+
+def _lit(trace: Trace, move: Move) -> list[int]:
+    """The columns that go into what is lit: one, and of what is done to all parameters at once, each that has some."""
+    names = [layer.name for layer in trace.layers]
+    if move.layer is None and move.phase == "Update":
+        own = {update.name.rpartition(".")[0] for update in trace.updates}
+        return [c for c, name in enumerate(names) if name in own]
+    return [len(names) if move.layer is None else names.index(move.layer)]
 
 
 def width(trace: Trace) -> int:
@@ -52,9 +61,9 @@ def _middle(column: int) -> float:
 # --- neurons ----------------------------------------------------------------------------------------------------------
 
 
-def _neurons(trace: Trace, move: Move, at: int) -> tuple[float, list[str]]:
+def _neurons(trace: Trace, move: Move, lit: list[int]) -> tuple[float, list[str]]:
     """Columns of neurons. Under each stands what it holds for the first sample, as far as the step has come: y or δ."""
-    columns = [_column(trace, move, c, at) for c in range(len(trace.layers) + 2)]
+    columns = [_column(trace, move, c, lit[0]) for c in range(len(trace.layers) + 2)]
     height = TOP + ROW * max(map(len, columns)) + 8.0
     places = [
         [(_middle(c), TOP + (height - TOP) * (j + 0.5) / len(column) - 8) for j in range(len(column))]
@@ -62,10 +71,10 @@ def _neurons(trace: Trace, move: Move, at: int) -> tuple[float, list[str]]:
     ]
     parts = []
     for k, (left, right) in enumerate(pairwise(places)):
-        parts += _wires(trace.layers[k] if k < len(trace.layers) else None, left, right, k == at)
-    lit = {"Forward": at + 1, "Loss": at + 1, "Backward": at}.get(move.phase)
+        parts += _wires(trace.layers[k] if k < len(trace.layers) else None, left, right, k in lit)
+    made = {"Forward": lit[0] + 1, "Loss": lit[0] + 1, "Backward": lit[0]}.get(move.phase)
     for c, column in enumerate(columns):
-        parts += [_neuron(*place, words, c == lit) for place, words in zip(places[c], column, strict=True)]
+        parts += [_neuron(*place, words, c == made) for place, words in zip(places[c], column, strict=True)]
     return height, parts
 
 
@@ -105,7 +114,7 @@ def _wires(layer: Layer | None, left: list[Place], right: list[Place], lit: bool
 # --- boxes ------------------------------------------------------------------------------------------------------------
 
 
-def _boxes(trace: Trace, move: Move, at: int) -> tuple[float, list[str]]:
+def _boxes(trace: Trace, move: Move, lit: list[int]) -> tuple[float, list[str]]:
     """A box for each layer with the shape of its output; what goes past a layer goes over it in an arc."""
     names = [layer.name for layer in trace.layers]
     taken = [name for takers in trace.net.consumers.values() for name in takers]
@@ -118,7 +127,7 @@ def _boxes(trace: Trace, move: Move, at: int) -> tuple[float, list[str]]:
     flows = [there(trace.layers[0], "x"), *(there(layer, "y") for layer in trace.layers), trace.value]
     parts = []
     for start, end in ways:
-        look = {"stroke": LIT, "stroke_width": 3} if end == at + 1 else {"stroke": MUTED, "stroke_width": 1}
+        look = {"stroke": LIT, "stroke_width": 3} if end - 1 in lit else {"stroke": MUTED, "stroke_width": 1}
         a, b, over = _middle(start) + 40, _middle(end) - 40, end > start + 1
         d = (
             f"M{a:g} {top + 6} C{a:g} {top - 60} {b:g} {top - 60} {b:g} {top + 6}"
@@ -127,7 +136,7 @@ def _boxes(trace: Trace, move: Move, at: int) -> tuple[float, list[str]]:
         )
         parts.append(tag("path", d=d, fill="none", **look))
     for c, flow in enumerate(flows):
-        look = {"stroke": LIT, "stroke_width": 3.5} if c == at + 1 else {"stroke": INK, "stroke_width": 1}
+        look = {"stroke": LIT, "stroke_width": 3.5} if c - 1 in lit else {"stroke": INK, "stroke_width": 1}
         box = {"x": _middle(c) - 40, "y": top, "width": 80, "height": high, "rx": 6, "fill": "var(--card, #ffffff)"}
         words = " × ".join(map(str, flow.shape)) or "1"
         parts += [tag("rect", **box, **look), text(_middle(c), top + 25, words, "middle", font_size=12)]

@@ -6,12 +6,14 @@ import numpy as np
 
 from contract import names
 from handgrad.format import NONE, plain
+from handgrad.judge.rules.optimizers.lbfgs import Iteration
 from handgrad.trace.cancelled import cancelled
-from handgrad.trace.compute import Layer, Tensor, Trace, Update
-from handgrad.trace.entry import Line, Number, known
+from handgrad.trace.compute import VECTORS, Direction, Layer, Tensor, Trace, Update
+from handgrad.trace.line import Line, Number, known
 
 ROWS, COLUMNS = 3, 3  # of a tensor's corner
 TERMS = 40  # of an entry's sum; a quarter of it one level deeper, and so on, but never less than 4
+PAIRS = 12  # of L-BFGS's loops
 MANY = 64  # ulps between the sides from which on a tensor says what cancelled
 SIDES = {"ours": names.SIDES["scratch"], "theirs": names.SIDES["torch"]}
 
@@ -34,6 +36,8 @@ def _step(trace: Trace) -> Iterator[str]:
             yield from why_apart(trace, layer, tensor, indent="    ")
         yield ""
     yield from (trace.loss, *_tensor(trace.target), *_tensor(trace.value), "", trace.optimizer)
+    if trace.direction is not None:
+        yield from _direction(trace.direction, float(trace.value.ours))
     for update in trace.updates:
         yield from _update(update)
     for buffer in trace.buffers:
@@ -57,6 +61,57 @@ def _update(update: Update) -> Iterator[str]:
         yield from _tensor(tensor, f"{tensor.symbol} before")
     for tensor in (*update.after, update.new):
         yield from _tensor(tensor, f"{tensor.symbol} after" if tensor is not update.new else "")
+
+
+def _direction(direction: Direction, loss: float) -> Iterator[str]:
+    """The vector of all parameters: the state before, the two loops as a table, the state after."""
+    made, kept = direction.made, {tensor.symbol: tensor.ours for tensor in direction.after}
+    yield f"  {vector(direction)}"
+    for tensor in direction.before:
+        yield from () if tensor.symbol in VECTORS else _tensor(tensor, f"{tensor.symbol} before")
+    steepest = float(np.max(np.abs(direction.gradient.ours), initial=0.0))
+    slope = f", gᵀd {made.between['gᵀd'].mid:.6g}, t {float(kept['t']):.6g}" if made.began else ""
+    yield f"  evaluation {int(kept['func_evals'])}: L {loss:.6g}, max|g| {steepest:.6g}{slope}"
+    yield f"  {outcome(made)}"
+    if direction.pairs:
+        yield from _loops(direction)
+    for tensor in direction.after:
+        yield from () if tensor.symbol in VECTORS else _tensor(tensor, f"{tensor.symbol} after")
+
+
+def vector(direction: Direction) -> str:
+    """Which numbers of the vector are of which parameter."""
+    parts = (f"{name} {part.start} to {part.stop - 1}" for name, part in direction.places.items())
+    return f"all parameters as one vector of {direction.gradient.ours.size:,} numbers: {', '.join(parts)}"
+
+
+def outcome(made: Iteration) -> str:
+    """Which way an iteration of L-BFGS went."""
+    if not made.began:
+        return "max|g| is at most tolerance_grad: the step ends without a move"
+    pair = "the newest pair y, s is taken in" if made.paired else "yᵀs ≤ 1e-10: the newest pair y, s is left out"
+    moved = "a move along d by t" if made.moved else "the slope gᵀd is above −tolerance_change: no move"
+    return f"{pair}; {moved}" if "y" in made.between else f"the first iteration: d = −g; {moved}"
+
+
+def loops(direction: Direction) -> list[tuple[str, ...]]:
+    """A row for each pair, the newest first, under a head: what the first loop makes of it, and the second."""
+    kept, between = {tensor.symbol: tensor.ours for tensor in direction.after}, direction.made.between
+    columns = [kept["ro"], between["sᵀq"].mid, kept["al"], between["yᵀr"].mid, between["β"].mid]
+    columns.append(columns[2] - columns[4])
+    head = ("pair", "ρ = 1/yᵀs", "sᵀq", "α = ρ·sᵀq", "yᵀr", "β = ρ·yᵀr", "α − β")
+    rows = [(str(i), *(f"{column[i]:.6g}" for column in columns)) for i in range(direction.pairs)]
+    return [head, *reversed(rows)]
+
+
+def _loops(direction: Direction) -> Iterator[str]:
+    head, *rows = loops(direction)
+    cut = rows[:PAIRS]
+    widths = [max(map(len, column)) for column in zip(head, *cut, strict=True)]
+    for row in (head, *cut):
+        yield "    " + "  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
+    if rows[PAIRS:]:
+        yield f"    … {len(rows) - PAIRS} older; --json has them all"
 
 
 def options(update: Update) -> str:
@@ -127,7 +182,8 @@ def _entry(entry: Line) -> Iterator[str]:
     yield f"{entry.what}{' = ' if entry.formula else ''}{entry.formula}".replace("\n", "\n    ")
     yield ""
     head = ("", "NumPy", "PyTorch", "must be in", "times", "sum so far") if entry.products else _HEAD_OF_STEPS
-    rows = [head, *_terms(entry, TERMS, "  ")]
+    most = TERMS if entry.products else max(TERMS, len(entry.terms))  # every step of an update
+    rows = [head, *_terms(entry, most, "  ")]
     widths = [max(len(row[i]) for row in rows if isinstance(row, tuple)) for i in range(len(head))]
     for row in rows:
         if isinstance(row, str):
@@ -161,7 +217,7 @@ def _terms(line: Line, most: int, indent: str) -> Iterator[str | tuple[str, ...]
         yield (indent + term.what, *_number(term.number), times, so_far)
         if term.terms:
             yield f"{indent}  = {term.formula}".replace("\n", f"\n{indent}    ")
-            yield from _terms(term, max(most // 4, 4), indent + "    ")
+            yield from _terms(term, max(min(most, TERMS) // 4, 4), indent + "    ")
 
 
 def _number(number: Number) -> tuple[str, str, str]:

@@ -5,16 +5,18 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import compress, groupby
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import numpy as np
 
-from handgrad.trace.compute import Layer, Tensor, Trace
-from handgrad.trace.entry import Index, Line, Unfolding, there
-from handgrad.trace.text import options, why_apart
+from handgrad.judge import Ball
+from handgrad.trace.compute import Direction, Layer, Tensor, Trace
+from handgrad.trace.entry import Unfolding, there
+from handgrad.trace.line import Index, Line
+from handgrad.trace.text import options, outcome, vector, why_apart
 from scratch import Module
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +37,7 @@ class Shown:
     """A tensor as a move shows it."""
 
     symbol: str  # its name in the move's formula
-    tensor: Tensor
+    tensor: Tensor | Ball  # a ball alone: what neither side keeps
     note: str = ""
 
 
@@ -44,7 +46,7 @@ class Move:
     """What one layer, the loss or the optimizer does: what it takes, what it makes, and one number of it redone."""
 
     phase: str  # "Forward", "Loss", "Backward", "Update"
-    layer: str | None  # None: the loss
+    layer: str | None  # None: the loss, or in the update all parameters
     title: str
     formula: str
     code: tuple[Code, ...]
@@ -62,6 +64,7 @@ def moves(trace: Trace) -> list[tuple[str, Move]]:
         _loss(trace),
         _loss_backward(trace, unfolding),
         *(_backward(trace, layer, unfolding) for layer in reversed(trace.layers)),
+        *(_directed(trace, trace.direction) if trace.direction is not None else ()),
         *_updates(trace, unfolding),
     ]
     labels = []
@@ -148,6 +151,65 @@ def _backward(trace: Trace, layer: Layer, unfolding: Unfolding) -> Move:
     )
 
 
+DIRECTED = {
+    "the newest pair": (
+        "y = g − g⁻ and s = t⁻d⁻, taken in where yᵀs > 1e-10:  ρ = 1/yᵀs,  γ = yᵀs/yᵀy",
+        ("g", "prev_flat_grad before", "d before", "t before"),
+        ("y", "s", "yᵀs", "yᵀy", "ro", "H_diag"),
+    ),
+    "the first loop, newest pair first": (
+        "q[k] = −g with k pairs;  α[i] = ρ[i]·s[i]ᵀq[i+1],  q[i] = q[i+1] − α[i]·y[i]",
+        ("g", "old_dirs", "old_stps", "ro"),
+        ("sᵀq", "al", "q"),
+    ),
+    "the second loop, oldest pair first": (
+        "r[0] = γ·q[0];  β[i] = ρ[i]·y[i]ᵀr[i],  r[i+1] = r[i] + s[i]·(α[i] − β[i]);  d = r[k]",
+        ("q", "H_diag", "old_dirs", "old_stps", "ro", "al"),
+        ("yᵀr", "β", "r", "d"),
+    ),
+    "the direction": ("d = −g while there is no pair", ("g",), ("d",)),
+}
+"""L-BFGS's moves on all parameters at once: the formula, what it takes, what it makes."""
+NOTES = {
+    "old_dirs": "y of each pair, the oldest first",
+    "old_stps": "s of each pair, the oldest first",
+    "ro": "ρ of each pair",
+    "H_diag": "γ",
+    "al": "α of each pair",
+    "q": "row i is q[i]",
+    "r": "row i is r[i]",
+    "gᵀd": "the slope along d",
+}
+
+
+def _directed(trace: Trace, direction: Direction) -> Iterator[Move]:
+    """What L-BFGS does to all parameters at once: the newest pair, the two loops, the length of the step."""
+    made, last = direction.made, direction.pairs - 1
+    kept: dict[str, Tensor | Ball] = {"g": direction.gradient, **made.between}
+    kept |= {tensor.symbol: tensor for tensor in direction.after}
+    kept |= {f"{tensor.symbol} before": tensor for tensor in direction.before}
+    if made.paired:
+        newest = {t.symbol: t.part(last, direction.gradient.shape) for t in direction.after if t.symbol in NEWEST}
+        kept |= {symbol: newest[name] for name, symbol in NEWEST.items()}
+
+    def move(title: str, formula: str, takes: tuple[str, ...], makes: tuple[str, ...], method: str, why: str) -> Move:
+        took, gave = (
+            tuple(Shown(name, kept[name], NOTES.get(name, "")) for name in names if name in kept)
+            for names in (takes, makes)
+        )
+        return Move("Update", None, title, formula, code(trace.optimizer_op, method), took, gave, why=(why,))
+
+    there = ("y" in made.between, last >= 0, last >= 0, made.began and last < 0)
+    for title, (formula, takes, makes) in compress(DIRECTED.items(), there):
+        yield move(title, formula, takes, makes, "direction", vector(direction))
+    counts = ("func_evals", "n_iter", "prev_loss")
+    yield move("the step length", LENGTH, ("g", "d"), ("gᵀd", "‖g‖₁", "t", *counts), "step", outcome(made))
+
+
+NEWEST = {"old_dirs": "y", "old_stps": "s"}
+LENGTH = "t = lr, at the first iteration min(1, 1/‖g‖₁)·lr;  θ ← θ + td"
+
+
 def _updates(trace: Trace, unfolding: Unfolding) -> Iterator[Move]:
     """One move for each layer with parameters."""
     gradients = {t.name: t for _, t in trace.tensors() if t.symbol.startswith("dL/")}
@@ -165,7 +227,7 @@ def _updates(trace: Trace, unfolding: Unfolding) -> Iterator[Move]:
             name,
             titles[name],
             "\n".join([trace.optimizer, *(f"{update.name}: {options(update)}" for update in updates)]),
-            code(trace.optimizer_op, "update"),
+            code(trace.optimizer_op, "update" if trace.direction is None else "move"),
             tuple(
                 Shown(symbol, t)
                 for update in updates

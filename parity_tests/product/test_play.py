@@ -71,7 +71,7 @@ def test_its_numbers_are_those_of_training(case):
     for count in (0, 1, 4, 2):
         steps += board.advance(count)
         frame = board.frame()
-        if case != "LBFGS" and count == 4:
+        if count == 4:
             name = next(name for name, shape in board.scene()["parameters"].items() if len(shape) == 2)
             board.opened(f"{name}[0,0]")
     prepared, losses = trained(*CASES[case], 7)

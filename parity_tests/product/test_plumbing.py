@@ -32,7 +32,7 @@ from handgrad.sweep import run as sweep_run
 from handgrad.sweep.page import write_page as write_sweep
 from handgrad.trace.as_json import to_json as trace_json
 from handgrad.trace.compute import Layer, Net, Tensor, Trace, Update
-from handgrad.trace.entry import Line, Number
+from handgrad.trace.line import Line, Number
 from handgrad.trace.page import page as trace_page
 from handgrad.trace.text import text as trace_text
 from handgrad.training.outcome import Outcome

@@ -9,6 +9,7 @@ from fractions import Fraction
 from html.parser import HTMLParser
 from itertools import pairwise
 from operator import add, mul
+from unicodedata import normalize
 from xml.etree import ElementTree
 
 import numpy as np
@@ -27,6 +28,7 @@ from handgrad.training.train import prepare, train
 from parity_tests.product.test_report import Page as Whole
 
 LINE = EXPERIMENTS["line"]
+QUASI_NEWTON = {"optimizer": "LBFGS", "lr": 0.5, "optimizer_options": {"max_iter": 1, "history_size": 2}}
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,11 @@ def third():
 @pytest.fixture(scope="module")
 def adam():
     return trace(prepare(replace(EXPERIMENTS["moons"], hidden=(4, 3))), 3)
+
+
+@pytest.fixture(scope="module")
+def lbfgs():
+    return trace(prepare(replace(LINE, dtype="float64", **QUASI_NEWTON)), 4)
 
 
 def mixed(ops, sizes, options):
@@ -188,6 +195,62 @@ def redo_update(update, g, theta, i, j):
     v = b2 * before["exp_avg_sq"][i][j] + (1 - b2) * g * g
     new = theta - lr * (m / (1 - b1**t)) / (root(v / (1 - b2**t)) + Fraction(options["eps"]))
     return {"exp_avg": m, "exp_avg_sq": v, "new": new}
+
+
+def redo_direction(found, side):
+    """All that LBFGS makes of the gradient, with the pairs y and s of the steps before, oldest first."""
+
+    def dot(a, b):
+        return sum(map(mul, a, b))
+
+    def moved(a, c, b):
+        return [x + c * y for x, y in zip(a, b, strict=True)]
+
+    before = {t["symbol"]: numbers(t, side) for t in found["direction"]["state_before"]}
+    g = numbers(found["direction"]["gradient"], side)
+    y, s = moved(g, -1, before["prev_flat_grad"]), [before["t"] * d for d in before["d"]]
+    size = found["updates"][0]["options"]["history_size"]
+    kept = {"old_dirs": y, "old_stps": s, "ro": 1 / dot(y, s)}
+    kept = {name: [*before[name], newest][-size:] for name, newest in kept.items()}
+    pairs, alphas, betas, gamma = list(zip(*kept.values(), strict=True)), [], [], dot(y, s) / dot(y, y)
+    q = [[-x for x in g]]
+    for y, s, rho in reversed(pairs):
+        alphas.insert(0, rho * dot(s, q[0]))
+        q.insert(0, moved(q[0], -alphas[0], y))
+    r = [[gamma * x for x in q[0]]]
+    for (y, s, rho), alpha in zip(pairs, alphas, strict=True):
+        betas.append(rho * dot(y, r[-1]))
+        r.append(moved(r[-1], alpha - betas[-1], s))
+    return {**kept, "H_diag": gamma, "al": alphas, "d": r[-1], "prev_flat_grad": g, "q": q, "r": r, "β": betas}
+
+
+def entries(value, *index):
+    """The numbers of nested lists, each with its index."""
+    if isinstance(value, list):
+        for i, entry in enumerate(value):
+            yield from entries(entry, *index, i)
+    else:
+        yield value, index
+
+
+@pytest.mark.parametrize("side", ["numpy", "torch"])
+def test_a_step_of_lbfgs_is_redone_from_the_json_alone(lbfgs, side):
+    found = json.loads(to_json(lbfgs))
+    said = {t["symbol"]: t for t in (*found["direction"]["between"], *found["direction"]["state_after"])}
+    redone = redo_direction(found, side)
+    for symbol, values in redone.items():
+        for value, index in entries(values):
+            agree(value, said[symbol], *index)
+    before = {
+        t["parameter"]: t for layer in found["layers"] for t in layer["tensors"] if t["symbol"] in ("weight", "bias")
+    }
+    length = Fraction(found["updates"][0]["options"]["lr"])
+    for update, part in zip(found["updates"], found["direction"]["parameters"], strict=True):
+        d = redone["d"][part["start"] : part["stop"]]
+        places = {index: k for k, (_, index) in enumerate(entries(update["new"]["numpy"]))}
+        assert list(places.values()) == list(range(part["stop"] - part["start"]))
+        for theta, index in entries(numbers(before[update["parameter"]], side)):
+            agree(theta + length * d[places[index]], update["new"], *index)
 
 
 @pytest.mark.parametrize("side", ["numpy", "torch"])
@@ -415,6 +478,50 @@ def test_the_lines_of_sgd_say_what_its_options_do(options, how):
         assert abs(eval(formula, {}, names) - number.reference) <= number.radius, name
 
 
+WAYS = {
+    "the first step": (LINE, {}, 1, 4, ["d = −g", "= 0.5, the learning rate"]),
+    "a first step that is shorter": (EXPERIMENTS["moons"], {}, 1, 4, ["0.5 / ‖g‖₁", "θ₀ + t·d"]),
+    "two pairs": (LINE, {}, 3, 23, ["= ρ[1]·s[1]ᵀq[2]", "= r[1] + s[1]·(α[1] − β[1])", "pair y, s is taken in"]),
+    "a pair forgotten": (LINE, {"history_size": 1}, 4, 17, ["= r[0] + s[0]·(α[0] − β[0])"]),
+    "a flat slope": (LINE, {"tolerance_change": 10}, 1, 3, ["the slope is above −10", "tolerance_change: no move"]),
+    "a pair left out": (LINE, {"tolerance_change": 10}, 2, 5, ["the pair is left out", "y, s is left out"]),
+    "a small gradient": (LINE, {"tolerance_grad": 10}, 2, 1, ["max|g| ≤ 10, and the step ends", "ends without a move"]),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_lines_of_lbfgs_say_which_way_it_went(way):
+    """Each line, computed as it says in float64, is inside its own interval."""
+    experiment, options, number, lines, words = WAYS[way]
+    recipe = {**QUASI_NEWTON, "optimizer_options": {**QUASI_NEWTON["optimizer_options"], **options}}
+    step = trace(prepare(replace(experiment, **recipe)), number)
+    assert step.held
+    for tensor in (*step.direction.after, *(t for u in step.updates for t in (*u.after, u.new))):
+        assert tensor.ratio <= 1, tensor.symbol
+    found = unfold(step, "update layers.0.weight[2,1]", depth=2)
+    written = text(step) + text(step, found)
+    assert all(word in written for word in words)
+
+    def plain(words):
+        words = re.sub(r"\[(\d+)\]", r"_\1", words.replace(" before", "_before").split(", ")[0])
+        return normalize("NFKC", words.translate(str.maketrans({"−": "-", "·": "*", "‖": "", "|": ""})))
+
+    names = {plain(part): line.number.reference for line in found.terms for part in line.what.split(" = ")}
+    seen = 0
+    for line in every_line(found):
+        if line.products:
+            value = line.total
+        else:
+            try:
+                value = eval(plain(line.formula), {}, names)
+            except (NameError, SyntaxError):  # of words, as "θ₀: the slope is above …"
+                continue
+        seen += 1
+        assert abs(value - line.number.reference) <= line.number.radius, line.what
+    assert seen == lines
+    page(step, found)
+
+
 def test_it_says_what_cancelled():
     said = r"([\d,]+) ulp apart at \[(.*)\]: (dL/dy\[.*\] of layers.1) cancels.* is ([\d,]+) of it"
     # In which step a sum cancels to 64 ulp hangs on the processor's kernels; in one of the first eight it does.
@@ -494,6 +601,20 @@ def test_the_picture_lights_what_a_move_computes(adam):
             assert [f"{v:.3g}" for v in adam.layer(move.layer).tensor("y").ours[0]] == numbers
         if move.phase == "Backward" and before != "x":
             assert [f"δ {v:.2g}" for v in adam.layer(before).tensor("dL/dy").ours[0]] == numbers
+
+
+def test_the_page_walks_through_what_lbfgs_does_to_all_parameters(lbfgs):
+    found = [(label.split(": ")[1], move) for label, move in walk.moves(lbfgs) if move.phase == "Update"]
+    titles = ["the newest pair", "the first loop, newest pair first", "the second loop, oldest pair first"]
+    assert [title for title, _ in found] == [*titles, "the step length", "layers.0 Linear", "layers.2 Linear"]
+    for _, move in found[:4]:
+        bold = [words for lit, words in drawn(lbfgs, move, "text") if lit and words]
+        assert bold == ["layers.0", "Linear", "layers.2", "Linear"]
+    tables = Read(page(lbfgs)).tables
+    first = tables["Update 2 of 6: the first loop, newest pair first"]
+    assert [len(row) for row in first["q"]] == [lbfgs.direction.gradient.ours.size] * 3
+    q = lbfgs.direction.made.between["q"]
+    assert [[cell[0] for cell in row] for row in first["q"]] == [[str(float(f"{v:.9g}")) for v in row] for row in q.mid]
 
 
 def test_a_net_with_branches_is_drawn_as_boxes():

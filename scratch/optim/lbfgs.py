@@ -13,19 +13,18 @@ from scratch.optim.optimizer import Closure, Group, Optimizer, State
 
 
 class LBFGS(Optimizer):
-    r"""Newton's step −H∇f with an inverse Hessian H built from the last `history_size` changes, never written down.
-
-    With y = ∇f − ∇f⁻ and s = θ − θ⁻ of each kept iteration and ρ = 1/yᵀs, BFGS updates
-
-        H ← (I − ρsyᵀ)H(I − ρysᵀ) + ρssᵀ
-
-    which makes Hy = s (the secant equation). Multiplied out for −∇f, newest first and oldest first, that is
+    r"""Newton's step d = −H∇f with an inverse Hessian H built from the last `history_size` changes, never written down:
 
         q = −∇f;   for i = newest … oldest:  αᵢ = ρᵢsᵢᵀq,  q ← q − αᵢyᵢ
         d = γq;    for i = oldest … newest:  d ← d + sᵢ(αᵢ − ρᵢyᵢᵀd)          γ = yᵀs/yᵀy of the newest
+        θ ← θ + td
 
-    then θ ← θ + td. t is lr, min(1, 1/‖∇f‖₁)·lr at the very first iteration, or found by the line search. Pairs with
-    yᵀs ≤ 1e-10 are left out: H stays positive definite.
+    with y = ∇f − ∇f⁻ and s = θ − θ⁻ of each kept iteration and ρ = 1/yᵀs. It is BFGS's update
+
+        H ← (I − ρsyᵀ)H(I − ρysᵀ) + ρssᵀ
+
+    which makes Hy = s (the secant equation), multiplied out for −∇f. t is lr, min(1, 1/‖∇f‖₁)·lr at the very first
+    iteration, or found by the line search. Pairs with yᵀs ≤ 1e-10 are left out: H stays positive definite.
 
     One `step(closure)` makes up to max_iter iterations and max_eval evaluations (default 1.25·max_iter), and stops
     early at max|∇f| ≤ tolerance_grad, at a step or a change of the loss below tolerance_change, and where d is no
