@@ -46,7 +46,7 @@ class Reference:
             name: update(self.problem.options, f.exact(weight), gradients[name], state.get(name, {}))
             for name, weight in weights.items()
         }
-        return value, {name: p for name, (p, _) in new.items()}, {name: s for name, (_, s) in new.items()}
+        return value, {name: p for name, (p, *_) in new.items()}, {name: s for name, (_, s, _) in new.items()}
 
     def judge(self, contender: Contender) -> None:
         """Two steps of a prepared contender; one where the optimizer keeps nothing. Raises ParityError."""

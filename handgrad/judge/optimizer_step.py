@@ -237,7 +237,7 @@ def _check_whole(
         {name: f.exact(a) for name, a in before.state.get(i, {}).items()},
     )
     group = {**lot.group, "rows": getattr(parameters_of(optimizer)[i], "rows", None)}
-    new, state = rule(group, *start)
+    new, state, _ = rule(group, *start)
 
     def explain(v: Float64, reference: Ball) -> str:
         return explain_step(rule, group, v, reference, start)
@@ -308,7 +308,7 @@ def _check_lot(
     p = f.exact(_flat([before.parameters[i] for i in members]))
     g = f.exact(_flat([a for i in members if (a := gradients[i]) is not None]))
     old = {name: _gather(f, name, [before.state[i] for i in members]) for name in before.state.get(members[0], {})}
-    new, state = rule(lot.group, p, g, old)
+    new, state, _ = rule(lot.group, p, g, old)
 
     def explain(v: Float64, reference: Ball, part: slice) -> str:
         return explain_step(rule, lot.group, v, reference, (p[part], g[part], _part(old, part)))

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.judge import Ball
 from handgrad.trace.compute import Direction, Tensor, Trace
 from handgrad.trace.line import Line, Number
 
@@ -35,6 +36,7 @@ def to_json(trace: Trace, entry: Line | None = None) -> str:
                 "options": update.options,
                 "state_before": [_tensor(tensor) for tensor in update.before],
                 "state_after": [_tensor(tensor) for tensor in update.after],
+                "between": [_ball(symbol, ball) for symbol, ball in update.between.items()],
                 "new": _tensor(update.new),
             }
             for update in trace.updates
@@ -57,11 +59,14 @@ def _direction(direction: Direction) -> dict[str, Any]:
         "gradient": _tensor(direction.gradient),
         "state_before": [_tensor(tensor) for tensor in direction.before],
         "state_after": [_tensor(tensor) for tensor in direction.after],
-        "between": [
-            {"symbol": name, "shape": list(b.shape), "reference": b.mid.tolist(), "radius": b.rad.tolist()}
-            for name, b in made.between.items()
-        ],
+        "between": [_ball(symbol, ball) for symbol, ball in made.between.items()],
     }
+
+
+def _ball(symbol: str, ball: Ball) -> dict[str, Any]:
+    """What neither side keeps."""
+    shape = list(ball.shape)
+    return {"symbol": symbol, "shape": shape, "reference": ball.mid.tolist(), "radius": ball.rad.tolist()}
 
 
 def _tensor(tensor: Tensor) -> dict[str, Any]:

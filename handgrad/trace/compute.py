@@ -125,6 +125,7 @@ class Update:
     before: tuple[Tensor, ...]  # the optimizer's state; empty where there is none yet
     after: tuple[Tensor, ...]
     new: Tensor  # the parameter after the step
+    between: dict[str, Ball] = field(default_factory=dict)  # what the optimizer computes and forgets
 
 
 @dataclass(frozen=True)
@@ -323,6 +324,8 @@ def _layers(
             tensors.append(Tensor("dy/dx", "", ours, theirs, balls.slopes[name]))
         tensors.append(Tensor("dL/dy", "", pair[0].upstream, pair[1].upstream, ball.upstream))
         for (key, a), (_, b) in zip(*(own[name].named_parameters() for own in leaves), strict=True):
+            if a.grad is None:  # it is frozen
+                continue
             full = f"{name}.{key}" if name else key
             tensors.append(Tensor(f"dL/d{key}", full, a.grad, b.grad, gradients[full]))
         if all(p.downstream is not None for p in pair):
@@ -338,12 +341,12 @@ def _updates(prepared: Prepared, names: list[str], start: Snapshot, gradients: d
     before: OptimizerSnapshot = start.optimizer
     rule, members = rule_of(optimizer), parameters_of(optimizer)
     for group in before.groups:
-        for i in group["params"]:
+        for i in (i for i in group["params"] if members[i].grad is not None):  # others are left alone
             name, f, old = names[i], Format.of(before.parameters[i].dtype), before.state.get(i, {})
             state = {key: f.exact(value) for key, value in old.items()}
             options = {**group, "rows": getattr(members[i], "rows", None)}
             with np.errstate(all="ignore"):
-                new, after = rule(options, f.exact(before.parameters[i]), gradients[name], state)
+                new, after, between = rule(options, f.exact(before.parameters[i]), gradients[name], state)
             yield Update(
                 name,
                 prepared.experiment.optimizer,
@@ -351,6 +354,7 @@ def _updates(prepared: Prepared, names: list[str], start: Snapshot, gradients: d
                 tuple(Tensor(key, name, value, value) for key, value in old.items()),
                 tuple(Tensor(key, name, ours.state[i][key], theirs.state[i][key], ball) for key, ball in after.items()),
                 Tensor(f"new {name}", name, ours.parameters[i], theirs.parameters[i], new),
+                between,
             )
 
 
@@ -362,7 +366,10 @@ def _direction(
     (group, *_), shapes = start.optimizer.groups, [p.shape for p in start.optimizer.parameters]
     f = Format.of(start.optimizer.parameters[0].dtype)
     old, (ours, theirs) = start.optimizer.state.get(0, {}), (_lbfgs_state(f, optimizer) for optimizer in optimizers)
-    balls = [gradients.get(name, f.exact(np.zeros(shape))) for name, shape in zip(names, shapes, strict=True)]
+    balls = [
+        f.exact(np.zeros(p.shape)) if p.grad is None else gradients[name]
+        for name, p in zip(names, parameters_of(optimizers[0]), strict=True)
+    ]
     g = Ball(np.concatenate([b.mid.ravel() for b in balls]), np.concatenate([b.rad.ravel() for b in balls]), f)
     p = np.concatenate([a.ravel() for a in start.optimizer.parameters])
     moved = not np.array_equal(p, np.concatenate([a.ravel() for a in snapshot(optimizers[0]).parameters]))
@@ -411,8 +418,10 @@ def _moves(prepared: Prepared, direction: Direction, start: Snapshot) -> Iterato
     """Each parameter's part of the step along L-BFGS's direction."""
     (group, *_) = start.optimizer.groups
     ours, theirs = (snapshot(trainer.optimizer) for trainer in prepared.trainers.values())
-    places = direction.places
+    places, members = direction.places, parameters_of(prepared.trainers["scratch"].optimizer)
     for i, (name, shape) in enumerate(direction.shapes.items()):
+        if members[i].grad is None:  # a part of the vector that is 0
+            continue
         place = places[name]
         new = direction.made.new[place].reshape(*shape)
         yield Update(

@@ -17,7 +17,7 @@ from handgrad.judge import Ball
 from handgrad.trace.compute import Layer, Tensor, Trace, Update
 from handgrad.trace.line import ONE, Index, Line, Number, written
 from handgrad.trace.quasi_newton import along
-from handgrad.trace.update import between
+from handgrad.trace.update import steps
 
 MOST = 100_000  # lines of one unfolding
 PROBES = 20_000  # entries of an output that are tried one by one
@@ -56,7 +56,7 @@ def unfold(trace: Trace, text: str, depth: int = 1, most: int = MOST) -> Line:
     else:
         choices = {tensor.name: (tensor, layer) for layer, tensor in _gradients(trace)}
     if asked.name not in choices:
-        what = "a layer" if asked.kind == "delta" else "a parameter"
+        what = "a layer" if asked.kind == "delta" else "a parameter with a gradient"
         raise ValueError(f"--entry must name {what} ({', '.join(choices)}); got {asked.name!r:.80}")
     tensor, place = choices[asked.name]
     if len(asked.index) != len(tensor.shape) or any(i >= n for i, n in zip(asked.index, tensor.shape, strict=False)):
@@ -217,11 +217,9 @@ class Unfolding:
         if self.trace.direction is not None:
             lines += along(self.trace.direction, update, index, depth, self.line)
             return self.line(f"new {update.name}{at}", Number.of(update.new, index), self.trace.optimizer, tuple(lines))
-        steps = [(f"{t.symbol} before", "", t) for t in update.before]
-        for what, how, value in (*steps, *between(update, parameter, tensor)):
-            # A step count is one number; what has another shape, as Adafactor's rows and columns, has no such entry.
-            if value.shape in ((), parameter.shape):
-                entry = index if value.shape else ()
-                found = Number.of(value, entry) if isinstance(value, Tensor) else Number.in_ball(value, entry)
-                lines.append(self.line(what, found, how))
+        for what, how, value in steps(update):
+            # A step count is one number for all; Adafactor's rows and columns have one for each row and column.
+            entry = tuple(min(i, n - 1) for i, n in zip(index, value.shape, strict=True)) if value.shape else ()
+            found = Number.of(value, entry) if isinstance(value, Tensor) else Number.in_ball(value, entry)
+            lines.append(self.line(what, found, how))
         return self.line(f"new {update.name}{at}", Number.of(update.new, index), self.trace.optimizer, tuple(lines))

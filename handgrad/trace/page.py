@@ -90,6 +90,8 @@ def _bounds(tensor: Tensor | Ball) -> list[list[str]]:
 
 
 def _interval(mid: float, radius: float) -> str:
+    if radius == np.inf:
+        return "no bound"
     return f"{mid:.9g} ± {radius:.2g}" if radius else f"{mid:.9g}, exact"
 
 

@@ -222,4 +222,6 @@ def _terms(line: Line, most: int, indent: str) -> Iterator[str | tuple[str, ...]
 
 def _number(number: Number) -> tuple[str, str, str]:
     sides = [NONE if v is None else f"{v:.9g}" for v in (number.ours, number.theirs)]
+    if number.radius == np.inf:
+        return sides[0], sides[1], "no bound"
     return sides[0], sides[1], f"{number.reference:.9g} ± {number.radius:.2g}" if number.radius else "exact"

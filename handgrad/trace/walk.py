@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.judge import Ball
-from handgrad.trace.compute import Direction, Layer, Tensor, Trace
+from handgrad.trace.compute import Direction, Layer, Tensor, Trace, Update
 from handgrad.trace.entry import Unfolding, there
 from handgrad.trace.line import Index, Line
 from handgrad.trace.text import options, outcome, vector, why_apart
@@ -237,16 +237,17 @@ def _updates(trace: Trace, unfolding: Unfolding) -> Iterator[Move]:
                     *((f"{t.symbol} of {_key(update.name)} before", t) for t in update.before),
                 )
             ),
-            tuple(
-                Shown(symbol, t)
-                for update in updates
-                for symbol, t in (
-                    *((f"{t.symbol} of {_key(update.name)} after", t) for t in update.after),
-                    (f"new {_key(update.name)}", update.new),
-                )
-            ),
+            tuple(shown for update in updates for shown in _made(update)),
             tuple(redone),
         )
+
+
+def _made(update: Update) -> Iterator[Shown]:
+    """What an optimizer makes of one parameter's gradient."""
+    key = _key(update.name)
+    yield from (Shown(f"{symbol} of {key}", ball) for symbol, ball in update.between.items())
+    yield from (Shown(f"{tensor.symbol} of {key} after", tensor) for tensor in update.after)
+    yield Shown(f"new {key}", update.new)
 
 
 def _redone(unfold: Callable[..., Line], *entry: Any) -> tuple[Line, ...]:

@@ -109,7 +109,7 @@ def _optimizer(case: Case) -> Reference:
 
     p, g = flat("param", parameter.data), flat("grad", case.arrays["grad"])
     old = {name: flat(name, np.asarray(array)) for name, array in content["state"].get(0, {}).items()}
-    new, after = rule(group, p, g, old)
+    new, after, _ = rule(group, p, g, old)
 
     def explain(v: Float64, reference: Ball) -> str:
         shape = p.shape if v.size == p.size else v.shape

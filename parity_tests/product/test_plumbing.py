@@ -295,7 +295,9 @@ def numbered_trace():
         layers=(layer("0"), layer("2")),
         optimizer="the optimizer",
         updates=(
-            Update("0.weight", "Rprop", {"lr": 0.5}, (tensor("m"),), (tensor("m"), tensor("v")), tensor("new weight")),
+            Update(
+                "0.weight", "SparseAdam", {"lr": 0.5}, (tensor("m"),), (tensor("m"), tensor("v")), tensor("new weight")
+            ),
         ),
         buffers=(tensor("mean", "0.mean"),),
         verdicts=verdicts,

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -17,8 +18,9 @@ import pytest
 
 import scratch
 from handgrad import cli
+from handgrad.catalogue.optimizers import OPTIMIZERS
 from handgrad.experiments import EXPERIMENTS
-from handgrad.trace import trace, unfold, walk
+from handgrad.trace import compute, trace, unfold, walk
 from handgrad.trace.as_json import to_json
 from handgrad.trace.compute import Tensor, leaves_of, recorded
 from handgrad.trace.page import page
@@ -452,6 +454,79 @@ def test_an_update_goes_from_the_gradient_to_the_new_parameter(adam):
     assert abs(theta - 0.01 * m / s - new.reference) <= new.radius
     assert new == found.number
     assert len(steps["g = dL/dweight[1,0]"].terms) == adam.rows  # the gradient below it
+    shown = Read(page(adam)).tables["Update 1 of 3: layers.0 Linear"]
+    assert float(shown["s of weight"][1][0][0]) == float(f"{s:.9g}")  # on the page with all others
+
+
+CASES = {name: (kind, options) for kind, row in OPTIMIZERS.items() for name, options in row.cases.items()}
+
+
+def in_python(how):
+    """A line's formula as an expression; what is said beside it is left out."""
+    how = re.sub(r"\[(\d+)\]", r"_\1", how.replace(" before", "_before").replace("μ⁺", "μnext").replace("ρ∞", "ρlimit"))
+    how = re.sub(r"\|(\w+)\|", r"abs(\1)", how).replace("‖", "").replace("²", "**2").replace("^", "**")
+    parts, opened = [""], 0
+    for sign in how:
+        opened += (sign == "(") - (sign == ")")
+        parts = [*parts, ""] if sign == "," and not opened else [*parts[:-1], parts[-1] + sign]
+    return normalize("NFKC", parts[0].translate(str.maketrans({"−": "-", "·": "*", "√": "sqrt"})))
+
+
+def redo(lines):
+    """The values of the lines that have a formula, each computed from the exact numbers of those before it."""
+    names = {"sqrt": math.sqrt, "sign": np.sign, "fl": lambda x: float(np.float32(x))}
+    for line in lines:
+        for symbol in re.findall(r"(\w+) 0 at the first step", line.formula):
+            names[f"{symbol}_before"] = 0.0
+        with suppress(NameError, SyntaxError):  # of words
+            yield line, eval(in_python(line.formula), {}, names) if line.total is None else line.total
+        names |= {in_python(part): line.number.reference for part in line.what.split(" = ")}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_lines_of_every_optimizer_say_what_it_does(case, monkeypatch):
+    """Each line, computed as it says in float64, is inside its own interval, and every number has its line."""
+    monkeypatch.setattr(compute, "program", lambda *_: "")  # three quarters of the time
+    kind, options = CASES[case][0], dict(CASES[case][1])
+    lr = {"lr": options.pop("lr", 0.01)}
+
+    def layer(ops, sizes, given):
+        return ops.Sequential(ops.Linear(2, 2, bias=kind != "Muon", **given))
+
+    experiment = replace(LINE, model=layer, batch_size=4)
+    prepared = prepare(replace(experiment, optimizer=kind, optimizer_options=options, **lr))
+    for number in (1, 6):  # the first step, and the seventh
+        step = trace(prepared, number)
+        assert step.held
+        for update in step.updates:
+            index = [size - 1 for size in update.new.shape]
+            found = unfold(step, f"update {update.name}{index}", depth=2)
+            redone = dict(redo(found.terms))
+            for line, value in redone.items():
+                assert abs(value - line.number.reference) <= line.number.radius, (line.what, line.formula, value)
+            said = {part for line in found.terms for part in line.what.split(" = ")}
+            assert {*update.between, *(t.symbol for t in update.after if t.symbol != "step"), "θ"} <= said
+            silent = {line.what for line in found.terms if line.formula and line not in redone}
+            assert silent <= {"factor", "prev", "rmsθ", "mean_j", "mean_i", "mean_r", "rmsu", "U"}
+            assert next(line for line in found.terms if line.what == "θ").number == found.number
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam", "LBFGS"])
+def test_a_frozen_parameter_has_no_gradient_and_no_update(optimizer):
+    def frozen(ops, sizes, given):
+        model = ops.Sequential(ops.Linear(2, 3, **given), ops.ReLU(), ops.Linear(3, 2, **given))
+        dict(model.named_parameters())["0.weight"].requires_grad_(False)
+        return model
+
+    options = {"max_iter": 1} if optimizer == "LBFGS" else {}
+    step = trace(prepare(replace(LINE, model=frozen, optimizer=optimizer, optimizer_options=options)), 2)
+    assert step.held
+    assert [update.name for update in step.updates] == ["0.bias", "2.weight", "2.bias"]
+    assert all(t.ratio <= 1 for update in step.updates for t in (*update.after, update.new))
+    assert json.loads(to_json(step))["held"]
+    assert "Update" in page(step)
+    with pytest.raises(ValueError, match=r"a parameter with a gradient \(0.bias, 2.weight, 2.bias\); got '0.weight'"):
+        unfold(step, "update 0.weight[0,0]")
 
 
 @pytest.mark.parametrize(
@@ -502,23 +577,10 @@ def test_the_lines_of_lbfgs_say_which_way_it_went(way):
     written = text(step) + text(step, found)
     assert all(word in written for word in words)
 
-    def plain(words):
-        words = re.sub(r"\[(\d+)\]", r"_\1", words.replace(" before", "_before").split(", ")[0])
-        return normalize("NFKC", words.translate(str.maketrans({"−": "-", "·": "*", "‖": "", "|": ""})))
-
-    names = {plain(part): line.number.reference for line in found.terms for part in line.what.split(" = ")}
-    seen = 0
-    for line in every_line(found):
-        if line.products:
-            value = line.total
-        else:
-            try:
-                value = eval(plain(line.formula), {}, names)
-            except (NameError, SyntaxError):  # of words, as "θ₀: the slope is above …"
-                continue
-        seen += 1
+    redone = dict(redo(found.terms))
+    for line, value in redone.items():
         assert abs(value - line.number.reference) <= line.number.radius, line.what
-    assert seen == lines
+    assert len(redone) == lines
     page(step, found)
 
 

@@ -1,7 +1,8 @@
 """The reference of every optimizer, in balls: one step from exact parameters, gradients and state.
 
-A rule is a function `(group, p, g, state) -> (new p, new state)` and a row of its file's `RULES`, found by the
-optimizer's class name; `group` holds the options of a param group under PyTorch's names. Most rules are elementwise,
+A rule is a function `(group, p, g, state) -> (new p, new state, between)` and a row of its file's `RULES`, found by the
+optimizer's class name; `group` holds the options of a param group under PyTorch's names, `between` what a step computes
+and forgets, under the names of the formula. Most rules are elementwise,
 and the parameters of a group are judged as one flat array; those of `WHOLE` take one parameter in its own shape. A
 Python number c in the formula costs u|c| unless the format holds it exactly. LBFGS, whose step evaluates the model, has
 `lbfgs`.

@@ -13,6 +13,7 @@ from handgrad.judge.rules.optimizers.common import (
     decayed,
     exact,
     non_negative,
+    on_the_way,
     power,
     quotient,
     running_mean,
@@ -24,7 +25,7 @@ from handgrad.judge.rules.optimizers.common import (
 )
 
 
-def adam(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
+def adam(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State, State]:
     """Adam (Kingma & Ba 2015), AMSGrad (Reddi et al. 2018), decoupled weight decay (Loshchilov & Hutter 2019).
 
     d = ±g + λp, or p ← (1 − ηλ) p when decoupled;  m = β₁m + (1 − β₁) d;  v = β₂v + (1 − β₂) d²;  with AMSGrad v̂ is the
@@ -41,7 +42,8 @@ def adam(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
     f = p.format
     c = f.constant
     beta1, beta2 = (float(beta) for beta in group["betas"])
-    p, d = decayed(group, p, g)
+    theta, d = decayed(group, p, g)
+    way = on_the_way(p, g, theta, d)
     step = stepped(state)
     m = running_mean(beta1, state.get("exp_avg", zeros(p)), d)
     v = running_square(beta2, state.get("exp_avg_sq", zeros(p)), d)
@@ -52,10 +54,11 @@ def adam(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
         new["max_exp_avg_sq"] = largest
     correction1, correction2 = (bias_correction(f, beta, step) for beta in (beta1, beta2))
     scale = (non_negative(largest) / correction2).sqrt() + c(float(group["eps"]))
-    return p - quotient(c(float(group["lr"])), m / correction1, scale), new
+    mean = m / correction1
+    return theta - quotient(c(float(group["lr"])), mean, scale), new, {**way, "m̂": mean, "s": scale}
 
 
-def adamax(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
+def adamax(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State, State]:
     """Adamax (Kingma & Ba 2015, §7.1).
 
     d = ±g + λp;  m = β₁m + (1 − β₁)d;  u = max(β₂u, |d| + ε);  p − η/(1 − β₁ᵗ) · m/u.
@@ -63,15 +66,16 @@ def adamax(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
     """
     f = p.format
     beta1, beta2 = (float(beta) for beta in group["betas"])
-    p, d = decayed(group, p, g)
+    theta, d = decayed(group, p, g)
     step = stepped(state)
     m = running_mean(beta1, state.get("exp_avg", zeros(p)), d)
     u = (f.constant(beta2) * state.get("exp_inf", zeros(p))).maximum(abs(d) + f.constant(float(group["eps"])))
     rate = exact(float(group["lr"])) / (exact(1) - counted(beta1, step))
-    return p - quotient(constant(f, rate), m, u), {"step": f.exact(step), "exp_avg": m, "exp_inf": u}
+    new = {"step": f.exact(step), "exp_avg": m, "exp_inf": u}
+    return theta - quotient(constant(f, rate), m, u), new, {**on_the_way(p, g, theta, d), "η": rate}
 
 
-def nadam(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
+def nadam(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State, State]:
     """NAdam (Dozat 2016, as PyTorch has it).
 
     μ = β₁(1 − ½ 0.96^{tψ}), μ⁺ that of t + 1;  Π ← fl(Π · fl(μ)), a product of two float32 numbers in every format;
@@ -83,7 +87,7 @@ def nadam(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
     f = p.format
     beta1, beta2 = (float(beta) for beta in group["betas"])
     decay = float(group["momentum_decay"])
-    p, d = decayed(group, p, g)
+    theta, d = decayed(group, p, g)
     step = stepped(state)
     m = running_mean(beta1, state.get("exp_avg", zeros(p)), d)
     v = running_square(beta2, state.get("exp_avg_sq", zeros(p)), d)
@@ -103,10 +107,11 @@ def nadam(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
     scale = (non_negative(v) / bias_correction(f, beta2, step)).sqrt() + f.constant(float(group["eps"]))
     a, b = quotient(constant(f, rate_d), d, scale), quotient(constant(f, rate_m), m, scale)
     new = {"step": f.exact(step), "mu_product": product, "exp_avg": m, "exp_avg_sq": v}
-    return wider(p - a - b, f.u * (a.reach + b.reach)), new
+    between = {**on_the_way(p, g, theta, d), "μ": mu, "μ⁺": ahead, "s": scale, "a": a, "b": b}
+    return wider(theta - a - b, f.u * (a.reach + b.reach)), new, between
 
 
-def radam(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
+def radam(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State, State]:
     """RAdam (Liu et al. 2020, algorithm 2, ε as PyTorch has it).
 
     ρ∞ = 2/(1 − β₂) − 1;  ρ = ρ∞ − 2tβ₂ᵗ/(1 − β₂ᵗ);  p − η/(1 − β₁ᵗ) m, times √(1 − β₂ᵗ)/(√v + ε) times
@@ -117,7 +122,7 @@ def radam(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
     """
     f = p.format
     beta1, beta2 = (float(beta) for beta in group["betas"])
-    p, d = decayed(group, p, g)
+    theta, d = decayed(group, p, g)
     step = stepped(state)
     m = running_mean(beta1, state.get("exp_avg", zeros(p)), d)
     v = running_square(beta2, state.get("exp_avg_sq", zeros(p)), d)
@@ -127,15 +132,18 @@ def radam(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
     correction = exact(1) - counted(beta2, step)
     limit = two / (exact(1) - exact(beta2)) - exact(1)
     length = limit - two * exact(step) * counted(beta2, step) / correction
+    between = {**on_the_way(p, g, theta, d), "ρ∞": limit, "ρ": length}
     if abs(length.mid - 5) <= length.rad:
-        return settle(f, p.mid, np.full(p.shape, np.inf), np.full(p.shape, np.inf)), new
+        return settle(f, p.mid, np.full(p.shape, np.inf), np.full(p.shape, np.inf)), new, between
     if length.mid < 5:
         update = constant(f, rate) * m
-        return p - wider(update, 3 * f.u * update.reach + 2 * f.eta * (1 + rate.reach)), new
+        update = wider(update, 3 * f.u * update.reach + 2 * f.eta * (1 + rate.reach))
+        return theta - update, new, {**between, "η": rate}
     rectified = (length - four) * (length - two) * limit / ((limit - four) * (limit - two) * length)
     rate = rate * (correction * rectified).sqrt()
     scale = non_negative(v).sqrt() + f.constant(float(group["eps"]))
-    return p - quotient(constant(f, rate), m, scale, roundings=8), new
+    new_p = theta - quotient(constant(f, rate), m, scale, roundings=8)
+    return new_p, new, {**between, "R": rectified.sqrt(), "η": rate, "s": scale}
 
 
 RULES: dict[str, Rule] = {"Adam": adam, "AdamW": adam, "Adamax": adamax, "NAdam": nadam, "RAdam": radam}

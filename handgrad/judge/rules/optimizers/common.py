@@ -14,7 +14,7 @@ from handgrad.judge.ball import Ball, Format, settle
 
 Group = Mapping[str, Any]
 State = dict[str, Ball]
-Rule = Callable[[Group, Ball, Ball, State], tuple[Ball, State]]
+Rule = Callable[[Group, Ball, Ball, State], tuple[Ball, State, State]]
 
 DOUBLE, SINGLE = Format.of(np.float64), Format.of(np.float32)
 
@@ -78,6 +78,11 @@ def shrunk(p: Ball, share: float) -> Ball:
     """(1 − s)θ, or θ − sθ: 3u |sθ| and 2η apart."""
     f = p.format
     return wider(f.constant(1 - share, roundings=2) * p, 3 * f.u * abs(share) * p.reach + 2 * f.eta)
+
+
+def on_the_way(p: Ball, g: Ball, theta: Ball, d: Ball) -> State:
+    """What `decayed` made of p and g, where that is another number: θ₁ and d."""
+    return {**({} if theta is p else {"θ₁": theta}), **({} if d is g else {"d": d})}
 
 
 def running_mean(beta: float, m: Ball, d: Ball) -> Ball:

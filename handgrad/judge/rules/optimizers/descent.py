@@ -11,6 +11,7 @@ from handgrad.judge.rules.optimizers.common import (
     decayed,
     direction,
     exact,
+    on_the_way,
     power,
     shrunk,
     single,
@@ -20,16 +21,15 @@ from handgrad.judge.rules.optimizers.common import (
 )
 
 
-def sgd(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
+def sgd(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State, State]:
     """SGD (Sutskever et al. 2013, as PyTorch has it).
 
     d = ±g + λp;  b = μb + (1 − damping) d, b = d at the first step;  d = d + μb (Nesterov) or b;  p − η d.
     """
     c = p.format.constant
     momentum, new = float(group.get("momentum", 0.0)), {}
-    d = direction(group, g)
-    if weight_decay := float(group.get("weight_decay", 0.0)):
-        d = d + c(weight_decay) * p
+    _, d = decayed(group, p, g)
+    between = on_the_way(p, g, p, d)
     if momentum:
         buffer = d
         if "momentum_buffer" in state:
@@ -37,10 +37,10 @@ def sgd(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
             buffer = c(momentum) * state["momentum_buffer"] + c(1 - damping, roundings=1) * d
         new["momentum_buffer"] = buffer
         d = d + c(momentum) * buffer if group.get("nesterov") else buffer
-    return p - c(float(group["lr"])) * d, new
+    return p - c(float(group["lr"])) * d, new, between
 
 
-def asgd(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
+def asgd(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State, State]:
     """ASGD (Polyak & Juditsky 1992, as PyTorch has it).
 
     d = ±g + λ₂p;  p ← (1 − λη)p − ηd;  ax ← ax + μ(p − ax), p while μ = 1;  then η ← fl(lr/(1 + λ lr t)^α) and
@@ -55,6 +55,7 @@ def asgd(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
     eta = float(state["eta"].mid) if "eta" in state else float(np.float32(lr))
     mu = float(state["mu"].mid) if "mu" in state else 1.0
     ax = state.get("ax", zeros(p))
+    between = on_the_way(p, g, p, d)
     p = shrunk(p, lambd * eta) - f.constant(eta) * d
     apart = 3 * f.u * mu * (p.reach + ax.reach) + 2 * f.eta
     ax = p if mu == 1 else wider(ax + (p - ax) * f.constant(mu), apart)
@@ -68,10 +69,10 @@ def asgd(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
         "mu": single(exact(1) / late.maximum(exact(1))),
         "ax": ax,
     }
-    return p, new
+    return p, new, between
 
 
-def rprop(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
+def rprop(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State, State]:
     """Rprop (Riedmiller & Braun 1993, as PyTorch has it).
 
     The step size is multiplied by η⁺ where d · prev > 0, by η⁻ where it is < 0, and kept within its bounds; where it is
@@ -90,16 +91,18 @@ def rprop(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
     rad = np.where(up, grow.rad, np.where(down, shrink.rad, 0.0))
     start = f.constant(float(group["lr"]))
     size = state.get("step_size", Ball(np.full(p.shape, start.mid), np.full(p.shape, start.rad), f))
-    size = settle(f, mid, rad, np.where(undecided, np.inf, 0.0)) * size
+    factor = settle(f, mid, rad, np.where(undecided, np.inf, 0.0))
+    size = factor * size
     low, high = (f.constant(float(bound)) for bound in group["step_sizes"])
     moved = np.where(size.mid - size.rad <= low.mid, low.rad, 0.0) + np.where(
         size.mid + size.rad >= high.mid, high.rad, 0
     )
     size = Ball(np.minimum(np.maximum(size.mid, low.mid), high.mid), size.rad + moved, f)
+    between = {**on_the_way(p, g, p, d), "factor": factor}
     d = Ball(np.where(down, 0.0, d.mid), np.where(undecided, np.inf, d.rad), f)
     sign = (d.mid > 0).astype(np.float64) - (d.mid < 0)
     step = settle(f, sign * size.mid, np.abs(sign) * size.rad, np.where(undecided, np.inf, 0.0))
-    return p - step, {"step": f.exact(stepped(state)), "prev": d, "step_size": size}
+    return p - step, {"step": f.exact(stepped(state)), "prev": d, "step_size": size}, between
 
 
 RULES: dict[str, Rule] = {"ASGD": asgd, "Rprop": rprop, "SGD": sgd}

@@ -10,6 +10,7 @@ from handgrad.judge.rules.optimizers.common import (
     constant,
     direction,
     exact,
+    on_the_way,
     power,
     running_mean,
     shrunk,
@@ -19,7 +20,7 @@ from handgrad.judge.rules.optimizers.common import (
 )
 
 
-def adafactor(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
+def adafactor(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State, State]:
     """Adafactor (Shazeer & Stern 2018, algorithms 4 and 5, as PyTorch has them).
 
     ρ = min(lr, 1/√t);  α = max(ε₂, rms p) ρ;  β = 1 − t^κ;  r, c (or v, for a vector) running means of the means of d²;
@@ -36,26 +37,31 @@ def adafactor(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State
     share = constant(f, power(exact(step), exact(float(group["beta2_decay"]))))
     ratio = exact(1) / exact(step).sqrt()
     rho = exact(lr) if lr <= float(ratio.mid) else ratio
-    alpha = _no_less(_rms(p), float(eps2)) * rho
+    size = _rms(p)
+    alpha, theta = _no_less(size, float(eps2)) * rho, p
     if weight_decay := float(group["weight_decay"]):
-        p = shrunk(p, lr * weight_decay)
+        theta = shrunk(p, lr * weight_decay)
     square = d * d
     new = {"step": f.exact(step)}
+    between = {"rmsθ": size, "α": alpha, **on_the_way(p, g, theta, d)}
     if len(p.shape) > 1:
-        row = _drawn(state.get("row_var", zeros(p[..., :1])), _mean(square, -1), share)
-        column = _drawn(state.get("col_var", zeros(p[..., :1, :])), _mean(square, -2), share)
+        rows, columns = _mean(square, -1), _mean(square, -2)
+        row = _drawn(state.get("row_var", zeros(p[..., :1])), rows, share)
+        column = _drawn(state.get("col_var", zeros(p[..., :1, :])), columns, share)
         new.update(row_var=row, col_var=column)
-        least = f.constant(eps1)
-        v = row * column / _row_mean(row).maximum(Ball(least.mid, least.rad, f))
+        least, mean = f.constant(eps1), _row_mean(row)
+        v = row * column / mean.maximum(Ball(least.mid, least.rad, f))
+        between |= {"mean_j": rows, "mean_i": columns, "mean_r": mean, "v": v}
     else:
         v = new["variance"] = _drawn(state.get("variance", zeros(p)), square, share)
     floor = f.constant(eps1 * eps1, roundings=1)
     root = v.maximum(Ball(np.full(p.shape, floor.mid), np.full(p.shape, floor.rad), f)).sqrt()
     w = d / root
     w = wider(w, 6 * f.u * w.reach)
-    denominator = _no_less(_rms(w) / exact(float(group["d"])), 1.0)
+    length = _rms(w)
+    denominator = _no_less(length / exact(float(group["d"])), 1.0)
     update = constant(f, alpha / denominator) * w
-    return p - wider(update, 3 * f.u * update.reach), new
+    return theta - wider(update, 3 * f.u * update.reach), new, {**between, "u": w, "rmsu": length}
 
 
 def _drawn(mean: Ball, towards: Ball, share: Ball) -> Ball:
@@ -97,7 +103,7 @@ def _rms(a: Ball) -> Ball:
 BFLOAT16 = 2.0**-8  # unit roundoff of a format with 8 significant bits
 
 
-def muon(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
+def muon(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State, State]:
     """Muon (Jordan et al. 2024, as PyTorch has it).
 
     B ← μB + (1 − μ)g;  U = orthogonal(μB + (1 − μ)g) with nesterov, of B without;  p ← (1 − lr λ)p − lr s U.
@@ -120,9 +126,10 @@ def muon(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
     scale = scale.maximum(exact(1)).sqrt()
     if group["adjust_lr_fn"] == "match_rms_adamw":
         scale = exact(0.2) * exact(max(rows, columns)).sqrt()
-    p = shrunk(p, lr * float(group["weight_decay"]))
+    theta = shrunk(p, lr * float(group["weight_decay"]))
     u = settle(f, mid, np.full(p.shape, radius), np.abs(mid) + radius)
-    return p - constant(f, exact(lr) * scale) * u, {"momentum_buffer": buffer}
+    between = {"B̂": ahead, "U": u, "s": scale, "θ₁": theta}
+    return theta - constant(f, exact(lr) * scale) * u, {"momentum_buffer": buffer}, between
 
 
 def _ahead(momentum: float, buffer: Ball, g: Ball) -> Ball:

@@ -22,7 +22,7 @@ from handgrad.judge.rules.optimizers.common import (
 from handgrad.judge.rules.rule import Mask
 
 
-def sparse_adam(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State]:
+def sparse_adam(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State, State]:
     """SparseAdam: m, v and θ of the rows that were looked up, and nothing on the others, bit for bit.
 
     d = ±g;  m = β₁m + (1 − β₁)d;  v = β₂v + (1 − β₂)d²;  θ − η√(1 − β₂ᵗ)/(1 − β₁ᵗ) · m/(√v + ε).
@@ -44,7 +44,7 @@ def sparse_adam(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, Sta
     new = p - quotient(constant(f, rate), m, scale)
     used: Mask = np.asarray(rows)[:, np.newaxis]
     kept = {"exp_avg": _of(used, m, old_m), "exp_avg_sq": _of(used, v, old_v)}
-    return _of(used, new, p), {"step": f.exact(step), **kept}
+    return _of(used, new, p), {"step": f.exact(step), **kept}, {}
 
 
 def _of(used: Mask, new: Ball, old: Ball) -> Ball:
