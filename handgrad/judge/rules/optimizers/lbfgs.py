@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handgrad.judge.ball import Ball, Format
-from handgrad.judge.rules.optimizers.common import wider
+from handgrad.judge.rules.optimizers.two_loops import two_loops
 
 Entries = Mapping[str, Any]
 Taken = tuple[str, Any, Ball]
@@ -59,46 +59,6 @@ def _newest(gradient: Ball, old: Entries) -> tuple[Ball, Ball]:
 
 def _ends_otherwise(before: list[Any], after: list[Any]) -> bool:
     return len(before) != len(after) or any(not np.array_equal(a, b) for a, b in zip(before, after, strict=True))
-
-
-class Loops(NamedTuple):
-    """The two loops over the pairs. What is of a pair stands in the pairs' order, the oldest first.
-
-    `q` is −∇f, then what each pair leaves of it, the newest pair first; `r` is γq, then what each pair makes of it, the
-    oldest first, and so the direction at its end.
-    """
-
-    q: list[Ball]
-    sq: list[Ball]  # sᵀq
-    alphas: list[Ball]
-    r: list[Ball]
-    yr: list[Ball]  # yᵀr
-    betas: list[Ball]
-
-
-def two_loops(gradient: Ball, changes: Sequence[Ball], steps: Sequence[Ball], ro: Sequence[Ball], gamma: Ball) -> Loops:
-    """q = −∇f, for the newest pair first αᵢ = ρᵢsᵢᵀq, q ← q − αᵢyᵢ.
-
-    Then r = γq, for the oldest pair first βᵢ = ρᵢyᵢᵀr, r ← r + sᵢ(αᵢ − βᵢ). (Nocedal & Wright 2006, algorithm 7.4.)
-    s(α − β) may be sα − sβ: u|s|(|α| + |β|). Without a pair r = q.
-    """
-    f = gradient.format
-    q: list[Ball] = [-gradient]
-    sq: list[Ball] = []
-    alphas: list[Ball] = []
-    for y, s, rho in reversed(list(zip(changes, steps, ro, strict=True))):
-        sq.insert(0, (s * q[-1]).sum())
-        alphas.insert(0, sq[0] * rho)
-        q.append(q[-1] - alphas[0] * y)
-    r: list[Ball] = [q[-1] * gamma if ro else q[-1]]
-    yr: list[Ball] = []
-    betas: list[Ball] = []
-    for y, s, rho, alpha in zip(changes, steps, ro, alphas, strict=True):
-        yr.append((y * r[-1]).sum())
-        betas.append(yr[-1] * rho)
-        apart = f.u * s.reach * (alpha.reach + betas[-1].reach)
-        r.append(wider(r[-1] + s * (alpha - betas[-1]), apart))
-    return Loops(q, sq, alphas, r, yr, betas)
 
 
 def last_direction(f: Format, state: Entries) -> dict[str, Ball]:
