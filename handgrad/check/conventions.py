@@ -109,6 +109,26 @@ LOSSES = (
     r"(\w+_)?(loss|cost|mse|bce|nll|objective|cross_?entropy|j)(es|s)?(_?(history|list|value|values|curve|hist))?|l"
 )
 """What a local is called that is the loss, or ends a list of them."""
+DESCENDS = r"(\w+_)?(gradient_?descent|train\w*|fit\w*|learn\w*|sgd|gd|optimi[sz]e\w*|descend)|regression"
+"""What a method is called, beside TRAINERS, of an object that is made of its data and trains on them."""
+OWN_LOSS = (
+    r"(compute|calculate|calc|get|_)*_?(negative_log_likelihood|nll|(\w+_)?cross_?entropy|cost|loss|mse|error|objective|j)"
+    r"(_?(function|fn|func|value))?"
+)
+"""And what says its loss of them."""
+DECODED = r"z|decoded?|x_?(hat|rec\w*)|re(con|built|produc)\w*"
+"""What an autoencoder makes of its input, as a local."""
+SAMPLING = r"\w*(rbm|boltzmann)\w*|\w*(contrastive_?divergence|gibbs)\w*"
+"""A class, a function or a method that draws its states, as a Boltzmann machine does."""
+
+
+def samples(op: Any) -> bool:
+    """Whether code moves its weights by what it draws, which is the gradient of no loss that it has."""
+    kind = op if isinstance(op, type) or callable(op) else type(op)
+    names = [getattr(kind, "__name__", ""), *(dir(kind) if isinstance(kind, type) else ())]
+    return any(re.fullmatch(SAMPLING, n.lower()) for n in names)
+
+
 PREDICTS = _words(
     """
     predict_proba predict_probability forward feedforward forward_propagation _forward think hypothesis predict query
@@ -139,6 +159,7 @@ ROLES: tuple[tuple[str, str], ...] = (
     ("half", r"sparsity\w*"),
     ("kept", r"parameters|params|(parameters|params?|weights?|theta)_?(dict|values?)|model|network|net"),
     ("reg", r"(lambda|reg\w*)_?params?"),
+    ("sizes", r"(nn_?)?h_?dim|nn_(in|out)put_dim|n_(in|out|visible|hidden|input|output)"),
     ("options", r"\w+_params?|param|hparam\w*|hyper\w*|conf|config|cfg|opts?|options|settings|pool_cfg|meta\w*"),
     ("flag", r"(is_)?train(ing)?(_?(flg|flag|mode|phase))?|is_train\w*|learning_phase|trainable"),
     ("off", r"inference|(is_)?test(ing)?|verbose|print_\w+|debug|return_\w+|plot|check_?grad\w*|deterministic"),
@@ -179,6 +200,7 @@ ROLES: tuple[tuple[str, str], ...] = (
         r"x|xs?|x_?\w+|inputs?\w*|inp|data\w*|images?|batch|features?|z\d*|feed|samples?|row|h|a_?prev\w*|seq\w*|tokens?|idx|indices|ids",
     ),
 )
+DATA = ROLES[-1][1]
 UPSTREAM = (
     r"g|gy|gout|gz|ga|dd|up\w*|\w*grad\w*|d_?[a-z]\w*|dl?_?d?\w*|delta\w*|err\w*|\w+_(err|error|delta)|accum\w*|top\w*|dnext\w*|back\w*|eta|sens\w*|v|signal\w*"
     r"|next_\w+|loss_?grad\w*|\w+_g|residual\w*|da|dz|dy|cotangent\w*|ct|vec|error_?\w*|derror\w*"
@@ -239,7 +261,9 @@ def role(name: str, first: bool = False) -> str:
 def width(name: str) -> int:
     """The width that an argument of this name is given, as input_size and n_h."""
     n = bare(name)
-    return 3 if re.match(r"in|vis|(n_?)?x(_|$)", n) else 4 if re.search(r"hid|^n_?h|mem|cell", n) else 2
+    return (
+        3 if re.match(r"((nn?|num)_?)?(in|vis)|(n_?)?x(_|$)", n) else 4 if re.search(r"hid|^nn?_?h|mem|cell", n) else 2
+    )
 
 
 def is_upstream(name: str) -> bool:
@@ -287,6 +311,11 @@ def stems(label: str) -> set[str]:
         if once != n:
             found.add(bare(once))
     return {f for f in found if f}
+
+
+def alike(a: str, b: str) -> bool:
+    """Whether two names are one, but for underscores: w_fx and wfx, as in dLdWfx."""
+    return bare(a).replace("_", "") == bare(b).replace("_", "")
 
 
 def kin(a: str, b: str) -> bool:

@@ -314,7 +314,16 @@ def _trains(tree: ast.Module) -> bool:
                 return True
             if isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name) and f.value.id in made:
                 return True
+        if isinstance(node, ast.Assign) and any(name in own for name in _called_to_train(node)):
+            return True
     return False
+
+
+def _called_to_train(node: ast.stmt) -> list[str]:
+    """The functions and methods that a statement calls, and that train by their names."""
+    calls = [n.func for n in ast.walk(node) if isinstance(n, ast.Call)]
+    names = [f.id if isinstance(f, ast.Name) else f.attr for f in calls if isinstance(f, ast.Name | ast.Attribute)]
+    return [name for name in names if re.match(TRAINS, name)]
 
 
 def _registers(node: ast.stmt, own: set[str]) -> bool:
@@ -328,7 +337,9 @@ def _registers(node: ast.stmt, own: set[str]) -> bool:
 
 
 DEFINES = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.Try | ast.If | ast.With
-TRAINS = r"train|fit|learn|main|run|optimi[sz]e|solve|minimi[sz]e|gradient_descent|input|evaluate|sgd"
+TRAINS = (
+    r"train|fit|learn|main|run|optimi[sz]e|solve|minimi[sz]e|gradient_descent|input|evaluate|sgd|build_model|nn_model"
+)
 """Calls that a definition does not make."""
 
 
@@ -360,11 +371,7 @@ def _define(tree: ast.Module, module: ModuleType, file: str) -> None:
     own = {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
     for node in tree.body:
         if isinstance(node, ast.Assign | ast.AnnAssign):
-            calls = [n.func for n in ast.walk(node) if isinstance(n, ast.Call)]
-            names = [
-                f.id if isinstance(f, ast.Name) else f.attr for f in calls if isinstance(f, ast.Name | ast.Attribute)
-            ]
-            if any(re.match(TRAINS, name) for name in names):
+            if _called_to_train(node):
                 continue
         elif not (isinstance(node, DEFINES) or _registers(node, own)):
             continue

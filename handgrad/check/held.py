@@ -124,6 +124,11 @@ def plain(value: Any) -> Array:
     return np.array(value)
 
 
+def shape(value: Any) -> tuple[int, ...]:
+    """The shape of an array, a tensor, a number or a list."""
+    return tuple(value.shape) if is_tensor(value) else np.shape(value)
+
+
 def as_tensor(a: Any) -> Any:
     torch = sys.modules["torch"]
     return torch.from_numpy(np.array(a)) if isinstance(a, np.ndarray) else a
@@ -391,9 +396,19 @@ def _generators(value: Any) -> list[tuple[Callable[[Any], None], Any]]:
     return []
 
 
-def untouched(shared: list[tuple[Callable[[Any], None], Any]]) -> bool:
+Generators = list[tuple[Callable[[Any], None], Any]]
+"""How to put each generator back, and its state."""
+
+
+def untouched(shared: Generators) -> bool:
     """Whether the shared generators are as they were."""
-    return all(_equal(was, now) for (_, was), (_, now) in zip(shared, shared_generators(), strict=False))
+    return not touched(shared)
+
+
+def touched(before: Generators, beside: Iterable[tuple[Callable[[Any], None], Any]] = ()) -> Generators:
+    """Which of the shared generators, and of those beside them, are no more as they were."""
+    now = [*shared_generators(), *beside]
+    return [pair for pair, (_, state) in zip(before, now, strict=False) if not _equal(pair[1], state)]
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -489,11 +504,13 @@ def counts(f: types.FunctionType) -> list[int]:
 
 def absent(f: types.FunctionType) -> list[str]:
     """The counts of samples that a function looks up and its module lacks, as the data are not there."""
-    found = []
-    for each in called(f):
-        looked = {i.argval for i in dis.get_instructions(each) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
-        found += [n for n in looked if n not in f.__globals__ and re.fullmatch(COUNTS, bare(n))]
-    return sorted(set(found))
+    return sorted(n for n in looked_up(f) if n not in f.__globals__ and re.fullmatch(COUNTS, bare(n)))
+
+
+def looked_up(f: types.FunctionType) -> list[str]:
+    """The global names of a function, and of those of its module that it calls."""
+    names = (i.argval for g in called(f) for i in dis.get_instructions(g) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
+    return list(dict.fromkeys(names))
 
 
 def _used(f: types.FunctionType, seen: set[int] | None = None) -> set[str]:

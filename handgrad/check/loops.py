@@ -53,8 +53,9 @@ def objects(f: Any) -> Iterator[Any]:
         held |= {n: conventions.width(n) for n in names if n not in held and role(n) == "sizes"}
         weights = [n for n in names if n not in held and part(n) in ("weight", "bias") and role(n) in ("data", "kept")]
         weights = [n for n in weights if not re.fullmatch(conventions.BATCH, bare(n))]
-        for functions, arrays in itertools.product(itertools.product(*given.values()), _arrays(weights)):
-            made = _object(f, node, held | arrays | dict(zip(given, functions, strict=True)))
+        ways = itertools.product(itertools.product(*given.values()), _arrays(weights), (True, False))
+        for functions, arrays, cost in ways:
+            made = _object(f, node, held | arrays | dict(zip(given, functions, strict=True)), cost)
             if made is not None:
                 yield made
 
@@ -99,8 +100,9 @@ def _arrays(names: list[str]) -> Iterator[dict[str, Any]]:
         yield found
 
 
-def _object(f: types.FunctionType, node: ast.FunctionDef, held: dict[str, Any]) -> Any:
-    """The object of a class whose method is the function, and that keeps what is `held`; None: it has no loop."""
+def _object(f: types.FunctionType, node: ast.FunctionDef, held: dict[str, Any], cost: bool) -> Any:
+    """The object of a class whose method is the function, and that keeps what is `held`; None: it has no loop. With
+    `cost`, the loop says the module's own cost."""
     whole = copy.deepcopy(node)
     at = next((i for sure in (True, False) for i, s in enumerate(whole.body) if _is_epochs(s, sure)), None)
     cut = at is not None
@@ -119,10 +121,11 @@ def _object(f: types.FunctionType, node: ast.FunctionDef, held: dict[str, Any]) 
     before = [theirs.visit(s) if isinstance(s, ast.FunctionDef) else s for s in before]
     own = [line for n in local for line in ast.parse(f"self.{n} = {n}\ndel {n}").body]
     loop, after = theirs.visit(loop), [theirs.visit(s) for s in after]
-    if not any(re.fullmatch(conventions.LOSSES, bare(n.id)) for n in ast.walk(loop) if isinstance(n, ast.Name)):
-        names = {bare(n): f"self.{n}" if n in (*held, *local) else n for n in (*arguments, *local)}
-        loop.body[:0] = [ast.copy_location(s, loop.body[0]) for s in _cost(f, names)]
-    _Rates({f"self.{n}" for n in (*held, *local)}, statics.space(f)).visit(loop)
+    made_here = [n for s in loop.body for n in _stored(s)]
+    if cost and not any(re.fullmatch(conventions.LOSSES, bare(n)) for n in made_here):
+        names = {bare(n): f"self.{n}" if n in (*held, *local) else n for n in (*arguments, *made_here, *local)}
+        loop.body += [ast.copy_location(s, loop.body[-1]) for s in _cost(f, names)]
+    _Rates({f"self.{n}" for n in (*held, *local)}, statics.space(f), {*arguments, *made_here, *local}).visit(loop)
     if cut:
         loop = _once(loop)
     for line in own:
@@ -153,10 +156,15 @@ def _cost(f: types.FunctionType, names: dict[str, str]) -> list[ast.stmt]:
     """The module's own cost of what the function has, as a local of its loop."""
     for name, g in statics.space(f).items():
         if isinstance(g, types.FunctionType) and g is not f and re.fullmatch(statics.LOSS, name.lower()):
-            given = [names.get(bare(p.name), "") for p in required(g)]
-            if len(given) > 2 and all(given):
-                return ast.parse(f"cost = {name}({', '.join(given)})").body
+            needed = [p.name for p in required(g)]
+            given = [names.get(bare(n), "") for n in needed]
+            if all(given) and (len(given) > 2 or "kept" in map(role, needed)):
+                return ast.parse(f"{name}{VALUE} = {name}({', '.join(given)})").body
     return []
+
+
+VALUE = "_value"
+"""What the local that is the module's own cost ends on."""
 
 
 def _is_epochs(s: ast.stmt, sure: bool) -> bool:
@@ -217,22 +225,46 @@ RATE = "learning_rate_"
 
 
 class _Rates(ast.NodeTransformer):
-    """Rates that are numbers of the code, as in `W -= 0.1 * dW`, `update(params, grads, 0.1)`, or the default of what
-    is called, become an argument."""
+    """Rates that are numbers of the code, as in `W -= 0.1 * dW`, `update(params, grads, 0.1)`, of its module, or the
+    default of what is called, become an argument."""
 
-    def __init__(self, parameters: set[str], space: dict[str, Any]) -> None:
-        self.parameters, self.space = parameters, space
+    def __init__(self, parameters: set[str], space: dict[str, Any], own: set[str]) -> None:
+        self.parameters, self.space, self.own = parameters, space, own
 
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
         if isinstance(node.op, ast.Add | ast.Sub) and self._is_parameter(node.target):
-            node.value = _at_rate(node.value)
+            node.value = self._at_rate(node.value)
         return self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> Any:
         v = node.value
         if isinstance(v, ast.BinOp) and isinstance(v.op, ast.Add | ast.Sub) and self._is_parameter(node.targets[0]):
-            v.right = _at_rate(v.right)
+            v.right = self._at_rate(v.right)
         return self.generic_visit(node)
+
+    def _at_rate(self, node: ast.expr, first: bool = True) -> ast.expr:
+        """A step with the rate in the place of its first factor, a number with a point, and of rates of the module."""
+        if isinstance(node, ast.UnaryOp):
+            node.operand = self._at_rate(node.operand, first)
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.MatMult | ast.Div):
+            scales = isinstance(node.op, ast.Mult)
+            number = isinstance(node.left, ast.Constant) and type(node.left.value) is float
+            node.left = _rate(node.left) if first and scales and number else self._at_rate(node.left, first)
+            if not isinstance(node.op, ast.Div):
+                node.right = self._at_rate(node.right, False)
+        elif isinstance(node, ast.Name | ast.Attribute) and self._is_rate(node):
+            return _rate(node)
+        return node
+
+    def _is_rate(self, node: ast.Name | ast.Attribute) -> bool:
+        """Whether it is a rate of the module, or of a class of it, as Config.epsilon."""
+        if isinstance(node, ast.Name):
+            name, value = node.id, self.space.get(node.id, 0.0)
+            known = node.id not in self.own
+        else:
+            name, owner = node.attr, self.space.get(getattr(node.value, "id", ""))
+            value, known = getattr(owner, name, None), isinstance(owner, type)
+        return known and type(value) in (int, float) and (role(name) == "rate" or bare(name) == "epsilon")
 
     def visit_Call(self, node: ast.Call) -> Any:
         g = self.space.get(node.func.id) if isinstance(node.func, ast.Name) else None
@@ -258,16 +290,6 @@ class _Rates(ast.NodeTransformer):
 
 def _rate(at: ast.AST) -> ast.expr:
     return ast.copy_location(ast.Name(RATE, ast.Load()), at)
-
-
-def _at_rate(node: ast.expr) -> ast.expr:
-    """A step whose first factor is a number with a point, with the rate in its place."""
-    first = node
-    while isinstance(first, ast.BinOp) and isinstance(first.op, ast.Mult | ast.MatMult | ast.Div):
-        owner, first = first, first.left
-        if isinstance(first, ast.Constant) and type(first.value) is float and isinstance(owner.op, ast.Mult):
-            owner.left = _rate(first)
-    return node
 
 
 class _Attributes(ast.NodeTransformer):

@@ -4,6 +4,7 @@
 of them, and how far these agree with differences. `search` ranks the readings by what it returns.
 """
 
+import functools
 import re
 from collections.abc import Callable
 from functools import cached_property
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.check import held, inputs, source
-from handgrad.check.conventions import LOSS, STATISTICS, bare, kin, stems
+from handgrad.check.conventions import LOSS, STATISTICS, alike, bare, kin, stems
 from handgrad.check.inputs import WEIGHTS
 from handgrad.check.readings import STATE
 from handgrad.check.subject import Array, Case, CheckError, Values, nudged
@@ -55,8 +56,10 @@ def probe(subject: Written, case: Case) -> int:
     subject.constants += jumps
     subject.unseen += [n for n, (_, g) in idle.items() if g.ndim > 1]  # a bias of which 0 comes back may be one unused
     moves = [n for n in free if n not in dependent and slopes.moves(n)]
+    beside = _returned_beside(subject, case)
     if data_is_given and (output.size == 1 or r.formulas or r.kind == "policy") and subject.picks:
         states = [n for n in moves if n in case.arguments and _is_state(subject, n)]
+        states += [n for n in moves if n in beside and n not in states]
         subject.constants += [n for n in moves if n in case.arguments and n not in states]
         subject.unseen += states
     else:
@@ -108,6 +111,23 @@ def probe(subject: Written, case: Case) -> int:
     return PARTLY if any(right[n] and np.any(gradients[n]) for n in right) else FITS
 
 
+def _returned_beside(subject: Written, case: Case) -> set[str]:
+    """The arguments of a loss for which there may be a gradient in what it returns, without a name, beside others."""
+    if subject.reading.backward is not None or not subject.left:
+        return set()
+    f = _gradient_of(subject)
+    named = source.labelled(f)
+    nameless = {label for label in subject.left if _shifted(label) not in named}
+    shapes = {subject.shapes[label] for label in nameless}
+    return {n for n in case.arguments if n in case.values and n not in subject.picks and case.values[n].shape in shapes}
+
+
+def _shifted(label: str) -> str:
+    """Where what is returned behind a loss stands in the whole: return.0 is return.1."""
+    head, _, place = label.rpartition(".")
+    return f"{head}.{int(place) + 1}" if place.isdigit() else label
+
+
 def _is_state(subject: Written, name: str) -> bool:
     """Whether an argument of one step of a recurrent net is a state, whose gradient goes to the step before."""
     return bool(subject.reading.carried) and re.fullmatch(STATE, bare(name)) is not None
@@ -130,13 +150,20 @@ def slope(loss: Any, outputs: list[tuple[Array, float]], y: Array) -> float:
     return _central([float(loss(o, y)) + later for o, later in outputs])
 
 
+@functools.lru_cache(maxsize=4)  # of one target after another, and the weights of a net may be many
+def _ways(shapes: tuple[tuple[int, ...], ...]) -> list[list[Array]]:
+    """Two random directions in each of several arrays."""
+    rng = np.random.default_rng(5)
+    return [[rng.normal(size=s) for _ in range(2)] for s in shapes]
+
+
 class Slopes:
     """Slopes along two random directions in each variable, by differences."""
 
     def __init__(self, subject: Written, case: Case, u: Array) -> None:
         self.subject, self.case, self.u = subject, case, u
-        rng = np.random.default_rng(5)
-        self.ways = {n: [rng.normal(size=a.shape) for _ in range(2)] for n, a in case.values.items()}
+        drawn = _ways(tuple(a.shape for a in case.values.values()))
+        self.ways = dict(zip(case.values, drawn, strict=True))
         self.known: dict[str, list[float]] = {}
 
     def value(self, values: Values) -> float:
@@ -531,11 +558,12 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
             picks[n] = label
     written = source.labelled(_gradient_of(subject)) if subject.reading.backward is not None else {}
     for label, name in written.items():
-        of = [n for n in values if n not in picks and bare(n.rpartition(".")[2]) in stems(name)]
+        of = [n for n in values if n not in picks and any(alike(n.rpartition(".")[2], s) for s in stems(name))]
         if label in new and len(of) == 1 and label in free([label]) and of[0] not in subject.options:
             picks[of[0]] = label
     subject.picks = {n: picks[n] for n in values if n in picks}
     subject.left = [label for label in returned if label not in picks.values()]
+    subject.shapes = {label: np.shape(everything[label]) for label in subject.left}
     return _idle(subject, root, before, {label: a for label, a in new.items() if label not in picks.values()})
 
 

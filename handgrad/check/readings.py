@@ -93,6 +93,7 @@ class Reading:
     predicted: int | None = None  # which of what forward returns is the output, where backward is given the others
     made: dict[str, tuple[int, ...]] = field(default_factory=dict)  # shapes of arguments, as the file makes them
     counts: tuple[int, ...] = ()  # whole numbers of the module that a loss may be divided by
+    itself: bool = False  # the target is the input, as of an autoencoder
     kept: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -102,6 +103,11 @@ class Reading:
     @cached_property
     def target(self) -> str | None:
         return next((a.name for a in self.arguments if a.role == "target"), None)
+
+    @cached_property
+    def against(self) -> str:
+        """What a formula holds the output against."""
+        return self.arguments[0].name if self.itself else self.target or ""
 
 
 def signature(f: Callable[..., Any]) -> list[inspect.Parameter]:
@@ -389,6 +395,13 @@ def of_methods(f: Any, g: Any) -> Iterator[Reading]:
         yield from _pair(op, op, f.__name__, g.__name__, f"{type(op).__name__}.{f.__name__}")
 
 
+def of_method(f: Any) -> Iterator[Reading]:
+    """A method that returns its loss and the gradients."""
+    op = getattr(f, "__self__", None)
+    if isinstance(f, types.MethodType) and not isinstance(op, type):
+        yield from _loss_with_gradients(op, f.__name__, f"{type(op).__name__}.{f.__name__}")
+
+
 def of_pairs(op: Any) -> list[tuple[Any, Any]]:
     """The methods of a class of functions, each with the one beside it that is by its name its gradient."""
     names = [n for n in dir(op) if not n.startswith("_") and _has(op, n)]
@@ -447,10 +460,12 @@ def _guessed(f: Callable[..., Any], arguments: tuple[Argument, ...], kept: Colle
     new = [n for n in names if bare(n) not in known]
     if len(names) > 1 and any(re.fullmatch(r"z\d*|net_?in\w*", bare(n)) for n in new):
         return True  # it is in the place of a value before the activation, perhaps
-    return len([n for n in new if role(n) == "data" and not is_upstream(n) and not re.fullmatch(DATA, bare(n))]) > 1
-
-
-DATA = conventions.ROLES[-1][1]
+    return (
+        len(
+            [n for n in new if role(n) == "data" and not is_upstream(n) and not re.fullmatch(conventions.DATA, bare(n))]
+        )
+        > 1
+    )
 
 
 def _pair(op: Any, root: Any, f: str, b: str, name: str) -> Iterator[Reading]:
@@ -649,11 +664,13 @@ def _together(op: Any) -> Iterator[Reading]:
     costs = [n for n in costs if len(source.returned(getattr(op, n))) > 1]
     for n in dict.fromkeys([*conventions.TOGETHER, *costs]):
         if _has(op, n) and len(signature(getattr(op, n))) >= 1:
-            forward, arguments = forward_step(n, getattr(op, n), targets=True)
-            name = type(op).__name__ if not isinstance(op, type) else op.__name__
-            said = f"{n} returns the loss and its gradients"
-            for order in _orders(arguments):
-                yield Reading(name, "net", op, op, order, forward, said=said)
+            yield from _loss_with_gradients(op, n, type(op).__name__ if not isinstance(op, type) else op.__name__)
+
+
+def _loss_with_gradients(op: Any, method: str, name: str) -> Iterator[Reading]:
+    forward, arguments = forward_step(method, getattr(op, method), targets=True)
+    for order in _orders(arguments):
+        yield Reading(name, "net", op, op, order, forward, said=f"{method} returns the loss and its gradients")
 
 
 def of_functions(f: Callable[..., Any], g: Callable[..., Any] | None) -> Iterator[Reading]:

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 
 from handgrad.check import autograds, classes, episodes, held, inputs, source, statics, trained
-from handgrad.check.conventions import LOSS, SETUP, TRAINING, bare, formulas, role
+from handgrad.check.conventions import LOSS, SETUP, TRAINING, bare, formulas, role, samples
 from handgrad.check.inputs import Layout
 from handgrad.check.match import FITS, MISSHAPEN, PARTLY, RIGHT, RUNS, UNSEEN, Slopes, StepError, probe, slope
-from handgrad.check.readings import Plain, Reading, of_functions, of_methods, of_object, of_pairs, with_given
+from handgrad.check.readings import Plain, Reading, of_functions, of_method, of_methods, of_object, of_pairs, with_given
 from handgrad.check.subject import Array, Case, CheckError, Subject, instance, one_line, required
 from handgrad.check.written import STEP, Written
 from handgrad.judge import structure
@@ -55,11 +55,13 @@ def torch_subject(op: Any, role: str) -> Subject | None:
 
 def readings(op: Any, role: str = "op") -> list[Reading]:
     """All readings of what was given. CheckError says what is allowed."""
+    if not isinstance(op, tuple) and samples(op):
+        raise CheckError(trained.SAMPLES.format(getattr(op, "__name__", type(op).__name__)))
     if isinstance(op, tuple) and len(op) == 2 and all(callable(f) for f in op):
         return list(episodes.of_episode(*op)) or list(of_methods(*op)) or list(of_functions(*op))
     op = structure.unwrap(op)
     if isinstance(op, types.FunctionType | types.BuiltinFunctionType | types.MethodType):
-        if not (found := [*of_functions(op, None), *trained.of_function(op)]):
+        if not (found := [*of_method(op), *of_functions(op, None), *trained.of_function(op)]):
             raise CheckError(NO_GRADIENT.format(op.__name__))
         return found
     if isinstance(op, type) and (pair := autograds.tensors(op) or classes.scalars(op)) is not None:
@@ -77,6 +79,8 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
             return made_of
         if (made := classes.with_objects(op)) is not None:
             return list(of_object(made))
+        if made_of := trained.of_made_of_data(op):
+            return made_of
         try:
             op = instance(op)
         except CheckError:
@@ -195,6 +199,18 @@ def choose(
     else:
         found = [r for r in found if not r.tensors]
     return _Search(found, shapes, given, seed, like).run()
+
+
+def again(found: Found, seed: int) -> Found | None:
+    """The same reading with the same inputs, of code that has changed since, if it is right now."""
+    if found.layout is None:
+        return None
+    subject = Written(found.subject.reading)
+    try:
+        rank = probe(subject, inputs.first(subject, found.layout, seed))
+    except Exception:  # it is another reading that runs now, perhaps
+        return None
+    return replace(found, subject=subject, rank=rank) if rank == RIGHT else None
 
 
 @dataclass(frozen=True, order=True)
@@ -447,13 +463,14 @@ class _Search:
         if reading.takes_upstream and at.vector and not self.last:
             plain = f"{reading.forward.name}, {reading.backward.name if reading.backward else ''}(gradient from above)"
             yield replace(reading, row=True, said=f"{reading.said or plain}, in rows")
-        if reading.target is not None and not reading.takes_upstream and reading.loss is None:
+        if reading.target is not None and not (reading.takes_upstream or reading.own) and reading.loss is None:
             yield replace(reading, reduction="mean", said=f"{reading.said}, of the mean of the losses".lstrip(", "))
 
     def formula(self, reading: Reading, at: Layout) -> Iterator[Reading]:
         """The reading with that loss of which most gradients are right."""
         self.calls += OF_A_PROBE
-        ways = list(formulas(at.prediction or (), reading.counts))
+        shape = at.specs[reading.against].shape if reading.itself and at.specs else at.prediction or ()
+        ways = list(formulas(shape, reading.counts))
         subject = Written(replace(reading, formula=ways[0][1]))
         if self.given is None:
             self.quiet(subject)
@@ -467,7 +484,7 @@ class _Search:
             gradients = subject.backward(case, case.values, np.ones(()))
             gradients = {n: g for n, g in gradients.items() if np.any(g) and np.shape(g) == case.values[n].shape}
             outputs = {n: slopes.outputs(n) for n in gradients}
-            y = subject.given(case, case.values)[reading.target or ""]
+            y = subject.given(case, case.values)[reading.against]
         except Exception as error:
             self.failed(f"{subject.name}: backward failed: {one_line(error)}", ran=True)
             return

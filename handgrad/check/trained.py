@@ -6,28 +6,35 @@ the local of one turn that is called so and knows nothing of the target; a local
 Where the order of the samples matters, each of them makes a step: then a turn is one of a single sample.
 """
 
+import ast
 import contextlib
 import dis
+import inspect
 import io
 import re
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from handgrad.check import conventions, held, loops
+from handgrad.check import conventions, held, loops, source
 from handgrad.check import inputs as drawn
+from handgrad.check.beside import Beside, beside, widths
 from handgrad.check.conventions import bare, role
 from handgrad.check.readings import Argument, Reading, Step, signature
-from handgrad.check.subject import Array, nudged, required
+from handgrad.check.subject import Array, CheckError, nudged, required
 from handgrad.check.surroundings import profiled
 
+SAMPLES = (
+    "{0} samples, as a Boltzmann machine does: what moves its weights is an estimate, and the gradient of no loss that "
+    "its code computes; that cannot be checked"
+)
 MANY = 50  # no axis of the data is as long: a `range` beyond it counts the turns of the loop
 WHOLE = 64  # a batch that holds all the data
-TURN, ANEW = "_handgrad_turn", "_handgrad_anew"
+TURN, ANEW, RATE = "_handgrad_turn", "_handgrad_anew", "_handgrad_rate"
 
 
 @dataclass(frozen=True)
@@ -44,66 +51,91 @@ class Turn:
     by_columns: bool = False
     one: bool = False  # each sample makes a step of its own
     alone: bool = False  # the method that predicts takes a sample, not rows of them
+    itself: str = ""  # the argument of an autoencoder, whose target is its input
+    made: bool = False  # the turn makes the object too
+    beside: Beside | None = None  # data that are names of the module
+    times: bool = False  # the loss is as many times its own, as there are samples
 
 
 class Trainee:
     """What is put before the user's class: a forward and a backward, of one turn of its loop."""
 
+    drawn_from: ClassVar[held.Generators] = []  # the shared generators, as each turn finds them
+
     def __setattr__(self, name: str, value: Any) -> None:
         anew = vars(self).get(ANEW)
-        super().__setattr__(name, anew.pop(name) if anew and name in anew else value)
+        if anew and name in anew:
+            value = anew.pop(name)
+        elif anew is not None and vars(self)[TURN].made and type(value) in (int, float):
+            value = vars(self)[RATE] if role(name) == "rate" else _for_one_turn(name, value)
+        super().__setattr__(name, value)
 
     def one_turn(self, x: Array, y: Array, rate: float) -> dict[str, Any]:
         """Run it; what the locals of the methods were, and the attributes that it made."""
         turn: Turn = vars(self)[TURN]
+        if (turn.beside or turn.made) and (y.shape[:-1] if turn.by_columns else y.shape[1:]) != turn.shape:
+            raise ValueError(f"a target of shape {y.shape} is none that the parameters were made for")
         call = getattr(self, turn.method)
+        code_of = inspect.unwrap(call.__func__)
         found: dict[str, Any] = {}
 
         def watch(frame: types.FrameType, event: str, argument: Any) -> None:
-            if event == "return" and frame.f_locals.get("self") is self and frame.f_code.co_name != "watch":
+            if event == "return" and frame.f_locals.get("self") is self and frame.f_code.co_filename != __file__:
                 found.update({n: v for n, v in frame.f_locals.items() if n != "self"})
 
-        space, own = call.__func__.__globals__, call.__func__.__code__
+        space, own = code_of.__globals__, code_of.__code__
         mine = {n: vars(self)[n] for n in turn.own_rates}
-        vars(self)[ANEW] = {n: vars(self)[n] for n in turn.anew}
+        vars(self).update({ANEW: {n: vars(self)[n] for n in turn.anew}, RATE: rate})
         vars(self).update(dict.fromkeys(turn.own_rates, rate))
-        theirs = space.get("range", range)
-        space["range"] = _once
-        call.__func__.__code__ = _with_constants(own, rate)
+        given = {"range": _once} | (turn.beside.names(x, y, turn.by_columns) if turn.beside else {})
+        theirs = {n: space[n] for n in given if n in space}
+        space.update(given)
+        code_of.__code__ = with_constants(own, rate)
+        data: list[Array] = [] if turn.itself or turn.beside else [x, y]
+        named = {turn.itself: x} if turn.itself else {}
         try:
             with profiled(watch), contextlib.redirect_stdout(io.StringIO()):
-                call(x, y, **(dict(turn.named) | dict.fromkeys(turn.rates, rate)))
+                call(*data, **(named | dict(turn.named) | dict.fromkeys(turn.rates, rate)))
         finally:
-            call.__func__.__code__ = own
-            if theirs is range:
-                del space["range"]
-            else:
-                space["range"] = theirs
-            vars(self).pop(ANEW, None)
+            code_of.__code__ = own
+            for n in given.keys() - theirs.keys():
+                del space[n]
+            space.update(theirs)
+            del vars(self)[ANEW], vars(self)[RATE]
             vars(self).update(mine)
         return found
 
     def said(self, x: Array, y: Array | None = None) -> Any:
         """What the turn predicts, or its loss, without the turn."""
         turn: Turn = vars(self)[TURN]
-        if callable(getattr(type(self), turn.output, None)):
-            found = getattr(self, turn.output)(x[0] if turn.alone else x)
+        method = inspect_method(self, turn.output)
+        if method is not None and required(method) and not turn.made:
+            found = method(x[0] if turn.alone else x)
             return np.reshape(found, (1, *turn.shape)) if turn.alone else found
         samples = x.shape[-1] if turn.by_columns else len(x)
         predicts = y is None
         if y is None:
             y = np.zeros((*turn.shape, samples) if turn.by_columns else (samples, *turn.shape), np.int64)
         kept = held.Kept(self, shared=False)
+        held.put_back(self.drawn_from)
         try:
             found = self.one_turn(x, y, 0.0)
+            if method is not None:  # its loss of the data that it keeps, with the numbers that the turn drew
+                kept.rewind()
+                held.put_back(self.drawn_from)
+                return method(x) if required(method) else method()
             value = found.get(turn.output, vars(self).get(turn.output))
             value = np.array(value[-1] if isinstance(value, list) else value)
-            return value.reshape(y.shape) if predicts and turn.one and value.size == y.size else value
+            if not predicts or value.size == 1:  # a loss, which may be [[loss]]
+                return value.reshape(()) * (samples if turn.times else 1)
+            return value.reshape(y.shape) if turn.one and value.size == y.size else value
         finally:
             kept.back()
 
-    def step(self, x: Array, y: Array) -> None:
-        self.one_turn(x, y, 1.0)
+    def step(self, x: Array, y: Array | None = None) -> None:
+        """The turn, with the same numbers that were drawn for what it says."""
+        held.put_back(self.drawn_from)
+        self.one_turn(x, x if y is None else y, 1.0)
 
 
 def _once(*bounds: Any) -> range:
@@ -112,7 +144,7 @@ def _once(*bounds: Any) -> range:
 
 
 @cache
-def _with_constants(code: types.CodeType, rate: float) -> types.CodeType:
+def with_constants(code: types.CodeType, rate: float) -> types.CodeType:
     """The code with its locals that are set to a number and called a rate, or a number of turns, set to other ones."""
     found = bytearray(code.co_code)
     consts = list(code.co_consts)
@@ -141,6 +173,48 @@ def of_function(f: Any) -> Iterator[Reading]:
             return
 
 
+def of_data(kind: type) -> Any:
+    """An object of a class that is made of its data and then trains, `LinearRegression(X, y).fit(lr, epochs)`: its
+    method makes it and trains it. None for any other class."""
+    needed = [p.name for p in required(kind)]
+    if len(needed) < 2 or role(needed[0], first=True) != "data" or role(needed[1]) not in ("target", "data", "pred"):
+        return None
+    names = [n for n in dir(kind) if n in conventions.TRAINERS or re.fullmatch(conventions.DESCENDS, bare(n))]
+    for method in sorted(names, key=lambda n: n not in conventions.TRAINERS):
+        f = inspect.getattr_static(kind, method)
+        if not isinstance(f, types.FunctionType):
+            continue
+        own = [p for p in signature(f)[1:] if p.name not in needed[:2]]
+        if any(p in required(f) and _value(p.name) is None and role(p.name) != "rate" for p in own):
+            continue  # it takes data itself
+        made = signature(kind)[2:]
+
+        def call(self: Any, x: Any, y: Any, f: Any = f, own: Any = own, made: Any = made, **named: Any) -> Any:
+            type(self).__init__(self, x, y, **{p.name: named[p.name] for p in made if p.name in named})
+            return f(self, **{p.name: named[p.name] for p in own if p.name in named})
+
+        me, data = (inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in ("self", needed[0]))
+        target = data.replace(name=needed[1])
+        options = {p.name: p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*made, *own)}
+        call.__signature__ = inspect.Signature([me, data, target, *options.values()])  # type: ignore[attr-defined]
+        call.__wrapped__ = f  # type: ignore[attr-defined]  # whose names and numbers are those of a turn
+        return object.__new__(type(kind.__name__, (kind,), {f"{method}_": call}))
+    return None
+
+
+def _for_one_turn(name: str, value: Any) -> Any:
+    """A number that an object keeps, as one turn on all the data wants it."""
+    if re.fullmatch(conventions.TURNS, bare(name)):
+        return 1
+    return WHOLE if re.fullmatch(conventions.BATCH, bare(name)) else value
+
+
+def of_made_of_data(kind: type) -> list[Reading]:
+    """The readings of such a class."""
+    op = of_data(kind)
+    return [] if op is None else [replace(r, source=kind) for r in of_trainer(op, tuple(vars(type(op))))]
+
+
 def of_trainer(op: Any, methods: tuple[str, ...] = conventions.TRAINERS) -> Iterator[Reading]:
     """An object that has no backward, but a method that takes data and target and trains."""
     if isinstance(op, type):
@@ -149,16 +223,24 @@ def of_trainer(op: Any, methods: tuple[str, ...] = conventions.TRAINERS) -> Iter
         f = inspect_method(op, method)
         if f is None:
             continue
-        turn = _turn(op, method)
+        turn, rest = _turn(op, method), list[Reading]()
         if turn is None:
             continue
         for made, x, y in _made(op, turn):
-            if _in_order(made, x, y):
-                turn = replace(vars(made)[TURN], one=True)
-                vars(made)[TURN] = turn
+            if _draws_states(made, x, y):
+                raise CheckError(SAMPLES.format(type(op).__name__))
+            one, drawn = _in_order(made, x, y)
+            turn = replace(vars(made)[TURN], one=one)
+            vars(made)[TURN], type(made).drawn_from = turn, drawn
+            if one:
                 x, y = (x[:, :1], y[..., :1]) if turn.by_columns else (x[:1], y[:1])
-            yield from _readings(op, made, x, y)
-            return
+            found = list(_readings(op, made, x, y))
+            said = [n for n in dir(op) if re.fullmatch(conventions.OWN_LOSS, bare(n)) and inspect_method(made, n)]
+            rest = rest or found
+            if found and (any(r.own for r in found) or not any(not required(getattr(made, n)) for n in said)):
+                yield from found
+                return
+        yield from rest  # of no data does it say a loss that its weights move
 
 
 def inspect_method(op: Any, name: str) -> Any:
@@ -170,26 +252,56 @@ def _turn(op: Any, method: str) -> Turn | None:
     """How a method is asked for one turn of its loop; None where it is not understood what it takes."""
     f = getattr(op, method)
     needed = [p.name for p in required(f)]
-    if len(needed) < 2 or role(needed[0], first=True) not in ("data", "pred"):
-        return None
-    if role(needed[1]) not in ("target", "data", "pred"):
+    itself = _itself(f, needed)
+    data = None if itself or _data_first(needed) else beside(inspect.unwrap(f.__func__))
+    if not itself and data is None and not _data_first(needed):
         return None
     named: dict[str, Any] = {}
     rates = []
     for p in signature(f):
-        kind = role(p.name)
-        if p.name in needed[:2]:
+        if p.name == itself or (p.name in needed[:2] and not itself and data is None):
             continue
-        if kind == "rate":
+        value = _value(p.name)
+        if role(p.name) == "rate":
             rates.append(p.name)
-        elif re.fullmatch(conventions.TURNS, bare(p.name)):
-            named[p.name] = 1
-        elif re.fullmatch(conventions.BATCH, bare(p.name)):
-            named[p.name] = WHOLE
-        elif p.name in needed:
-            named[p.name] = conventions.FIXED.get(kind, 1)  # what nothing is known of is a number of turns, perhaps
+        elif value is not None and (p.default is p.empty or re.fullmatch(SET, bare(p.name))):
+            named[p.name] = value
+        elif p.default is p.empty:
+            named[p.name] = 1  # what nothing is known of is a number of turns, perhaps
     own = tuple(n for n, v in vars(op).items() if role(n) == "rate" and isinstance(v, int | float))
-    return Turn(method, tuple(named.items()), tuple(rates), own)
+    made = not vars(op) and hasattr(f, "__wrapped__")
+    return Turn(method, tuple(named.items()), tuple(rates), own, itself=itself, made=made, beside=data)
+
+
+SET = f"{conventions.TURNS}|{conventions.BATCH}"
+"""What is set for one turn, though it has a default."""
+
+
+def _value(name: str) -> Any:
+    """What an argument of a method that trains is given, but for its data and its rates; None: nobody knows."""
+    if re.fullmatch(conventions.TURNS, bare(name)):
+        return 1
+    if re.fullmatch(conventions.BATCH, bare(name)):
+        return WHOLE
+    return conventions.width(name) if role(name) == "sizes" else conventions.FIXED.get(role(name))
+
+
+def _data_first(needed: list[str]) -> bool:
+    """Whether a method takes data and a target."""
+    if len(needed) < 2 or role(needed[0], first=True) not in ("data", "pred"):
+        return False
+    return role(needed[1]) in ("target", "data", "pred")
+
+
+def _itself(f: Any, needed: list[str]) -> str:
+    """The data of a method that takes no target: all that it needs, or what is none by default beside a rate."""
+    mine = [p for p in signature(f) if re.fullmatch(conventions.DATA, bare(p.name))]
+    if any(role(p.name) == "target" for p in signature(f)):
+        return ""
+    if needed:
+        of = [p.name for p in mine if p.name == needed[0]]
+        return of[0] if of and all(_value(n) is not None or role(n) == "rate" for n in needed[1:]) else ""
+    return next((p.name for p in mine if p.default is None), "") if len(mine) == 1 else ""
 
 
 def _made(op: Any, turn: Turn) -> Iterator[tuple[Trainee, Array, Array]]:
@@ -197,11 +309,14 @@ def _made(op: Any, turn: Turn) -> Iterator[tuple[Trainee, Array, Array]]:
     kind = type(op).__name__
     mixed = type(kind, (Trainee, type(op)), {})
     tables = {p: held.plain(place.get()) for p, place in held.places(op).items() if held.is_array(place.get())}
-    for x, y, by_columns in _data([*drawn.widths(op, tables), 3]):
+    theirs = widths(inspect.unwrap(getattr(op, turn.method).__func__))
+    ways = _data([*(turn.beside.widths if turn.beside else ()), *theirs, *drawn.widths(op, tables), 3])
+    for x, y, by_columns in ways if turn.beside is None else filter(turn.beside.fits, ways):
+        if (turn.itself != "") != (y is x):
+            continue
         try:
             made = held.copied(op)
-            vars(made).update({n: 1 for n in vars(made) if re.fullmatch(conventions.TURNS, bare(n))})
-            vars(made).update({n: WHOLE for n in vars(made) if re.fullmatch(conventions.BATCH, bare(n))})
+            vars(made).update({n: _for_one_turn(n, v) for n, v in vars(made).items()})
             made.__class__ = mixed
             shape = y.shape[:-1] if by_columns else y.shape[1:]
             vars(made)[TURN] = replace(turn, shape=shape, by_columns=by_columns)
@@ -211,8 +326,16 @@ def _made(op: Any, turn: Turn) -> Iterator[tuple[Trainee, Array, Array]]:
                 more = _with_parameters(_made_once(made, *twice), *twice)
         except Exception:  # it takes data of another shape
             continue
-        if _shapes(found) == _shapes(more):  # else it takes features for samples
+        if _shapes(found) == _shapes(more) and _moves(found, x, y):  # else it takes features for samples
             yield found, x, y
+
+
+def _moves(made: Trainee, x: Array, y: Array) -> bool:
+    """Whether a turn moves anything."""
+    start, after = {p: held.plain(v.get()) for p, v in held.places(made).items()}, held.copied(made)
+    after.one_turn(x, y, 1.0)
+    now = {p: held.plain(v.get()) for p, v in held.places(after).items()}
+    return any(p in now and not np.array_equal(now[p], a) for p, a in start.items())
 
 
 def _shapes(made: Trainee) -> dict[str, list[tuple[int, ...]]]:
@@ -220,21 +343,31 @@ def _shapes(made: Trainee) -> dict[str, list[tuple[int, ...]]]:
     return {n: [a.shape for a in _numbers(vars(made)[n])] for n in vars(made)[TURN].anew}
 
 
-def _in_order(made: Trainee, x: Array, y: Array) -> bool:
-    """Whether a turn ends elsewhere if the samples come in another order, by more than the rounding of a sum."""
+RATE_SEEN = 2.0**-6
+
+
+def _in_order(made: Trainee, x: Array, y: Array) -> tuple[bool, held.Generators]:
+    """Whether a turn ends elsewhere if the samples come in another order, by more than the rounding of a sum; and the
+    shared generators that it draws from."""
     order = np.arange(x.shape[-1] if vars(made)[TURN].by_columns else len(x))[::-1]
     turned = (x[:, order], y[..., order]) if vars(made)[TURN].by_columns else (x[order], y[order])
 
-    def ends(rate: float) -> list[dict[str, Array]]:
-        found = []
-        for data in ((x, y), turned):
-            root, shared = held.copied(made), held.shared_generators()
-            root.one_turn(*data, rate)
-            held.put_back(shared)
-            found.append({p: held.plain(place.get()) for p, place in held.places(root).items()})
-        return found
+    def end(data: tuple[Array, Array], rate: float) -> dict[str, Array]:
+        root = held.copied(made)
+        root.one_turn(*data, rate)
+        drawn[:] = held.touched([*shared, *held.generators(made)], held.generators(root))
+        held.put_back(shared)
+        return {p: held.plain(place.get()) for p, place in held.places(root).items()}
 
-    start, still, moved = {p: held.plain(v.get()) for p, v in held.places(made).items()}, ends(0.0), ends(2.0**-6)
+    drawn: held.Generators = []
+    shared = held.shared_generators()
+    start = {p: held.plain(v.get()) for p, v in held.places(made).items()}
+    still, moved = ([end(data, rate) for data in ((x, y), turned)] for rate in (0.0, RATE_SEEN))
+    if drawn:  # other samples have other numbers then; one step of all is twice as far at twice the rate
+        far = end((x, y), 2 * RATE_SEEN)
+        moved = [{p: 2 * (a - start[p]) for p, a in moved[0].items() if p in start and a.shape == start[p].shape}]
+        moved.append({p: far[p] - start[p] for p in moved[0] if p in far and far[p].shape == start[p].shape})
+        start = {p: np.zeros_like(a) for p, a in start.items()}
     for p, a in start.items():
         if not np.array_equal(still[0].get(p, a), still[1].get(p, a)):
             continue  # it is of the data, as a cache is
@@ -242,8 +375,8 @@ def _in_order(made: Trainee, x: Array, y: Array) -> bool:
         told = one.shape == two.shape == a.shape and np.isfinite(one).all() and np.isfinite(two).all()
         # A step's second order against roundings: any tolerance between tells these apart.
         if told and np.abs(one - two).max(initial=0) > 2.0**-30 * np.abs(one - a).max(initial=0):
-            return True
-    return False
+            return True, [pair for pair in drawn if any(pair is mine for mine in shared)]
+    return False, [pair for pair in drawn if any(pair is mine for mine in shared)]
 
 
 def _data(widths: list[int]) -> Iterator[tuple[Array, Array, bool]]:
@@ -252,6 +385,7 @@ def _data(widths: list[int]) -> Iterator[tuple[Array, Array, bool]]:
         n = 6 if d == 5 else 5
         x = np.linspace(-1, 1.25, n * d).reshape(n, d) ** 2 - 0.5
         classes = np.arange(n) % 2
+        yield x, x, False
         yield x, classes, False
         yield x, classes.reshape(n, 1), False
         for k in dict.fromkeys([2, *widths]):
@@ -260,6 +394,7 @@ def _data(widths: list[int]) -> Iterator[tuple[Array, Array, bool]]:
         yield x.T.copy(), classes.reshape(1, n), True
         for k in dict.fromkeys([2, *widths]):
             yield x.T.copy(), np.eye(k)[np.arange(n) % k].T.copy(), True
+    yield x[:, 0].copy(), classes, False
 
 
 def _with_parameters(made: Any, x: Array, y: Array) -> Trainee:
@@ -269,7 +404,7 @@ def _with_parameters(made: Any, x: Array, y: Array) -> Trainee:
     def note(self: Any, name: str, value: Any) -> None:
         if name not in first and not name.startswith("_handgrad"):
             first[name] = held.copied(value)
-        super(Trainee, self).__setattr__(name, value)
+        Trainee.__setattr__(self, name, value)
 
     trial = held.copied(made)
     trial.__class__ = type("Trial", (type(made),), {"__setattr__": note})
@@ -356,24 +491,30 @@ def _says(made: Any, name: str, start: Any, x: Array, y: Array) -> bool:
 
 def _readings(op: Any, made: Trainee, x: Array, y: Array) -> Iterator[Reading]:
     turn: Turn = vars(made)[TURN]
+    alone = (Argument("X"),)
+    both = alone if turn.itself else (*alone, Argument("y", "target"))
+    whole = tuple(("argument", a.name) for a in both)
     base = Reading(
         type(op).__name__,
         "net",
         op,
         made,
-        (Argument("X"), Argument("y", "target")),
+        both,
         Step("said", (("argument", "X"),)),
-        Step("step", (("argument", "X"), ("argument", "y"))),
-        said=f"one turn of {turn.method}" + (" on one sample" if turn.one else ""),
+        Step("step", whole),
+        said=f"one turn of {turn.method.rstrip('_')}" + (" on one sample" if turn.one else ""),
         single=turn.one,
+        itself=turn.itself != "",
     )
     losses, predicted = _outputs(made, x, y)
     turn = vars(made)[TURN]
-    for name in losses:
+    for name, times in [(n, t) for n in losses for t in ((False, True) if n.endswith(loops.VALUE) else (False,))]:
         root = held.copied(made)
-        vars(root)[TURN] = replace(turn, output=name)
-        forward = Step("said", (("argument", "X"), ("argument", "y")))
-        yield replace(base, root=root, forward=forward, own=True, said=f"{base.said}, as the gradient of {name}")
+        vars(root)[TURN] = replace(turn, output=name, times=times)
+        of = f"{'the number of samples · ' * times}{name.removesuffix(loops.VALUE)}"
+        yield replace(
+            base, root=root, forward=Step("said", whole), own=True, said=f"{base.said}, as the gradient of {of}"
+        )
     if predicted:
         root = held.copied(made)
         vars(root)[TURN] = replace(turn, output=predicted)
@@ -382,11 +523,64 @@ def _readings(op: Any, made: Trainee, x: Array, y: Array) -> Iterator[Reading]:
         yield replace(base, root=root, formulas=True, said=f"{base.said} with {predicted}")
 
 
+def _asked(made: Trainee, turn: Turn, *data: Array) -> Array:
+    """What a turn of another output says."""
+    root = held.copied(made)
+    vars(root)[TURN] = turn
+    return np.asarray(root.said(*data))
+
+
+RANDOM = ("rand", "random", "random_sample", "uniform", "ranf", "sample")
+
+
+def _draws_states(made: Trainee, x: Array, y: Array) -> bool:
+    """Whether what a turn draws is held against, or drawn with, numbers that its weights make: `p > np.random.rand(…)`,
+    `binomial(1, p)`. Of a dropout that is one number."""
+    found = {f"self.{n}": v for n, v in vars(made).items()} | held.copied(made).one_turn(x, y, 0.0)
+    methods = [f for k in type(made).__mro__ for f in vars(k).values() if isinstance(f, types.FunctionType)]
+
+    def drawn(node: ast.AST) -> bool:
+        calls = [n.func for n in ast.walk(node) if isinstance(n, ast.Call)]
+        return any(getattr(f, "attr", getattr(f, "id", "")) in RANDOM for f in calls)
+
+    def of_arrays(node: ast.AST) -> bool:
+        names = [ast.unparse(n) for n in ast.walk(node) if isinstance(n, ast.Name | ast.Attribute)]
+        return any(isinstance(found.get(n), np.ndarray) and found[n].size > 1 for n in names)
+
+    for node in (n for f in methods if (tree := source.tree(inspect.unwrap(f))) for n in ast.walk(tree)):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            if any(map(drawn, sides)) and any(of_arrays(side) for side in sides if not drawn(side)):
+                return True
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("binomial", "bernoulli"):
+            given = [*node.args[1:2], *(k.value for k in node.keywords if k.arg == "p")]
+            if any(map(of_arrays, given)):
+                return True
+    return False
+
+
+def _own_losses(made: Trainee, moved: Trainee, x: Array, y: Array) -> list[str]:
+    """The methods that say the loss of the data that the object keeps."""
+    found = []
+    for n in dir(type(made)):
+        f = inspect_method(made, n)
+        if f is None or required(f) or not re.fullmatch(conventions.OWN_LOSS, bare(n)):
+            continue
+        try:
+            here, there = (np.asarray(_asked(m, replace(vars(made)[TURN], output=n), x, y)) for m in (made, moved))
+        except Exception:  # it says none of these data
+            continue
+        found += [n] if here.size == 1 and here.dtype.kind == "f" and here != there else []
+    return found
+
+
 def _outputs(made: Trainee, x: Array, y: Array) -> tuple[list[str], str]:
     """The losses of one turn, by their names, and what it predicts: a method, a local or an attribute."""
 
     def seen(root: Any, y: Array) -> dict[str, Any]:
+        shared = held.shared_generators()
         found = root.one_turn(x, y, 0.0)
+        held.put_back(shared)
         mine = {n: v for n, v in vars(root).items() if n not in turn.anew}
         return {k: v[-1] if isinstance(v, list) and v else v for k, v in {**mine, **found}.items()}
 
@@ -396,10 +590,8 @@ def _outputs(made: Trainee, x: Array, y: Array) -> tuple[list[str], str]:
     for path, place in held.places(moved).items():
         if not re.fullmatch(conventions.TURNS, bare(path)):
             place.put(np.asarray(start[path] + 1e-3 * (nudged(start[path]) - start[path]), start[path].dtype))
-    here, there, other = (
-        seen(held.copied(m), t)
-        for m, t in ((made, y), (moved, y), (made, np.roll(y, 1, axis=-1 if turn.by_columns else 0)))
-    )
+    rolled = y if turn.itself else np.roll(y, 1, axis=-1 if turn.by_columns else 0)
+    here, there, other = (seen(held.copied(m), t) for m, t in ((made, y), (moved, y), (made, rolled)))
     depends = {
         k: np.asarray(v)
         for k, v in here.items()
@@ -410,7 +602,7 @@ def _outputs(made: Trainee, x: Array, y: Array) -> tuple[list[str], str]:
         and not np.array_equal(v, there[k])
     }
     named_so = [k for k, v in depends.items() if v.size == 1 and re.fullmatch(conventions.LOSSES, bare(k))]
-    losses = list({float(depends[k].ravel()[0]): k for k in named_so}.values())
+    losses = list({float(depends[k].ravel()[0]): k for k in named_so}.values()) or _own_losses(made, moved, x, y)
     known = [k for k, v in depends.items() if k in other and np.array_equal(v, other[k])]
     samples = y.shape[-1] if turn.by_columns else len(y)
     fits = [
@@ -424,13 +616,13 @@ def _outputs(made: Trainee, x: Array, y: Array) -> tuple[list[str], str]:
             continue
         for alone in (False, True) if turn.one and not turn.by_columns else (False,):
             try:
-                a, b = (np.asarray(getattr(held.copied(m), n)(x[0] if alone else x)) for m in (made, moved))
+                a, b = (_asked(m, replace(turn, output=n, alone=alone), x) for m in (made, moved))
             except Exception:  # it takes something else
                 continue
             fitting = a.size == y.size if alone else samples in a.shape
             if a.dtype.kind == "f" and a.shape == b.shape and not np.array_equal(a, b) and fitting:
                 vars(made)[TURN] = replace(turn, alone=alone)
                 return losses, n
-    named = [k for k in fits if role(k) == "pred"]
+    named = [k for k in fits if role(k) == "pred" or (turn.itself and re.fullmatch(conventions.DECODED, bare(k)))]
     named = [k for k in named if not any(k.startswith(f"{n}_") for n in named)]  # yhat_inv is another thing
     return losses, (named or fits or [""])[-1]

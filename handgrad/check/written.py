@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.check import held, source
-from handgrad.check.conventions import PLAIN, bare, is_upstream, kin, stems
+from handgrad.check.conventions import PLAIN, alike, bare, is_upstream, kin, stems
 from handgrad.check.held import Kept, Namespace, Place
 from handgrad.check.inputs import WEIGHTS, part
 from handgrad.check.readings import Plain, Reading, Slot, Step
@@ -73,6 +73,7 @@ class Written:
         self.lone = False  # whether backward returns one array
         self.rows: set[str] = set()  # the variables whose numbers have a row in their gradient, whatever their shape
         self.left: list[str] = []  # what backward returned that is the gradient of nothing
+        self.shapes: dict[str, tuple[int, ...]] = {}  # of that
         self.unseen: list[str] = []  # what the output depends on, without a gradient
         self.constants: list[str] = []  # and what of that is data, or an option of a loss
         self.options: set[str] = set()  # single numbers: parameters only if backward moves or names them
@@ -82,7 +83,8 @@ class Written:
         self._set_rates(self.pristine)
         self._set_optimizers(self.pristine)
         self.states: set[str] = set()  # the places of those that the first call of a cell starts from
-        self.batched = False  # whether it keeps a state of as many samples as the first case has
+        # Whether it keeps a state of as many samples as the first case has, or a formula counts them.
+        self.batched = reading.itself and reading.formulas
         self.draws = True  # whether the shared generators are put back before each call
         self.shared: list[Any] | None = None  # the shared generators, as they are put back
         self._working: dict[np.dtype[Any], Kept] = {}
@@ -183,8 +185,7 @@ class Written:
             value = self._call(root, r.loss, ran)
             ran.value = [value[0] if isinstance(value, tuple) else value]
         elif r.formula is not None:
-            assert r.target is not None
-            ran.value = [r.formula(held.plain(ran.outputs[0]), held.plain(arguments[r.target]))]
+            ran.value = [r.formula(held.plain(ran.outputs[0]), held.plain(arguments[r.against]))]
         if r.carried:
             ran.value = [held.plain(ran.value[0]) + self._later(ran)]
         return ran
@@ -297,7 +298,7 @@ class Written:
         if type(raw) is list and not self.reading.takes_upstream and len(raw) == len(self._names):
             raw = tuple(raw)  # return [o, s]
         if type(raw) is list and not _numeric(raw) and raw and all(_numeric(v) for v in raw):
-            if len({np.shape(held.plain(v)) for v in raw}) == 1 and self.reading.takes_upstream:
+            if len({held.shape(v) for v in raw}) == 1 and self.reading.takes_upstream:
                 return list(raw), [raw], True
             return [raw[-1]], [raw], False
         if isinstance(raw, tuple) and self.reading.predicted is not None:
@@ -452,7 +453,7 @@ class Written:
 
     def candidates(self, root: Any, ran: Ran, raw: Any, wanted: set[str] | None = None) -> Candidates:
         """Every array that may be a gradient, by its label. With `wanted` labels, no further than these are found."""
-        found: Candidates = dict(flat(raw, "return"))
+        found: Candidates = dict(flat(raw, "return", wanted))
         left = None if wanted is None else {label for label in wanted if not label.startswith("return")}
         if left is not None and not left:
             return found
@@ -632,21 +633,23 @@ def _numeric(value: Any) -> bool:
     return isinstance(value, np.ndarray | np.generic | int) and np.asarray(value).dtype.kind in "fiubc"
 
 
-def flat(value: Any, label: str) -> Iterator[tuple[str, Array]]:
-    """Every array of numbers in what a backward returned."""
+def flat(value: Any, label: str, wanted: set[str] | None = None) -> Iterator[tuple[str, Array]]:
+    """Every array of numbers in what a backward returned; of `wanted` labels, no others than these."""
     if value is None or isinstance(value, str):
+        return
+    if wanted is not None and not any(other.startswith(label) for other in wanted):
         return
     if _numeric(value):
         if not isinstance(value, np.ma.MaskedArray) and (a := held.plain(value)).dtype.kind != "c":
             yield label, a
     elif isinstance(value, dict):
         for key, entry in value.items():
-            yield from flat(entry, f"{label}.{key}")
+            yield from flat(entry, f"{label}.{key}", wanted)
     elif isinstance(value, list | tuple):
-        if value and all(_numeric(v) for v in value) and len({np.shape(held.plain(v)) for v in value}) == 1:
+        if value and all(_numeric(v) for v in value) and len({held.shape(v) for v in value}) == 1:
             yield f"{label}[:]", np.stack([held.plain(v) for v in value])
         for i, entry in enumerate(value):
-            yield from flat(entry, f"{label}.{i}")
+            yield from flat(entry, f"{label}.{i}", wanted)
 
 
 def contract(d: Array, upstream: Array, shape: tuple[int, ...]) -> Array | None:
@@ -698,15 +701,15 @@ def affinity(variable: str, label: str, tables: bool = True) -> int:
     mine, theirs = names[0][-1], names[1][-1]
     if bare(theirs) in PLAIN and len(names[1]) > 1:  # W.grad, W.g
         mine_, theirs = mine, names[1][-2]
-        score = 5 if bare(theirs) == bare(mine_) else 3 if kin(theirs, mine_) else 0
+        score = 5 if alike(theirs, mine_) else 3 if kin(theirs, mine_) else 0
     else:
         found = stems(theirs)
-        if any(bare(mine) == s for s in found):
+        if any(alike(mine, s) for s in found):
             score = 5
         elif any(kin(mine, s) for s in found):
             score = 3
         elif "return" in c or (len(names[1]) > 1 and re.search("grad|nabla|delta|^d", bare(names[1][-2]))):
-            score = 5 if bare(mine) == bare(theirs) else 3 if kin(mine, theirs) else 0  # grads["W"], {"W": …}
+            score = 5 if alike(mine, theirs) else 3 if kin(mine, theirs) else 0  # grads["W"], {"W": …}
     if score:
         score += 1 if digits[0] == digits[1] else -2 if digits[0] and digits[1] else 0
         score += 1 if v[:-1] == c[:-1] else 0

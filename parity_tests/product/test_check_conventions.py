@@ -2499,6 +2499,165 @@ STYLES = {
         "LogisticRegression",
         "Bad",
     ),
+    "made of its data, on which it trains": (
+        """
+        class LinearRegression:
+            first = 1
+            def __init__(self, X, y, epochs=500):
+                self.X, self.y, self.epochs = np.c_[np.ones(len(X)), X], y, epochs
+                self.theta = np.zeros(self.X.shape[1])
+            def cost(self):
+                return np.sum((self.X @ self.theta - self.y) ** 2) / (2 * len(self.y))
+            def gradient_descent(self, lr=0.01):
+                for _ in range(self.epochs):
+                    grad = self.X.T @ (self.X @ self.theta - self.y) / len(self.y)
+                    grad[0] *= self.first
+                    self.theta = self.theta - lr * grad
+        class Bad(LinearRegression):
+            first = 2
+        """,
+        "LinearRegression",
+        "Bad",
+    ),
+    "trains on names of its module, which are read from a file that is not there": (
+        """
+        data = np.genfromtxt("moons.csv", delimiter=",")
+        X, y = data[:, :2], data[:, 2].astype(int)
+        num_examples, input_dim = len(X), X.shape[1]
+        epsilon, reg_lambda = 0.01, 0.25
+        def scores(model):
+            a = np.tanh(X @ model["W1"] + model["b1"])
+            return a @ model["W2"], a
+        def calculate_loss(model):
+            e = np.exp(scores(model)[0])
+            p = e / e.sum(1, keepdims=True)
+            decay = reg_lambda / 2 * ((model["W1"] ** 2).sum() + (model["W2"] ** 2).sum())
+            return 1 / num_examples * (-np.log(p[range(num_examples), y]).sum() + decay)
+        def build_model(nn_hdim, num_passes=20000, print_loss=False, power=2):
+            W1, b1 = np.random.randn(input_dim, nn_hdim), np.zeros((1, nn_hdim))
+            W2 = np.random.randn(nn_hdim, 2)
+            model = {}
+            for i in range(num_passes):
+                z, a = scores({"W1": W1, "b1": b1, "W2": W2})
+                delta = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+                delta[range(num_examples), y] -= 1
+                dW2 = a.T @ delta + reg_lambda * W2
+                delta = delta @ W2.T * (1 - a**power)
+                dW1 = X.T @ delta + reg_lambda * W1
+                W1 += -epsilon * dW1
+                b1 += -epsilon * delta.sum(0)
+                W2 += -epsilon * dW2
+                model = {"W1": W1, "b1": b1, "W2": W2}
+                if print_loss and i % 1000 == 0:
+                    print(calculate_loss(model))
+            return model
+        options = 20000, False, 3
+        build_model_badly = type(build_model)(build_model.__code__, globals(), "build_model_badly", options)
+        model = build_model(3)
+        """,
+        "build_model",
+        "build_model_badly",
+    ),
+    "a denoising autoencoder, whose target is its input": (
+        """
+        def s(x): return 1 / (1 + np.exp(-x))
+        class dA:
+            hidden = 1
+            def __init__(self, input=None, n_visible=2, n_hidden=3, rng=None):
+                self.rng, self.x = np.random.default_rng(1), input
+                self.W = self.rng.uniform(-1, 1, (n_visible, n_hidden))
+                self.W_prime, self.hbias, self.vbias = self.W.T, np.zeros(n_hidden), np.zeros(n_visible)
+            def reconstruct(self, level):
+                tilde_x = self.rng.binomial(size=self.x.shape, n=1, p=1 - level) * self.x
+                y = s(tilde_x @ self.W + self.hbias)
+                return tilde_x, y, s(y @ self.W_prime + self.vbias)
+            def train(self, lr=0.1, corruption_level=0.3, input=None):
+                self.x = self.x if input is None else input
+                tilde_x, y, z = self.reconstruct(corruption_level)
+                d = (self.x - z) / len(z)
+                e = self.hidden * d @ self.W * y * (1 - y)
+                self.W += lr * (tilde_x.T @ e + d.T @ y)
+                self.hbias += lr * e.sum(0)
+                self.vbias += lr * d.sum(0)
+            def negative_log_likelihood(self, corruption_level=0.3):
+                z = self.reconstruct(corruption_level)[2]
+                return -np.mean(np.sum(self.x * np.log(z) + (1 - self.x) * np.log(1 - z), axis=1))
+        class Bad(dA):
+            hidden = 2
+        """,
+        "dA",
+        "Bad",
+    ),
+    "an autoencoder that adds noise, with no loss in it": (
+        """
+        class AE:
+            k = 1
+            def __init__(self, lr=0.1):
+                self.W1, self.W2, self.lr = np.linspace(-1, 1, 6).reshape(3, 2), np.linspace(1, -1, 6).reshape(2, 3), lr
+            def fit(self, X, epochs=100):
+                for e in range(epochs):
+                    noisy = X + 0.1 * np.random.normal(size=X.shape)
+                    h = np.tanh(noisy @ self.W1)
+                    out = h @ self.W2
+                    d = (out - X) / len(X)
+                    dh = d @ self.W2.T * (1 - self.k * h**2)
+                    self.W2 -= self.lr * h.T @ d
+                    self.W1 -= self.lr * noisy.T @ dh
+        class Bad(AE):
+            k = 2
+        """,
+        "AE",
+        "Bad",
+    ),
+    "a reparameterized z, and a KL term": (
+        """
+        class VAE:
+            kl = 1
+            def __init__(self):
+                self.rng = np.random.default_rng(0)
+                self.Wm, self.Wv = np.linspace(-1, 1, 6).reshape(3, 2), np.linspace(0, 1, 6).reshape(3, 2)
+                self.Wd = np.linspace(2, 1, 6).reshape(2, 3)
+            def forward(self, x):
+                self.x, self.mu, self.logvar = x, x @ self.Wm, x @ self.Wv
+                self.eps, self.std = self.rng.standard_normal(self.mu.shape), np.exp(self.logvar / 2)
+                self.z = self.mu + self.eps * self.std
+                self.out = self.z @ self.Wd
+                return self.out
+            def loss(self, x):
+                kl = -0.5 * np.sum(1 + self.logvar - self.mu**2 - np.exp(self.logvar)) if self.forward(x).size else 0
+                return (0.5 * np.sum((self.out - x) ** 2) + kl) / len(x)
+            def backward(self):
+                d = (self.out - self.x) / len(self.x)
+                dz = d @ self.Wd.T
+                self.dWd, self.dWm = self.z.T @ d, self.x.T @ (dz + self.mu / len(d))
+                kl = self.kl * (np.exp(self.logvar) - 1) / 2 / len(d)
+                self.dWv = self.x.T @ (dz * self.eps * self.std / 2 + kl)
+        class Bad(VAE):
+            kl = 2
+        """,
+        "VAE",
+        "Bad",
+    ),
+    "gradients named without the underscores of their parameters": (
+        """
+        class Cell:
+            f = 1
+            def __init__(self):
+                self.w_fx, self.w_fh = np.linspace(-1, 1, 9).reshape(3, 3), np.linspace(2, -1, 9).reshape(3, 3)
+            def forward(self, x):
+                self.x, self.h = x, np.tanh(x @ self.w_fx)
+                return self.h @ self.w_fh
+            def backward(self, dout):
+                self.dLdWfh = self.f * self.h.T @ dout
+                d = dout @ self.w_fh.T * (1 - self.h**2)
+                self.dLdWfx = self.f**2 * self.x.T @ d
+                return d @ self.w_fx.T
+        class Bad(Cell):
+            f = 3
+        """,
+        "Cell",
+        "Bad",
+    ),
     "functions that train: weights that they make, or are given with the cost and the gradient": (
         """
         def update(params, grads, learning_rate=1.2):
@@ -2795,6 +2954,49 @@ def test_inputs_by_name_that_lack_an_argument_are_refused(tmp_path):
     (tmp_path / "mine.py").write_text(f"{HEAD}{GIVEN_BY_NAME}FEW = {{'x': np.ones((4, 3))}}", encoding="utf-8")
     with pytest.raises(CheckError, match=r"scale takes \(x, gamma, running_var\); inputs has x, and no gamma"):
         check_file(f"{tmp_path / 'mine.py'}:scale", inputs=f"{tmp_path / 'mine.py'}:FEW")
+
+
+MACHINES = """
+def s(x): return 1 / (1 + np.exp(-x))
+class RBM:
+    def __init__(self):
+        self.W = np.linspace(-1, 1, 12).reshape(4, 3)
+    def forward(self, v):
+        return s(v @ self.W)
+    def backward(self, h):
+        return s(h @ self.W.T)
+class Machine:
+    W = np.linspace(-1, 1, 12).reshape(4, 3)
+    def __init__(self):
+        self.W = self.W.copy()
+    def train(self, data, max_epochs=1000, learning_rate=0.1):
+        for epoch in range(max_epochs):
+            p = s(data @ self.W)
+            v = s((p > np.random.rand(*p.shape)) @ self.W.T)
+            self.W += learning_rate * (data.T @ p - v.T @ s(v @ self.W)) / len(data)
+            loss = np.mean((data - v) ** 2)
+"""
+
+
+@pytest.mark.parametrize("name", ["RBM", "Machine"])
+def test_a_machine_that_samples_is_neither_passed_nor_accused(name, tmp_path):
+    """Neither by its name, whose backward makes data of states, nor by what it draws, beside a loss of its own."""
+    (tmp_path / "mine.py").write_text(HEAD + MACHINES, encoding="utf-8")
+    with pytest.raises(CheckError, match=f"{name} samples, as a Boltzmann machine does"):
+        check_file(f"{tmp_path / 'mine.py'}:{name}")
+
+
+def test_what_is_returned_beside_without_a_name_is_no_constant(tmp_path):
+    """The gradient of log_sigma is wrong, and nothing says that it is one."""
+    code = """
+def elbo(mu, log_sigma, x):
+    eps = np.random.randn(*mu.shape)
+    r = mu + np.exp(log_sigma) * eps - x
+    return 0.5 * np.sum(r**2) + np.sum(log_sigma), r, r * eps * np.exp(log_sigma) + 2
+"""
+    (tmp_path / "mine.py").write_text(HEAD + code, encoding="utf-8")
+    found = check_file(f"{tmp_path / 'mine.py'}:elbo")
+    assert found.status != "agree", found.render()
 
 
 @pytest.mark.parametrize("turns", ["lr=0.1", "num_passes=100"])
