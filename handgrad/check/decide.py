@@ -155,10 +155,10 @@ def _jumps(p: Point, name: str, j: Judged) -> Flags:
     """Where the hand-written gradient is nearly right at four neighbours of the point and not at the point: a jump."""
     gap = np.abs(j.value - j.expected)
     right: Flags = np.isfinite(gap)
-    ways = [{n: p.rng.normal(size=a.shape) for n, a in p.case.values.items()} for _ in range(4)]
-    for way in ways:
+    for _ in range(4):
         if not (right & j.wrong).any():  # of none of the numbers that are wrong: no further neighbour changes that
             return np.zeros(gap.shape, bool)
+        way = {n: p.rng.normal(size=a.shape) for n, a in p.case.values.items()}
         beside = {n: a + BESIDE * np.maximum(1, np.abs(a)) * way[n] for n, a in p.case.values.items()}
         value = np.asarray(p.backward(beside).get(name, np.nan), np.float64)
         if value.shape != gap.shape:

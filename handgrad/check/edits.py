@@ -39,6 +39,8 @@ FURTHER = 300  # of them, once there is one that makes all right
 WORK = 600_000  # lines of the user's code, and CALL more for every call, that are run for them
 CALL = 100
 CALLS = 10  # of the code, for the judgement of one gradient
+NUMBERS = 256  # of the arguments and parameters cost as much as a line
+NEARER = 16  # times nearer to what it should be is every number that an edit makes right
 LONGER = 50  # an edit that runs so many times as many lines as the code itself may never end
 
 
@@ -618,6 +620,7 @@ class Search:
         if not self.back.lines:
             self.back, self.forth = self.forth, self.back
         self.most = LONGER * (self.back.count + self.forth.count) + 1_000
+        self.call = CALL + sum(a.size for a in values.values()) // NUMBERS
         codes = [*self.back.lines, *self.forth.lines]
         for f in gc.get_referrers(*codes) if codes else ():
             if isinstance(f, types.FunctionType) and f not in self.functions[f.__code__]:
@@ -747,7 +750,7 @@ class Search:
             with watch.on():
                 return p.backward(p.case.values)
         finally:
-            self.left -= watch.count + CALL
+            self.left -= watch.count + self.call
 
     def again(self, trial: Trial) -> Iterator[Judged]:
         """The judgement of what the code computes now."""
@@ -758,7 +761,7 @@ class Search:
                 with watch.on():
                     j = next(judged, None)
             finally:
-                self.left -= watch.count + CALL
+                self.left -= watch.count + CALLS * (self.call - CALL) + CALL
             if j is None:
                 return
             yield j
@@ -789,15 +792,19 @@ def likeliest(subject: Written, trials: list[Trial]) -> list[Suggestion]:
 
 
 def _nearer(j: Judged, now: Any) -> bool:
-    """Whether every number that was wrong is nearer to what it should be; what is right is."""
+    """Whether every number that was wrong is so near to what it should be that it may be right.
+
+    The oracles judge what is; most edits are not worth that.
+    """
     value = np.asarray(np.nan if now is None else now, np.float64)
     if value.shape != j.expected.shape:
         return False
     if j.problem or not j.wrong.any():
         return True
     known = j.wrong & np.isfinite(j.expected)
-    before = np.abs(j.value - j.expected)[known]
-    return bool((np.abs(value - j.expected)[known] < np.where(np.isnan(before), np.inf, before)).all())
+    before, room = np.abs(j.value - j.expected)[known], NEARER * j.radius[known]
+    near = np.maximum(np.where(np.isnan(before), np.inf, before / NEARER), room)
+    return bool((np.abs(value - j.expected)[known] <= near).all())
 
 
 SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Expr, ast.If, ast.For)
