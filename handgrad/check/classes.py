@@ -201,10 +201,17 @@ def _without(method: Any, name: str) -> Any:
     return call
 
 
+def _trains(f: Any) -> bool:
+    """Whether a method makes turns, of which it knows the number."""
+    names = (*f.__code__.co_varnames, *f.__code__.co_names)
+    return f.__name__ in conventions.TRAINERS and any(re.fullmatch(conventions.TURNS, bare(n)) for n in names)
+
+
 def with_data(kind: type) -> Any:
     """An object of a class that is made of its data and trains on it: its calls take none. None for any other class."""
     needed = [p.name for p in required(kind)]
-    names = [n for n in FORTH if _alone(kind, n)], [n for n in conventions.BACKWARD if _alone(kind, n)]
+    steps = [n for n in conventions.BACKWARD if _alone(kind, n) and not _trains(getattr(kind, n))]
+    names = [n for n in FORTH if _alone(kind, n)], steps
     if len(needed) != 2 or not all(names) or role(needed[0], first=True) != "data":
         return None
     forward, backward = names[0][0], names[1][0]

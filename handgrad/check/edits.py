@@ -28,8 +28,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from handgrad.check.decide import Judged
+from handgrad.check.loops import AGAIN
 from handgrad.check.oracles import Point
 from handgrad.check.subject import cast
+from handgrad.check.trained import WRITTEN
 from handgrad.check.written import Written
 
 T = TypeVar("T")
@@ -483,17 +485,18 @@ class Watch:
         self.count, self.most = 0, most
 
     def __call__(self, frame: types.FrameType, event: str, argument: Any) -> Any:
+        code = WRITTEN.get(frame.f_code, frame.f_code)
         if event == "call":
-            return self if _is_theirs(frame.f_code.co_filename) else None
+            return self if _is_theirs(code.co_filename) else None
         if event == "line":
             self.count += 1
             if self.most is not None:
                 if self.count > self.most:
                     raise _Endless
                 return self
-            self.lines[frame.f_code].add(frame.f_lineno)
+            self.lines[code].add(frame.f_lineno)
         elif event == "return" and self.most is None:
-            self.scopes[frame.f_code] = Scope(frame.f_globals, dict(frame.f_locals), argument)
+            self.scopes[code] = Scope(frame.f_globals, dict(frame.f_locals), argument)
         return self
 
     @contextlib.contextmanager
@@ -543,6 +546,7 @@ class Search:
         self.left = WORK
         self.functions: dict[types.CodeType, list[types.FunctionType]] = defaultdict(list)
         self.bases: dict[int, dict[types.CodeType, tuple[str, int, int]]] = {}
+        self.again_made: dict[int, types.FunctionType] = {}  # the method that a function was made, by its unit
 
     def run(self) -> list[Suggestion]:
         with contextlib.redirect_stdout(io.StringIO()):
@@ -645,7 +649,11 @@ class Search:
             if unit is None:
                 continue
             unit = seen.setdefault((file, unit.node.lineno), unit)
-            if not self.lives(unit, code):
+            if made := [f for f in self.functions.get(code, []) if AGAIN in vars(f)]:
+                self.again_made[id(unit)], self.bases[id(unit)] = made[0], {}
+                local = tier.scopes[code].local  # what is an attribute of the method is a name of the function
+                tier.scopes[code].local = vars(local.pop("self", None) or types.SimpleNamespace()) | local
+            elif not self.lives(unit, code):
                 continue
             lines = lines - self.back.lines.get(code, set()) if tier is self.forth else lines
             yield from self.of_unit(unit, tier.scopes[code], lines, code)
@@ -723,14 +731,19 @@ class Search:
                 ast.copy_location(new, before)
             ast.fix_missing_locations(new)
         edit.place.put(new)
+        method = self.again_made.get(id(edit.unit))
         try:
-            codes = edit.unit.codes()
+            made = vars(method)[AGAIN](edit.unit.node) if method else None
+            codes = {} if method else edit.unit.codes()
         except (SyntaxError, ValueError, TypeError):  # no such expression may stand there
             return None
         finally:
             edit.place.put(before)
         undo: list[tuple[types.FunctionType, types.CodeType]] = []
         try:
+            if method and made:
+                undo.append((method, method.__code__))
+                method.__code__ = made.__code__
             for old, key in self.bases[id(edit.unit)].items():
                 for f in self.functions.get(old, []):
                     if key in codes:

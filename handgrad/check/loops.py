@@ -103,6 +103,23 @@ def _arrays(names: list[str]) -> Iterator[dict[str, Any]]:
 def _object(f: types.FunctionType, node: ast.FunctionDef, held: dict[str, Any], cost: bool) -> Any:
     """The object of a class whose method is the function, and that keeps what is `held`; None: it has no loop. With
     `cost`, the loop says the module's own cost."""
+    method = _method(f, node, held, cost)
+    if method is None:
+        return None
+    vars(method)[AGAIN] = lambda edited: _method(f, edited, held, cost)
+    found = type(f.__name__, (), {method.__name__: method})()
+    vars(found).update(copy.deepcopy(held))
+    return found
+
+
+AGAIN = "_handgrad_again"
+"""What makes the method once more, of another tree of the function."""
+
+
+def _method(
+    f: types.FunctionType, node: ast.FunctionDef, held: dict[str, Any], cost: bool
+) -> types.FunctionType | None:
+    """The function of a tree as the method of one turn; None: it has no loop."""
     whole = copy.deepcopy(node)
     at = next((i for sure in (True, False) for i, s in enumerate(whole.body) if _is_epochs(s, sure)), None)
     cut = at is not None
@@ -141,15 +158,14 @@ def _object(f: types.FunctionType, node: ast.FunctionDef, held: dict[str, Any], 
     whole.args.kw_defaults = [d and ast.Constant(None) for d in whole.args.kw_defaults]
     whole.decorator_list, whole.returns = [], None
     whole.name = f.__name__ + "_" * (f.__name__ in (*held, *local))
-    ast.increment_lineno(whole, f.__code__.co_firstlineno - 1)
+    first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+    ast.increment_lineno(whole, f.__code__.co_firstlineno - first)
     module = ast.fix_missing_locations(ast.Module([whole], []))
     made: dict[str, Any] = {}
     exec(compile(module, f.__code__.co_filename, "exec"), f.__globals__, made)
-    method = made[whole.name]
+    method: types.FunctionType = made[whole.name]
     method.__defaults__, method.__kwdefaults__ = f.__defaults__, {**(f.__kwdefaults__ or {}), RATE: 1.0}
-    found = type(f.__name__, (), {whole.name: method})()
-    vars(found).update(copy.deepcopy(held))
-    return found
+    return method
 
 
 def _cost(f: types.FunctionType, names: dict[str, str]) -> list[ast.stmt]:

@@ -119,7 +119,8 @@ def _returned_beside(subject: Written, case: Case) -> set[str]:
     named = source.labelled(f)
     nameless = {label for label in subject.left if _shifted(label) not in named}
     shapes = {subject.shapes[label] for label in nameless}
-    return {n for n in case.arguments if n in case.values and n not in subject.picks and case.values[n].shape in shapes}
+    free = [n for n in case.arguments if n in case.values and n not in subject.picks and inputs.part(n) != "hidden"]
+    return {n for n in free if case.values[n].shape in shapes}
 
 
 def _shifted(label: str) -> str:

@@ -15,7 +15,7 @@ import re
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -57,6 +57,10 @@ class Turn:
     times: bool = False  # the loss is as many times its own, as there are samples
 
 
+WRITTEN: dict[types.CodeType, types.CodeType] = {}
+"""Of code with other numbers, the code as it is written."""
+
+
 class Trainee:
     """What is put before the user's class: a forward and a backward, of one turn of its loop."""
 
@@ -90,7 +94,8 @@ class Trainee:
         given = {"range": _once} | (turn.beside.names(x, y, turn.by_columns) if turn.beside else {})
         theirs = {n: space[n] for n in given if n in space}
         space.update(given)
-        code_of.__code__ = with_constants(own, rate)
+        code_of.__code__ = changed = with_constants(own, rate)
+        WRITTEN[changed] = own  # of the module that was read last, as codes of one file are equal
         data: list[Array] = [] if turn.itself or turn.beside else [x, y]
         named = {turn.itself: x} if turn.itself else {}
         try:
@@ -143,25 +148,35 @@ def _once(*bounds: Any) -> range:
     return turns[:1] if len(turns) > MANY else turns
 
 
-@cache
+@lru_cache(maxsize=64)
 def with_constants(code: types.CodeType, rate: float) -> types.CodeType:
     """The code with its locals that are set to a number and called a rate, or a number of turns, set to other ones."""
     found = bytearray(code.co_code)
     consts = list(code.co_consts)
     steps = list(dis.get_instructions(code))
-    for before, load, then in zip([steps[0], *steps], steps, steps[1:], strict=False):
-        if load.opname != "LOAD_CONST" or not then.opname.startswith("STORE_FAST") or before.opname == "EXTENDED_ARG":
+    for at, (before, load) in enumerate(zip([steps[0], *steps], steps, strict=False)):
+        if load.opname != "LOAD_CONST" or before.opname == "EXTENDED_ARG" or len(consts) > 254:
             continue
-        name = bare(then.argval if isinstance(then.argval, str) else then.argval[0])
-        if type(load.argval) in (int, float) and len(consts) < 256:
-            if role(name) == "rate":
-                consts.append(rate)
-            elif re.fullmatch(conventions.TURNS, name) and load.argval > 0:
-                consts.append(1)
-            else:
-                continue
+        several = type(load.argval) is tuple and steps[at + 1].opname == "UNPACK_SEQUENCE"  # lr, epochs = 0.1, 100
+        given = load.argval if several else (load.argval,)
+        stores = steps[at + 1 + several : at + 1 + several + len(given)]
+        if len(stores) < len(given) or not all(s.opname.startswith("STORE_FAST") for s in stores):
+            continue
+        names = (bare(s.argval if isinstance(s.argval, str) else s.argval[0]) for s in stores)
+        new = tuple(_set(name, value, rate) for name, value in zip(names, given, strict=True))
+        if new != given:
+            consts.append(new if several else new[0])
             found[load.offset + 1] = len(consts) - 1
     return code.replace(co_code=bytes(found), co_consts=tuple(consts))
+
+
+def _set(name: str, value: Any, rate: float) -> Any:
+    """What a local is for one turn that is set to a number."""
+    if type(value) not in (int, float):
+        return value
+    if role(name) == "rate":
+        return rate
+    return 1 if re.fullmatch(conventions.TURNS, name) and value > 0 else value
 
 
 def of_function(f: Any) -> Iterator[Reading]:
@@ -402,9 +417,9 @@ def _with_parameters(made: Any, x: Array, y: Array) -> Trainee:
     first: dict[str, Any] = {}
 
     def note(self: Any, name: str, value: Any) -> None:
-        if name not in first and not name.startswith("_handgrad"):
-            first[name] = held.copied(value)
         Trainee.__setattr__(self, name, value)
+        if name not in first and not name.startswith("_handgrad"):
+            first[name] = held.copied(vars(self).get(name, value))  # a property keeps it under another name
 
     trial = held.copied(made)
     trial.__class__ = type("Trial", (type(made),), {"__setattr__": note})

@@ -150,6 +150,28 @@ class Net:
         self.dW1 = X.T @ dz1
         self.db1 = np.sum(dz1, axis=0, keepdims=True)
 """
+TRAIN = """
+def train(X, y, lr=0.1, epochs=100):
+    W = np.zeros(X.shape[1])
+    for _ in range(epochs):
+        e = X @ W - y
+        loss = (e**2).sum() / 2
+        W -= lr * X.T @ e
+    return W
+"""
+MADE = """
+class Regression:
+    def __init__(self, X, y):
+        self.X, self.y, self.w, self.b = X, y, np.zeros(X.shape[1]), 0.0
+    def loss(self):
+        return ((self.X @ self.w + self.b - self.y) ** 2).mean() / 2
+    def fit(self):
+        rate, epochs = 0.1, 100
+        for _ in range(epochs):
+            e = self.X @ self.w + self.b - self.y
+            self.w = self.w - rate * self.X.T @ e / len(e)
+            self.b = self.b - rate * e.mean()
+"""
 
 # Code, what is right in it, what stands there, and the statement that is suggested.
 BUGS = {
@@ -179,6 +201,8 @@ BUGS = {
     "a power": (NORM, "** -3", "** -1", "dvar = np.sum(dxhat * self.xc * -0.5 * self.std ** (-3), axis=0)"),
     "a minus": (NORM, "dmu = -np", "dmu = np", "dmu = -np.sum(dxhat / self.std, axis=0)"),
     "a term": (NORM, " + dmu / N", "", "return dxhat / self.std + 2 * dvar * self.xc / N + dmu / N"),
+    "in a loop that trains": (TRAIN, "lr * X.T @ e", "lr * X.T @ e / len(e)", "W -= lr * X.T @ e"),
+    "in a class that is made of its data": (MADE, "e.mean()", "e.sum()", "self.b = self.b - rate * e.mean()"),
     "rows that repeat": (
         TABLE,
         "np.add.at(dW, self.idx, dout)",
@@ -202,7 +226,7 @@ BUGS = {
     ),
 }
 TARGETS = {MEAN: "Loss", CROSS: "loss", TABLE: "Embedding", CELL: "step_forward,step_backward", NET: "Net"}
-TARGETS[PARTS] = "affine_forward,affine_backward"
+TARGETS |= {PARTS: "affine_forward,affine_backward", TRAIN: "train", MADE: "Regression"}
 
 
 def placed(tmp_path: Path, code: str) -> Path:
