@@ -116,6 +116,10 @@ OWN_LOSS = (
     r"(_?(function|fn|func|value))?"
 )
 """And what says its loss of them."""
+WHOLE_LOSS = r"\w*(loss|cost|elbo|objective)(_?(function|fn|func|value))?"
+"""What says the loss of all that a forward returned."""
+WEIGHED = r"beta|kl_?(w\w*|beta|coef\w*)|(lambda|lmbda|reg)\w*"
+"""And what weighs a term of it."""
 DECODED = r"z|decoded?|x_?(hat|rec\w*)|re(con|built|produc)\w*"
 """What an autoencoder makes of its input, as a local."""
 SAMPLING = r"\w*(rbm|boltzmann)\w*|\w*(contrastive_?divergence|gibbs)\w*"

@@ -82,7 +82,8 @@ def probe(subject: Written, case: Case) -> int:
         return RUNS
     subject.rows.clear()
     gradients = subject.backward(case, case.values, u)
-    if all(g is None for g in gradients.values()):
+    none = [g is None for g in gradients.values()]
+    if all(none) or (any(none) and not r.takes_upstream):
         what = ", ".join(f"{n} {case.values[n].shape}" for n in gradients)
         raise CheckError(f"what it returns is no derivative of an output of shape {output.shape} by {what}")
     for n in [n for n, g in gradients.items() if _of_state(case, n, g, u)]:

@@ -377,6 +377,7 @@ def of_object(op: Any) -> Iterator[Reading]:
         yield from together
     beside = list(_beside(op, not (forwards and backwards)))
     name = type(op).__name__ if not isinstance(op, type) else op.__name__
+    yield from (r for f in forwards[:2] for b in backwards[:3] if f != b for r in _of_all_outputs(op, f, b, name))
     couples = dict.fromkeys([*beside, *_couples(op, forwards, backwards)])
     # Its own loss tells more than a formula that is found by trying, if it says that gradients come with it.
     first = [r for r in together if backwards and len(source.returned(getattr(op, r.forward.name))) > 1]
@@ -514,6 +515,47 @@ def _paired(op: Any, root: Any, forward: Step, arguments: tuple[Argument, ...], 
                 for step in _loss_steps(own, operator.attrgetter(own)(op)):
                     yield replace(base, loss=step, kind="net", said=f"{base.said}, as the gradient of {own}")
             yield replace(base, formulas=True, kind="net")
+
+
+def _of_all_outputs(op: Any, f: str, b: str, name: str) -> Iterator[Reading]:
+    """A net whose loss is given all that its forward returned, as a variational autoencoder: `recon, mu, logvar =
+    forward(x)`, `loss(recon, x, mu, logvar, beta)`, and a backward of these or of none."""
+    ends = [bare(n) for n in source.ends(getattr(op, f))]
+    forward, arguments = forward_step(f, getattr(op, f))
+    if len(ends) < 2 or ends.count("") > 1:
+        return
+
+    def slot(p: inspect.Parameter) -> Slot | None:
+        n = bare(p.name)
+        own = next((a.name for a in arguments if bare(a.name) == n), None)
+        if n in ends:
+            return "returned", ends.index(n)
+        if own is not None:
+            return "argument", own
+        if "" in ends and (role(n) == "pred" or re.fullmatch(conventions.DECODED, n)):
+            return "returned", ends.index("")
+        if re.fullmatch(conventions.WEIGHED, n):
+            return "fixed", conventions.FIXED["reg"]
+        data = re.fullmatch(conventions.DATA, n) and len(arguments) == 1
+        return ("argument", arguments[0].name) if data else None
+
+    def step(g: str) -> Step | None:
+        needed = [p for p in signature(getattr(op, g)) if _needed(p)] if required(getattr(op, g)) else []
+        slots = [slot(p) for p in needed]
+        free = [i for i in range(len(ends)) if ("returned", i) not in slots]
+        if len(free) == slots.count(None):  # of another name, as logvar and log_var: the rest in their order
+            slots = [s or ("returned", free.pop(0)) for s in slots]
+        return None if None in slots else Step(g, tuple(s for s in slots if s is not None))
+
+    backward = step(b)
+    losses = [n for n in dir(op) if re.fullmatch(conventions.WHOLE_LOSS, bare(n)) and n not in (f, b)]
+    for own in (n for n in losses if _has(op, n)):
+        loss = step(own)
+        if backward is None or loss is None or sum(kind == "returned" for kind, _ in loss.slots) < 2:
+            continue
+        said = f"{_said(f, backward, arguments) or f'{f}, {b}'}, as the gradient of {own}"
+        predicted = ends.index("") if "" in ends else 0
+        yield Reading(name, "net", op, op, arguments, forward, backward, loss, said=said, predicted=predicted)
 
 
 def _before_another(base: Reading, f: Any, g: Any) -> Reading:

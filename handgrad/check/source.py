@@ -40,9 +40,10 @@ def returned(f: Any) -> tuple[str, ...]:
 
 
 def ends(f: Any) -> list[str]:
-    """What stands in the one `return` of a function with several parts: names, and "" for what is none, as (h, c)."""
+    """What stands in the one `return` of a function with several parts: names, or those of attributes, and "" for what
+    is none, as (h, c)."""
     found = [r.elts for r in _returns(f) if isinstance(r, ast.Tuple)]
-    return [e.id if isinstance(e, ast.Name) else "" for e in found[0]] if len(found) == 1 else []
+    return [getattr(e, "id", getattr(e, "attr", "")) for e in found[0]] if len(found) == 1 else []
 
 
 def labelled(f: Any) -> dict[str, str]:

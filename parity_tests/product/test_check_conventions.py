@@ -2526,32 +2526,30 @@ STYLES = {
         num_examples, input_dim = len(X), X.shape[1]
         epsilon, reg_lambda = 0.01, 0.25
         def scores(model):
-            a = np.tanh(X @ model["W1"] + model["b1"])
+            a = np.tanh(X @ model["W1"])
             return a @ model["W2"], a
         def calculate_loss(model):
             e = np.exp(scores(model)[0])
             p = e / e.sum(1, keepdims=True)
             decay = reg_lambda / 2 * ((model["W1"] ** 2).sum() + (model["W2"] ** 2).sum())
             return 1 / num_examples * (-np.log(p[range(num_examples), y]).sum() + decay)
-        def build_model(nn_hdim, num_passes=20000, print_loss=False, power=2):
-            W1, b1 = np.random.randn(input_dim, nn_hdim), np.zeros((1, nn_hdim))
-            W2 = np.random.randn(nn_hdim, 2)
+        def build_model(nn_hdim=2, num_passes=20000, print_loss=False, power=2):
+            W1, W2 = np.eye(input_dim, nn_hdim), np.eye(nn_hdim, 2)
             model = {}
             for i in range(num_passes):
-                z, a = scores({"W1": W1, "b1": b1, "W2": W2})
+                z, a = scores({"W1": W1, "W2": W2})
                 delta = np.exp(z) / np.exp(z).sum(1, keepdims=True)
                 delta[range(num_examples), y] -= 1
                 dW2 = a.T @ delta + reg_lambda * W2
                 delta = delta @ W2.T * (1 - a**power)
                 dW1 = X.T @ delta + reg_lambda * W1
                 W1 += -epsilon * dW1
-                b1 += -epsilon * delta.sum(0)
                 W2 += -epsilon * dW2
-                model = {"W1": W1, "b1": b1, "W2": W2}
+                model = {"W1": W1, "W2": W2}
                 if print_loss and i % 1000 == 0:
                     print(calculate_loss(model))
             return model
-        options = 20000, False, 3
+        options = 2, 20000, False, 3
         build_model_badly = type(build_model)(build_model.__code__, globals(), "build_model_badly", options)
         model = build_model(3)
         """,
@@ -2609,29 +2607,26 @@ STYLES = {
         "AE",
         "Bad",
     ),
-    "a reparameterized z, and a KL term": (
+    "a reparameterized z, and a loss of all that forward returned, with a KL term": (
         """
         class VAE:
             kl = 1
             def __init__(self):
-                self.rng = np.random.default_rng(0)
-                self.Wm, self.Wv = np.linspace(-1, 1, 6).reshape(3, 2), np.linspace(0, 1, 6).reshape(3, 2)
+                self.We, self.Wv = np.linspace(-1, 1, 6).reshape(3, 2), np.linspace(0, 1, 6).reshape(3, 2)
                 self.Wd = np.linspace(2, 1, 6).reshape(2, 3)
             def forward(self, x):
-                self.x, self.mu, self.logvar = x, x @ self.Wm, x @ self.Wv
-                self.eps, self.std = self.rng.standard_normal(self.mu.shape), np.exp(self.logvar / 2)
-                self.z = self.mu + self.eps * self.std
-                self.out = self.z @ self.Wd
-                return self.out
-            def loss(self, x):
-                kl = -0.5 * np.sum(1 + self.logvar - self.mu**2 - np.exp(self.logvar)) if self.forward(x).size else 0
-                return (0.5 * np.sum((self.out - x) ** 2) + kl) / len(x)
-            def backward(self):
-                d = (self.out - self.x) / len(self.x)
+                self.mu, self.lv = x @ self.We, x @ self.Wv
+                self.eps = np.random.normal(size=self.mu.shape)
+                self.z = self.mu + np.exp(self.lv / 2) * self.eps
+                return self.z @ self.Wd, self.mu, self.lv
+            def vae_loss(self, x, x_hat, mu, log_var, beta):
+                rec = 0.5 * np.sum((x_hat - x) ** 2)
+                return rec - beta / 2 * np.sum(1 + log_var - mu**2 - np.exp(log_var)), rec
+            def backward(self, x, x_hat, beta):
+                d = x_hat - x
                 dz = d @ self.Wd.T
-                self.dWd, self.dWm = self.z.T @ d, self.x.T @ (dz + self.mu / len(d))
-                kl = self.kl * (np.exp(self.logvar) - 1) / 2 / len(d)
-                self.dWv = self.x.T @ (dz * self.eps * self.std / 2 + kl)
+                dlv = dz * self.eps * np.exp(self.lv / 2) / 2 + self.kl * beta / 2 * (np.exp(self.lv) - 1)
+                return {"Wd": self.z.T @ d, "We": x.T @ (dz + beta * self.mu), "Wv": x.T @ dlv}
         class Bad(VAE):
             kl = 2
         """,
