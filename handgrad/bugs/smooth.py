@@ -55,15 +55,15 @@ SMOOTH: dict[str, Bug] = {
     ),
     "selu: λ at 0": Bug("ties", "x >= 0 in backward", edit("SELU.backward", "x > 0", "x >= 0"), hint="[SELU-"),
     "gelu: product rule forgotten": Bug(
-        "product rule", "Φ alone", edit("GELU.backward", "r - np.abs(x) / math.sqrt(2 * math.pi)", "r"), hint="[GELU-"
+        "product rule", "Φ alone", edit("GELU.backward", "r - np.abs(z) / math.sqrt(2 * math.pi)", "r"), hint="[GELU-"
     ),
     "gelu: φ without x": Bug(
-        "product rule", "one factor lost", edit("GELU.backward", "np.abs(x) / math", "1 / math"), hint="[GELU-"
+        "product rule", "one factor lost", edit("GELU.backward", "np.abs(z) / math", "1 / math"), hint="[GELU-"
     ),
     "gelu: √π for √2π": Bug(
         "constant",
         "the density's factor",
-        edit("GELU.backward", "np.abs(x) / math.sqrt(2 * math.pi)", "np.abs(x) / math.sqrt(math.pi)"),
+        edit("GELU.backward", "np.abs(z) / math.sqrt(2 * math.pi)", "np.abs(z) / math.sqrt(math.pi)"),
         hint="[GELU-",
     ),
     "gelu: density of N(0, ½)": Bug(
@@ -84,50 +84,48 @@ SMOOTH: dict[str, Bug] = {
     "gelu, tanh: σ(1.702 x)": Bug(
         "constant",
         "the other approximation",
-        edit("GELU.forward", "sigmoid(self._twice_v(x))", "sigmoid(1.702 * x)"),
+        edit("GELU.forward", "sigmoids(twice_v)", "sigmoids(1.702 * z)"),
         hint="[GELU(tanh)",
     ),
     "gelu, tanh: v for 2v": Bug(
         "constant",
         "½(1 + tanh v) taken for σ(v)",
-        edit("GELU._twice_v", "(2 * math.sqrt", "(math.sqrt"),
+        edit("GELU.forward", "(2 * math.sqrt", "(math.sqrt"),
         hint="[GELU(tanh)",
     ),
     "gelu, tanh: x³ overflows": Bug(
-        "stability", "∞ · 0 in the slope", edit("GELU.backward", "x.clip(-40, 40)", "x"), hint="test_far_out"
+        "stability", "∞ · 0 in the slope", edit("GELU.backward", "z.clip(-40, 40)", "z"), hint="test_far_out"
     ),
     "silu: product rule forgotten": Bug(
-        "product rule", "σ alone", edit("SiLU.backward", "s * ((1 + x * r + e) / (1 + e))", "s"), hint="[SiLU-"
+        "product rule", "σ alone", edit("SiLU.backward", "s * (1 + z * rest)", "s"), hint="[SiLU-"
     ),
-    "silu: σ for 1 − σ": Bug(
-        "derivative", "σ′ = σ²", edit("SiLU.backward", "x < 0, 1, e", "x < 0, e, 1"), hint="[SiLU-"
-    ),
+    "silu: σ for 1 − σ": Bug("derivative", "σ′ = σ²", edit("SiLU.backward", "z * rest", "z * s"), hint="[SiLU-"),
     "silu: σ′ without σ": Bug(
         "derivative",
         "σ′ = 1 − σ",
-        edit("SiLU.backward", "s * ((1 + x * r + e) / (1 + e))", "s + x * r / (1 + e)"),
+        edit("SiLU.backward", "s * (1 + z * rest)", "s + z * rest"),
         hint="[SiLU-",
     ),
     "silu: output for input": Bug(
         "caches",
         "y is remembered, as for sigmoid",
-        edit("SiLU.forward", "x * s, x, s", "x * s, x * s, s"),
+        edit("SiLU.forward", "x.dtype), z, s", "x.dtype), z * s, s"),
         hint="[SiLU-",
     ),
-    "mish: σ forgotten": Bug(
-        "chain rule", "softplus′ = 1", edit("Mish.backward", "x * sigmoid(x) * one", "x * one"), hint="[Mish-"
+    "mish: σ forgotten": Bug("chain rule", "softplus′ = 1", edit("Mish.backward", "z * s * ", "z * "), hint="[Mish-"),
+    "mish: 1 − t for 1 − t²": Bug(
+        "derivative", "tanh′, half", edit("Mish.backward", "(root * root)", "(1 - t)"), hint="[Mish-"
     ),
-    "mish: 1 − t for 1 − t²": Bug("derivative", "tanh′, half", edit("Mish.backward", " * (1 + t)", ""), hint="[Mish-"),
     "mish: product rule forgotten": Bug(
         "product rule",
         "t alone",
-        edit("Mish.backward", "t + x * sigmoid(x) * one_minus_t * (1 + t)", "t"),
+        edit("Mish.backward", "t + z * s * (root * root)", "t"),
         hint="[Mish-",
     ),
     "mish: log(1 + eˣ)": Bug(
         "stability",
         "as in the paper",
-        edit("Mish.forward", "t = numerator / (numerator + rest)", "t = np.tanh(np.log(1 + np.exp(x)))"),
+        edit("Mish.forward", "t = s * (1 + q) / (1 + q * q)", "t = np.tanh(np.log(1 + np.exp(z)))"),
         hint="test_no_overflow_on_the_way[Mish-",
     ),
     "softplus: 1/β forgotten": Bug(

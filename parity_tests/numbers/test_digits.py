@@ -418,9 +418,9 @@ UNSTABLE: dict[str, tuple[Edit, str]] = {
         "Sigmoid",
     ),
     "tanhshrink′: 1 − (1 − t²)": (Edit("Tanhshrink.backward", "(t * t)", "(1 - (1 - t * t))"), "Tanhshrink"),
-    "silu: x − x σ(−x)": (Edit("SiLU.forward", "x * s,", "x - x * sigmoid(-x),"), "SiLU"),
+    "silu: x − x σ(−x)": (Edit("SiLU.forward", "z * s)", "z - z * rest)"), "SiLU"),
     "silu′: σ + xσ′ of a σ from 1 − σ(−x)": (
-        Edit("SiLU.backward", "(s * ((1 + x * r + e) / (1 + e)))", "(1 - sigmoid(-x) + x * s * sigmoid(-x))"),
+        Edit("SiLU.backward", "(s * (1 + z * rest))", "(1 - rest + z * s * rest)"),
         "SiLU",
     ),
     "tanh′: 1 − y²": (
@@ -445,12 +445,12 @@ UNSTABLE: dict[str, tuple[Edit, str]] = {
         "BCEWithLogits",
     ),
     "mish: (u² − 1)/(u² + 1)": (
-        Edit("Mish.forward", "numerator / (numerator + rest)", "1 - 2 / ((1 + np.exp(x.clip(-80, 40))) ** 2 + 1)"),
+        Edit("Mish.forward", "s * (1 + q) / (1 + q * q)", "1 - 2 / ((1 + np.exp(z.clip(-80, 40))) ** 2 + 1)"),
         "Mish",
     ),
-    "gelu: 1 + erf": (Edit("GELU.forward", "tail, x - tail", "x - (x - tail), x - tail"), "GELU"),
+    "gelu: 1 + erf": (Edit("GELU.forward", "tail, z - tail", "z - (z - tail), z - tail"), "GELU"),
     "gelu tanh: ½(1 + tanh)": (
-        Edit("GELU.forward", "sigmoid(self._twice_v(x))", "0.5 * (1 + np.tanh(self._twice_v(x) / 2))"),
+        Edit("GELU.forward", "z * cdf)", "z * (1 - rest))"),
         "GELU tanh",
     ),
     "bce: log(1 − p)": (Edit("BCELoss.forward", "np.log1p(-input)", "np.log(1 - input)"), "BCE"),

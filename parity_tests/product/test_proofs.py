@@ -86,10 +86,10 @@ def test_a_planted_error_is_caught(name):
 
 SLIPS = {  # a line of the code, and the same with a mistake
     "ReLU": ("zero_where(y <= 0, grad_output)", "zero_where(y < 0, grad_output)"),
-    "SiLU": ("(1 + x * r + e)", "(1 - x * r + e)"),
-    "GELU": ("np.where(x < 0, d, 1 - d)", "np.where(x < 0, d, d)"),
+    "SiLU": ("(1 + z * rest)", "(1 - z * rest)"),
+    "GELU": ("np.where(z < 0, d, 1 - d)", "np.where(z < 0, d, d)"),
     "Tanh": ("(1 + y * (2 + y))", "(1 + y * y)"),
-    "Mish": ("one_minus_t * (1 + t)", "one_minus_t * t"),
+    "Mish": ("(root * root)", "root"),
     "ELU": ("alpha * np.exp(not_positive(x))) * grad_output", "np.exp(not_positive(x))) * grad_output"),
     "Softshrink": ("zero_where(small, grad_output)", "grad_output"),
     "GLU": ("(s * sigmoid(-b)) * a", "s * a"),

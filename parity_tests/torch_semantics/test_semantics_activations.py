@@ -283,10 +283,10 @@ def test_the_tail_that_the_series_is_fitted_to(a):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_normal_tail_uses_the_series_of_its_dtype(dtype):
-    """23 terms for float64, 11 for float32, computed once."""
+    """23 terms for float64, 13 for float32, computed once."""
     functions._tail_terms.cache_clear()
     normal_tail(np.ones(3, dtype))
-    assert len(functions._tail_terms(np.dtype(dtype))) == {np.float32: 11, np.float64: 23}[dtype]
+    assert len(functions._tail_terms(np.dtype(dtype))) == {np.float32: 13, np.float64: 23}[dtype]
     assert functions._tail_terms.cache_info().misses == 1
 
 
@@ -328,12 +328,13 @@ def test_the_normal_tail_is_as_accurate_as_it_says(dtype):
     x = np.concatenate([x, np.linspace(-1, 1, 2001)]).astype(dtype)
     e, r = normal_tail(x)
     given = e * r
-    assert given.dtype == dtype
+    assert given.dtype == np.float64
+    limit = {np.float32: 2.0**-27, np.float64: 12 * 2.0**-52}[dtype]
     for number, value in zip(np.abs(x), given, strict=True):
         z = float(number) / math.sqrt(2)
         delta = float(Fraction(float(number)) ** 2 / 2 - Fraction(z) ** 2) / (2 * z) if z else 0.0
         expected = (math.erfc(z) - 2 / math.sqrt(math.pi) * math.exp(-z * z) * delta) / 2
-        assert abs(float(value) - expected) <= 12 * float(np.spacing(dtype(expected))), (number, value, expected)
+        assert abs(float(value) - expected) <= limit * expected, (number, value, expected)
     np.testing.assert_array_equal(normal_tail(np.array([-INF, INF, 1e30], dtype))[0], 0)
     assert np.isnan(normal_tail(np.array([NAN], dtype))).all()
 
@@ -459,7 +460,7 @@ def test_a_copy_of_a_random_net_draws_on_by_itself():
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", sorted(scratch.ACTIVATIONS))
 def test_far_out_numbers_stay_finite_without_a_warning(name, dtype):
-    far = np.array([0.0, 1e-30, 20.0, 88.0, 90.0, 104.0, 1e4, 1e6, 1e19, 1e30], dtype)
+    far = np.array([0.0, 1e-30, 20.0, 88.0, 90.0, 104.0, 1e4, 1e6, 1e19, 1e30, np.finfo(dtype).max / 8], dtype)
     x = np.concatenate([far, -far])
     model = scratch.MLP([1, 1], output_activation=name, dtype=dtype, rng=0).layers[1]
     assert np.isfinite(model.forward(x)).all()

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from contract import checks
-from scratch.activations.functions import normal_tail, not_positive, sigmoid, softplus
+from scratch.activations.functions import normal_tail, not_positive, sigmoid, sigmoids, softplus
 from scratch.module import Array, Module
 
 __all__ = ["CELU", "ELU", "GELU", "SELU", "Mish", "SiLU", "Softplus"]
@@ -88,14 +88,15 @@ class GELU(Module):
     """y = x Φ(x), Φ the standard normal distribution function: x times the probability that a normal number is below x.
 
     With Φ′ = φ(x) = e^{−x²/2}/√(2π) the product rule gives f′ = Φ(x) + x φ(x). For a = |x|, E = e^{−a²/2} and
-    Φ(−a) = E·R (see `normal_tail`) that is d = E·R − aE/√(2π) = E (R − a/√(2π)) at −a, so that E's rounding does not
-    count where the two terms cancel; and 1 − E·R + aE/√(2π) = 1 − d at a.
+    Φ(−a) = E·R (see `normal_tail`) that is d = E·R − aE/√(2π) = E (R − a/√(2π)) at −a, and 1 − d at a; y is −a E·R at
+    −a, and a − a E·R at a.
 
     `approximate="tanh"` replaces Φ by ½(1 + tanh v) with v = √(2/π)(x + 0.044715 x³). That is σ(2v) = 1/(1 + e^{−2v}),
     in which nothing cancels: y = ½x(1 + tanh v) = x σ(2v). From σ′ = σ(1 − σ) and v′ = √(2/π)(1 + 0.134145 x²)
 
         f′ = σ(2v) + x σ(2v) σ(−2v) 2v′.
 
+    Both are computed in float64: e^2v multiplies the rounding of 2v by 2v, and f′ cancels beside its zero at −0.75.
     Raises ValueError for any other `approximate` than "none" and "tanh".
     Source: D. Hendrycks, K. Gimpel, Gaussian error linear units (2016), section 2.
     """
@@ -106,25 +107,27 @@ class GELU(Module):
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
+        z = np.asarray(x, np.float64)
         if self.approximate == "none":
             e, r = normal_tail(x)
-            tail = x * r * e  # x·Φ(−|x|); in this order a denormal Φ is not multiplied
-            return self._remember(np.where(x <= 0, tail, x - tail), x, e, r)
-        cdf = sigmoid(self._twice_v(x))
-        return self._remember(x * cdf, x, cdf, None)
-
-    def _twice_v(self, x: Array) -> Array:
-        near = x.clip(-40, 40)  # there σ(2v) is 0 or 1 already, and x³ far from overflow
-        return np.asarray(near * (1 + 0.044715 * near * near) * (2 * math.sqrt(2 / math.pi)))
+            tail = z * r * e  # x·Φ(−|x|)
+            return self._remember(np.where(z <= 0, tail, z - tail).astype(x.dtype), z, e, r, True)
+        near = z.clip(-40, 40)  # there σ(2v) is 0 or 1 already, and x³ far from overflow
+        twice_v = near * (1 + 0.044715 * near * near) * (2 * math.sqrt(2 / math.pi))
+        cdf, rest = sigmoids(twice_v)
+        return self._remember((z * cdf).astype(x.dtype), z, cdf, rest, False)
 
     def backward(self, grad_output: Array) -> Array:
-        x, e, r = self._recall(grad_output)
-        if r is not None:
-            d = e * (r - np.abs(x) / math.sqrt(2 * math.pi))
-            return np.asarray(grad_output * np.where(x < 0, d, 1 - d))
-        cdf, near = e, x.clip(-40, 40)
-        slope = (1 + 0.134145 * near * near) * (2 * math.sqrt(2 / math.pi))
-        return np.asarray(grad_output * (cdf + x * (cdf * sigmoid(-self._twice_v(x)) * slope)))
+        z, *parts, exactly = self._recall(grad_output)
+        if exactly:
+            e, r = parts
+            d = e * (r - np.abs(z) / math.sqrt(2 * math.pi))
+            slope = np.where(z < 0, d, 1 - d)
+        else:
+            cdf, rest = parts
+            near = z.clip(-40, 40)
+            slope = cdf + z * (cdf * rest * ((1 + 0.134145 * near * near) * (2 * math.sqrt(2 / math.pi))))
+        return np.asarray((grad_output * slope).astype(grad_output.dtype))
 
     def extra_repr(self) -> str:
         return f"approximate={self.approximate!r}"
@@ -133,48 +136,46 @@ class GELU(Module):
 class SiLU(Module):
     """y = x σ(x), also called swish. With σ′ = σ(1 − σ): f′ = σ(x) + x σ(x)(1 − σ(x)) = σ(x)(1 + x σ(−x)).
 
-    With e = e^−|x| and r = 1 for x < 0, e otherwise, σ(−x) = r/(1 + e), so f′ = σ(x) (1 + x r + e)/(1 + e). Where
-    f′ is 0, at x = −1.278, 1 + x is exact, and only the roundings of e are left.
-
+    Computed in float64: between −104 and −87 σ is denormal in float32, and lacks the digits that x then multiplies; and
+    beside the zero of f′ at −1.28 the sum cancels.
     Source: S. Elfwing, E. Uchibe, K. Doya, Sigmoid-weighted linear units for neural network function approximation in
     reinforcement learning, Neural Networks 107 (2018), equation 14 and 15.
     """
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
-        s = sigmoid(x)
-        return self._remember(x * s, x, s)
+        z = np.asarray(x, np.float64)
+        s, rest = sigmoids(z)
+        return self._remember((z * s).astype(x.dtype), z, s, rest)
 
     def backward(self, grad_output: Array) -> Array:
-        x, s = self._recall(grad_output)
-        e = np.exp(-np.abs(x))
-        r = np.where(x < 0, 1, e)
-        return np.asarray(grad_output * (s * ((1 + x * r + e) / (1 + e))))
+        z, s, rest = self._recall(grad_output)
+        return np.asarray((grad_output * (s * (1 + z * rest))).astype(grad_output.dtype))
 
 
 class Mish(Module):
     """y = x t with t = tanh(log(1 + eˣ)).
 
-    From tanh(log u) = (u² − 1)/(u² + 1) with u = 1 + eˣ, for x ≥ 0 divided by e²ˣ so that nothing overflows:
+    1 + eˣ = 1/q with q = σ(−x), and tanh(−log q) = (1 − q²)/(1 + q²), where 1 − q = σ(x). So nothing cancels in
 
-        t = w(w + 2)/(w(w + 2) + 2),  w = eˣ   (x < 0)        t = (1 + 2w)/(1 + 2w + 2w²),  w = e⁻ˣ   (x ≥ 0)
+        t = σ(x)(1 + q)/(1 + q²),    1 − t² = 4q²/(1 + q²)².
 
-    The softplus log(1 + eˣ) has the derivative σ(x), tanh′ = 1 − t² = (1 − t)(1 + t), so f′ = t + x σ(x)(1 − t)(1 + t)
-    with 1 − t = 2/(w(w + 2) + 2) or 2w²/(1 + 2w + 2w²).
+    The softplus log(1 + eˣ) has the derivative σ(x), tanh′ = 1 − t², so f′ = t + x σ(x)(1 − t²). Computed in float64,
+    as SiLU's.
     Source: D. Misra, Mish: a self regularized non-monotonic activation function, BMVC 2020, equations 1 and 2.
     """
 
     def forward(self, x: Array) -> Array:
         checks.float_array(self.name, "input", x)
-        w = np.exp(-np.abs(x))
-        numerator = np.where(x < 0, w * (w + 2), 1 + 2 * w)
-        rest = np.where(x < 0, 2, 2 * w * w)
-        t = numerator / (numerator + rest)
-        return self._remember(x * t, x, t, rest / (numerator + rest))
+        z = np.asarray(x, np.float64)
+        s, q = sigmoids(z)
+        t = s * (1 + q) / (1 + q * q)
+        return self._remember((z * t).astype(x.dtype), z, s, q, t)
 
     def backward(self, grad_output: Array) -> Array:
-        x, t, one_minus_t = self._recall(grad_output)
-        return np.asarray(grad_output * (t + x * sigmoid(x) * one_minus_t * (1 + t)))
+        z, s, q, t = self._recall(grad_output)
+        root = 2 * q / (1 + q * q)
+        return np.asarray((grad_output * (t + z * s * (root * root))).astype(grad_output.dtype))
 
 
 class Softplus(Module):

@@ -122,7 +122,7 @@ class Number:
     def same(self, *args: Any) -> "Number":
         return self
 
-    sum = reshape = copy = same
+    sum = reshape = copy = astype = same
 
 
 def exact(value: Any) -> Expr:
