@@ -1,8 +1,10 @@
 """`assert_certified`: a kernel in bfloat16 or float16 held against certified bounds, and no tolerance."""
 
+import copy
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import numpy.typing as npt
 from handgrad.check.subject import CheckError
 from handgrad.judge import Verdict, structure
 from handgrad.judge.ball import NUMBERS, Format, Numbers
-from handgrad.judge.kernel import judge_criterion, judge_layer
+from handgrad.judge.kernel import Update, judge_criterion, judge_layer, judge_updates
 from handgrad.judge.rules import losses
 
 Array = npt.NDArray[Any]
@@ -27,13 +29,22 @@ STYLES: dict[str, Draw] = {
 """What inputs are drawn from: among them are tails, zeros, and numbers that stand at a kink."""
 
 TARGETS: dict[str, Draw] = {
+    "BCELoss": lambda rng, shape: rng.integers(0, 5, shape) / 4,
     "BCEWithLogitsLoss": lambda rng, shape: rng.integers(0, 5, shape) / 4,
     "CrossEntropyLoss": lambda rng, shape: rng.integers(0, shape[-1], shape[:-1]),
+    "HingeEmbeddingLoss": lambda rng, shape: rng.choice([-1.0, 1.0], shape),
+    "KLDivLoss": lambda rng, shape: rng.integers(0, 9, shape) / 8,
+    "MultiLabelSoftMarginLoss": lambda rng, shape: rng.choice([0.0, 1.0], shape),
+    "NLLLoss": lambda rng, shape: rng.integers(0, shape[-1], shape[:-1]),
+    "PoissonNLLLoss": lambda rng, shape: rng.integers(0, 9, shape) * 1.0,
     "SoftMarginLoss": lambda rng, shape: rng.choice([-1.0, 1.0], shape),
 }
 """Where they are not drawn as the inputs are."""
 
-SHAPE = (6, 9)
+PROBABILITIES = ("BCELoss",)
+"""Losses whose inputs must be between 0 and 1."""
+
+SHAPE = (6, 10)
 
 
 def assert_certified(
@@ -53,8 +64,11 @@ def assert_certified(
 
     `kernel` is an `nn.Module` or a function of tensors, differentiated by autograd (a function gets the parameters
     after x), or an object with `forward` and `backward` of NumPy arrays: float16, or float32 arrays of bfloat16
-    numbers. `like` is a class of `torch.nn` or an instance with options. `inputs`: x, or of a loss (x, target), in
-    place of drawn ones. Returns the verdicts.
+    numbers. `like` is a class of `torch.nn` or an instance with options, of a net `Sequential` and what is in it.
+    `inputs`: x, or of a loss (x, target), in place of drawn ones. Returns the verdicts.
+
+    `kernel` may also be an optimizer with its parameters, which are given drawn gradients and stepped, and `like` a
+    class of `torch.optim`: each step is judged from the state before it, which is read under PyTorch's names.
 
     Raises:
         AssertionError: a number is outside of its bounds; the message names it.
@@ -66,16 +80,28 @@ def assert_certified(
     [True, True, True, True]
     """
     __tracebackhide__ = True
-    reference = _instance(like)
+    optimizer = hasattr(like, "step")
+    reference = like if optimizer else _instance(like)
     try:
         numbers, format = NUMBERS[dtype], Format.half(dtype, products or accumulate, accumulate)
     except (KeyError, ValueError) as error:
         known = "dtype must be one of bfloat16, float16"
         raise CheckError(f"{known}; got {dtype!r}" if isinstance(error, KeyError) else str(error)) from None
     verdicts = []
-    for style, arrays in _inputs(reference, numbers, inputs, seed):
+    cases: Iterable[tuple[str, Callable[[], Verdict]]]
+    if not optimizer:
+        drawn = _inputs(reference, numbers, inputs, seed)
+        cases = [(style, partial(judge, kernel, reference, format, arrays, seed)) for style, arrays in drawn]
+    elif inputs is None:
+        cases = [
+            (f"{style}, step {i}", partial(judge_step, kernel, like, format, np.random.default_rng([seed, i]), draw))
+            for i, (style, draw) in enumerate(STYLES.items(), 1)
+        ]
+    else:
+        raise CheckError("inputs are no argument of an optimizer, whose gradients are drawn")
+    for style, compute in cases:
         try:
-            verdict = judge(kernel, reference, format, arrays, seed)
+            verdict = compute()
         except (TypeError, ValueError) as error:
             raise CheckError(str(error)) from error
         verdicts.append(verdict)
@@ -87,15 +113,52 @@ def assert_certified(
 def judge(kernel: Any, like: Any, format: Format, arrays: tuple[Array, ...], seed: int = 0) -> Verdict:
     """The verdict on one call of the kernel, for numbers of the format, and on its derivative."""
     numbers, rng = format.storage or format.numbers, np.random.default_rng([seed, 1])
+    formulas = copy.deepcopy(like).float() if hasattr(like, "float") else like  # its options, weights among them
     by_hand = callable(getattr(kernel, "forward", None)) and callable(getattr(kernel, "backward", None))
     compute = _by_hand if by_hand else _by_autograd
     made = compute(kernel, like, numbers, arrays, lambda shape: numbers.round(rng.normal(size=shape)))
     name = getattr(kernel, "__name__", type(kernel).__name__)
     if len(arrays) == 2:
-        return judge_criterion(like, format, made.x, made.target, made.output, made.gradient, name)
+        return judge_criterion(formulas, format, made.x, made.target, made.output, made.gradient, name)
     return judge_layer(
-        like, format, made.x, made.output, made.upstream, made.gradient, made.parameters, made.gradients, name
+        formulas,
+        format,
+        made.x,
+        made.output,
+        made.upstream,
+        made.gradient,
+        made.parameters,
+        made.gradients,
+        made.buffers,
+        name,
     )
+
+
+def judge_step(kernel: Any, like: Any, format: Format, rng: np.random.Generator, draw: Draw) -> Verdict:
+    """The verdict on one step of an optimizer from where it stands, with gradients that are drawn."""
+    import torch
+
+    numbers = format.storage or format.numbers
+    kind = getattr(like, "__name__", type(like).__name__)
+    if not (hasattr(kernel, "param_groups") and hasattr(kernel, "state")):
+        raise CheckError(f"kernel must be an optimizer with param_groups and state, as like={kind} is; got {kernel!r}")
+    places = [(dict(group), p) for group in kernel.param_groups for p in group["params"]]
+
+    def state(p: Any) -> dict[str, Any]:
+        kept = {name: value for name, value in kernel.state[p].items() if value is not None}
+        return {"parameter": p.detach().clone()} | {
+            name: value.clone() if isinstance(value, torch.Tensor) else value for name, value in kept.items()
+        }
+
+    for _, p in places:
+        p.grad = torch.from_numpy(numbers.round(draw(rng, tuple(p.shape)))).to(p.dtype)
+    before = [(state(p), p.grad.clone()) for _, p in places]  # PyTorch's Nesterov overwrites gradients
+    kernel.step()
+    updates = [
+        Update(f"parameter {i}", group, *was, state(p))
+        for i, ((group, p), was) in enumerate(zip(places, before, strict=True))
+    ]
+    return judge_updates(kind, format, updates, type(kernel).__name__)
 
 
 @dataclass
@@ -109,6 +172,7 @@ class _Made:
     upstream: Any = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     gradients: Mapping[str, Any] = field(default_factory=dict)
+    buffers: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)  # before and after
 
 
 def _by_hand(kernel: Any, like: Any, numbers: Numbers, arrays: tuple[Array, ...], upstream: Upstream) -> _Made:
@@ -121,13 +185,16 @@ def _by_hand(kernel: Any, like: Any, numbers: Numbers, arrays: tuple[Array, ...]
     own = dict(structure.named_parameters(kernel)) if hasattr(kernel, "named_parameters") else {}
     if missing := [name for name, _ in structure.named_parameters(like) if name not in own]:
         raise CheckError(f"{type(kernel).__name__} has no parameter called {missing[0]}, as {type(like).__name__} has")
+    before = {name: structure.copy(buffer) for name, buffer in structure.named_buffers(kernel)}
     output = kernel.forward(*map(give, arrays))
     if len(arrays) == 2:
         return _Made(give(arrays[0]), output, kernel.backward(), target=give(arrays[1]))
     grad_output = give(upstream(np.shape(output)))
     gradient = kernel.backward(grad_output.copy())
     parameters, gradients = ({name: getattr(p, what) for name, p in own.items()} for what in ("data", "grad"))
-    return _Made(give(arrays[0]), output, gradient, None, grad_output, parameters, gradients)
+    now = dict(structure.named_buffers(kernel))
+    buffers = {name: (was, now.get(name)) for name, was in before.items()}
+    return _Made(give(arrays[0]), output, gradient, None, grad_output, parameters, gradients, buffers)
 
 
 def _by_autograd(kernel: Any, like: Any, numbers: Numbers, arrays: tuple[Array, ...], upstream: Upstream) -> _Made:
@@ -146,6 +213,11 @@ def _by_autograd(kernel: Any, like: Any, numbers: Numbers, arrays: tuple[Array, 
         own = dict(kernel.named_parameters())
     else:
         own = {name: p.detach().to(dtype).requires_grad_() for name, p in like.named_parameters()}
+    held = dict(kernel.named_buffers()) if module else {}
+    before = {
+        name: (held[name] if name in held else buffer.to(dtype) if buffer.is_floating_point() else buffer).clone()
+        for name, buffer in (like.named_buffers() if isinstance(like, torch.nn.Module) else ())
+    }
     for parameter in own.values():
         parameter.grad = None
     x, *target = map(give, arrays)
@@ -156,7 +228,8 @@ def _by_autograd(kernel: Any, like: Any, numbers: Numbers, arrays: tuple[Array, 
     if output.requires_grad:  # else nothing is differentiated, and that is refused
         torch.autograd.backward(output, grad_output)
     gradients = {name: parameter.grad for name, parameter in own.items()}
-    return _Made(x, output, x.grad, target[0] if target else None, grad_output, own, gradients)
+    buffers = {name: (was, held.get(name)) for name, was in before.items()}
+    return _Made(x, output, x.grad, target[0] if target else None, grad_output, own, gradients, buffers)
 
 
 def _instance(like: Any) -> Any:
@@ -180,15 +253,29 @@ def _inputs(like: Any, numbers: Numbers, inputs: Any, seed: int) -> list[tuple[s
                 f"inputs must be {'a pair (x, target)' if is_loss else 'x alone'}; got {len(arrays)} arrays"
             )
         return [("given", tuple(_exact(array, numbers) for array in arrays))]
-    shape = (*SHAPE[:-1], getattr(like, "in_features", SHAPE[-1]))
+    shape = (*SHAPE[:-1], *_features(like))
     drawn: list[tuple[str, tuple[Array, ...]]] = []
     for number, (style, draw) in enumerate(STYLES.items()):
         rng = np.random.default_rng([seed, number])
-        x = numbers.round(draw(rng, shape))
+        x = numbers.round(inside(kind, draw(rng, shape)))
         target = TARGETS.get(kind, draw)(rng, shape)
         target = numbers.round(target) if target.dtype.kind == "f" else target
         drawn.append((style, (x, target) if is_loss else (x,)))
     return drawn
+
+
+def inside(kind: str, x: Array) -> Array:
+    """Any numbers, brought to where the loss is defined."""
+    return (1 + x / (1 + np.abs(x))) / 2 if kind in PROBABILITIES else x
+
+
+def _features(like: Any) -> tuple[int, ...]:
+    """What the layer, or the first layer of a net that says so, takes along the last axes."""
+    for part in [like, *(part for _, part in structure.children(like))] if hasattr(like, "children") else [like]:
+        for name in ("in_features", "normalized_shape", "num_channels", "num_features"):
+            if size := getattr(part, name, None):
+                return tuple(size) if isinstance(size, tuple) else (int(size),)
+    return SHAPE[-1:]
 
 
 def _exact(given: Any, numbers: Numbers) -> Array:

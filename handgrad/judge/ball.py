@@ -136,7 +136,7 @@ class Format:
         of float64 is added, in case it is half-way between two numbers and those are chosen otherwise than to even.
         """
         if self.storage is None:
-            return ball
+            return Ball(ball.mid, ball.rad, self)
         low, high = (
             self.storage.round(end + sign * 2.0**-52 * np.abs(end))
             for end, sign in ((ball.mid - ball.rad, -1), (ball.mid + ball.rad, 1))
@@ -146,6 +146,12 @@ class Format:
         size = np.abs(ball.mid)
         rad = np.where(size - ball.rad < self.storage.flushed, np.maximum(rad, size), rad)
         return settle(self, ball.mid, rad, np.where(np.isinf(rad), np.inf, 0.0))
+
+    def between(self, ball: "Ball") -> "Ball":
+        """What goes from one operation to the next, where a program may write it or not."""
+        if self.storage is None:
+            return ball
+        return Ball(ball.mid, np.maximum(ball.rad, self.stored(ball).rad), self)
 
     def exact(self, value: npt.ArrayLike) -> "Ball":
         """The numbers themselves, with radius 0. Infinite ones are left undecided; 0 is beside what may be flushed."""

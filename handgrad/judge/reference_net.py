@@ -91,13 +91,12 @@ class ReferenceNet:
 
     def check_buffers(self, verdict: Verdict, model: Any) -> None:
         """What a forward call updates, and that it leaves the rest alone."""
-        updated = {leaf.parameter(which): ball for leaf in self._leaves() for which, ball in leaf.updated.items()}
+        updated = {
+            leaf.parameter(which): ball for leaf in layers.leaves(self.rule) for which, ball in leaf.updated.items()
+        }
         for name, now in buffers_of(model).items():
             ball = updated.get(name, self.format.exact(self.buffers[name].astype(np.float64)))
             verdict.check(name, float(now) if now.dtype.kind == "i" else now, ball)
-
-    def _leaves(self) -> Iterator[layers.Leaf]:
-        return (leaf for leaf in self.rule.leaves() if isinstance(leaf, layers.Leaf))
 
     def explain(self, name: str, beside: Mapping[str, Ball] | None = None) -> Explain:
         """What to say of the tensor `name`; `beside` it stand other references, for a parameter those of the others."""

@@ -10,12 +10,18 @@ from handgrad import assert_certified
 from handgrad.check import CheckError, certified
 from handgrad.check.certified import judge
 from handgrad.judge.ball import NUMBERS, Ball, Format
-from handgrad.judge.kernel import LAYERS, LOSSES
+from handgrad.judge.kernel import LAYERS, LOSSES, OPTIMIZERS
 from parity_tests.meta.half_precision import BETWEEN, case, main
 
 F = torch.nn.functional
 DTYPES = ["bfloat16", "float16"]
-ARGUMENTS = {"Linear": (40, 3), "Threshold": (0.5, 20.0)}
+ARGUMENTS = {
+    "GroupNorm": (2, 10),
+    "Linear": (40, 3),
+    "Threshold": (0.5, 20.0),
+    **dict.fromkeys(("BatchNorm1d", "LayerNorm", "RMSNorm"), (10,)),
+    **dict.fromkeys(("LogSoftmax", "Softmax", "Softmin"), (-1,)),
+}
 both = pytest.mark.parametrize("dtype", DTYPES)
 every = pytest.mark.parametrize("kind", [*LAYERS, *LOSSES])
 
@@ -39,6 +45,7 @@ class Widened(torch.nn.Module):
 
     def forward(self, x, *target):
         wide = {name: parameter.float() for name, parameter in self.named_parameters() if "." not in name}
+        wide |= {name: b.float() if b.is_floating_point() else b.clone() for name, b in self.inner.named_buffers()}
         targets = [t.float() if t.is_floating_point() else t for t in target]
         inner = x.float()
         inner.register_hook(self.wrong[1])
@@ -76,9 +83,123 @@ def test_what_is_planted_is_refused(kind, dtype):
             assert str(caught.value).count(" is wrong") == 1
 
 
+# --- nets, what a layer keeps, and optimizers ------------------------------------------------------------------------
+
+
+def net(dtype):
+    torch.manual_seed(0)
+    nn = torch.nn
+    inner = nn.Sequential(nn.RMSNorm(8), nn.Tanh(), nn.Softmax(-1))
+    return nn.Sequential(nn.Linear(10, 8), nn.GELU(), inner, nn.Linear(8, 3)).to(getattr(torch, dtype))
+
+
+class Fused(torch.nn.Module):
+    """A net whose layers are one kernel: nothing between them is rounded."""
+
+    def __init__(self, layers):
+        super().__init__()
+        for name, layer in layers.named_children():
+            self.add_module(name, layer)
+
+    def forward(self, x):
+        own = {name: parameter.float() for name, parameter in self.named_parameters()}
+        layers = torch.nn.Sequential(*self.children())
+        return torch.func.functional_call(layers, own, (x.float(),)).to(x.dtype)
+
+
+def hooked(layers, name, hook):
+    layers.get_parameter(name).register_hook(hook)
+    return layers
+
+
+WRONG_NETS = {
+    "another activation": (lambda n: torch.nn.Sequential(n[0], torch.nn.ReLU(), *n[2:]), "output is wrong"),
+    "a gradient twice": (lambda n: hooked(n, "0.weight", lambda g: 2 * g), "gradient of 0.weight is wrong"),
+    "a gradient of zeros": (lambda n: hooked(n, "2.0.weight", lambda g: 0 * g), "gradient of 2.0.weight is wrong"),
+    "another sign": (lambda n: hooked(n, "3.bias", lambda g: -g), "gradient of 3.bias is wrong"),
+}
+
+
+@both
+def test_a_net_may_write_between_its_layers_or_not(dtype):
+    assert assert_certified(net(dtype), like=net(dtype), dtype=dtype)
+    assert assert_certified(Fused(net(dtype)), like=net(dtype), dtype=dtype)
+
+
+@both
+@pytest.mark.parametrize("wrong", WRONG_NETS)
+def test_a_wrong_net_is_refused(wrong, dtype):
+    plant, words = WRONG_NETS[wrong]
+    with pytest.raises(AssertionError, match=words):
+        assert_certified(plant(net(dtype)), like=net(dtype), dtype=dtype)
+
+
+class Forgetful(torch.nn.BatchNorm1d):
+    def forward(self, x):
+        y = super().forward(x)
+        self.running_mean.data *= 2  # which the backward pass needs at the version that it had
+        return y
+
+
+@both
+def test_what_a_layer_keeps_is_judged(dtype):
+    like = op("BatchNorm1d", dtype)
+    assert_certified(like, like=like, dtype=dtype, products=dtype)
+    with pytest.raises(AssertionError, match="running_mean is wrong"):
+        assert_certified(Forgetful(10).to(getattr(torch, dtype)), like=like, dtype=dtype, products=dtype)
+
+
+@both
+def test_parameters_may_be_float32(dtype):
+    layer = torch.nn.LayerNorm(10)
+    assert_certified(layer, like=layer, dtype=dtype, products=dtype)
+    hooked(layer, "weight", lambda g: g * (1 + 2.0**-10))
+    with pytest.raises(AssertionError, match="gradient of weight is wrong"):
+        assert_certified(layer, like=layer, dtype=dtype)
+
+
+class Moved:
+    """An optimizer whose parameters move `factor` times as far."""
+
+    def __init__(self, optimizer, factor):
+        self.optimizer, self.factor = optimizer, factor
+        self.param_groups, self.state = optimizer.param_groups, optimizer.state
+
+    @torch.no_grad()
+    def step(self):
+        (p,) = self.param_groups[0]["params"]
+        old = p.clone()
+        self.optimizer.step()
+        p.copy_(old + self.factor * (p - old))
+
+
+@both
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_a_step_of_an_optimizer(kind, dtype):
+    """PyTorch's is held, to the letter; no move, twice the move and the way back are refused."""
+    torch.manual_seed(0)
+    like = getattr(torch.optim, kind)
+
+    def made():
+        weights = (torch.randn(20) / 64).to(getattr(torch, dtype))
+        return like([torch.nn.Parameter(weights)], lr=1.0 if kind == "Adadelta" else 0.125)
+
+    assert len(assert_certified(made(), like=like, dtype=dtype, products=dtype)) == 4
+    for factor in (0.0, 2.0, -1.0):
+        with pytest.raises(AssertionError, match="new parameter 0 is wrong"):
+            assert_certified(Moved(made(), factor), like=like, dtype=dtype, products=dtype)
+
+
+def test_a_state_that_is_not_kept_is_refused():
+    adam = torch.optim.Adam([torch.nn.Parameter(torch.ones(3, dtype=torch.bfloat16))])
+    adam.register_step_post_hook(lambda optimizer, *_: [s["exp_avg"].zero_() for s in optimizer.state.values()])
+    with pytest.raises(AssertionError, match="new exp_avg of parameter 0 is wrong"):
+        assert_certified(adam, like=torch.optim.Adam, products="bfloat16")
+
+
 def test_torchs_kernels_raise_no_alarm(capsys):
-    assert main(["250"]) == 0
-    assert "250 cases" in capsys.readouterr().out
+    assert main(["150"]) == 0
+    assert "150 cases" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("kind", BETWEEN)
@@ -157,7 +278,7 @@ def test_given_inputs_alone_are_judged():
     ("words", "kernel", "options"),
     [
         ("its dtype is float32, not bfloat16", lambda x: torch.relu(x).float(), {}),
-        ("its shape is .54,., not .6, 9.", lambda x: torch.relu(x).flatten(), {}),
+        ("its shape is .60,., not .6, 10.", lambda x: torch.relu(x).flatten(), {}),
         ("its dtype is float16, not bfloat16", lambda x: torch.relu(x).half(), {}),
     ],
 )
@@ -168,7 +289,8 @@ def test_a_result_of_another_kind_is_refused(words, kernel, options):
 
 X = np.array([0.1])
 REFUSED = {
-    "an op that is not covered": (torch.nn.LayerNorm(9), {}, r"LayerNorm is not judged in bfloat16; allowed are CELU"),
+    "an op that is not covered": (torch.nn.Bilinear(2, 2, 2), {}, "Bilinear is not judged in bfloat16; allowed are Ba"),
+    "a net of one that is not": (torch.nn.Sequential(torch.nn.Dropout()), {}, "Dropout is not judged in bfloat16"),
     "another format": (torch.nn.ReLU, {"dtype": "float8"}, "dtype must be one of bfloat16, float16; got 'float8'"),
     "sums in the other one": (
         torch.nn.ReLU,
@@ -179,6 +301,8 @@ REFUSED = {
     "a class that needs arguments": (torch.nn.Linear, {}, "like=Linear needs arguments; give an instance"),
     "numbers of another format": (torch.nn.ReLU, {"inputs": X}, "inputs must be numbers of bfloat16; got 0.1"),
     "a loss without a target": (torch.nn.MSELoss, {"inputs": X}, r"inputs must be a pair \(x, target\); got 1 array"),
+    "no optimizer": (torch.optim.LBFGS, {}, "must be an optimizer with param_groups and state, as l"),
+    "inputs of an optimizer": (torch.optim.SGD, {"inputs": X}, "inputs are no argument of an optimizer"),
     "an option between two formats": (torch.nn.Hardtanh(-0.1, 0.1), {}, "the option -0.1 is no number of bfloat16"),
 }
 
@@ -188,6 +312,12 @@ def test_what_cannot_be_judged_is_refused_by_name(name):
     like, options, words = REFUSED[name]
     with pytest.raises(CheckError, match=words):
         assert_certified(torch.nn.ReLU(), like=like, **options)
+
+
+def test_an_optimizer_that_is_not_covered_is_refused_by_name():
+    sgd = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1, dtype=torch.bfloat16))])
+    with pytest.raises(CheckError, match="LBFGS is not judged in bfloat16; allowed are ASGD"):
+        assert_certified(sgd, like=torch.optim.LBFGS)
 
 
 def test_a_kernel_that_cannot_be_called_is_refused():

@@ -48,6 +48,9 @@ class Leaf:
     def follow(self, module: Any) -> None:
         """Judge `module`, a copy of the one that was read: what it draws in a call is its own."""
 
+    def wrote(self, y: Ball) -> None:
+        """In half precision: what a program may have written of the output, of which its derivative may be made."""
+
     def leaves(self) -> Iterator[Rule]:
         yield self  # type: ignore[misc]  # every subclass has forward and backward
 

@@ -33,6 +33,9 @@ class Sigmoid(Activation):
         self.x, self.a = x, sigmoid(x)
         return self.a
 
+    def wrote(self, y: Ball) -> None:
+        self.a = y
+
     def vjp(self, grad: Ball) -> Ball:
         """dz = d a (1 − a), from the output as every program has it: 1 − a cancels, and the ball knows.
 
@@ -63,6 +66,9 @@ class Tanh(Activation):
     def forward(self, x: Ball, parameters: Parameters) -> Ball:
         self.x, self.a = x, tanh(x)
         return self.a
+
+    def wrote(self, y: Ball) -> None:
+        self.a = y
 
     def vjp(self, grad: Ball) -> Ball:
         """dz = d (1 − a²), from the output as every program has it. Or, with e = e^{−2|z|}, d e (1 + |a|)²:

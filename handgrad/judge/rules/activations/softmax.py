@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from handgrad.judge.ball import EXP, LOG, Ball, Float64, settle
+from handgrad.judge.ball import EXP, LOG, Ball, Float64, Format, settle
 from handgrad.judge.rules.rule import (
     Gradients,
     Leaf,
@@ -30,6 +30,9 @@ class Softmax(Leaf):
 
     def forward(self, x: Ball, parameters: Parameters) -> Ball:
         return self._back(self._rows(x)[1])
+
+    def wrote(self, y: Ball) -> None:
+        self.p = self._flat(y)
 
     def backward(self, grad: Ball, gradients: Gradients) -> Ball:
         return self._back(softmax_backward(self.p, self._flat(grad)))
@@ -63,6 +66,14 @@ class LogSoftmax(Softmax):
 
     def forward(self, x: Ball, parameters: Parameters) -> Ball:
         return self._back(self._rows(x)[0])
+
+    def wrote(self, y: Ball) -> None:
+        """p as exp y, which moves by at most e^r − 1 of itself, and costs 8u."""
+        log_p = self._flat(y)
+        p = np.exp(log_p.mid)
+        growth = np.expm1(np.minimum(log_p.rad + EXP * y.format.u, 1.0)) * (1 + 2.0**-40)
+        rad = np.minimum(np.where(log_p.rad < 0.5, p * growth, 1.0), 1.0) + y.format.tau
+        self.p = settle(y.format, p, np.where(np.isinf(log_p.rad), np.inf, np.maximum(rad, self.p.rad)), p)
 
     def backward(self, grad: Ball, gradients: Gradients) -> Ball:
         return self._back(log_softmax_backward(self.p, self._flat(grad)))
@@ -101,7 +112,7 @@ def log_softmax(z: Ball) -> tuple[Ball, Ball]:
     # Of both forms of the subtraction, every magnitude as large as it can be inside the balls.
     lse = np.abs(largest + log_total) + move
     spread = distance + move
-    log_error = -math.log1p(-_sum_error(f.u, n)) + LOG * f.u * np.maximum(math.log(n), np.minimum(lse, math.log(f.max)))
+    log_error = -math.log1p(-_sum_error(f, n)) + LOG * f.u * np.maximum(math.log(n), np.minimum(lse, math.log(f.max)))
     rho = move * (1 + 2.0**-40) + f.u * (spread + lse + np.abs(log_p) + move) + log_error
     # The row is lost as a whole when one of its logits is: top is a row maximum.
     top = np.broadcast_to(np.max(np.abs(m) + spread + rho, axis=-1, keepdims=True), m.shape)
@@ -115,9 +126,9 @@ def log_softmax(z: Ball) -> tuple[Ball, Ball]:
     return settle(f, log_p, rho, top, poison), settle(f, p, p_rad, top, poison)
 
 
-def _sum_error(u: float, n: int) -> float:
+def _sum_error(f: Format, n: int) -> float:
     """e_S; at most one half, where a format says nothing any more about a sum of so many terms."""
-    return min(u * (n + EXP + math.log(n)), 0.5)
+    return min(f.u * (EXP + math.log(n)) + f.sums(n, stored=1), 0.5)
 
 
 def softmax_backward(p: Ball, grad: Ball) -> Ball:
@@ -129,7 +140,7 @@ def softmax_backward(p: Ball, grad: Ball) -> Ball:
     product = p * grad
     factored = p * (grad - _last(product.sum(axis=-1)))
     size = p.reach * (grad.reach + product.reach.sum(axis=-1, keepdims=True))
-    return _wider(factored, p.format.gamma(p.shape[-1] + 2) * size)
+    return _wider(factored, p.format.sums(p.shape[-1], 2) * size)
 
 
 def log_softmax_backward(p: Ball, grad: Ball) -> Ball:
@@ -139,7 +150,7 @@ def log_softmax_backward(p: Ball, grad: Ball) -> Ball:
     """
     factored = grad - p * _last(grad.sum(axis=-1))
     size = grad.reach + p.reach * grad.reach.sum(axis=-1, keepdims=True)
-    return _wider(factored, p.format.gamma(p.shape[-1] + 2) * size)
+    return _wider(factored, p.format.sums(p.shape[-1], 2) * size)
 
 
 def _last(b: Ball) -> Ball:

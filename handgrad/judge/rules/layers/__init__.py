@@ -30,8 +30,10 @@ __all__ = [
     "Residual",
     "Rule",
     "Sequential",
+    "leaves",
     "read_model",
     "sigmoid",
+    "written",
 ]
 
 
@@ -47,13 +49,15 @@ class Sequential:
         return cls(name, [read_model(child, _join(name, key)) for key, child in structure.children(module)])
 
     def forward(self, x: Ball, parameters: Parameters) -> Ball:
+        y = x
         for layer in self.layers:
-            x = layer.forward(x, parameters)
-        return x
+            y = layer.forward(x, parameters)
+            x = written(layer, y)
+        return y
 
     def backward(self, grad: Ball, gradients: Gradients) -> Ball:
         for layer in reversed(self.layers):
-            grad = layer.backward(grad, gradients)
+            grad = grad.format.between(layer.backward(grad, gradients))
         return grad
 
     def leaves(self) -> Iterator[Rule]:
@@ -65,7 +69,7 @@ class Residual(Sequential):
     """x + f(x) for layers one after another: one more addition, forward and backward."""
 
     def forward(self, x: Ball, parameters: Parameters) -> Ball:
-        return _stack_sum([x, super().forward(x, parameters)])
+        return _stack_sum([x, x.format.between(super().forward(x, parameters))])
 
     def backward(self, grad: Ball, gradients: Gradients) -> Ball:
         return _stack_sum([grad, super().backward(grad, gradients)])
@@ -115,6 +119,21 @@ def read_model(module: Any, name: str = "") -> Rule:
     if [key for key, _ in parts] == ["layers"]:
         return read_model(parts[0][1], _join(name, "layers"))
     raise structure.unknown("layer", kind if not name else f"{kind} at {name!r}", RULES)
+
+
+def written(layer: Rule, y: Ball) -> Ball:
+    """The output of a layer as what comes next is made of it, and the layer's own derivative: a program in half
+    precision may have written it, or not."""
+    if y.format.storage is not None:
+        y = y.format.between(y)
+        if isinstance(layer, Leaf):
+            layer.wrote(y)
+    return y
+
+
+def leaves(rule: Rule) -> Iterator[Leaf]:
+    """The layers that a net is made of, each once."""
+    return (leaf for leaf in rule.leaves() if isinstance(leaf, Leaf))
 
 
 def _stack_sum(parts: list[Ball]) -> Ball:

@@ -104,12 +104,12 @@ class Normalization(Leaf):
             self.variance = Ball(0 * x.mid, self.mu.rad, f)
             return
         largest = x.reach.max(1, keepdims=True)
-        delta = f.gamma(3 * n) * largest
+        delta = f.sums(3 * n) * largest
         mu = x.sum(axis=1).reshape(-1, 1) / f.exact(np.asarray(float(n)))
         self.mu = wider(mu, delta)
         d = x - self.mu
         v = (d * d).sum(axis=1).reshape(-1, 1) / f.exact(np.asarray(float(n)))
-        apart = 2 * np.sqrt(2 * v.reach) * delta + delta**2 + f.gamma(n + 6) * v.reach
+        apart = 2 * np.sqrt(2 * v.reach) * delta + delta**2 + f.sums(n, 6) * v.reach
         # Merging the chunks' means multiplies a difference of them, squared, by up to n/4.
         self.variance = wider(v, apart, max(n, 4) * largest**2)
 
@@ -134,7 +134,7 @@ class Normalization(Leaf):
             lost = 4 * terms.shape[1] * f.eta * (1 + self.inverse.reach.max())  # products that underflow, over σ
             early = self.sharing(Ball(grad.reach * self.back(self.spread(1.0)).mid, np.zeros(grad.shape), f)).mid.sum(1)
             top = np.maximum(apart, early)  # σ may divide the sum
-            self.keep(gradients, "weight", wider(terms.sum(axis=1), f.gamma(terms.shape[1] + 6) * apart + lost, top))
+            self.keep(gradients, "weight", wider(terms.sum(axis=1), f.sums(terms.shape[1], 6) * apart + lost, top))
         self.upstream = self.rows(grad).reach
         if self.weight is not None:
             grad = grad * self.weight
@@ -153,7 +153,7 @@ class Normalization(Leaf):
         count = f.exact(np.asarray(float(n)))
         product = (g * self.x_hat).sum(axis=1).reshape(-1, 1)
         apart = (g.reach * self.far).sum(1, keepdims=True) * self.inverse.reach
-        along = wider(product, f.gamma(n + 6) * apart, apart) / count
+        along = wider(product, f.sums(n, 6) * apart, apart) / count
         total = g.sum(axis=1).reshape(-1, 1) / count if self.centred else f.exact(np.zeros((len(g.mid), 1)))
         inside = g - total - self.x_hat * along if self.centred else g - self.x_hat * along
         parts = g.reach + total.reach + (self.x_hat.reach + self.far * self.inverse.reach) * along.reach
@@ -199,7 +199,7 @@ class RMSNorm(LayerNorm):
     def input_gradient(self, g: Ball) -> Ball:
         """As x Σ g x · r⁻³/n, where r⁻³ alone may underflow for a large x: η Σ|g||x| |x|/n."""
         f, n = g.format, self.x.shape[1]
-        lost = 2 * f.eta * (g.reach * self.far).sum(1, keepdims=True) * self.far / n * (1 + f.gamma(n + 6))
+        lost = 2 * f.eta * (g.reach * self.far).sum(1, keepdims=True) * self.far / n * (1 + f.sums(n, 6))
         return wider(super().input_gradient(g), lost)
 
 

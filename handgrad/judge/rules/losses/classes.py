@@ -63,7 +63,7 @@ class CrossEntropyLoss(Loss):
         terms = int(touched.sum(-1).max(initial=0))
         size = size.sum(-1)
         under = np.where(touched, self._underflow(1 + log_p.reach), 0.0).sum(-1)
-        rad = p + f.gamma(terms + self.roundings) * size + under
+        rad = p + f.sums(terms, self.roundings) * size + under
         # A program may mask an ignored row or multiply it by 0: with a NaN in it the two differ.
         poison = np.where(touched, log_p.mid, 0.0).sum(-1)
         lost = (np.isnan(log_p.mid) | np.isinf(log_p.rad)).any(-1) & ~np.isnan(poison)
@@ -147,7 +147,7 @@ class CrossEntropyLoss(Loss):
         size = (p.reach * S + np.abs(Q)) * WIDEN
         inner = (
             p.rad * S
-            + f.gamma(self.classes + self.roundings + 2) * p.reach * S
+            + f.sums(self.classes, self.roundings + 2) * p.reach * S
             + f.gamma(self.roundings + 2) * np.abs(Q)
             + relative * size
         )

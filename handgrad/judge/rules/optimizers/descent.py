@@ -86,6 +86,9 @@ def rprop(group: Group, p: Ball, g: Ball, state: State) -> tuple[Ball, State, St
     prev = state.get("prev", zeros(p))
     product = d.mid.astype(f.dtype) * prev.mid.astype(f.dtype)
     undecided = np.isinf(d.rad) | np.isinf(prev.rad)  # an infinite operand: its sign is not kept
+    if f.storage is not None:  # of a bfloat16 a denormal product may be 0
+        undecided = undecided | ((product != 0) & (np.abs(product) < f.numbers.flushed))
+        product = f.numbers.round(product)
     up, down = product > 0, product < 0
     mid = np.where(up, grow.mid, np.where(down, shrink.mid, 1.0))
     rad = np.where(up, grow.rad, np.where(down, shrink.rad, 0.0))
