@@ -40,7 +40,11 @@ BETWEEN = {
     **dict.fromkeys(LOSSES, "values are written before they are averaged, and a gradient before it is multiplied"),
 }
 """What PyTorch rounds between the operations of an op, and so is judged with `products` in the short format."""
-SHORT_SUMS = {"LayerNorm": "the gradients of weight and bias are added up in the short format"}
+SHORT_SUMS = {
+    "CrossEntropyLoss": "the values of the samples are added up",
+    "LayerNorm": "the gradients of weight and bias are",
+    "NLLLoss": "the values of the samples are",
+}
 """What PyTorch adds up in the short format, and so is judged with `accumulate` in it."""
 
 OPTIONS: Mapping[str, Callable[[random.Random], dict[str, Any]]] = {

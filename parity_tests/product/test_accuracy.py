@@ -143,6 +143,9 @@ def test_a_stopped_run_goes_on(tmp_path, monkeypatch):
         run.measure(task, every, tmp_path)
     assert run.measure(task, every, tmp_path) == whole
     assert len(seen) == 3 + len(list(run.chunks("float32", every))) - 2
+    monkeypatch.setattr(run, "code", lambda: "changed since")
+    assert run.measure(task, every, tmp_path) == whole
+    assert len(seen) == 3 + 2 * len(list(run.chunks("float32", every))) - 2
 
 
 @pytest.mark.parametrize("arguments", [["--every", "0"], ["--op", "Tanhh"], ["--every", "x"]])

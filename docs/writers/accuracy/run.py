@@ -3,10 +3,12 @@
 import json
 import os
 import platform
+import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, fields
-from functools import partial
+from functools import cache, partial
+from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,12 @@ import torch
 from docs.writers.accuracy.measure import HAND, SIDES, Tally, all_of_16_bits, measured, strided
 from docs.writers.accuracy.truth import ROWS
 from handgrad.files import write_text
+from handgrad.training.parallel import run_all
 
-CHUNK = 2**20
-"""Numbers at a time: a few hundred megabytes of arrays."""
+CHUNK = 2**22
+"""Numbers after which the tally is written down: about a second."""
+BLOCK = 2**16
+"""Numbers at a time: their arrays stay in the processor's cache."""
 Task = tuple[str, str]
 """An op's row and a side."""
 
@@ -33,24 +38,41 @@ def tasks(rows: tuple[str, ...] = ()) -> list[Task]:
 def measure(task: Task, every: int, folder: Path) -> dict[str, Any]:
     """One row on one side: of float32 every `every`th number and all of bfloat16, of a half format all.
 
-    After each chunk what is known is written to a file in `folder`, which a later call reads.
+    After each chunk what is known is written to a file in `folder`, which a later call reads, if it is of the same
+    code: else it begins anew.
     """
     torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
     row, side = task
     form = SIDES[side][0]
-    path = folder / f"{row}, {side}.json"
-    state: dict[str, Any] = {"next": 0, "value": Tally(), "derivative": Tally()}
-    if path.exists():
-        state = json.loads(path.read_text(encoding="utf-8"))
-        state |= {part: read(state[part]) for part in ("value", "derivative")}
+    path = place(task, folder)
+    state: dict[str, Any] = {"of": code(), "next": 0, "value": Tally(), "derivative": Tally()}
+    if path.exists() and (saved := json.loads(path.read_text(encoding="utf-8"))).get("of") == state["of"]:
+        state = saved | {part: read(saved[part]) for part in ("value", "derivative")}
     for number, inputs in enumerate(chunks(form, every)):
         if number >= state["next"]:
-            for part, tally in measured(ROWS[row], side, inputs()).items():
-                state[part].add(tally)
+            x = inputs()
+            for start in range(0, x.size, BLOCK):
+                for part, tally in measured(ROWS[row], side, x[start : start + BLOCK]).items():
+                    state[part].add(tally)
             state["next"] = number + 1
             write_text(path, json.dumps(state | {part: asdict(state[part]) for part in ("value", "derivative")}))
     return {part: committed(state[part]) for part in ("value", "derivative")}
+
+
+def place(task: Task, folder: Path) -> Path:
+    """Where a task writes down what it knows."""
+    return folder / f"{', '.join(task)}.json"
+
+
+@cache
+def code() -> str:
+    """What a measurement is of: the code that is measured and that measures, and the libraries' versions."""
+    root = Path(__file__).parents[3]
+    folders = ("scratch/activations", "scratch/losses", "docs/writers/accuracy")
+    files = sorted(path for folder in folders for path in (root / folder).glob("*.py"))
+    text = f"{CHUNK} {np.__version__} {torch.__version__}".encode() + b"".join(path.read_bytes() for path in files)
+    return sha256(text).hexdigest()
 
 
 def committed(tally: Tally) -> dict[str, Any]:
@@ -79,16 +101,18 @@ def read(saved: dict[str, Any]) -> Tally:
 
 def run(every: int, folder: Path, rows: tuple[str, ...], workers: int) -> dict[str, Any]:
     """All tasks on `workers` processes; the result as it is committed."""
+    todo, number = tasks(rows), count(1)
+    results = run_all(
+        partial(measure, every=every, folder=folder),
+        todo,
+        workers,
+        lambda result: print(f"{next(number)} of {len(todo)}", file=sys.stderr, flush=True),
+    )
     found: dict[str, dict[str, Any]] = {}
-    todo = tasks(rows)
-    with ProcessPoolExecutor(workers) as pool:
-        waiting = {pool.submit(measure, task, every, folder): task for task in todo}
-        for number, done in enumerate(as_completed(waiting), 1):
-            row, side = waiting[done]
-            found.setdefault(row, {})[side] = done.result()
-            print(f"{number} of {len(todo)}: {row}, {side}", flush=True)
-    ordered = {row: {side: found[row][side] for side in SIDES if side in found[row]} for row in ROWS if row in found}
-    return {"machine": machine(), "every": every, "rows": ordered}
+    for (row, side), result in zip(todo, results, strict=True):
+        found.setdefault(row, {})[side] = result
+        place((row, side), folder).unlink()  # a second run measures again
+    return {"machine": machine(), "every": every, "rows": found}
 
 
 def machine() -> dict[str, str]:
