@@ -4,7 +4,9 @@ import gc
 import os
 import signal
 
+import pytest
 import torch
+from _pytest.runner import runtestprotocol
 from hypothesis import HealthCheck, Phase, settings
 
 from parity_tests.support import judged
@@ -41,6 +43,17 @@ def pytest_runtest_setup():
     """What a test draws by torch's own generator is the same whatever ran before it, unless all is to be drawn anew."""
     if settings.default.derandomize:
         torch.default_generator.manual_seed(0)  # 1 µs; torch.manual_seed, which asks every kind of device, 800
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    """A worker tells of each test what came out, once: that it begins, is set up, torn down and ends would be four
+    messages more, 2 ms of processor time for each of 20,000 tests. What fails before or after is told as ever."""
+    worker = hasattr(item.config, "workerinput")
+    for report in runtestprotocol(item, log=False, nextitem=nextitem) if worker else ():
+        if report.when == "call" or not report.passed:
+            item.ihook.pytest_runtest_logreport(report=report)
+    return worker or None
 
 
 def pytest_collection_modifyitems(items):
