@@ -31,6 +31,14 @@ def folders(made, tmp_path):
     return [shutil.copytree(made / name, tmp_path / name) for name in RECIPES]
 
 
+@pytest.fixture
+def filmless(folders):
+    """The same without reports: to read two films and to set them in step takes most of the time of a page."""
+    for folder in folders:
+        (folder / REPORT).unlink()
+    return folders
+
+
 def result(folder):
     return json.loads((folder / RESULT).read_text(encoding="utf-8"))
 
@@ -61,14 +69,14 @@ def test_the_page_says_what_differs_and_nothing_else(folders, tmp_path, capsys):
     assert (tmp_path / "over.html").stat().st_size < 5_000_000
 
 
-def test_without_out_the_page_stands_beside_the_second_run(folders):
-    assert cli.main(["overlay", str(folders[0]), str(folders[1] / RESULT)]) == 0
-    assert (folders[1] / "overlay.html").exists()
+def test_without_out_the_page_stands_beside_the_second_run(filmless):
+    assert cli.main(["overlay", str(filmless[0]), str(filmless[1] / RESULT)]) == 0
+    assert (filmless[1] / "overlay.html").exists()
 
 
-def test_curves_and_numbers_are_those_of_the_runs(folders):
-    runs = read(folders)
-    results = [result(folder) for folder in folders]
+def test_curves_and_numbers_are_those_of_the_runs(filmless):
+    runs = read(filmless)
+    results = [result(folder) for folder in filmless]
     pictures = {picture.name: picture.svg for picture in curves(runs)}
     there = [metric for metric in MEASURED if results[0]["sides"]["scratch"]["epochs"][0][metric] is not None]
     assert list(pictures) == ["loss", *(metric.replace("_", "-") for metric in there)]
@@ -88,8 +96,8 @@ def test_curves_and_numbers_are_those_of_the_runs(folders):
     assert table["Parity"] == ["held"] * 4
 
 
-def test_the_two_lines_differ_in_more_than_colour(folders):
-    svg = curves(read(folders))[0].svg
+def test_the_two_lines_differ_in_more_than_colour(filmless):
+    svg = curves(read(filmless))[0].svg
     lines = [line for line in re.findall(r"<path [^>]*>", svg) if "clip-path" in line]
     for colour, dashed in (("plus", False), ("minus", True)):
         clear = [line for line in lines if f"--{colour}" in line and "stroke-opacity: 0.22" not in line]
@@ -146,11 +154,11 @@ def test_a_run_without_its_report_has_no_film(folders):
     assert 'id="film"' not in html
 
 
-def test_two_runs_of_one_recipe_differ_in_nothing(folders, capsys):
-    shutil.copy(folders[0] / RESULT, folders[1] / RESULT)
-    assert cli.main(["overlay", *map(str, folders)]) == 0
+def test_two_runs_of_one_recipe_differ_in_nothing(filmless, capsys):
+    shutil.copy(filmless[0] / RESULT, filmless[1] / RESULT)
+    assert cli.main(["overlay", *map(str, filmless)]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "differs nothing in the recipes"
-    assert "the two runs were asked for the same" in (folders[1] / "overlay.html").read_text(encoding="utf-8")
+    assert "the two runs were asked for the same" in (filmless[1] / "overlay.html").read_text(encoding="utf-8")
 
 
 # Where in B's result, the value there, and what is said.
@@ -164,32 +172,32 @@ NOTES = {
 
 
 @pytest.mark.parametrize("case", NOTES)
-def test_what_has_to_be_known_is_said(case, folders, capsys):
+def test_what_has_to_be_known_is_said(case, filmless, capsys):
     path, value, words = NOTES[case]
-    write(folders[1], value, *path)
-    assert cli.main(["overlay", *map(str, folders)]) == 0
+    write(filmless[1], value, *path)
+    assert cli.main(["overlay", *map(str, filmless)]) == 0
     assert words in " ".join(capsys.readouterr().out.split())
-    assert words in (folders[1] / "overlay.html").read_text(encoding="utf-8")
+    assert words in (filmless[1] / "overlay.html").read_text(encoding="utf-8")
 
 
-def test_numbers_that_are_none_are_shown_as_such(folders):
+def test_numbers_that_are_none_are_shown_as_such(filmless):
     """A run that diverged: null in its result."""
-    losses = result(folders[1])["sides"]["scratch"]["losses"]
-    write(folders[1], [None] * len(losses), "sides", "scratch", "losses")
+    losses = result(filmless[1])["sides"]["scratch"]["losses"]
+    write(filmless[1], [None] * len(losses), "sides", "scratch", "losses")
     record = {"epoch": 1, **dict.fromkeys(MEASURED)}
-    write(folders[1], [record], "sides", "scratch", "epochs")
-    runs = read(folders)
+    write(filmless[1], [record], "sides", "scratch", "epochs")
+    runs = read(filmless)
     assert curves(runs) == []
     assert np.isnan(runs[1].losses()).all()
     assert rows(runs)[0].cells[2] == "–"
-    assert cli.main(["overlay", *map(str, folders)]) == 0
-    assert "Nothing to draw" in (folders[1] / "overlay.html").read_text(encoding="utf-8")
+    assert cli.main(["overlay", *map(str, filmless)]) == 0
+    assert "Nothing to draw" in (filmless[1] / "overlay.html").read_text(encoding="utf-8")
 
 
-def test_options_of_the_optimizer_are_compared_one_by_one(folders):
-    for folder, options_ in zip(folders, ({"momentum": 0.9}, {"momentum": 0.5, "nesterov": True}), strict=True):
+def test_options_of_the_optimizer_are_compared_one_by_one(filmless):
+    for folder, options_ in zip(filmless, ({"momentum": 0.9}, {"momentum": 0.5, "nesterov": True}), strict=True):
         write(folder, options_, "experiment", "optimizer_options")
-    found = [options(run.result) for run in read(folders)]
+    found = [options(run.result) for run in read(filmless)]
     assert [one["momentum of the optimizer"] for one in found] == ["0.9", "0.5"]
     assert [one.get("nesterov of the optimizer") for one in found] == [None, "yes"]
 
@@ -206,10 +214,10 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_laid_over_is_refused_in_one_line(case, folders, tmp_path, capsys):
+def test_what_cannot_be_laid_over_is_refused_in_one_line(case, filmless, tmp_path, capsys):
     spoil, words = REFUSED[case]
-    spoil(folders[1])
-    assert cli.main(["overlay", *map(str, folders), "--out", str(tmp_path / "over.html")]) == 2
+    spoil(filmless[1])
+    assert cli.main(["overlay", *map(str, filmless), "--out", str(tmp_path / "over.html")]) == 2
     said = capsys.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)
     assert words in said.err
@@ -221,6 +229,6 @@ def test_one_run_twice_is_refused(folders, capsys):
     assert "are one run; give two" in capsys.readouterr().err
 
 
-def test_a_page_that_cannot_be_written_is_refused(folders, capsys):
-    assert cli.main(["overlay", *map(str, folders), "--out", str(folders[0])]) == 2
+def test_a_page_that_cannot_be_written_is_refused(filmless, capsys):
+    assert cli.main(["overlay", *map(str, filmless), "--out", str(filmless[0])]) == 2
     assert "--out" in capsys.readouterr().err
