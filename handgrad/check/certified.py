@@ -112,8 +112,11 @@ def assert_certified(
 
 def judge(kernel: Any, like: Any, format: Format, arrays: tuple[Array, ...], seed: int = 0) -> Verdict:
     """The verdict on one call of the kernel, for numbers of the format, and on its derivative."""
+    if structure.is_known(kernel):
+        kernel = structure.unwrap(kernel)  # of a model of torch_impl, the module
     numbers, rng = format.storage or format.numbers, np.random.default_rng([seed, 1])
-    formulas = copy.deepcopy(like).float() if hasattr(like, "float") else like  # its options, weights among them
+    formulas = copy.deepcopy(structure.unwrap(like))
+    formulas = formulas.float() if hasattr(formulas, "float") else formulas  # its options, weights among them
     by_hand = callable(getattr(kernel, "forward", None)) and callable(getattr(kernel, "backward", None))
     compute = _by_hand if by_hand else _by_autograd
     made = compute(kernel, like, numbers, arrays, lambda shape: numbers.round(rng.normal(size=shape)))
@@ -185,6 +188,8 @@ def _by_hand(kernel: Any, like: Any, numbers: Numbers, arrays: tuple[Array, ...]
     own = dict(structure.named_parameters(kernel)) if hasattr(kernel, "named_parameters") else {}
     if missing := [name for name, _ in structure.named_parameters(like) if name not in own]:
         raise CheckError(f"{type(kernel).__name__} has no parameter called {missing[0]}, as {type(like).__name__} has")
+    if hasattr(kernel, "zero_grad"):  # else gradients add up from call to call
+        kernel.zero_grad()
     before = {name: structure.copy(buffer) for name, buffer in structure.named_buffers(kernel)}
     output = kernel.forward(*map(give, arrays))
     if len(arrays) == 2:

@@ -24,7 +24,6 @@ LAYERS = (
     *("ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax", "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh"),
     *("Tanhshrink", "Threshold"),
 )
-CONTAINERS = ("Residual", "Sequential")
 LOSSES = (
     *("BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "L1Loss"),
     *("MSELoss", "MultiLabelSoftMarginLoss", "NLLLoss", "PoissonNLLLoss", "SmoothL1Loss", "SoftMarginLoss"),
@@ -51,8 +50,9 @@ def judge_layer(
     `buffers` are those of before and of after. Between two layers a program may write what it has computed, or not.
     Raises `TypeError` for a layer that is not covered, `ValueError` for inputs that are no numbers of the format.
     """
-    _covered(like, format)
     verdict, rule = Verdict(side), layers.read_model(like)
+    for leaf in rule.leaves():
+        _covered(type(leaf).__name__, format, LAYERS)
     x, grad = (format.exact(exact(name, v, format)) for name, v in (("x", x), ("grad_output", grad_output)))
     buffers = buffers or {}
     own = {**parameters, **{name: before for name, (before, _) in buffers.items()}}
@@ -108,7 +108,7 @@ def judge_criterion(
     like: Any, format: Format, x: Any, target: Any, value: Any, gradient: Any, side: str = ""
 ) -> Verdict:
     """What a program made of `x` and `target` as the loss `like`: its value, and the gradient of the input."""
-    _covered(like, format)
+    _covered(structure.class_name(structure.unwrap(like)), format, LOSSES)
     verdict, rule = Verdict(side), losses.read_loss(like)
     t = exact("target", target, format) if "float" in str(target.dtype) else structure.array(target)
     hold(verdict, "loss", value, format.stored(rule.forward(format.exact(exact("x", x, format)), t)))
@@ -135,8 +135,7 @@ def judge_updates(kind: str, format: Format, updates: Iterable[Update], side: st
 
     Raises `TypeError` for an optimizer that is not covered.
     """
-    if kind not in OPTIMIZERS:
-        raise _not_covered(kind, format, OPTIMIZERS)
+    _covered(kind, format, OPTIMIZERS)
     verdict = Verdict(side)
     for update in updates:
         old = {name: format.exact(exact(name, value, kept_in(value, format))) for name, value in update.before.items()}
@@ -196,16 +195,6 @@ def exact(name: str, value: Any, format: Format) -> Float64:
     return array
 
 
-def _covered(like: Any, format: Format) -> None:
-    like = structure.unwrap(like)
-    kind = structure.class_name(like)
-    if kind in CONTAINERS:
-        for _, part in structure.children(like):
-            _covered(part, format)
-    elif format.storage is not None and kind not in (*LAYERS, *LOSSES):
-        raise _not_covered(kind, format, (*LAYERS, *CONTAINERS, *LOSSES))
-
-
-def _not_covered(kind: str, format: Format, known: tuple[str, ...]) -> TypeError:
-    name = (format.storage or format.numbers).name
-    return TypeError(f"{kind} is not judged in {name}; allowed are {', '.join(known)}")
+def _covered(kind: str, format: Format, known: tuple[str, ...]) -> None:
+    if format.storage is not None and kind not in known:
+        raise TypeError(f"{kind} is not judged in {format.storage.name}; allowed are {', '.join(known)}")

@@ -1,11 +1,13 @@
 """Kernels in bfloat16 and float16: correct ones are held, what is planted is refused, and no tolerance is chosen."""
 
 import doctest
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+import torch_impl
 from handgrad import assert_certified
 from handgrad.check import CheckError, certified
 from handgrad.check.certified import judge
@@ -124,6 +126,13 @@ WRONG_NETS = {
 def test_a_net_may_write_between_its_layers_or_not(dtype):
     assert assert_certified(net(dtype), like=net(dtype), dtype=dtype)
     assert assert_certified(Fused(net(dtype)), like=net(dtype), dtype=dtype)
+
+
+@both
+def test_a_model_of_torch_impl_may_be_in_half_precision(dtype):
+    model = torch_impl.MLP([10, 8, 3], activation="gelu", rng=0)
+    model.module.to(getattr(torch, dtype))
+    assert assert_certified(model, like=model, dtype=dtype)
 
 
 @both
@@ -259,6 +268,33 @@ def test_arrays_of_numpy(dtype):
     wrong.backward = lambda g: wrong.written(g * wrong.s)
     with pytest.raises(AssertionError, match="SiLU: gradient of the input is wrong"):
         assert_certified(wrong, like=torch.nn.SiLU, dtype=dtype)
+
+
+class Slope:
+    """PReLU by hand: what it adds to the gradient of its slope is added up until `zero_grad`."""
+
+    def __init__(self):
+        self.weight = SimpleNamespace(data=np.array([0.25], np.float16))
+        self.zero_grad()
+
+    def named_parameters(self):
+        return [("weight", self.weight)]
+
+    def zero_grad(self):
+        self.weight.grad = np.zeros(1, np.float16)
+
+    def forward(self, x):
+        self.x = x
+        return np.where(x > 0, x, self.weight.data * x)
+
+    def backward(self, grad_output):
+        terms = np.where(self.x > 0, 0, grad_output.astype(np.float32) * self.x)
+        self.weight.grad = self.weight.grad + terms.sum(keepdims=True).reshape(1).astype(np.float16)
+        return np.where(self.x > 0, grad_output, self.weight.data * grad_output)
+
+
+def test_gradients_of_one_call_are_not_added_to_those_of_the_next():
+    assert assert_certified(Slope(), like=torch.nn.PReLU, dtype="float16")
 
 
 def test_a_function_gets_the_parameters():

@@ -86,10 +86,10 @@ class Parallel(Sequential):
         return super().read(module, name)
 
     def forward(self, x: Ball, parameters: Parameters) -> Ball:
-        return _stack_sum([layer.forward(x, parameters) for layer in self.layers])
+        return _stack_sum([written(layer, layer.forward(x, parameters)) for layer in self.layers])
 
     def backward(self, grad: Ball, gradients: Gradients) -> Ball:
-        return _stack_sum([layer.backward(grad, gradients) for layer in self.layers])
+        return _stack_sum([grad.format.between(layer.backward(grad, gradients)) for layer in self.layers])
 
 
 FAMILIES = (bilinear, dropout, embedding, flatten, linear, normalization)
