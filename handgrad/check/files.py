@@ -224,7 +224,7 @@ def run_file(path: str, whole: bool = False) -> ModuleType:
     name = f"{package}.{file.stem}" if package else file.stem
     module = ModuleType(name)
     module.__file__, module.__package__ = str(file), package
-    before = list(sys.path)
+    before, given, sys.argv = list(sys.path), sys.argv, [str(file)]  # it may read options of its own
     sys.path[:0] = [str(top), str(Path.cwd()), *map(str, _beside(file))]
     if package:  # and last its own folder: a file of a package too is run from there, and imports what is beside it
         sys.path += map(str, file.resolve().parents[: package.count(".") + 1])
@@ -246,7 +246,7 @@ def run_file(path: str, whole: bool = False) -> ModuleType:
     except BaseException as error:
         raise CheckError(f"{path} cannot be run: {one_line(error)}") from error
     finally:
-        sys.path[:] = before
+        sys.path[:], sys.argv = before, given
     return module
 
 

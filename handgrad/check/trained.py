@@ -34,7 +34,7 @@ SAMPLES = (
 )
 MANY = 50  # no axis of the data is as long: a `range` beyond it counts the turns of the loop
 WHOLE = 64  # a batch that holds all the data
-TURN, ANEW, RATE = "_handgrad_turn", "_handgrad_anew", "_handgrad_rate"
+ANEW, RATE = "_handgrad_anew", "_handgrad_rate"
 
 
 @dataclass(frozen=True)
@@ -64,19 +64,20 @@ WRITTEN: dict[types.CodeType, types.CodeType] = {}
 class Trainee:
     """What is put before the user's class: a forward and a backward, of one turn of its loop."""
 
+    of_turn: ClassVar[Turn]
     drawn_from: ClassVar[held.Generators] = []  # the shared generators, as each turn finds them
 
     def __setattr__(self, name: str, value: Any) -> None:
         anew = vars(self).get(ANEW)
         if anew and name in anew:
             value = anew.pop(name)
-        elif anew is not None and vars(self)[TURN].made and type(value) in (int, float):
+        elif anew is not None and self.of_turn.made and type(value) in (int, float):
             value = vars(self)[RATE] if role(name) == "rate" else _for_one_turn(name, value)
         super().__setattr__(name, value)
 
     def one_turn(self, x: Array, y: Array, rate: float) -> dict[str, Any]:
         """Run it; what the locals of the methods were, and the attributes that it made."""
-        turn: Turn = vars(self)[TURN]
+        turn: Turn = self.of_turn
         if (turn.beside or turn.made) and (y.shape[:-1] if turn.by_columns else y.shape[1:]) != turn.shape:
             raise ValueError(f"a target of shape {y.shape} is none that the parameters were made for")
         call = getattr(self, turn.method)
@@ -112,7 +113,7 @@ class Trainee:
 
     def said(self, x: Array, y: Array | None = None) -> Any:
         """What the turn predicts, or its loss, without the turn."""
-        turn: Turn = vars(self)[TURN]
+        turn: Turn = self.of_turn
         method = inspect_method(self, turn.output)
         if method is not None and required(method) and not turn.made:
             found = method(x[0] if turn.alone else x)
@@ -141,6 +142,12 @@ class Trainee:
         """The turn, with the same numbers that were drawn for what it says."""
         held.put_back(self.drawn_from)
         self.one_turn(x, x if y is None else y, 1.0)
+
+
+def _turned(made: Trainee, turn: Turn) -> type[Trainee]:
+    """Let an object make this turn: its new class says so, as what an object holds is copied and put back each time."""
+    made.__class__ = type(type(made).__name__, (type(made),), {"of_turn": turn})
+    return type(made)
 
 
 def _once(*bounds: Any) -> range:
@@ -245,8 +252,8 @@ def of_trainer(op: Any, methods: tuple[str, ...] = conventions.TRAINERS) -> Iter
             if _draws_states(made, x, y):
                 raise CheckError(SAMPLES.format(type(op).__name__))
             one, drawn = _in_order(made, x, y)
-            turn = replace(vars(made)[TURN], one=one)
-            vars(made)[TURN], type(made).drawn_from = turn, drawn
+            turn = replace(made.of_turn, one=one)
+            _turned(made, turn).drawn_from = drawn
             if one:
                 x, y = (x[:, :1], y[..., :1]) if turn.by_columns else (x[:1], y[:1])
             found = list(_readings(op, made, x, y))
@@ -334,7 +341,7 @@ def _made(op: Any, turn: Turn) -> Iterator[tuple[Trainee, Array, Array]]:
             vars(made).update({n: _for_one_turn(n, v) for n, v in vars(made).items()})
             made.__class__ = mixed
             shape = y.shape[:-1] if by_columns else y.shape[1:]
-            vars(made)[TURN] = replace(turn, shape=shape, by_columns=by_columns)
+            _turned(made, replace(turn, shape=shape, by_columns=by_columns))
             with np.errstate(all="ignore"):
                 found = _with_parameters(_made_once(held.copied(made), x, y), x, y)
                 twice = [np.concatenate([a, a], axis=-1 if by_columns else 0) for a in (x, y)]
@@ -355,7 +362,7 @@ def _moves(made: Trainee, x: Array, y: Array) -> bool:
 
 def _shapes(made: Trainee) -> dict[str, list[tuple[int, ...]]]:
     """Those of the parameters that the method makes."""
-    return {n: [a.shape for a in _numbers(vars(made)[n])] for n in vars(made)[TURN].anew}
+    return {n: [a.shape for a in _numbers(vars(made)[n])] for n in made.of_turn.anew}
 
 
 RATE_SEEN = 2.0**-6
@@ -364,8 +371,8 @@ RATE_SEEN = 2.0**-6
 def _in_order(made: Trainee, x: Array, y: Array) -> tuple[bool, held.Generators]:
     """Whether a turn ends elsewhere if the samples come in another order, by more than the rounding of a sum; and the
     shared generators that it draws from."""
-    order = np.arange(x.shape[-1] if vars(made)[TURN].by_columns else len(x))[::-1]
-    turned = (x[:, order], y[..., order]) if vars(made)[TURN].by_columns else (x[order], y[order])
+    order = np.arange(x.shape[-1] if made.of_turn.by_columns else len(x))[::-1]
+    turned = (x[:, order], y[..., order]) if made.of_turn.by_columns else (x[order], y[order])
 
     def end(data: tuple[Array, Array], rate: float) -> dict[str, Array]:
         root = held.copied(made)
@@ -424,13 +431,13 @@ def _with_parameters(made: Any, x: Array, y: Array) -> Trainee:
     trial = held.copied(made)
     trial.__class__ = type("Trial", (type(made),), {"__setattr__": note})
     found = trial.one_turn(x, y, 1.0)
-    n = y.shape[-1] if vars(made)[TURN].by_columns else len(y)
+    n = y.shape[-1] if made.of_turn.by_columns else len(y)
     if any(np.shape(v) == (n, n) for v in (*found.values(), *vars(trial).values()) if isinstance(v, np.ndarray)):
         raise ValueError("the target was broadcast against what is predicted")
     anew = {k: v for k, v in first.items() if _moved(v, vars(trial).get(k)) and not _held(vars(made).get(k), v)}
     for name, value in anew.items():
         vars(made)[name] = _spread(value)
-    vars(made)[TURN] = replace(vars(made)[TURN], anew=tuple(anew))
+    _turned(made, replace(made.of_turn, anew=tuple(anew)))
     for name, value in anew.items():  # a velocity starts at 0
         if not _says(made, name, value, x, y):
             vars(made)[name] = value
@@ -440,7 +447,7 @@ def _with_parameters(made: Any, x: Array, y: Array) -> Trainee:
 def _made_once(made: Trainee, x: Array, y: Array) -> Trainee:
     """The object after its own methods made parameters, as `self.params["W1"] = …` in init_weights(): they make them
     once, and not again in each turn."""
-    turn: Turn = vars(made)[TURN]
+    turn: Turn = made.of_turn
     names = [n for n in dir(type(made)) if n in conventions.SETUP or re.match(conventions.INITIAL, n, re.IGNORECASE)]
     called: dict[str, Any] = {}
 
@@ -505,7 +512,7 @@ def _says(made: Any, name: str, start: Any, x: Array, y: Array) -> bool:
 
 
 def _readings(op: Any, made: Trainee, x: Array, y: Array) -> Iterator[Reading]:
-    turn: Turn = vars(made)[TURN]
+    turn: Turn = made.of_turn
     alone = (Argument("X"),)
     both = alone if turn.itself else (*alone, Argument("y", "target"))
     whole = tuple(("argument", a.name) for a in both)
@@ -522,17 +529,17 @@ def _readings(op: Any, made: Trainee, x: Array, y: Array) -> Iterator[Reading]:
         itself=turn.itself != "",
     )
     losses, predicted = _outputs(made, x, y)
-    turn = vars(made)[TURN]
+    turn = made.of_turn
     for name, times in [(n, t) for n in losses for t in ((False, True) if n.endswith(loops.VALUE) else (False,))]:
         root = held.copied(made)
-        vars(root)[TURN] = replace(turn, output=name, times=times)
+        _turned(root, replace(turn, output=name, times=times))
         of = f"{'the number of samples · ' * times}{name.removesuffix(loops.VALUE)}"
         yield replace(
             base, root=root, forward=Step("said", whole), own=True, said=f"{base.said}, as the gradient of {of}"
         )
     if predicted:
         root = held.copied(made)
-        vars(root)[TURN] = replace(turn, output=predicted)
+        _turned(root, replace(turn, output=predicted))
         decays = [n for n, v in vars(root).items() if role(n) == "reg" and held.is_number(v)]
         vars(root).update(dict.fromkeys([] if losses else decays, 0.0))  # of a decay no formula knows
         yield replace(base, root=root, formulas=True, said=f"{base.said} with {predicted}")
@@ -541,7 +548,7 @@ def _readings(op: Any, made: Trainee, x: Array, y: Array) -> Iterator[Reading]:
 def _asked(made: Trainee, turn: Turn, *data: Array) -> Array:
     """What a turn of another output says."""
     root = held.copied(made)
-    vars(root)[TURN] = turn
+    _turned(root, turn)
     return np.asarray(root.said(*data))
 
 
@@ -582,7 +589,7 @@ def _own_losses(made: Trainee, moved: Trainee, x: Array, y: Array) -> list[str]:
         if f is None or required(f) or not re.fullmatch(conventions.OWN_LOSS, bare(n)):
             continue
         try:
-            here, there = (np.asarray(_asked(m, replace(vars(made)[TURN], output=n), x, y)) for m in (made, moved))
+            here, there = (np.asarray(_asked(m, replace(made.of_turn, output=n), x, y)) for m in (made, moved))
         except Exception:  # it says none of these data
             continue
         found += [n] if here.size == 1 and here.dtype.kind == "f" and here != there else []
@@ -599,7 +606,7 @@ def _outputs(made: Trainee, x: Array, y: Array) -> tuple[list[str], str]:
         mine = {n: v for n, v in vars(root).items() if n not in turn.anew}
         return {k: v[-1] if isinstance(v, list) and v else v for k, v in {**mine, **found}.items()}
 
-    turn: Turn = vars(made)[TURN]
+    turn: Turn = made.of_turn
     moved = held.copied(made)
     start = {p: held.plain(place.get()) for p, place in held.places(moved).items()}
     for path, place in held.places(moved).items():
@@ -636,7 +643,7 @@ def _outputs(made: Trainee, x: Array, y: Array) -> tuple[list[str], str]:
                 continue
             fitting = a.size == y.size if alone else samples in a.shape
             if a.dtype.kind == "f" and a.shape == b.shape and not np.array_equal(a, b) and fitting:
-                vars(made)[TURN] = replace(turn, alone=alone)
+                _turned(made, replace(turn, alone=alone))
                 return losses, n
     named = [k for k in fits if role(k) == "pred" or (turn.itself and re.fullmatch(conventions.DECODED, bare(k)))]
     named = [k for k in named if not any(k.startswith(f"{n}_") for n in named)]  # yhat_inv is another thing

@@ -3289,6 +3289,15 @@ def test_a_module_may_name_the_folder_that_it_is_in(tmp_path):
     assert check_file(f"{tmp_path / 'sums' / 'double.py'}:f").status == "agree"
 
 
+def test_a_file_that_reads_options_finds_its_own(tmp_path, monkeypatch):
+    """And none of those that the check was given."""
+    monkeypatch.setattr(sys, "argv", ["handgrad", "check", "double.py:f"])
+    code = "import argparse\nargs = argparse.ArgumentParser().parse_args()\ndef f(x): return (2 * x).sum()\n"
+    (tmp_path / "double.py").write_text(f"{code}def df(x): return 2 + 0 * x\n", encoding="utf-8")
+    assert check_file(f"{tmp_path / 'double.py'}:f").status == "agree"
+    assert sys.argv == ["handgrad", "check", "double.py:f"]
+
+
 def test_a_package_needs_no_init_file(tmp_path):
     """A folder is a package too where a module imports from beside or above it."""
     (tmp_path / "nn" / "layers").mkdir(parents=True)
