@@ -605,11 +605,16 @@ class Search:
         p = self.trials[0].point
         at = next(place for place in _places(s) if place.node is s.value)
         twice = Edit(edit.rank, edit.unit, s, at, ast.BinOp(ast.Constant(2), ast.Mult(), s.value))
-        before = p.backward(p.case.values)
         now = self.under(twice, lambda: self.backward(p))
-        if now is None or any(np.shape(now[n]) != np.shape(g) for n, g in before.items()):
+        if now is None or any(np.shape(now[n]) != np.shape(g) for n, g in self.before.items()):
             return None
-        return {n for n, g in before.items() if now[n] is None or not np.array_equal(now[n], g, equal_nan=True)}
+        return {n for n, g in self.before.items() if now[n] is None or not np.array_equal(now[n], g, equal_nan=True)}
+
+    @functools.cached_property
+    def before(self) -> dict[str, Any]:
+        """The gradients that no edit has changed."""
+        p = self.trials[0].point
+        return p.backward(p.case.values)
 
     def watch(self) -> None:
         """Run forward and backward once, and note what runs."""

@@ -28,6 +28,14 @@ class StepError(CheckError):
     """Backward makes a step, and it is not that of plain gradient descent."""
 
 
+def runs(subject: Written, case: Case) -> None:
+    """Run forward and backward once at a case. Raises what they raise."""
+    root, _ = subject.fresh(case, case.values)
+    ran = subject.run(root, subject.given(case, case.values))
+    output = subject.output(ran, np.dtype(np.float64))
+    subject.ask(root, ran, inputs.upstream(np.random.default_rng(3), output.shape))
+
+
 def probe(subject: Written, case: Case) -> int:
     """Find the parameters and the gradients at a case, and how right these are along two directions."""
     _warm(subject, case)

@@ -22,12 +22,16 @@ import numpy as np
 from handgrad.check import autograds, classes, episodes, held, inputs, source, statics, trained
 from handgrad.check.conventions import LOSS, SETUP, TRAINING, bare, formulas, role, samples
 from handgrad.check.inputs import Layout
-from handgrad.check.match import FITS, MISSHAPEN, PARTLY, RIGHT, RUNS, UNSEEN, Slopes, StepError, probe, slope
+from handgrad.check.match import FITS, MISSHAPEN, PARTLY, RIGHT, RUNS, UNSEEN, Slopes, StepError, probe, runs, slope
 from handgrad.check.readings import Plain, Reading, of_functions, of_method, of_methods, of_object, of_pairs, with_given
 from handgrad.check.subject import Array, Case, CheckError, Subject, instance, one_line, required
+from handgrad.check.unasked import Unasked, asked
 from handgrad.check.written import STEP, Written
 from handgrad.judge import structure
 
+OF_SHAPES = (  # in NumPy's words and Python's, what is refused whatever the numbers are
+    r"shapes? |dimension|broadcast|unpack|of integer|integers, slices|too many indices|operand|size |size$|[tT]ensor"
+)
 SAME = 8  # targets in a row that are refused with the same words
 PATIENCE = 6_000  # calls of the code for finding a reading: the verdict does not depend on how fast a machine is
 NO_LOSS = "those of no loss"
@@ -243,6 +247,7 @@ class _Search:
         self.last = 0  # the rank of the latest attempt
         self.asked = False  # whether the latest backward refused what it was given, and not its own shapes
         self.refusing: set[int] = set()  # roots whose backward failed for matrices
+        self.picky: set[Any] = set()  # backwards that have failed: these run before anything is learned of a case
         self.errors: list[Failure] = []
         self.at = 0  # which of the readings is tried
         self.forwards: dict[Any, str] = {}  # what failed before
@@ -346,7 +351,7 @@ class _Search:
     def probed(self, subject: Written, layout: Layout | None, case: Case) -> Found | None:
         self.last, self.asked = 0, False
         try:
-            self.last = probe(subject, case)
+            self.last = self.probe(subject, case)
             lone = layout is not None and layout.lone(case.constants[n].shape for n in subject.targets)
             return Found(subject, layout, self.last, lone)
         except Exception as error:
@@ -359,6 +364,16 @@ class _Search:
             if isinstance(error, ValueError) and len(given) > 1 and min(given) > 1:
                 self.refusing.add(id(subject.reading.root))
             return None
+
+    def probe(self, subject: Written, case: Case) -> int:
+        step = subject.reading.backward
+        try:
+            if step in self.picky:
+                runs(subject, case)
+            return probe(subject, case)
+        except Exception:
+            self.picky.add(step)
+            raise
 
     def failed(self, text: str, ran: bool = False) -> None:
         """Keep why an attempt came to nothing."""
@@ -479,7 +494,7 @@ class _Search:
                 case = next(iter(inputs.given(subject, self.given)))
             else:
                 case = inputs.first(subject, at, self.seed)
-            probe(subject, case)
+            self.probe(subject, case)
             slopes = Slopes(subject, case, np.ones(()))
             gradients = subject.backward(case, case.values, np.ones(()))
             gradients = {n: g for n, g in gradients.items() if np.any(g) and np.shape(g) == case.values[n].shape}
@@ -527,6 +542,8 @@ class _Search:
                 if self.runs(scout, at) is not None:
                     yield at
                     return
+                if re.search(OF_SHAPES, self.why):
+                    return  # of whatever numbers
             return
         if not own:
             ran = self.runs(blind, layout)
@@ -552,10 +569,13 @@ class _Search:
             options = [(d, t) for d, t in inputs.KINDS if d == "any" or (d == "probability" and not matrices)]
         said: list[tuple[Any, str]] = []
         tried: set[Any] = set()
+        refused: dict[str, bool] = {}  # the domains that were, and whether before anything was asked of a target
         ways = list(itertools.product(dict.fromkeys(predictions), options))
         if re.search(LABELS, bare(reading.target)):
             ways.sort(key=lambda way: "class" not in way[1][1])
         for prediction, (domain, kind) in ways:
+            if refused.get(domain):
+                continue
             at = replace(layout, domain=domain, target=kind, prediction=prediction)
             made = self.drawn(scout, at)
             given = _same(made)
@@ -565,6 +585,14 @@ class _Search:
             if self.runs(scout, at, made) is not None:
                 yield at
                 said = []
+                continue
+            if made is not None and self.why and domain not in refused:
+                refused[domain] = self.whatever(scout, made)
+            if refused.get(domain):
+                if "must be of integer" in self.why:
+                    self.whole.add(reading.forward)
+                if re.search(OF_SHAPES, self.why):
+                    return
             else:
                 said = [*(said if said and said[-1][1] == self.why else []), (prediction, self.why)]
                 asserted = self.why.startswith("AssertionError")  # of the target, perhaps
@@ -616,6 +644,17 @@ class _Search:
         if not self.errors or not _of_shapes(self.forwards[key]):
             self.failed(self.forwards[key])
         return None
+
+    def whatever(self, scout: Written, made: Case) -> bool:
+        """Whether forward, which refused a case, refuses it whatever the target is: it fails before it asks for one."""
+        targets = {n: Unasked() for n in scout.targets}
+        self.calls += 1
+        try:
+            root, _ = scout.fresh(made, made.values)
+            scout.run(root, scout.given(made, made.values) | targets)
+        except Exception as error:
+            return one_line(error) == self.why and not any(map(asked, targets.values()))
+        return False
 
     def with_given(self, reading: Reading) -> Iterator[tuple[Written, Layout | None, Case]]:
         entry = self.given[0] if isinstance(self.given, list) and self.given else self.given

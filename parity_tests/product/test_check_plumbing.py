@@ -12,6 +12,7 @@ from handgrad.check import check_file
 from handgrad.check.oracles import AUTOGRAD, CENTRAL, CERTIFIED, COMPLEX, HAND, TAYLOR
 from handgrad.check.report import Finding, GradientCheck, Row
 from handgrad.check.subject import Case
+from handgrad.check.unasked import Unasked, asked
 
 # Every field with a number of its own.
 CASE = Case("the draw", ("x",), {"x": np.zeros((5, 7))})
@@ -249,3 +250,27 @@ def test_the_page_shows_what_is_said(tmp_path):
         if "should be" not in shown and "yours" not in shown:  # these may differ in the last digits
             assert shown.split()[-5:] == said.split()[-5:]
     assert "see it again" in sample[-2]
+
+
+ASKED = {
+    "a sum": lambda y: np.ones(3) - y,
+    "its mirror": lambda y: 2 / y,
+    "a function of NumPy": np.log,
+    "an array of it": np.asarray,
+    "an index": lambda y: np.ones(3)[y],
+    "its kind": lambda y: isinstance(y, np.ndarray),
+    "an attribute": lambda y: y.shape,
+    "its length": len,
+    "a loop": lambda y: list(zip([1], y, strict=True)),
+    "a text": str,
+}
+
+
+@pytest.mark.parametrize("use", ASKED)
+def test_what_stands_in_for_a_target_says_that_it_was_asked_for_something(use):
+    it = Unasked()
+    kept = {"y": it}, (it, 3), it is None  # handed on, that is
+    assert not asked(it)
+    with pytest.raises(TypeError, match="it is no value"):
+        ASKED[use](kept[1][0])
+    assert asked(it)
