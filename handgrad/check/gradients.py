@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.check import decide, edits, meant, oracles, search
+from handgrad.check import clips, decide, edits, meant, oracles, search
 from handgrad.check import inputs as drawn
 from handgrad.check.decide import Flags, Judged
 from handgrad.check.ideal import without_epsilon
@@ -126,7 +126,7 @@ class _Check:
         self.kinks: list[dict[str, Flags]] = []
         self.judged: list[Judged] = []
         self.trials: list[edits.Trial] = []
-        self.taylor: list[oracles.Taylor] = []
+        self.taylor: dict[int, oracles.Taylor] = {}  # by the number of the case
         self.coarse = ""  # what the code rounds to, less than float32
         self.unsure_single = 0  # numbers of the float32 pass that cannot be told
 
@@ -134,6 +134,8 @@ class _Check:
         for case in self.cases:
             self._case(case)
         answer, still = self.answer, False
+        if isinstance(self.subject, Written) and self.trials and answer.findings:
+            self._clipped(self.subject)
         for j in self.judged:
             answer.checked.setdefault(j.name, j.point.case.values[j.name].shape)
         answer.numbers = sum(j.value.size for j in self.judged)
@@ -288,9 +290,34 @@ class _Check:
                 n: np.asarray(g, np.float64) for n, g in hand.values.items() if np.shape(g) == case.values[n].shape
             }
             if (t := oracles.taylor(p, floats, hand.radii, central)) is not None:
-                self.taylor.append(t)
+                self.taylor[len(self.trials) - 1] = t
         if self.single and not wrong and p.dtype == np.float64:
             self._single(p, hand, central, match)
+
+    def _clipped(self, subject: Written) -> None:
+        """Take what the code clips for not told, where that is all that is wrong; if it is most, nothing is told."""
+        wrong = {f"the gradient of {n}" for t in self.trials for n in t.wrong}
+        if {f.tensor for f in self.answer.findings} != wrong or (found := clips.read(subject, self.trials)) is None:
+            return
+        self.answer.findings.clear()
+        clipped = told = 0
+        for number, (trial, at) in enumerate(zip(self.trials, found[1], strict=True)):
+            radii = self.readings[number][HAND].radii
+            for j in trial.judged:
+                mine = at.get(j.name, np.zeros(j.value.shape, bool))
+                j.wrong, j.unsure = j.wrong & ~mine, j.unsure | mine
+                radii[j.name] = np.where(mine, np.inf, radii[j.name])
+                clipped += int(mine.sum())
+                told += int((~j.unsure & (j.value != 0)).sum()) if f"the gradient of {j.name}" in wrong else 0
+            if at:
+                self.taylor.pop(number, None)
+        if clipped > told:
+            self.answer.why = f"gradients are clipped {found[0]}"
+            self.answer.remarks.append(f"of these, {clipped} numbers are clipped and {told} are not, which are right")
+        else:
+            self.answer.remarks.append(
+                f"right up to its clip: the code clips gradients {found[0]}; {clipped} numbers are, and are not told"
+            )
 
     def likeliest(self) -> list[edits.Suggestion]:
         """The lines of the user's code that one edit each makes right."""
@@ -634,11 +661,14 @@ class _Check:
     def _taylor_row(self) -> Row:
         if not self.taylor:
             return Row(TAYLOR, "no case is smooth and finite")
-        falling = [t for t in self.taylor if not t.exact]
+        seen = self.taylor.values()
+        falling = [t for t in seen if not t.exact]
         worst = min(falling, key=lambda t: t.slope, default=None)
         if worst is None:
             return Row(
-                TAYLOR, sure=max(t.sight for t in self.taylor), text="no remainder: linear along the direction; agrees"
+                TAYLOR,
+                sure=max(t.sight for t in self.taylor.values()),
+                text="no remainder: linear along the direction; agrees",
             )
         said = "agrees" if worst.slope > 1.5 else "differs"
         sight = max(t.sight for t in falling) if said == "agrees" else worst.sight

@@ -30,6 +30,27 @@ def few_edits(monkeypatch):
 
 # Code, the right target, the wrong target.
 STYLES = {
+    "gradients that are clipped": (
+        """
+        class Cell:
+            factor, top = 1, 2
+            def __init__(self):
+                self.W, self.b = np.linspace(-1, 1, 4).reshape(2, 2), np.zeros(2)
+            def forward(self, x):
+                self.x, self.y = x, np.tanh(x @ self.W + self.b)
+                return self.y
+            def backward(self, d):
+                d = d * (1 - self.y**2)
+                self.grads = {"W": self.factor * self.x.T @ d, "b": d.sum(0)}
+                for g in self.grads.values():
+                    np.clip(g, -self.top, self.top, out=g)
+                return d @ self.W.T
+        class Bad(Cell):
+            factor = 1.5
+        """,
+        "Cell",
+        "Bad",
+    ),
     "(out, cache)": (
         """
         def affine_forward(x, w, b):
@@ -3213,6 +3234,26 @@ MEANT = {
         """,
         "Dense",
         "gradients of each sample",
+    ),
+    "clipped, and most of it": (
+        """
+        class Dense:
+            factor = 1
+            def __init__(self):
+                self.W, self.b = np.linspace(-1, 1, 4).reshape(2, 2), np.zeros(2)
+            def forward(self, x):
+                self.x = x
+                return x @ self.W + self.b
+            def backward(self, d):
+                dW, db = self.factor * self.x.T @ d, d.sum(0)
+                norm = np.sqrt((dW**2).sum() + (db**2).sum())
+                self.dW, self.db = (g * min(1, 0.25 / (norm + 1e-6)) for g in (dW, db))
+                return d @ self.W.T
+        class Bad(Dense):
+            factor = 2
+        """,
+        "Dense",
+        "gradients are clipped to a norm of 0.25",
     ),
 }
 
