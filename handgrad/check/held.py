@@ -312,6 +312,9 @@ def in_dtype(dtype: np.dtype[Any]) -> Callable[[Any], Any]:
 
 # --- putting back -----------------------------------------------------------------------------------------------------
 
+Generators = list[tuple[Callable[[Any], None], Any]]
+"""How to put each generator back, and its state."""
+
 
 class Kept:
     """A root, and what it keeps as it was: `back` puts all of it back, the generators it draws from included."""
@@ -323,7 +326,7 @@ class Kept:
         self.slots: list[tuple[Any, list[str], dict[str, Any]]] = []
         self.arrays: list[tuple[Any, Any]] = []
         self.tensors: list[tuple[Any, Any]] = []
-        self.generators = generators(root)
+        self.generators: Generators = []
         for _, owner in owners(root):
             if isinstance(owner, list):
                 self.lists.append((owner, owner.copy()))
@@ -337,6 +340,7 @@ class Kept:
                 if names := _slots(owner):
                     self.slots.append((owner, names, dict(items(owner))))
             for _, value in items(owner):
+                self.generators += _generators(value)
                 if is_tensor(value):
                     self.tensors.append((value, value.detach().clone()))
                 elif isinstance(value, np.ndarray) and value.flags.writeable:
@@ -382,8 +386,13 @@ def generators(root: Any) -> list[tuple[Callable[[Any], None], Any]]:
     return [pair for _, owner in owners(root) for _, value in items(owner) for pair in _generators(value)]
 
 
+_NO_GENERATORS = {*_NO_LEAVES, np.ndarray, float, list}  # the commonest, told by a look at the type
+
+
 def _generators(value: Any) -> list[tuple[Callable[[Any], None], Any]]:
     """How to put a generator back, and its state."""
+    if type(value) in _NO_GENERATORS:
+        return []
     if isinstance(value, np.random.Generator):
         bits = value.bit_generator
         return [(lambda state: setattr(bits, "state", state), bits.state)]
@@ -394,10 +403,6 @@ def _generators(value: Any) -> list[tuple[Callable[[Any], None], Any]]:
     if "torch" in sys.modules and isinstance(value, sys.modules["torch"].Generator):
         return [(value.set_state, value.get_state())]
     return []
-
-
-Generators = list[tuple[Callable[[Any], None], Any]]
-"""How to put each generator back, and its state."""
 
 
 def untouched(shared: Generators) -> bool:

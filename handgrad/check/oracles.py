@@ -32,6 +32,7 @@ judged by that distance itself, number by number, at the case and beside it; whe
 """
 
 import contextlib
+import functools
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -150,6 +151,7 @@ def point(
     for shift in (2.0**-6, -(2.0**-6), 2.0**-10, 0.0):
         beside = {name: a + shift * rng.normal(size=a.shape) for name, a in case.values.items()}
 
+        @functools.cache  # the ends, which are asked first, are of the nine places too
         def along(t: float, beside: Values = beside) -> Float64:
             return p.forward({n: beside[n] + t * d[n] for n in d})
 

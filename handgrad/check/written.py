@@ -87,6 +87,7 @@ class Written:
         self.batched = reading.itself and reading.formulas
         self.draws = True  # whether the shared generators are put back before each call
         self.shared: list[Any] | None = None  # the shared generators, as they are put back
+        self._started: tuple[Any, Values] | None = None
         self._working: dict[np.dtype[Any], Kept] = {}
         self._places: dict[np.dtype[Any], dict[str, Place]] = {}
 
@@ -317,6 +318,14 @@ class Written:
             raise CheckError(f"{self.name}: forward must return an array of numbers; got a tuple of {len(raw)}")
         return [raw], [], False
 
+    @property
+    def _before(self) -> Values:
+        """The numbers that the code starts from, by their places."""
+        if self._started is None or self._started[0] is not self.pristine:
+            numbers = {p: held.plain(place.get()) for p, place in held.places(self.pristine).items()}
+            self._started = self.pristine, numbers
+        return self._started[1]
+
     @cached_property
     def _above(self) -> list[str]:
         """What the arguments of backward are called."""
@@ -345,7 +354,7 @@ class Written:
         """The outputs of a forward that returns nothing: an attribute that it made, by its usual names; of several
         gradients from above, those that these are named after: top_diff_h, top_diff_s of h and s."""
         mine = set(self.paths.values())
-        before = {p: held.plain(place.get()) for p, place in held.places(self.pristine).items()}
+        before = self._before
         after = {p: place.get() for p, place in held.places(root).items() if p not in mine}
         made = {
             p: a
