@@ -109,14 +109,19 @@ def _number(index: tuple[int, ...], value: float, expected: float) -> str:
 
 
 def unsolved(exercise: Exercise, file: Path) -> bool:
-    """Whether the file still says that its body is to be written."""
+    """Whether the file still says that its body is to be written. CheckError where it has no such method."""
     try:
-        tree = ast.parse(file.read_bytes())
+        tree = ast.parse(file.read_bytes(), str(file))
     except OSError as error:
         raise CheckError(f"{file} cannot be read: {error.strerror}") from error
     except (SyntaxError, ValueError) as error:
         raise CheckError(f"{file} cannot be run: {one_line(error)}") from error
-    holes = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == exercise.hole]
+    nodes = list(ast.walk(tree))
+    if not any(exercise.hole in (getattr(n, "name", ""), getattr(n, "attr", ""), getattr(n, "id", "")) for n in nodes):
+        kinds = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == exercise.what]
+        if kinds and not kinds[-1].bases:  # nor is it inherited
+            raise CheckError(f"{file}: {exercise.what} has no {exercise.hole}")
+    holes = [n for n in nodes if isinstance(n, ast.FunctionDef) and n.name == exercise.hole]
     return any(isinstance(n, ast.Raise) and "NotImplementedError" in ast.unparse(n) for h in holes for n in ast.walk(h))
 
 
