@@ -30,7 +30,8 @@ any number draws one into the code of a net.
     handgrad hunt --score               # points so far, and what is left
 
 `handgrad hunt 7 --story` prints its entry on this page. `--check` runs [the check](checking.md) on the part that has
-the bug.
+the bug. It refuses, and counts as no guess, a file that mends nothing: one that lacks a class or function of the task's
+file, leaves its work to `scratch`, or has another `forward` where every forward was right.
 
 **Points.** A bug is found when its line is named or its repair passes the check. It is worth 10 points, 2 less if
 hint 1 was read, 4 for hint 2, 6 for hint 3, and 1 less for each wrong guess (a line that is not it, a changed file that

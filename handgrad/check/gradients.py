@@ -13,7 +13,7 @@ from handgrad.check import inputs as drawn
 from handgrad.check.decide import Flags, Judged
 from handgrad.check.ideal import without_epsilon
 from handgrad.check.oracles import AUTOGRAD, CENTRAL, CERTIFIED, COMPLEX, HAND, TAYLOR, Match, Point, Reading
-from handgrad.check.report import PASTE, VALUES, Finding, GradientCheck, Row, written
+from handgrad.check.report import OUTPUT, PASTE, VALUES, Finding, GradientCheck, Row, written
 from handgrad.check.subject import Array, Case, CheckError, Subject, Values, cast, instance, nudged, one_line
 from handgrad.check.surroundings import kept
 from handgrad.check.written import Written
@@ -450,7 +450,7 @@ class _Check:
 
     def _other_output(self, p: Point, output: Array) -> Finding:
         assert self.reference is not None
-        tensor, by = "the output", (f"the reference {self.reference.name}",)
+        tensor, by = OUTPUT, (f"the reference {self.reference.name}",)
         if output.shape != p.output.shape:
             problem = f"its shape is {p.output.shape}, the reference's is {output.shape}"
             return Finding(tensor, p.case, problem, by=by, pattern="another function, or another reduction")

@@ -22,6 +22,10 @@ NAMED = 3  # lines of the user's code that are named
 PASTE = 24  # numbers of an array that are written out
 
 
+OUTPUT = "the output"
+"""What a finding about the outputs, beside those of a reference, is called."""
+
+
 @dataclass
 class Row:
     """One oracle in the table: whether it applies, how sure it is, and with whom it agrees."""
@@ -111,6 +115,11 @@ class GradientCheck:
             row.oracle == TAYLOR and row.text.endswith("differs") for row in self.table
         )
         return hand.agrees.get(CERTIFIED) is False or (left and not backed)
+
+    @property
+    def other_output(self) -> bool:
+        """Whether an output is not the reference's."""
+        return any(finding.tensor == OUTPUT for finding in self.findings)
 
     @property
     def exit_code(self) -> int:

@@ -48,12 +48,12 @@ def hunt_command(
     names = [name for name, value in asked.items() if value is not None]
     if bug is None:
         return _all(names)
-    if len(names) != 1 or score:
-        choices = "--out, --check, --line, --hint and --story"
-        raise BadInputError(f"give one of {choices} with a bug's name; got {' and '.join(names) or 'none'}")
     from handgrad.hunt import find
 
     key, hunted = find(bug)
+    if len(names) != 1 or score:
+        choices = "--out, --check, --line, --hint and --story"
+        raise BadInputError(f"give one of {choices} with a bug's name; got {' and '.join(names) or 'none'}")
     if out is not None:
         return _write(key, hunted, out)
     if check is not None:
@@ -72,18 +72,22 @@ def hunt_command(
 def _all(asked: list[str]) -> int:
     """The list of bugs, or the score of those that were begun."""
     from handgrad.hunt import HUNTS, NETS
+    from handgrad.hunt.named import DIGITS
     from handgrad.hunt.score import scores, table
 
     if asked == ["--score"]:
-        found = list(scores().values())
-        for row in table(found) if found else ["no hunt was begun here: handgrad hunt BUG --out DIR writes a task"]:
+        found, broken = scores()
+        none = [] if broken else ["no hunt was begun here: handgrad hunt BUG --out DIR writes a task"]
+        for row in table(list(found.values())) if found else none:
             print(printable(row))
+        if broken:
+            raise BadInputError("; ".join(broken))
         return 0
     if asked:
         raise BadInputError(f"{asked[0]} needs a bug: a number from 1 to {len(HUNTS)}, or one of a net as classifier-7")
     for i, each in enumerate(HUNTS, 1):
         print(printable(f"{i:>2}  {each.symptom}"))
-    print("\nA bug of the catalogue in the code of a net; any number draws one:")
+    print(f"\nA bug of the catalogue in the code of a net; any number of up to {DIGITS} digits draws one:")
     for name, net in NETS.items():
         print(printable(f"{name + '-1, …':<17} {', '.join(net.kinds)}"))
     print("\nhandgrad hunt BUG --out DIR writes the task; --line LINE or --check FILE judges; --hint 1, 2, 3; --story")
@@ -128,10 +132,16 @@ def _judge(key: Key, hunt: "Hunt | NetHunt", file: Path) -> int:
 
 def _guess(key: Key, hunt: "Hunt | NetHunt", line: int) -> int:
     from handgrad.hunt.score import count
+    from handgrad.hunt.text import code_lines
 
-    lines = hunt.planted().splitlines()
+    planted = hunt.planted()
+    lines = planted.splitlines()
     if line > len(lines):
         raise BadInputError(f"--line must be a line of {hunt.file}, from 1 to {len(lines)}; got {line}")
+    if line not in {*hunt.lines, *code_lines(planted)}:
+        raise BadInputError(
+            f"--line must be a line of code; line {line} of {hunt.file} is blank, a comment or a docstring"
+        )
     print(printable(f"{line:>4}  {lines[line - 1]}"))
     if line in hunt.lines:
         _found(key, hunt, "That is the line.")

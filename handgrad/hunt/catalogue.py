@@ -12,8 +12,10 @@ from typing import ClassVar
 
 from handgrad.check import GradientCheck, check_file
 from handgrad.hunt.task import rules, tools
+from handgrad.hunt.text import refuse_missing
 
 PARTS = Path(__file__).parent / "parts"
+READ = "Read first, guess, then check: that is how you learn it."
 ROOMS = ("activations", "layers", "losses", "nets")
 """The files of parts."""
 
@@ -26,7 +28,7 @@ class Hunt:
     faulty: ClassVar[str] = "one wrong backward"
 
     part: str  # the class that it is in
-    like: str | None  # the same by PyTorch, for the check
+    like: str | None  # the same by PyTorch, if it has that
     symptom: str  # what the learner is told
     right: str
     wrong: str
@@ -42,10 +44,18 @@ class Hunt:
         """The name of the file that has the part."""
         return next(name for name in ROOMS if f"\nclass {self.part}:" in plain(name))
 
-    def check(self, file: Path, dtype: str | None = None) -> GradientCheck:
-        """Check the part as it stands in `file`, beside PyTorch's, at the inputs of the file as it is right."""
-        inputs = f"{PARTS / self.room}.py:{self.inputs}" if self.inputs else None
-        return check_file(f"{file}:{self.part}", self.like, dtype=dtype, inputs=inputs)
+    def check(self, file: Path) -> GradientCheck:
+        """Check the part as it stands in `file`, beside the right one, at the inputs of the file as it is right.
+
+        ValueError in one line for a file that lacks a function of the task's, or whose part has another output.
+        """
+        refuse_missing(file, self.planted(), plain(self.room))
+        right = f"{PARTS / self.room}.py"
+        inputs = f"{right}:{self.inputs}" if self.inputs else None
+        found = check_file(f"{file}:{self.part}", f"{right}:{self.part}", inputs=inputs)
+        if found.other_output:
+            raise ValueError(f"{self.part}.forward was changed: its output is another; every forward was right")
+        return found
 
     def planted(self) -> str:
         """The file with the bug in it."""
@@ -72,10 +82,14 @@ class Hunt:
         """The page beside the file: the symptom and the tools, not the place."""
         first, *_ = re.findall(r"^class (\w+)", plain(self.room), re.MULTILINE)
         arrays = re.findall(r"^([A-Z]+) = ", plain(self.room), re.MULTILINE)
+        likes = (f'handgrad check parts.py:{h.part} --like "{h.like}"' for h in HUNTS if h.room == self.room and h.like)
         commands = {f"handgrad check parts.py:{first}": "a part against difference quotients"}
+        commands |= dict.fromkeys(list(likes)[:1], "beside PyTorch's, where it has the same")
         commands |= {
             f"handgrad check parts.py:PART --inputs parts.py:{name}": "at inputs of the file" for name in arrays
         }
+        drawn = "The inputs that the check draws need not show this bug: those of "
+        drawn = f"{drawn}`--inputs parts.py:{self.inputs}` do. " if self.inputs else ""
         return f"""# Bug {key}
 
 > {symptom}
@@ -85,8 +99,7 @@ but one. Find it and repair it.
 
 {tools(commands)}
 
-`--like torch.nn.Tanh` checks against PyTorch too, where it has the same. The check finds the bug, of course. Read
-first, guess, then check: that is how you learn it.
+{fill(f"{drawn}The check finds the bug, of course. {READ}", 120, break_on_hyphens=False)}
 
 {rules(key, self.file)}
 """

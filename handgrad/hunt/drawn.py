@@ -17,6 +17,7 @@ from handgrad.errors import one_line
 from handgrad.experiments import Experiment
 from handgrad.experiments.own import load
 from handgrad.hunt.nets import NETS, Net
+from handgrad.hunt.text import refuse_missing
 from handgrad.judge import StepJudge
 from handgrad.training.train import batches, prepare
 
@@ -79,12 +80,13 @@ def _seen(net: Net, bug: Bug) -> Refusal | None:
 def judged(file: Path, net: Net, bug: Bug) -> Judged:
     """Judge a repaired file: the first steps of its training, and the part that had the bug.
 
-    ValueError in one line for a file that cannot be run, or that is not one of this net.
+    ValueError in one line for a file that cannot be run, or that is not one of this net, written out.
     """
     try:
         experiment = load(f"{file}:experiment")
         if (own := {kind.__name__ for kind in experiment.own_ops}) != set(net.kinds):
             raise ValueError(f"its own_ops must be {', '.join(net.kinds)}; got {', '.join(sorted(own)) or 'none'}")
+        refuse_missing(file, net.code(bug.edits), net.code())
         refusal = refused(experiment)
     except (Exception, SystemExit) as error:  # of the learner's code
         raise ValueError(f"{file} cannot be judged: {one_line(error, ValueError)}") from error

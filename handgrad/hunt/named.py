@@ -17,5 +17,6 @@ def find(name: str) -> tuple[int | str, Hunt | NetHunt]:
         return f"{net}-{number}", NetHunt(net, number)
     if not dash and 1 <= number <= len(HUNTS):
         return number, HUNTS[number - 1]
-    allowed = f"a whole number from 1 to {len(HUNTS)}, or a net and a number as in {next(iter(NETS))}-7"
+    drawn = f"a net and a number of up to {DIGITS} digits as in {next(iter(NETS))}-7"
+    allowed = f"a whole number from 1 to {len(HUNTS)}, or {drawn}"
     raise BadInputError(f"the bug must be {allowed}, with one of the nets {', '.join(NETS)}; got {shortened(name)}")

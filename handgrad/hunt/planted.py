@@ -98,8 +98,8 @@ a value or an update is wrong. Find it and repair it.
 
 {tools(commands)}
 
-Read first, guess, then ask the tools: that is how you learn it. Where every gradient is right, `trace` judges the
-update and the step as well.
+Read first, guess, then ask the tools: that is how you learn it. Where all checks agree, the gradients of the parts are
+right: what is left is how they are put together, the optimizer and the `Trainer`, which `trace` judges.
 
 {rules(key, self.file)}
 """

@@ -47,23 +47,30 @@ class Score:
         return json.dumps(asdict(self)) + "\n"
 
 
-def scores(folder: Path = Path()) -> dict[Path, Score]:
-    """The hunts in a folder and in those right below it. BadInputError for a file that is no score."""
-    found = {}
+def scores(folder: Path = Path()) -> tuple[dict[Path, Score], list[str]]:
+    """The hunts in a folder and in those right below it, and what is wrong with each file that is no score."""
+    found, broken = {}, []
     for path in sorted([*folder.glob(FILE), *folder.glob(f"*/{FILE}")]):
         try:
             score = Score(**{name: value for name, value in load(path, SHAPE).items() if name in SHAPE})
             find(str(score.hunt))
         except (OSError, ValueError, BadInputError) as error:
-            raise BadInputError(f"{path} is no score of a hunt: {error}") from error
-        found[path] = score
-    return found
+            broken.append(f"{path} is no score of a hunt: {error}")
+        else:
+            found[path] = score
+    return found, broken
 
 
 def count(hunt: int | str, folder: Path = Path(), *, below: bool = True, **more: Any) -> list[Score]:
-    """Write what happened to the scores of that bug in a folder, and `below` it; gives them as they are then."""
-    kept = {path: score for path, score in scores(folder).items() if score.hunt == hunt}
+    """Write what happened to the scores of that bug in a folder, and `below` it; gives them as they are then.
+
+    BadInputError where there is none, but a file that is no score and may have been it.
+    """
+    found, broken = scores(folder)
+    kept = {path: score for path, score in found.items() if score.hunt == hunt}
     kept = {path: score.after(**more) for path, score in kept.items() if below or path.parent == folder}
+    if broken and not kept:
+        raise BadInputError("; ".join(broken))
     for path, score in kept.items():
         with refusing(str(path), kinds=()):
             write_text(path, score.text())

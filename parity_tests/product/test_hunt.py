@@ -8,7 +8,7 @@ import pytest
 
 from docs.writers import museum
 from handgrad import cli
-from handgrad.check import check_gradients
+from handgrad.check import check_file, check_gradients
 from handgrad.hunt import HUNTS
 from handgrad.hunt.catalogue import ROOMS, plain
 from handgrad.hunt.score import FILE, Score
@@ -56,7 +56,9 @@ def test_a_file_without_a_bug_is_right(room, tmp_path):
     parts = {hunt.part: hunt for hunt in HUNTS if hunt.room == room}
     assert set(parts) == set(re.findall(r"^class (\w+)", plain(room), re.MULTILINE))
     for hunt in parts.values():
-        assert hunt.check(file, dtype="float64").status == "agree", hunt.part
+        inputs = f"{file}:{hunt.inputs}" if hunt.inputs else None
+        found = check_file(f"{file}:{hunt.part}", hunt.like, dtype="float64", inputs=inputs)
+        assert found.status == hunt.check(file).status == "agree", hunt.part
 
 
 def test_a_repair_is_judged(tmp_path, capsys):
@@ -69,6 +71,40 @@ def test_a_repair_is_judged(tmp_path, capsys):
     assert HUNTS[2].title in capsys.readouterr().out
     assert cli.main(["hunt", "3", "--out", str(file.parent)]) == 2  # the repair is not overwritten
     assert file.read_text() == plain(HUNTS[2].room)
+
+
+# By what is done to a file with the bug: the number, the text that is replaced, and what is said.
+CHANGED = {
+    "forward": (16, "np.where(x > 0, x, self.weight * x)", "x", "PReLU.forward was changed: its output is another"),
+    "a case of forward": (7, "np.where(size <= 1,", "np.where(self.d <= 1,", "Huber.forward was changed"),
+    "no methods": (3, "class LeakyReLU:", "class LeakyReLU: 1\nclass A:", "LeakyReLU.forward is no longer in the file"),
+    "another class": (3, "class Softmax:", "class Softmin:", "Softmax is no longer in the file: mend it there"),
+}
+
+
+@pytest.mark.parametrize("case", CHANGED)
+def test_a_change_that_mends_nothing_is_refused_and_no_guess(case, tmp_path, capsys, monkeypatch):
+    number, old, new, words = CHANGED[case]
+    monkeypatch.chdir(tmp_path)
+    cli.main(["hunt", str(number), "--out", "bug"])
+    text = HUNTS[number - 1].planted()
+    assert old in text
+    (tmp_path / "bug" / "parts.py").write_text(text.replace(old, new))
+    assert cli.main(["hunt", str(number), "--check", "bug/parts.py"]) == 2
+    err = capsys.readouterr().err
+    assert words in err
+    assert len(err.splitlines()) == 1
+    assert scored(tmp_path, capsys)[0][number][2] == "0"
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_task_advises_what_is_in_its_file(number):
+    hunt = HUNTS[number - 1]
+    task = hunt.task(number, hunt.symptom)
+    for part in re.findall(r"parts\.py:([A-Z]\w+) --like", task):
+        assert f"\nclass {part}:" in hunt.planted()
+    assert ("--like" in task) == (hunt.room in ("activations", "losses"))
+    assert (f"`--inputs parts.py:{hunt.inputs}`" in task) == bool(hunt.inputs)
 
 
 def scored(folder, capsys):
@@ -111,7 +147,7 @@ def test_a_hunt_is_scored(case, tmp_path, capsys, monkeypatch):
             (tmp_path / "bug" / "parts.py").write_text(hunt.planted().replace(hunt.wrong, repairs[move]))
             assert cli.main(["hunt", "3", "--check", "bug/parts.py"]) == (0 if move == "right" else 1)
         elif "line" in move:
-            guess = line + (move == "other line")
+            guess = line - (move == "other line")
             assert cli.main(["hunt", "3", "--line", str(guess)]) == (0 if move == "line" else 1)
         else:
             name, *of = move.split()
@@ -183,6 +219,19 @@ def test_a_file_that_is_no_score_is_refused(text, words, tmp_path, capsys, monke
         assert words in found.err
 
 
+def test_a_file_that_is_no_score_hides_no_other(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, text in (("a", "{"), ("b", Score(3).text())):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / FILE).write_text(text)
+    assert cli.main(["hunt", "3", "--hint", "1"]) == 0
+    capsys.readouterr()
+    assert cli.main(["hunt", "--score"]) == 2
+    found = capsys.readouterr()
+    assert HUNTS[2].symptom in found.out
+    assert "a/hunt.json is no score of a hunt: " in found.err
+
+
 def test_hints_and_story(capsys):
     for i in (1, 2, 3):
         assert cli.main(["hunt", "1", "--hint", str(i)]) == 0
@@ -214,6 +263,10 @@ BAD = {
     "score of one": (["1", "--score"], ["--score"]),
     "line": (["1", "--line", "x"], ["--line", "whole number"]),
     "no such line": (["1", "--line", "9999"], ["--line", "9999"]),
+    "no code": (["1", "--line", "1"], ["--line", "line 1 of parts.py", "blank"]),
+    "no number in the list": (["31"], ["from 1 to 30", "31"]),
+    "a net alone": (["classifier"], ["classifier-7", "mixture"]),
+    "too long a number": (["mixture-12345678901", "--out", "m"], ["up to 9 digits", "mixture-12345678901"]),
     "no file": (["1", "--check", "/nowhere/parts.py"], ["/nowhere/parts.py"]),
 }
 

@@ -113,11 +113,19 @@ def test_a_hunt_in_a_net_is_scored_beside_the_others(tmp_path, capsys, monkeypat
 
 
 RIGHT = NETS["batches"].code()
+HANDED = "  def backward(self, grad):\n        return super().backward(grad)\n\n    def gone("
 BAD = {
     "no experiment": ("x = 1", "name one of its experiments"),
     "no Python": ("def", "SyntaxError"),
     "stops in a step": (RIGHT.replace("return float(value)", "return 1 / 0"), "ZeroDivisionError"),
     "another net's": (NETS["gated"].code(), "its own_ops must be Linear, BatchNorm1d, Sigmoid, "),
+    "a method left out": (
+        RIGHT.replace("def backward(", "def gone(", 1),
+        "Linear.backward is no longer in the file: mend",
+    ),
+    "scratch's class": (f"{RIGHT}\nTrainer = scratch.Trainer", "Trainer is no longer in the file"),
+    "scratch's method": (f"{RIGHT}\nLinear.backward = scratch.Linear.backward", "Linear.backward is no longer"),
+    "handed on": (RIGHT.replace("  def backward(", HANDED, 1), "Linear.backward hands its work on to super"),
     "scratch's own code": (RIGHT.replace("own_ops=", "printed='' if 1 else "), "got none"),
 }
 
