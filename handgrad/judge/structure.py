@@ -5,6 +5,7 @@ An adapter is looked through: what it wraps is its `.module` (a model, a loss) o
 
 import difflib
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,21 @@ def named_buffers(model: Any) -> Iterator[tuple[str, Any]]:
     """The model's buffers under the names they have inside every wrapper; of a model that has none, none."""
     for name, buffer in model.named_buffers() if hasattr(model, "named_buffers") else ():
         yield ".".join(part for part in name.split(".") if part not in _WRAPPERS), getattr(buffer, "data", buffer)
+
+
+def refuse_tied(model: Any) -> None:
+    """ValueError naming two places of a model that hold one parameter or buffer: a rule takes a layer's for its own."""
+    first: dict[int, str] = {}
+    parameters = {id(parameter) for parameter in model.parameters()} if hasattr(model, "parameters") else set()
+    for name in model.state_dict() if hasattr(model, "state_dict") else ():
+        try:
+            held = attrgetter(name)(model)
+        except AttributeError:  # an entry that stands in no attribute of its name belongs to no layer of the judge's
+            continue
+        if (other := first.setdefault(id(held), name)) != name:
+            kinds, kind = ("weights", "parameter") if id(held) in parameters else ("buffers", "buffer")
+            why = "the judge has no rule for what several layers share, or one layer in several places"
+            raise ValueError(f"{kinds} {other!r} and {name!r} are one {kind}: {why}")
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> TypeError:

@@ -320,6 +320,20 @@ def test_an_experiment_of_ones_own_is_one_file(own):
 
 CHANGED = "from dataclasses import replace\nexperiment = replace(experiment, {})"
 # More lines in the file, what is named, what must be said: of the file itself, and of what `prepare` finds.
+TIED = """
+def tied(ops, sizes, options):
+    first, last = (ops.Linear(3, 3, **options) for _ in range(2))
+    net = ops.Sequential(first, ops.Tanh(), last, ops.Linear(3, 2, **options))
+    net[2].weight = net[0].weight
+    return net
+def twice(ops, sizes, options):
+    layer = ops.Linear(3, 3, **options)
+    return ops.Sequential(layer, layer, ops.Linear(3, 2, **options))
+def counted(ops, sizes, options):
+    layer = ops.BatchNorm1d(3, affine=False, dtype=options["dtype"])
+    return ops.Sequential(layer, layer, ops.Linear(3, 2, **options))
+"""
+
 BAD_OWN = [
     ("", "experimenta", "name one of its experiments, as in .*mine.py:experiment; got 'experimenta'; it has exp"),
     ("other = 3", "other", "'other' is no Experiment there"),
@@ -333,6 +347,13 @@ BAD_OWN = [
     (CHANGED.format("activation='rely'"), "experiment", "did you mean 'relu'"),
     (CHANGED.format("model=lambda ops, sizes, options: 1 / 0"), "experiment", "model of .* ZeroDivisionError"),
     (CHANGED.format("expect=Expectation('test_loss', 'max', 1)"), "experiment", "its data hold nothing out"),
+    (
+        TIED + CHANGED.format("model=tied"),
+        "experiment",
+        "^weights '0.weight' and '2.weight' are one parameter: the judge",
+    ),
+    (TIED + CHANGED.format("model=twice"), "experiment", "^weights '0.weight' and '1.weight' are one parameter: the"),
+    (TIED + CHANGED.format("model=counted"), "experiment", "^buffers '0.running_mean' and '1.running_mean' are one b"),
     (CHANGED.format("own_ops=(Data,)"), "experiment", "own_ops of xor: scratch has no class 'Data' whose place"),
     (CHANGED.format("own_ops=(type('Linear', (), {}),)"), "experiment", "own_ops of xor: Linear needs model="),
     (CHANGED.format("own_ops=(type('SGD', (), {}),)"), "experiment", "SGD.. takes no arguments"),

@@ -108,9 +108,11 @@ RULES: dict[str, Any] = {
 def read_model(module: Any, name: str = "") -> Rule:
     """The rule of a model, read by class name. A container with one child called `layers` is that child.
 
-    Raises `TypeError` for a class without a rule, naming it and the known ones.
+    Raises `TypeError` for a class without a rule, naming it and the known ones; `ValueError` for tied parameters.
     """
     module = structure.unwrap(module)
+    if not name:
+        structure.refuse_tied(module)
     kind = structure.class_name(module)
     if kind in RULES:
         rule: Rule = RULES[kind].read(module, name)
