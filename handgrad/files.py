@@ -1,12 +1,14 @@
 """Files that are there as a whole or not at all."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from errno import EACCES, EINVAL, EISDIR, ENOTSUP
 from pathlib import Path
 from stat import S_IMODE, S_ISDIR, S_ISREG
 from uuid import uuid4
+
+from handgrad.errors import BadInputError
 
 REPORT, RESULT = "report.html", "result.json"  # what a command writes into its folder
 WEIGHTS = "weights.safetensors"  # and compare besides
@@ -84,6 +86,19 @@ def refuse_unwritable(path: Path) -> None:
     finally:
         with suppress(OSError):
             probe.unlink()
+
+
+def of_run(place: Path) -> tuple[Path, ...]:
+    """The files of a run, which is named by its folder or its result."""
+    folder, given = (place, ()) if place.is_dir() else (place.parent, (place,))
+    return (*given, *(folder / name for name in (REPORT, RESULT, WEIGHTS)))
+
+
+def refuse_overwriting(option: str, path: Path, read: Iterable[Path]) -> None:
+    """BadInputError for an output at `path`, given by `option`, that is one of the files that the command reads."""
+    for file in read:
+        if path.exists() and file.exists() and path.samefile(file):
+            raise BadInputError(f"{option} must be another file than those that are read; got {path}")
 
 
 def _refused_or_status(path: Path) -> os.stat_result | None:

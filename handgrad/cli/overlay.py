@@ -20,12 +20,14 @@ def overlay_command(
 
     What differs in the two recipes is printed as well. The runs may be of different data; the page says so.
     """
+    from handgrad.files import of_run, refuse_overwriting
     from handgrad.report.overlay import differing, notes, options, read, write_overlay
     from handgrad.terminal import Terminal
 
     with refusing():
         runs = read((first, second))
     path = out or (second if second.is_dir() else second.parent) / PAGE
+    refuse_overwriting("--out", path, (*of_run(first), *of_run(second)))
     console = Terminal()
     with refusing(f"--out {path}", kinds=()), console.status("writing the page"):
         write_overlay(runs, path)

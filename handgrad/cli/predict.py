@@ -23,9 +23,11 @@ def predict_command(
     probability, or the number, of the hand-written side (scratch) and of PyTorch's (torch). How many rows the two
     answer differently is said on standard error.
     """
-    from handgrad.files import write_text
+    from handgrad.files import of_run, refuse_overwriting, write_text
     from handgrad.predict import answers, read
 
+    if out is not None:
+        refuse_overwriting("--out", out, (file, *of_run(run)))
     with refusing():
         found = answers(read(run), file)
     if out is None:

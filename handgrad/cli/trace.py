@@ -14,7 +14,7 @@ from handgrad.cli.options import (
     takes,
     whole,
 )
-from handgrad.errors import refusing
+from handgrad.errors import BadInputError, refusing
 from handgrad.terminal import printable
 
 
@@ -40,7 +40,8 @@ def trace_command(
     Both sides start the step from the same state. Exit code 0: every number of both sides held.
     """
     named = experiment(name, given(recipe))
-    from handgrad.files import refuse_unwritable, write_text
+    from handgrad.experiments.own import file_of
+    from handgrad.files import refuse_overwriting, refuse_unwritable, write_text
     from handgrad.trace import parse_entry, trace, unfold
     from handgrad.trace.as_json import to_json
     from handgrad.trace.page import page
@@ -48,6 +49,11 @@ def trace_command(
     from handgrad.training.train import prepare
 
     files = [(path, written) for path, written in ((json, to_json), (html, page)) if path is not None]
+    for place, path in (("--json", json), ("--html", html)):
+        if path is not None:
+            refuse_overwriting(place, path, file_of(name))
+    if len({path.resolve() for path, _ in files}) < len(files):
+        raise BadInputError(f"--json and --html must be two files; got {json} for both")
     with refusing():
         if entry is not None:
             parse_entry(entry)

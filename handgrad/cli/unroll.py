@@ -46,8 +46,10 @@ def unroll_command(
     Each step is straight-line NumPy. Comments name layer, formula, and the line of scratch that each line came from.
     To write the script takes as long as to train the net twice, unjudged.
     """
-    named = experiment(name, given(recipe), own_file(csv, target, missing, leave_out))
-    from handgrad.files import refuse_unwritable, write_bytes, write_text
+    file = own_file(csv, target, missing, leave_out)
+    named = experiment(name, given(recipe), file)
+    from handgrad.experiments.own import file_of
+    from handgrad.files import refuse_overwriting, refuse_unwritable, write_bytes, write_text
     from handgrad.training.script import npz, script
     from handgrad.training.train import prepare
 
@@ -56,6 +58,7 @@ def unroll_command(
         if out is not None:
             if out == beside:
                 raise BadInputError(f"--out must be no .npz file, which the data get; got {out}")
+            refuse_overwriting("--out", out, file_of(name, file))
             refuse_unwritable(out)
         prepared = prepare(named)
         if step_only:

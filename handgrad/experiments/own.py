@@ -49,6 +49,15 @@ def find(name: str | None, csv: OwnFile | None = None) -> Experiment:
     )
 
 
+def file_of(name: str | None, csv: OwnFile | None = None) -> tuple[Path, ...]:
+    """The file of the user's that `find` reads for the same arguments, if any."""
+    if csv is not None:
+        return (Path(csv.path),)
+    if name is None or name in EXPERIMENTS:
+        return ()
+    return (Path(name.rpartition(":")[0] if ":" in name else name),)
+
+
 def load(target: str) -> Experiment:
     """The experiment in a file of the user's own: `mine.py:experiment`. ValueError where there is none."""
     from handgrad.check.files import run_file

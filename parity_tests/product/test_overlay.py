@@ -224,6 +224,16 @@ def test_what_cannot_be_laid_over_is_refused_in_one_line(case, filmless, tmp_pat
     assert not (tmp_path / "over.html").exists()
 
 
+@pytest.mark.parametrize("name", [RESULT, REPORT, "weights.safetensors"])
+def test_no_run_is_overwritten(name, filmless, capsys):
+    file = filmless[0] / name
+    file.touch()
+    before = file.read_bytes()
+    assert cli.main(["overlay", *map(str, filmless), "--out", str(file)]) == 2
+    assert capsys.readouterr().err.endswith(f"--out must be another file than those that are read; got {file}\n")
+    assert file.read_bytes() == before
+
+
 def test_one_run_twice_is_refused(folders, capsys):
     assert cli.main(["overlay", str(folders[0]), str(folders[0] / RESULT)]) == 2
     assert "are one run; give two" in capsys.readouterr().err
