@@ -45,8 +45,10 @@ def parse_entry(text: str) -> Asked:
 def unfold(trace: Trace, text: str, depth: int = 1, most: int = MOST) -> Line:
     """The entry `text` of `trace`, `depth` layers deep.
 
-    ValueError for a name or an index that does not exist, and for more than `most` lines.
+    ValueError for a name or an index that does not exist, a depth below 1, and for more than `most` lines.
     """
+    if depth < 1:
+        raise ValueError(f"--depth must be a whole number >= 1; got {depth}")
     asked, unfolding = parse_entry(text), Unfolding(trace, most)
     choices: dict[str, tuple[Tensor, Any]]
     if asked.kind == "update":

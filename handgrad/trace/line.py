@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from contract import names
 from handgrad.judge import Ball
 from handgrad.trace.compute import Tensor
 
@@ -24,6 +25,16 @@ class Number:
     def of(tensor: Tensor, index: Index) -> "Number":
         mid, rad = (tensor.ours, np.zeros(tensor.shape)) if tensor.ball is None else (tensor.ball.mid, tensor.ball.rad)
         return Number(*(float(a[index]) for a in (tensor.ours, tensor.theirs, mid, rad)))
+
+    @property
+    def outside(self) -> str:
+        """Which side is outside the interval, as in "NumPy outside"; empty where none is."""
+        sides = {names.SIDES["scratch"]: self.ours, names.SIDES["torch"]: self.theirs}
+        held = {
+            name: v is None or self.radius == np.inf or abs(v - self.reference) <= self.radius
+            for name, v in sides.items()
+        }
+        return "" if all(held.values()) else f"{' and '.join(name for name in held if not held[name])} outside"
 
     @staticmethod
     def in_ball(ball: Ball, index: Index) -> "Number":

@@ -169,8 +169,8 @@ def measured(tensor: Tensor) -> str:
 
 
 def why_apart(trace: Trace, layer: Layer, tensor: Tensor, indent: str = "") -> Iterator[str]:
-    """What cancelled, where the sides are many ulps apart."""
-    if np.isfinite(tensor.ulps) and tensor.ulps >= MANY and (why := cancelled(trace, layer, tensor)):
+    """What cancelled, where the sides are many ulps apart; or which of them is outside its interval."""
+    if tensor.ball is not None and tensor.ulps >= MANY and (why := cancelled(trace, layer, tensor)):
         yield f"{indent}{_count(tensor.ulps)} ulp apart at {why}"
 
 
@@ -196,7 +196,8 @@ def _entry(entry: Line) -> Iterator[str]:
     yield ""
     values = {"sum, rounded once": entry.total, "NumPy": entry.number.ours, "PyTorch (autograd)": entry.number.theirs}
     yield from (f"{name:<20}{value: .17g}" for name, value in values.items() if value is not None)
-    yield f"{'the judge':<20}{entry.number.reference: .17g} ± {entry.number.radius:.3g}"
+    judged = f"{entry.number.reference: .17g} ± {entry.number.radius:.3g}"
+    yield f"{'the judge':<20}{judged}{f', {entry.number.outside}' if entry.number.outside else ''}"
 
 
 _HEAD_OF_STEPS = ("", "NumPy", "PyTorch", "must be in", "how", "")
@@ -224,4 +225,5 @@ def _number(number: Number) -> tuple[str, str, str]:
     sides = [NONE if v is None else f"{v:.9g}" for v in (number.ours, number.theirs)]
     if number.radius == np.inf:
         return sides[0], sides[1], "no bound"
-    return sides[0], sides[1], f"{number.reference:.9g} ± {number.radius:.2g}" if number.radius else "exact"
+    interval = f"{number.reference:.9g} ± {number.radius:.2g}" if number.radius else "exact"
+    return sides[0], sides[1], f"{interval}, {number.outside}" if number.outside else interval

@@ -365,6 +365,10 @@ def test_frames_and_refusals_are_json(server):
     assert "scene" not in answer("/frame", {**FRAME, "run": first["run"], "steps": None})
     assert answer("/change", {"name": "hidden", "text": "0"}).keys() == {"refused"}
     assert "1000" in answer("/frame", {**FRAME, "steps": 10**9})["refused"]
+    for depth in (0, -1):
+        assert f"--depth must be a whole number >= 1; got {depth}" in answer(
+            "/unfold", {"entry": "layers.0.weight[1,0]", "depth": depth}
+        ).get("refused", "")
     opened = answer("/unfold", {"entry": "layers.0.weight[1,0]", "depth": 2})
     assert opened["what"] == "dL/dweight[1,0] of layers.0"
     assert "Sum, rounded once" in opened["html"]

@@ -596,6 +596,21 @@ def test_it_says_what_cancelled():
         assert 64 <= apart < 20 * amplified  # the terms themselves are a few ulps apart
 
 
+def test_a_wrong_number_is_not_explained_by_rounding(monkeypatch):
+    """It is outside its interval, which its line and an entry's row say; the terms of it are inside theirs."""
+    monkeypatch.setattr(scratch.ReLU, "backward", lambda self, g: 1.5 * g)
+    step = trace(prepare(EXPERIMENTS["moons"]), 1)
+    written = text(step)
+    assert re.search(r"ulp apart at \[.*\]: NumPy outside its interval$", written, re.MULTILINE)
+    for apart, amplified in re.findall(r"([\d,]+) ulp apart at \[.*\]: dL.* cancels.* is ([\d,]+) of it", written):
+        assert int(apart.replace(",", "")) < 20 * int(amplified.replace(",", ""))
+    unfolded = unfold(step, "layers.0.bias[1]", depth=9)
+    rows = text(step, unfolded).splitlines()
+    assert any(re.search("dL/dy.* of layers.0 .*±.*, NumPy outside", row) for row in rows)
+    assert not any("outside" in row for row in rows if " of layers.4 " in row)
+    assert ", NumPy outside" in page(step, unfolded)
+
+
 def test_the_page_stands_alone(third):
     written = page(third, unfold(third, "layers.0.bias[1]", depth=2))
     assert not re.search(r"(src|href)=\"(?!data:|#)", written)
@@ -714,6 +729,7 @@ BAD = {
     "update name": (["line", "--entry", "update layers.0[2,1]"], ["layers.0.weight", "'layers.0'"]),
     "update index": (["line", "--entry", "update layers.0.bias[5]"], ["(5,)", "[5]"]),
     "depth": (["line", "--entry", "layers.0.bias[0]", "--depth", "0"], ["--depth", ">= 1"]),
+    "one file for both": (["line", "--json", "one", "--html", "./one"], ["--json", "--html", "two files"]),
     "depth of nothing": (["line", "--depth", "2"], ["--depth", "--entry"]),
     "entry name": (["line", "--entry", "layers.1.weight[0,0]"], ["layers.1.weight", "layers.0.weight"]),
     "entry index": (["line", "--entry", "layers.0.weight[5,0]"], ["(5, 2)", "[5, 0]"]),
