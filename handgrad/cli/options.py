@@ -119,14 +119,16 @@ def loss(option: str, text: str) -> str:
 
 
 def settings(option: str, text: str) -> dict[str, Any]:
-    """Options by name, as in momentum=0.9,nesterov=true,betas=(0.9,0.99)."""
+    """Options by name, as in momentum=0.9,nesterov=true,betas=(0.9,0.99). A word is text, which its option judges."""
     found: dict[str, Any] = {}
     for part in re.split(r",(?![^(]*\))", text):
         name, given, value = (piece.strip() for piece in part.partition("="))
         try:
             if not (name.isidentifier() and given) or name in found:
                 raise ValueError
-            found[name] = ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(value, value))
+            literal = {"true": "True", "false": "False", "none": "None"}.get(value, value)
+            word = literal.isidentifier() and literal not in ("True", "False", "None")
+            found[name] = literal if word else ast.literal_eval(literal)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             wanted = "options with values, each once, as in momentum=0.9,nesterov=true,betas=(0.9,0.99)"
             raise BadInputError(f"{option} must be {wanted}; got {shortened(part)}") from None

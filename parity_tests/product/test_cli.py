@@ -95,6 +95,10 @@ BAD = [
     (["compare", "line", "--points", "0"], ["--points", ">= 1", "0"]),
     (["compare", "grow-1", "--hidden", "3"], ["--hidden", "grow-1"]),
     (["compare", "moons", "--optimizer", "lbfgs", "--optimizer-options", "max_iter=20"], ["max_iter=1", "max_iter=20"]),
+    (
+        ["compare", "moons", "--optimizer", "lbfgs", "--optimizer-options", "line_search_fn=strong_wolfe"],
+        ["no line_sea"],
+    ),
     (["unroll", "moons", "--optimizer", "lbfgs"], ["LBFGS keeps a history that grows"]),
     (["comparr"], ["comparr"]),
     (["explain", "Hubr"], ["OP", "102 names", "'Hubr'", "did you mean HuberLoss?"]),
