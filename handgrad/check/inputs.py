@@ -510,9 +510,16 @@ def _classes(rng: Rng, shape: Shape, axis: int = -1) -> Array:
         raise ValueError("of one class alone every target is 0, which hides what a gradient makes of its target")
     if not rest:
         return np.asarray(rng.integers(0, top, ()))
-    found = np.asarray(rng.integers(0, top, rest))
+    found = _two(np.asarray(rng.integers(0, top, rest)))
     if found.size > 1 and found.max() < top - 1:  # code that counts the classes as Y.max() + 1 counts all
         found.flat[-1] = top - 1
+    return found
+
+
+def _two(found: Array) -> Array:
+    """Whole numbers that are not all equal: of equal ones a gradient is right for a target that is only broadcast."""
+    if found.size > 1 and (found == found.flat[0]).all():
+        found.flat[0] = 0 if found.flat[0] else 1
     return found
 
 
@@ -535,10 +542,10 @@ TARGETS: dict[str, Callable[[Rng, Shape], Array]] = {
     "labels": lambda rng, shape: rng.integers(-1, shape[-1] if shape else 1, shape),
     "one-hot": _hot,
     "binary": lambda rng, shape: rng.integers(0, 2, shape).astype(np.float64),
-    "binary row": lambda rng, shape: rng.integers(0, 2, shape[:1]),
+    "binary row": lambda rng, shape: _two(rng.integers(0, 2, shape[:1])),
     "real": lambda rng, shape: rng.integers(-256, 257, shape) / 128,
     "class column": lambda rng, shape: _classes(rng, shape).reshape(*shape[:-1], 1),
-    "whole column": lambda rng, shape: rng.integers(0, 2, (*shape[:-1], 1)),
+    "whole column": lambda rng, shape: _two(rng.integers(0, 2, (*shape[:-1], 1))),
     "column rows": _turned(_rows),
     "column one-hot": _turned(_hot),
     "turned rows": lambda rng, shape: _rows(rng, shape[::-1]),  # of outputs that are columns: the code takes y.T

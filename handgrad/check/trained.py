@@ -55,6 +55,7 @@ class Turn:
     made: bool = False  # the turn makes the object too
     beside: Beside | None = None  # data that are names of the module
     times: bool = False  # the loss is as many times its own, as there are samples
+    shuffled: bool = False  # what it predicts is of the samples in the order in which the turn took them
 
 
 WRITTEN: dict[types.CodeType, types.CodeType] = {}
@@ -132,6 +133,8 @@ class Trainee:
                 return method(x) if required(method) else method()
             value = found.get(turn.output, vars(self).get(turn.output))
             value = np.array(value[-1] if isinstance(value, list) else value)
+            if turn.shuffled and (order := _order(found, x, turn.by_columns)) is not None:
+                value = np.take(value, np.argsort(order), axis=-1 if turn.by_columns else 0)
             if not predicts or value.size == 1:  # a loss, which may be [[loss]]
                 return value.reshape(()) * (samples if turn.times else 1)
             return value.reshape(y.shape) if turn.one and value.size == y.size else value
@@ -142,6 +145,23 @@ class Trainee:
         """The turn, with the same numbers that were drawn for what it says."""
         held.put_back(self.drawn_from)
         self.one_turn(x, x if y is None else y, 1.0)
+
+
+def _order(found: dict[str, Any], x: Array, by_columns: bool) -> Array | None:
+    """The order in which a turn took the samples, as its locals show it that hold them all; None: as they were given.
+    A column of ones may stand before or behind them."""
+    rows = x.T if by_columns else x
+    for a in found.values():
+        taken = a.T if by_columns and isinstance(a, np.ndarray) else a
+        if not isinstance(taken, np.ndarray) or taken.ndim != rows.ndim or len(taken) != len(rows):
+            continue
+        for part in (taken,) if rows.ndim == 1 else (taken[:, : rows.shape[1]], taken[:, -rows.shape[1] :]):
+            if part.shape != rows.shape or np.array_equal(part, rows):
+                continue
+            same = (part[:, None] == rows[None]).reshape(len(rows), len(rows), -1).all(-1)
+            if (same.sum(0) == 1).all() and (same.sum(1) == 1).all():
+                return np.asarray(same.argmax(1))
+    return None
 
 
 def _turned(made: Trainee, turn: Turn) -> type[Trainee]:
@@ -542,6 +562,11 @@ def _readings(op: Any, made: Trainee, x: Array, y: Array) -> Iterator[Reading]:
         _turned(root, replace(turn, output=predicted))
         decays = [n for n, v in vars(root).items() if role(n) == "reg" and held.is_number(v)]
         vars(root).update(dict.fromkeys([] if losses else decays, 0.0))  # of a decay no formula knows
+        found = {} if inspect_method(made, predicted) else held.copied(made).one_turn(x, y, 0.0)
+        if _order(found, x, turn.by_columns) is not None:  # else what is predicted is held against others' targets
+            back = held.copied(root)
+            _turned(back, replace(turn, output=predicted, shuffled=True))
+            yield replace(base, root=back, formulas=True, said=f"{base.said} with {predicted}")
         yield replace(base, root=root, formulas=True, said=f"{base.said} with {predicted}")
 
 

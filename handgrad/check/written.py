@@ -669,7 +669,7 @@ def contract(d: Array, upstream: Array, shape: tuple[int, ...]) -> Array | None:
         return np.asarray(np.tensordot(upstream, d, axes=upstream.ndim))
     if d.shape == upstream.shape == shape:
         return np.asarray(upstream * d)
-    if d.ndim == 3 and d.shape == (*shape, shape[-1]) and shape == upstream.shape:  # a Jacobian for each row
+    if len(shape) == 2 and d.shape == (*shape, shape[-1]) and shape == upstream.shape:  # a Jacobian for each row
         return np.asarray(np.einsum("ni,nij->nj", upstream, d))
     if upstream.ndim == 1 and d.shape == shape and shape[:1] == upstream.shape:  # one loss for each row
         return np.asarray(upstream.reshape(-1, *([1] * (len(shape) - 1))) * d)

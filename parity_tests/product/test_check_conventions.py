@@ -30,6 +30,66 @@ def few_edits(monkeypatch):
 
 # Code, the right target, the wrong target.
 STYLES = {
+    "classes, which a column of them broadcasts": (
+        """
+        class Softmax:
+            factor = 1
+            def __init__(self):
+                self.params = {"W": np.linspace(-1, 1, 15).reshape(5, 3) ** 3}
+            def loss(self, X, y):
+                n = len(X)
+                p = np.exp(X @ self.params["W"])
+                p /= p.sum(1, keepdims=True)
+                loss = -np.log(p[np.arange(n), y]).mean()
+                d = p.copy()
+                d[np.arange(n), y] -= self.factor
+                return loss, {"W": X.T @ d / n}
+        class Bad(Softmax):
+            factor = 1.5
+        """,
+        "Softmax",
+        "Bad",
+    ),
+    "a fit that shuffles": (
+        """
+        class Net:
+            factor = 1
+            def fit(self, X, y, lr=0.1, epochs=10):
+                self.W, self.c = np.random.randn(X.shape[1], 2) * 0.1, np.zeros(2)
+                for _ in range(epochs):
+                    idx = np.random.permutation(len(X))
+                    xb, yb = X[idx], y[idx]
+                    out = xb @ self.W + self.c
+                    d = (out - yb) / len(X)
+                    self.c -= lr * d.sum(0)
+                    self.W -= lr * self.factor * xb.T @ d
+                return self
+        class Bad(Net):
+            factor = 2
+        """,
+        "Net",
+        "Bad",
+    ),
+    "triplets, of which some are active": (
+        """
+        class TripletLoss:
+            factor = 2
+            def __init__(self, margin=0.5):
+                self.margin = margin
+            def forward(self, anchor, positive, negative):
+                self.a, self.p, self.n = anchor, positive, negative
+                apart = np.sum((anchor - positive) ** 2, axis=1) - np.sum((anchor - negative) ** 2, axis=1)
+                self.active = apart + self.margin > 0
+                return np.mean(np.maximum(0, apart + self.margin))
+            def backward(self):
+                m = self.factor * self.active[:, None] / len(self.a)
+                return (self.n - self.p) * m, (self.p - self.a) * m, (self.a - self.n) * m
+        class Bad(TripletLoss):
+            factor = 1
+        """,
+        "TripletLoss",
+        "Bad",
+    ),
     "gradients that are clipped": (
         """
         class Cell:
