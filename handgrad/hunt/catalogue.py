@@ -10,7 +10,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import ClassVar
 
-from handgrad.check import GradientCheck, check_file
+from handgrad.check import CheckError, GradientCheck, check_file
 from handgrad.hunt.task import rules, tools
 from handgrad.hunt.text import refuse_missing
 
@@ -52,7 +52,12 @@ class Hunt:
         refuse_missing(file, self.planted(), plain(self.room))
         right = f"{PARTS / self.room}.py"
         inputs = f"{right}:{self.inputs}" if self.inputs else None
-        found = check_file(f"{file}:{self.part}", f"{right}:{self.part}", inputs=inputs)
+        own = f"{file}:{self.part}"
+        try:
+            found = check_file(own, f"{right}:{self.part}", inputs=inputs)
+        except CheckError as error:
+            check_file(own, inputs=inputs)  # where it fails alone too, that is said
+            raise ValueError(f"{self.part}.forward was changed, or a gradient is missing: {error}") from error
         if found.other_output:
             raise ValueError(f"{self.part}.forward was changed: its output is another; every forward was right")
         return found

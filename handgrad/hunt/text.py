@@ -7,9 +7,6 @@ from pathlib import Path
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Defined = dict[str, ast.ClassDef | Function]
 
-ELSEWHERE = {"super", "scratch"}
-"""Names by which a function hands its work on to its namesake."""
-
 
 def refuse_missing(file: Path, planted: str, right: str) -> None:
     """ValueError for a file that does not write out a class or function that the task's file has.
@@ -18,16 +15,18 @@ def refuse_missing(file: Path, planted: str, right: str) -> None:
     that cannot be read is left to what runs it.
     """
     try:
-        own = defined(ast.parse(file.read_bytes()).body)
+        tree = ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return
-    given, mended = (defined(ast.parse(text).body) for text in (planted, right))
+    before, after = map(ast.parse, (planted, right))
+    own, given, mended = (defined(each.body) for each in (tree, before, after))
+    elsewhere = {"super", "scratch"} | (_of_scratch(tree) - _of_scratch(before) - _of_scratch(after))
     for name, node in given.items():
         if name not in own:
             raise ValueError(f"{name} is no longer in the file: mend it there")
         allowed = _names(node) | _names(mended.get(name, node))
-        if isinstance(node, Function) and (named := ELSEWHERE & _names(own[name]) - allowed):
-            raise ValueError(f"{name} hands its work on to {named.pop()}: mend it in the file")
+        if isinstance(node, Function) and (named := elsewhere & _names(own[name]) - allowed):
+            raise ValueError(f"{name} hands its work on to {min(named)}: mend it in the file")
 
 
 def defined(body: Iterable[ast.stmt], prefix: str = "") -> Defined:
@@ -68,11 +67,20 @@ def _bound(node: ast.stmt) -> list[str]:
         case ast.Assign():
             targets = [n for t in node.targets for n in (t.elts if isinstance(t, ast.Tuple | ast.List) else [t])]
             return [ast.unparse(target) for target in targets]
+        case ast.Delete():
+            return [ast.unparse(target) for target in node.targets]
         case ast.AnnAssign(value=ast.expr()):
             return [ast.unparse(node.target)]
         case ast.Import() | ast.ImportFrom():
             return [alias.asname or alias.name for alias in node.names]
     return []
+
+
+def _of_scratch(tree: ast.Module) -> set[str]:
+    """The names that a file has from `scratch`, as it calls them."""
+    imports = [(n, getattr(n, "module", "")) for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+    named = ((module or alias.name, alias.asname or alias.name) for n, module in imports for alias in n.names)
+    return {name for source, name in named if source.partition(".")[0] == "scratch"}
 
 
 def _names(node: ast.AST) -> set[str]:

@@ -76,6 +76,12 @@ def test_a_repair_is_judged(tmp_path, capsys):
 # By what is done to a file with the bug: the number, the text that is replaced, and what is said.
 CHANGED = {
     "forward": (16, "np.where(x > 0, x, self.weight * x)", "x", "PReLU.forward was changed: its output is another"),
+    "forward and backward": (
+        16,
+        "np.where(x > 0, x, self.weight * x)\n        return self.y\n\n    def backward(self, grad):\n",
+        "x\n        return x\n\n    def backward(self, grad):\n        self.grad_weight = 0\n        return grad\n",
+        "PReLU.forward was changed, or a gradient is missing: ",
+    ),
     "a case of forward": (7, "np.where(size <= 1,", "np.where(self.d <= 1,", "Huber.forward was changed"),
     "no methods": (3, "class LeakyReLU:", "class LeakyReLU: 1\nclass A:", "LeakyReLU.forward is no longer in the file"),
     "another class": (3, "class Softmax:", "class Softmin:", "Softmax is no longer in the file: mend it there"),

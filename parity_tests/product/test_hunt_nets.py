@@ -126,6 +126,11 @@ BAD = {
     "scratch's class": (f"{RIGHT}\nTrainer = scratch.Trainer", "Trainer is no longer in the file"),
     "scratch's method": (f"{RIGHT}\nLinear.backward = scratch.Linear.backward", "Linear.backward is no longer"),
     "handed on": (RIGHT.replace("  def backward(", HANDED, 1), "Linear.backward hands its work on to super"),
+    "handed on by another name": (
+        f"from scratch import Linear as L\n{RIGHT.replace('  def backward(', HANDED.replace('super()', 'L'), 1)}",
+        "Linear.backward hands its work on to L: mend it in the file",
+    ),
+    "taken away": (f"{RIGHT}\ndel Linear.backward", "Linear.backward is no longer"),
     "scratch's own code": (RIGHT.replace("own_ops=", "printed='' if 1 else "), "got none"),
 }
 
