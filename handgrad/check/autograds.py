@@ -71,27 +71,34 @@ def _twice(a: Any, b: Any) -> Any:
     return _added(_multiplied(product, a), product)
 
 
-def _again(f: Callable[..., Any]) -> Callable[..., Any]:
-    """An operator of the same leaves twice, as what comes back to a leaf adds up."""
+def _again(leaf: Callable[[Array], Any], f: Callable[..., Any], leaves: Leaves) -> Callable[..., Any]:
+    """An operator of the same leaves twice, as what comes back to a leaf adds up, joined by what the class has."""
 
-    def call(*leaves: Any) -> Any:
-        out = f(*leaves)
-        return (
-            _added(out, f(*leaves)) if any(callable(getattr(type(out), n, None)) for n in ("__add__", "add")) else out
-        )
+    def negated(a: Any, b: Any) -> Any:
+        return _subtracted(a, _subtracted(leaf(np.zeros(np.shape(b.data))), b))
 
-    return call
+    for join in (_added, _multiplied, negated):
+
+        def call(*mine: Any, join: Callable[..., Any] = join) -> Any:
+            return join(f(*mine), f(*mine))
+
+        if _runs(leaf, "", call, leaves):
+            return call
+    return f
 
 
 _added = _methods("__add__", "add")
 _multiplied = _methods("__mul__", "mul")
+_subtracted = _methods("__sub__", "sub")
+_matmul = _methods("__matmul__", "matmul", "dot", "mm", "mat_mul")
 ANYWHERE = ("relu", "tanh", "sigmoid", "exp", "sin", "cos", "abs", "leaky_relu", "gelu", "silu", "square", "softplus")
 OPERATORS: tuple[tuple[str, Callable[..., Any], Leaves], ...] = (
     ("add", _added, _halves),
     ("mul", _multiplied, _halves),
-    ("sub", _methods("__sub__", "sub"), _halves),
+    ("sub", _subtracted, _halves),
     ("div", _methods("__truediv__", "div", "truediv"), _divisor),
-    ("matmul", _methods("__matmul__", "matmul", "dot", "mm", "mat_mul"), _square),
+    ("matmul", _matmul, _square),
+    ("matmul_itself", lambda a: _matmul(a, a), _block),
     ("neg", _methods("__neg__", "neg"), _whole),
     ("power", lambda a: a**3, _whole),
     *((n, _methods(n), _whole) for n in ANYWHERE),
@@ -137,7 +144,7 @@ def tensors(kind: type) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
     rows = [o for o in OPERATORS if o[2] is _row and _runs(leaf, *o) and _raises_nothing(kind, leaf, back, *o)]
     if not (_broadcasts(kind) or any(_right_shapes(kind, leaf, back, *o) for o in rows)):
         rows = []  # it makes no claim to broadcast
-    known = [(n, _again(f), leaves) for n, f, leaves in (*runs, *rows)]
+    known = [(n, _again(leaf, f, leaves), leaves) for n, f, leaves in (*runs, *rows)]
     summed = back is _ones  # then only a sum has a gradient
     last: dict[str, tuple[bytes, Array]] = {}
 

@@ -1,5 +1,6 @@
 """`check_gradients` and `assert_parity`: a user's own gradient against every oracle that applies."""
 
+import inspect
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -8,11 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.check import clips, decide, edits, meant, oracles, search
+from handgrad.check import clips, decide, edits, match, meant, oracles, search
 from handgrad.check import inputs as drawn
 from handgrad.check.decide import Flags, Judged
 from handgrad.check.ideal import without_epsilon
 from handgrad.check.oracles import AUTOGRAD, CENTRAL, CERTIFIED, COMPLEX, HAND, TAYLOR, Match, Point, Reading
+from handgrad.check.reached import Reached
 from handgrad.check.report import OUTPUT, PASTE, VALUES, Finding, GradientCheck, Row, written
 from handgrad.check.subject import Array, Case, CheckError, Subject, Values, cast, instance, nudged, one_line
 from handgrad.check.surroundings import kept
@@ -127,13 +129,14 @@ class _Check:
         self.judged: list[Judged] = []
         self.trials: list[edits.Trial] = []
         self.taylor: dict[int, oracles.Taylor] = {}  # by the number of the case
+        self.reached = Reached(_backward_name(self.subject))
         self.coarse = ""  # what the code rounds to, less than float32
         self.unsure_single = 0  # numbers of the float32 pass that cannot be told
 
     def run(self) -> GradientCheck:
         for case in self.cases:
             self._case(case)
-        answer, still = self.answer, False
+        answer, still, idle = self.answer, False, list[str]()
         if isinstance(self.subject, Written) and self.trials and answer.findings:
             self._clipped(self.subject)
         for j in self.judged:
@@ -142,6 +145,8 @@ class _Check:
         answer.kinks = int(sum(j.kink.sum() for j in self.judged))
         answer.unsure = int(sum(j.unsure.sum() for j in self.judged)) + self.unsure_single
         self._remark_kinks()
+        answer.missed = [] if answer.findings else self.reached.missed()
+        answer.order = match.order(self.subject, self.cases[0]) if isinstance(self.subject, Written) else ""
         answer.table = self._table() if self.readings else []
         if isinstance(self.subject, Written) and answer.findings:
             answer.why, said = meant.otherwise(self.subject, self.judged, answer)
@@ -155,12 +160,18 @@ class _Check:
         elif (
             not self.judged
             or answer.unseen
+            or (idle := self._idle())
             or (still := self.reference is None and all(map(self._still, self.judged)))
             or 2 * answer.unsure > answer.numbers
             or any(self._never_sure(name) for name in {j.name for j in self.judged})
             or (answer.contradicts and not answer.unsure)
         ):
             answer.status = "cannot tell"
+            if idle:
+                answer.why = f"0 = 0 for {', '.join(idle)}"
+                answer.remarks.append(
+                    "cannot tell: nothing moves with these here, but elsewhere; give inputs at which the output does"
+                )
             if self.judged and answer.contradicts and not answer.unsure:
                 answer.remarks.append("cannot tell: the oracles contradict each other; the table says which")
             if self.judged and still:
@@ -262,9 +273,9 @@ class _Check:
             answer.remarks.append(
                 f"of more than {p.entries} numbers a sample is differenced, and directions through all"
             )
-        autograd, match = self._autograd(p)
+        autograd, way = self._autograd(p)
         readings = {HAND: hand, AUTOGRAD: autograd, COMPLEX: oracles.complex_step(p, names), CENTRAL: central.reading}
-        readings[CERTIFIED] = self._certified(p, match, p.output, p.dtype)
+        readings[CERTIFIED] = self._certified(p, way, p.output, p.dtype)
         self._analytic(readings, central)
         others = {oracle: reading for oracle, reading in readings.items() if oracle != HAND and reading.applies}
 
@@ -292,7 +303,7 @@ class _Check:
             if (t := oracles.taylor(p, floats, hand.radii, central)) is not None:
                 self.taylor[len(self.trials) - 1] = t
         if self.single and not wrong and p.dtype == np.float64:
-            self._single(p, hand, central, match)
+            self._single(p, hand, central, way)
 
     def _clipped(self, subject: Written) -> None:
         """Take what the code clips for not told, where that is all that is wrong; if it is most, nothing is told."""
@@ -379,7 +390,8 @@ class _Check:
 
     def _repeat(self, p: Point, hand: Reading) -> None:
         """Backward from the same state twice: bit for bit the same, or a note."""
-        again = p.backward(p.case.values)
+        with self.reached.watching():
+            again = p.backward(p.case.values)
         for name, g in hand.values.items():
             if not np.array_equal(g, np.asarray(again.get(name)), equal_nan=True):
                 gap = np.abs(np.asarray(again[name], np.float64) - np.asarray(g, np.float64)).max()
@@ -415,25 +427,25 @@ class _Check:
         if reference is None:
             return Reading(AUTOGRAD, "no reference was given"), None
         first: tuple[Match, Array] | None = None
-        for match in oracles.matches(self.subject, reference, p.case):
-            case = match.case(p.case)
+        for way in oracles.matches(self.subject, reference, p.case):
+            case = way.case(p.case)
             try:
                 output = np.asarray(reference.forward(case, case.values), np.float64)
             except Exception as error:
                 if p.case is not self.cases[0]:  # as batch norm refuses one row
                     return Reading(AUTOGRAD, f'the reference refuses inputs "{p.case.draw}": {one_line(error)}'), None
                 raise CheckError(f"the reference {reference.name} failed: {one_line(error)}") from error
-            first = first or (match, output)
+            first = first or (way, output)
             if self._same_output(p, output):
 
                 def run(
-                    values: Values, dtype: npt.DTypeLike = np.float64, case: Case = case, match: Match = match
+                    values: Values, dtype: npt.DTypeLike = np.float64, case: Case = case, way: Match = way
                 ) -> dict[str, Any]:
                     given = {name: cast(a, dtype) for name, a in values.items()}
-                    moved = match.case(Case(case.draw, p.case.arguments, given, p.case.constants))
-                    return match.back(reference.backward(moved, moved.values, p.upstream.astype(dtype)))
+                    moved = way.case(Case(case.draw, p.case.arguments, given, p.case.constants))
+                    return way.back(reference.backward(moved, moved.values, p.upstream.astype(dtype)))
 
-                return oracles.program(AUTOGRAD, p, run, oracles.DOUBLE), match
+                return oracles.program(AUTOGRAD, p, run, oracles.DOUBLE), way
         assert first is not None
         self._find(self._other_output(p, first[1]))
         return Reading(AUTOGRAD, f"its outputs are not those of {self.subject.name}"), None
@@ -460,14 +472,14 @@ class _Check:
         pattern = recognise(p.output, reference, Evidence("output", self._counts(p)))
         return _finding(tensor, p.case, p.output, output, room, wrong, by, pattern)
 
-    def _certified(self, p: Point, match: Match | None, output: Array, dtype: npt.DTypeLike) -> Reading:
+    def _certified(self, p: Point, way: Match | None, output: Array, dtype: npt.DTypeLike) -> Reading:
         """By the op's own class, or by the reference's."""
         if p.unit == oracles.SINGLE:
             dtype = np.float32
         own = oracles.certified(p, self.subject.source, output, dtype, oracles.identity(p.case))
-        if own.applies or self.reference is None or match is None:
+        if own.applies or self.reference is None or way is None:
             return own
-        return oracles.certified(p, self.reference.source, output, dtype, match)
+        return oracles.certified(p, self.reference.source, output, dtype, way)
 
     def _analytic(self, readings: dict[str, Reading], central: oracles.Differenced) -> None:
         """The complex step is only as good as the code is analytic: where it leaves the difference, it does not apply.
@@ -481,7 +493,7 @@ class _Check:
             why = "the code is not analytic (abs, a comparison, a cast): it leaves the difference"
             readings[COMPLEX] = Reading(COMPLEX, why)
 
-    def _single(self, p: Point, hand: Reading, central: oracles.Differenced, match: Match | None) -> None:
+    def _single(self, p: Point, hand: Reading, central: oracles.Differenced, way: Match | None) -> None:
         try:
             given = {n: cast(a, np.float32) for n, a in p.case.values.items()}
             output = np.asarray(self.subject.forward(p.case, given))
@@ -492,7 +504,7 @@ class _Check:
             self.answer.remarks.append("float32 is not judged: an output is not finite there")
             return
         certified = (
-            self._certified(p, match, output, np.float32)
+            self._certified(p, way, output, np.float32)
             if output.dtype == np.float32
             else Reading(CERTIFIED, "not float32")
         )
@@ -632,6 +644,19 @@ class _Check:
             return False
         return bool((np.abs(p.forward({**p.case.values, j.name: nudged(x)}) - p.output.ravel()) <= p.noise).all())
 
+    def _idle(self) -> list[str]:
+        """The variables whose gradient is 0 in every case, though the output has a slope elsewhere: 0 = 0 shows nothing
+        of the code that gives it. What moves the output nowhere, or in jumps alone, has 0 for its gradient."""
+        by_name: dict[str, list[Judged]] = {}
+        for j in self.judged:
+            by_name.setdefault(j.name, []).append(j)
+        return [
+            name
+            for name, mine in by_name.items()
+            if not any(j.value.any() or np.nan_to_num(j.expected).any() or j.kink.any() for j in mine)
+            and any(_slopes_elsewhere(j.point, j.name) for j in mine)
+        ]
+
     def _never_sure(self, name: str) -> bool:
         mine = [j for j in self.judged if j.name == name]
         return not any((~j.unsure).any() or not j.value.size for j in mine)
@@ -675,11 +700,36 @@ class _Check:
         return Row(TAYLOR, sure=sight, text=f"slope {worst.slope:.2f}, 2 if right and 1 if wrong: {said}")
 
 
+ELSEWHERE = (-2.0, -1.0, -0.25, 0.25, 1.0, 4.0)
+"""How many times itself a variable is moved to, in search of a slope."""
+
+
+def _slopes_elsewhere(p: Point, name: str) -> bool:
+    """Whether the output has a slope in a variable at other values of it: a jump shows on one side only."""
+    x = p.case.values[name]
+    for factor in ELSEWHERE:
+        at = nudged(factor * x)
+        step = (nudged(at) - at) / 256
+        try:
+            low, here, high = (p.forward({**p.case.values, name: a}) for a in (at - step, at, at + step))
+        except Exception:  # out of its domain
+            continue
+        if all((np.abs(side - here) > 4 * p.noise).any() for side in (low, high)):
+            return True
+    return False
+
+
 def _shapes(shape: Any) -> tuple[tuple[int, ...], ...] | None:
     """The shape of each argument, of one shape or several."""
     if shape is None:
         return None
     return tuple(tuple(s) for s in shape) if shape and isinstance(shape[0], tuple | list) else (tuple(shape),)
+
+
+def _backward_name(subject: Subject) -> str:
+    """What the function that computes the gradients is called in its code."""
+    f = inspect.unwrap(match.gradient_of(subject)) if isinstance(subject, Written) else None
+    return str(getattr(getattr(f, "__code__", None), "co_name", "backward"))
 
 
 def _upstream(subject: Subject) -> bool:

@@ -383,7 +383,7 @@ def _indices(tables: list[Shape]) -> Iterator[Spec]:
 
 def _with_weights(names: list[str], kinds: list[str], first: list[Shape] | None) -> Iterator[Layout]:
     """Data and the weights, biases and scales that go with it."""
-    n, d, h, m = BATCH, 3, 5, 2
+    n, d, h, m = BATCH, 3, 5, 7  # more than two outputs, as classes; of channels two are enough
     weights = [i for i, k in enumerate(kinds) if k == "weight"]
     count = len(weights)
     dims = [d, *([h] * (count - 1)), m] if count else [d]
@@ -393,7 +393,7 @@ def _with_weights(names: list[str], kinds: list[str], first: list[Shape] | None)
         chained = [(dims[i + 1], dims[i]) if column else (dims[i], dims[i + 1]) for i in range(count)]
         tries: list[tuple[Shape, ...]] = [tuple(chained), tuple((b, a) for a, b in chained)]
         if len(data) >= 3 or data == (4, 4):
-            kernels: list[Shape] = [(m, d, 3, 3), (3, 3, d, m), (d, 3, 3), (3, 3), (2, 2), (m, d, 3), (m, 3, 3)]
+            kernels: list[Shape] = [(2, d, 3, 3), (3, 3, d, 2), (d, 3, 3), (3, 3), (2, 2), (2, d, 3), (2, 3, 3)]
             tries = [*(tries[:1] if len(data) == 3 else []), *((kernel,) * count for kernel in kernels), tries[0]]
         if count == 1:
             tries += [((d,),), ((d, 1),), ((1, d),), ((1,),), ((),), ((26,),), ((d + 1,),)]
@@ -691,8 +691,31 @@ def cases(subject: Subject, layout: Layout, seed: int) -> Iterator[Case]:
                 raise CheckError(f"{subject.name}: forward failed: {one_line(error)}") from error
             continue
         yield made
+    if near := _near(subject, layout, seed):
+        yield near
     if subject.targets and layout.domain == "probability" and (far := _beyond(subject, layout, seed)):
         yield far
+
+
+def _near(subject: Subject, layout: Layout, seed: int) -> Case | None:
+    """A case for a loss of inputs of one shape, near each other: a branch within a margin is taken there."""
+    named = [n for n in layout.specs if not layout.specs[n].top and part(n) == "data"]
+    together = [n for n in named if layout.specs[n] == layout.specs[named[0]]]
+    if len(together) < 2:
+        return None
+    rng = np.random.default_rng([seed, len(STYLES) + 1])
+    try:
+        arrays = draw(layout, rng, "normal")
+        start = arrays[together[0]]
+        arrays |= {n: start + (arrays[n] - start) / NEAR for n in together[1:]}
+        made = _completed(subject, layout, "near each other", rng, arrays)
+        made.values.update((n, np.asarray(a, np.float64)) for n, a in subject.parameters.items())
+        return made if subject.forward(made, made.values).size == 1 else None
+    except Exception:  # the code refuses it, or knows no shape like this
+        return None
+
+
+NEAR = 8
 
 
 def _beyond(subject: Subject, layout: Layout, seed: int) -> Case | None:

@@ -124,7 +124,7 @@ def _returned_beside(subject: Written, case: Case) -> set[str]:
     """The arguments of a loss for which there may be a gradient in what it returns, without a name, beside others."""
     if subject.reading.backward is not None or not subject.left:
         return set()
-    f = _gradient_of(subject)
+    f = gradient_of(subject)
     named = source.labelled(f)
     nameless = {label for label in subject.left if _shifted(label) not in named}
     shapes = {subject.shapes[label] for label in nameless}
@@ -566,7 +566,7 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
     for s, _, n, label in ranked:
         if s >= 5 and n not in picks and label in free([label]) and n not in subject.options and label in new:
             picks[n] = label
-    written = source.labelled(_gradient_of(subject)) if subject.reading.backward is not None else {}
+    written = source.labelled(gradient_of(subject)) if subject.reading.backward is not None else {}
     for label, name in written.items():
         of = [n for n in values if n not in picks and any(alike(n.rpartition(".")[2], s) for s in stems(name))]
         if label in new and len(of) == 1 and label in free([label]) and of[0] not in subject.options:
@@ -626,7 +626,7 @@ def _by_their_names(subject: Written, arguments: list[str], returned: list[str])
 
     Empty where the names of what is returned do not tell, each of them, whose gradient it is.
     """
-    f = _gradient_of(subject)
+    f = gradient_of(subject)
     names = [stems(n) for n in source.returned(f)]
     if len(names) != len(returned):
         return []
@@ -641,7 +641,24 @@ def _by_their_names(subject: Written, arguments: list[str], returned: list[str])
     return [f"return.{i}" for i in chosen] if sorted(chosen) == list(range(len(names))) else []
 
 
-def _gradient_of(subject: Written) -> Any:
+def order(subject: Written, case: Case) -> str:
+    """In which order gradients of one shape are returned, where it is not that of the arguments: then the names alone
+    say which is whose, and whoever unpacks by the order is misled."""
+    names = source.labelled(gradient_of(subject))
+    picks = {n: label for n in case.arguments if (label := subject.picks.get(n)) in names}
+    mine = [(n, label) for n, label in picks.items() if label]
+    turned = any(
+        a_label > b_label and case.values[a].shape == case.values[b].shape
+        for i, (a, a_label) in enumerate(mine)
+        for b, b_label in mine[i + 1 :]
+    )
+    if not turned:
+        return ""
+    returned = ", ".join(names[label] for _, label in sorted(mine, key=lambda pair: pair[1]))
+    return f"returned as {returned}: forward takes {', '.join(n for n, _ in mine)}"
+
+
+def gradient_of(subject: Written) -> Any:
     """The function or method that returns the gradients."""
     root, step = subject.reading.root, subject.reading.backward or subject.reading.forward
     return root.functions.get(step.name) if isinstance(root, held.Namespace) else getattr(type(root), step.name, None)

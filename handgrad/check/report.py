@@ -91,6 +91,8 @@ class GradientCheck:
     checked: dict[str, tuple[int, ...]] = field(default_factory=dict)  # the variables that were looked at: their shapes
     unseen: list[str] = field(default_factory=list)  # what the output depends on, without a gradient
     constants: list[str] = field(default_factory=list)  # and what is taken for a target or an option
+    missed: list[str] = field(default_factory=list)  # lines of backward that no case reaches
+    order: str = ""  # of what is returned, where it is not that of the arguments
     misled: list[str] = field(default_factory=list)  # where the reference's own gradient is wrong
     why: str = ""  # nothing can be told: the gradient is right in another meaning than its code's own
     lines: list[Suggestion] = field(default_factory=list)  # of the user's code, the likeliest first
@@ -200,7 +202,7 @@ class GradientCheck:
                 {"file": s.file, "line": s.line, "code": s.code, "edit": s.edit, "rights": list(s.rights)}
                 for s in self.lines
             ],
-            "notes": self.remarks,
+            "notes": self._beside() + self.remarks,
         }
 
     def to_json(self) -> str:
@@ -226,6 +228,11 @@ class GradientCheck:
             return f"{head}: the gradients agree ({counts})"
         return f"{head}: CANNOT TELL{f', {self.why}' if self.why else ''} ({counts})"
 
+    def _beside(self) -> list[str]:
+        """What a verdict does not claim: branches that no case took, and an order that names alone say."""
+        lines = f"line{'s' if len(self.missed) > 1 or '–' in ''.join(self.missed) else ''} {_few(self.missed)}"
+        return [f"NOT run: {lines} (give inputs that go there)"] * bool(self.missed) + [self.order] * bool(self.order)
+
     def _looked_at(self) -> str:
         """What was checked, by name and shape, and what was not."""
         text = f"; checked {_few([f'{n} {s}' for n, s in self.checked.items()])}" if self.checked else ""
@@ -233,6 +240,7 @@ class GradientCheck:
             text += f"; NOT checked: {_few(self.unseen)} (no gradient found)"
         if self.constants:
             text += f"; NOT checked: {_few(self.constants)} (taken for a constant)"
+        text += "".join(f"; {said}" for said in self._beside())
         return text
 
     def _table(self) -> list[str]:

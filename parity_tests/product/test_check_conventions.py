@@ -3462,3 +3462,111 @@ def test_a_custom_vjp_is_judged_where_jax_is_installed_and_named_where_it_is_not
     monkeypatch.setitem(sys.modules, "jax", None)
     with pytest.raises(CheckError, match="it needs jax, which is not installed here"):
         check_file(f"{tmp_path / 'mine.py'}:f")
+
+
+# What had passed though it was not looked at: code, its target, the verdict, and words of the first line.
+LOOKED_AT = {
+    "a triplet loss of which no triplet is active": (
+        """
+        class Triplet:
+            def forward(self, anchor, positive, negative):
+                self.given = anchor, positive, negative
+                d = ((anchor - positive) ** 2).sum(1) - ((anchor - negative) ** 2).sum(1) + 0.5
+                self.active = d > 0
+                return np.mean(np.maximum(d, 0))
+            def backward(self):
+                a, p, n = self.given
+                m = 2 * self.active[:, None] / len(a)
+                return m * (a - p), m * (p - a), m * (a - n)
+        x = np.linspace(-1, 1, 6).reshape(3, 2)
+        inputs = x, x + 0.125, x - 2
+        """,
+        "Triplet",
+        "cannot tell",
+        "CANNOT TELL, 0 = 0 for anchor, positive, negative",
+    ),
+    "a branch within a margin": (
+        """
+        def contrastive(x1, x2, y, margin=0.75):
+            d = np.sqrt(((x1 - x2) ** 2).sum(1))
+            return np.mean(y * d**2 + (1 - y) * np.maximum(0, margin - d) ** 2)
+        def contrastive_grad(x1, x2, y, margin=0.75):
+            diff = x1 - x2
+            d = np.sqrt((diff**2).sum(1))
+            g = (2 * y - 2 * (1 - y) * np.maximum(0, margin - d))[:, None] * diff / len(y)
+            return g, -g
+        """,
+        "contrastive",
+        "wrong",
+        "the gradient of x1",
+    ),
+    "a count of classes that is 1 where there are two": (
+        """
+        def svm(W, X, y):
+            rows, scores = np.arange(len(X)), X @ W
+            margins = np.maximum(0, scores - scores[rows, y][:, None] + 1)
+            margins[rows, y] = 0
+            mask = (margins > 0) * 1.0
+            mask[rows, y] = -1
+            return margins.sum() / len(X), X.T @ mask / len(X)
+        """,
+        "svm",
+        "wrong",
+        "the gradient of W",
+    ),
+    "an order that names alone say": (
+        """
+        def scale_forward(x, w, b):
+            return x * w + b, (x, w)
+        def scale_backward(dout, cache):
+            x, w = cache
+            dx, dw, db = dout * w, (dout * x).sum(0), dout.sum(0)
+            return dx, db, dw
+        """,
+        "scale_forward",
+        "agree",
+        "returned as dx, db, dw: forward takes x, w, b",
+    ),
+    "a line that no case reaches": (
+        """
+        def f(x):
+            return x**2
+        def f_grad(x):
+            if x.max() > 1e6:
+                return 3 * x
+            if x.ndim > 9:
+                raise ValueError(x)
+            return 2 * x
+        """,
+        "f",
+        "agree",
+        "NOT run: line 8 (give inputs that go there)",
+    ),
+    "a tensor that can only be multiplied, and overwrites": (
+        """
+        class Tensor:
+            def __init__(self, data, parents=(), back=None):
+                self.data, self.grad, self.parents, self.back = np.asarray(data, float), None, parents, back
+            def mul(self, o):
+                return Tensor(self.data * o.data, (self, o), lambda g: (g * o.data, g * self.data))
+            def sum(self):
+                return Tensor(np.array([self.data.sum()]), (self,), lambda g: (g * np.ones_like(self.data),))
+            def backward(self, g=None):
+                self.grad = g = np.ones_like(self.data) if g is None else g
+                for p, gp in zip(self.parents, self.back(g)) if self.back else ():
+                    p.backward(gp)
+        """,
+        "Tensor",
+        "wrong",
+        "the gradient of mul",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOOKED_AT)
+def test_a_verdict_claims_no_more_than_was_looked_at(name, tmp_path):
+    code, target, status, said = LOOKED_AT[name]
+    (tmp_path / "mine.py").write_text(HEAD + textwrap.dedent(code), encoding="utf-8")
+    given = f"{tmp_path / 'mine.py'}:inputs" if "inputs =" in code else None
+    found = check_file(f"{tmp_path / 'mine.py'}:{target}", inputs=given)
+    assert (found.status, said in found.render().split("\n")[0]) == (status, True), found.render()

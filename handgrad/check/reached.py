@@ -1,0 +1,90 @@
+"""Which lines of a user's backward ran: of a branch that no case took nothing is known."""
+
+import ast
+import linecache
+import sys
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+
+class Reached:
+    """The lines that ran of the functions that were entered, from a function of the name of backward on."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.ran: dict[types.CodeType, set[int]] = {}
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch what runs; whoever else traces, as a debugger, goes on afterwards."""
+        file = ""  # of the backward that is running
+
+        def entered(frame: types.FrameType, event: str, argument: Any) -> Any:
+            nonlocal file
+            code = frame.f_code
+            if not file and code.co_name == self.name and linecache.getlines(code.co_filename, frame.f_globals):
+                outer, file = True, code.co_filename
+            else:
+                outer = False
+            if code.co_filename != file:
+                return None
+            seen = self.ran.setdefault(code, set())
+
+            def stepped(frame: types.FrameType, event: str, argument: Any) -> Any:
+                nonlocal file
+                if event == "line":
+                    seen.add(frame.f_lineno)
+                elif event == "return" and outer:
+                    file = ""
+                return stepped
+
+            return stepped
+
+        before = sys.gettrace()
+        sys.settrace(entered)
+        try:
+            yield
+        finally:
+            sys.settrace(before)
+
+    def missed(self) -> list[str]:
+        """The lines that never ran, as "12" or "12–14", but for those that refuse."""
+        ranges: list[list[int]] = []
+        for line in sorted(set(chain.from_iterable(map(self._missed, self.ran)))):
+            if ranges and line == ranges[-1][1] + 1:
+                ranges[-1][1] = line
+            else:
+                ranges.append([line, line])
+        return [f"{a}" if a == b else f"{a}–{b}" for a, b in ranges]
+
+    def _missed(self, code: types.CodeType) -> Iterator[int]:
+        ran, lines = self.ran[code], {line for *_, line in code.co_lines() if line is not None}
+        try:
+            tree = ast.parse("".join(linecache.getlines(code.co_filename)))
+        except SyntaxError:  # as of a notebook's magic
+            return
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
+                first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+                if first == code.co_firstlineno:
+                    yield from _left(node.body, ran, lines)
+
+
+def _left(body: list[ast.stmt], ran: set[int], lines: set[int]) -> Iterator[int]:
+    """The lines of the statements that did not run; a body that ends in a raise refuses, and computes nothing."""
+    if isinstance(body[-1], ast.Raise):
+        return
+    for node in body:
+        bodies = [b for field in ("body", "orelse", "finalbody") if (b := getattr(node, field, None))]
+        own = range(node.lineno, (bodies[0][0].lineno if bodies else (node.end_lineno or node.lineno) + 1))
+        mine = lines.intersection(own or [node.lineno])
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Assert | ast.Import | ast.ImportFrom):
+            continue
+        if mine and not mine & ran:
+            yield from range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        else:
+            for inner in bodies:
+                yield from _left(inner, ran, lines)
