@@ -8,7 +8,7 @@ import typer
 from handgrad.cli.command_line import reproducing
 from handgrad.cli.options import choice, option, sizes, whole
 from handgrad.errors import REFUSALS, refusing
-from handgrad.files import RESULT, output_folder, refuse_unwritable
+from handgrad.files import RESULT, output_folder, refuse_overwriting, refuse_unwritable
 
 bench_app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
 
@@ -60,6 +60,9 @@ def bench_command(
     folder = out or Path("runs") / "bench"
     with refusing():
         if csv is not None:
+            refuse_overwriting(
+                "--csv", csv, (Path(name.rpartition(":")[0]) for name in contender or () if is_own(name))
+            )
             refuse_unwritable(csv)
     with refusing(f"--out {folder}", kinds=(BenchmarkError, BadResultError)):
         output_folder(folder, (RESULT,))
@@ -121,5 +124,6 @@ def bench_page_command(
 
     out = out or result.with_suffix(".html")
     with refusing():
+        refuse_overwriting("--out", out, (result,))
         refuse_unwritable(out)
         return run_page(result, out)

@@ -5,7 +5,6 @@ An adapter is looked through: what it wraps is its `.module` (a model, a loss) o
 
 import difflib
 from collections.abc import Iterable, Iterator
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -80,14 +79,19 @@ def named_buffers(model: Any) -> Iterator[tuple[str, Any]]:
 
 def refuse_tied(model: Any) -> None:
     """ValueError naming two places of a model that hold one parameter or buffer: a rule takes a layer's for its own."""
-    first: dict[int, str] = {}
+    first: dict[int, tuple[str, Any]] = {}  # the objects too: the id of one that is gone may be another's
     parameters = {id(parameter) for parameter in model.parameters()} if hasattr(model, "parameters") else set()
     for name in model.state_dict() if hasattr(model, "state_dict") else ():
+        *path, own = name.split(".")
+        layer = model
         try:
-            held = attrgetter(name)(model)
-        except AttributeError:  # an entry that stands in no attribute of its name belongs to no layer of the judge's
+            for key in path:
+                layer = dict(children(unwrap(layer)))[key]
+            held = getattr(unwrap(layer), own)
+        except (AttributeError, KeyError):  # it is kept in no attribute of its name, so that no rule reads it
             continue
-        if (other := first.setdefault(id(held), name)) != name:
+        other, _ = first.setdefault(id(held), (name, held))
+        if other != name:
             kinds, kind = ("weights", "parameter") if id(held) in parameters else ("buffers", "buffer")
             why = "the judge has no rule for what several layers share, or one layer in several places"
             raise ValueError(f"{kinds} {other!r} and {name!r} are one {kind}: {why}")

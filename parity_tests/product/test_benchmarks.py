@@ -470,6 +470,10 @@ def test_a_page_refuses(case, tmp_path, capsys):
     assert captured.err.count("\n") == 1
     assert words in captured.err
     assert not path.with_suffix(".html").exists()
+    before = path.read_bytes()
+    assert main(["bench", "page", str(path), "--out", str(path)]) == 2
+    assert "--out must be another file" in capsys.readouterr().err
+    assert path.read_bytes() == before
 
 
 # --- a run ------------------------------------------------------------------------------------------------------------

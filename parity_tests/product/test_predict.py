@@ -225,6 +225,16 @@ def test_a_missing_value_is_refused_where_training_had_none(gap, place, run, tmp
     assert "missing value" in err
 
 
+@pytest.mark.parametrize("name", ["rows.csv", "weights.safetensors"])
+def test_no_file_that_is_read_is_written(name, run, tmp_path, capsys):
+    file = tmp_path / "rows.csv"
+    file.write_text(f"height,price,soil,seen\n{GOOD}\n", encoding="utf-8")
+    out = file if name == file.name else run / name
+    before = out.read_bytes()
+    assert f"another file than those that are read; got {out}" in refused(capsys, run, file, "--out", out)
+    assert out.read_bytes() == before
+
+
 HEADERS = {
     "one more": ("height,price,soil,seen,colour", f"{GOOD},red", ["column 'colour' is none of those"]),
     "misspelt": ("heigth,price,soil,seen", GOOD, ["column 'heigth'", "did you mean 'height'"]),
