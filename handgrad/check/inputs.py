@@ -321,6 +321,22 @@ def alike(layout: Layout, made: Mapping[str, Shape]) -> bool:
     return all([a == 1 for a in ours] == [a == 1 for a in theirs] for ours, theirs in pairs)
 
 
+def as_returned(layout: Layout, returned: Mapping[str, Shape]) -> Layout | None:
+    """The layout with the shapes that parameters have by their gradients; None: these are no shapes of parameters, as
+    one with an axis of samples is, which a sum was forgotten over."""
+    first, spec = next(iter(layout.specs.items()), ("", Spec(())))
+    sampled = any(s.batch is not None for n, s in layout.specs.items() if part(n) in WEIGHTS)
+    if not returned or spec.batch is None or first in returned or sampled:
+        return None
+    for name, shape in returned.items():
+        behind = len(spec.shape) - len(shape)
+        samples = (1,) * behind + shape if behind >= 0 else ()
+        broadcasts = behind >= 0 and all(n in (1, m) for n, m in zip(samples, spec.shape, strict=True))
+        if name not in layout.specs or part(name) not in WEIGHTS or not broadcasts or samples[spec.batch] != 1:
+            return None
+    return replace(layout, specs={**layout.specs, **{n: Spec(s, None) for n, s in returned.items()}})
+
+
 LONG = 10  # an axis as long may be one of classes, of which the code knows how many there are
 
 

@@ -99,6 +99,7 @@ def probe(subject: Written, case: Case) -> int:
         subject.unseen.append(n)
     right = {n: slopes.right(n, g) for n, g in gradients.items()}
     other = [n for n, g in gradients.items() if np.shape(g) != case.values[n].shape]
+    subject.returned = {n: np.shape(gradients[n]) for n in other}
     if other:
         if all(subject.picks[n] == STEP for n in other):
             raise CheckError(f"a step changes the shape of {other[0]}")

@@ -231,6 +231,9 @@ def backward_steps(
         if p.name in apart and all(map(is_upstream, (p.name, *apart[p.name]))):
             choices.insert(0, ("upstreams", len(apart[p.name])))
     for combination in itertools.islice(itertools.product(*ways), BINDINGS):
+        data = [slot for slot in combination if slot[0] == "argument"]
+        if len(set(data)) < len(data):
+            continue  # backward(x_real, x_fake) is that of no forward(x)
         slots: list[Slot] = []
         named: list[tuple[str, Slot]] = []
         new: list[Argument] = []
@@ -428,6 +431,22 @@ def _beside(op: Any, alone: bool) -> Iterator[tuple[str, str]]:
                 mine, theirs = ([p.name for p in signature(getattr(op, m)) if _needed(p)] for m in (n, b))
                 if mine == theirs:
                     yield n, b
+    yield from of_parts(op)
+
+
+def of_parts(op: Any) -> Iterator[tuple[str, str]]:
+    """The loss of one of several nets and its gradient: `d_loss(real, fake)` and `backward_d(real, fake)`."""
+    names = [n for n in dir(op) if not n.startswith("_") and _has(op, n)]
+    for n in names:
+        stem = re.fullmatch(OF_A_PART, bare(n))
+        for b in (b for b in names if stem and bare(b) in (f"backward_{stem[1]}", f"{stem[1]}_backward")):
+            mine, theirs = ([p.name for p in required(getattr(op, m))] for m in (n, b))
+            if mine == theirs:
+                yield n, b
+
+
+OF_A_PART = r"(\w+?)_?loss"
+"""What the loss of one of several nets is called."""
 
 
 def _couples(op: Any, forwards: list[str], backwards: list[str]) -> Iterator[tuple[str, str]]:

@@ -23,7 +23,17 @@ from handgrad.check import autograds, classes, episodes, held, inputs, source, s
 from handgrad.check.conventions import LOSS, SETUP, TRAINING, bare, formulas, role, samples
 from handgrad.check.inputs import Layout
 from handgrad.check.match import FITS, MISSHAPEN, PARTLY, RIGHT, RUNS, UNSEEN, Slopes, StepError, probe, runs, slope
-from handgrad.check.readings import Plain, Reading, of_functions, of_method, of_methods, of_object, of_pairs, with_given
+from handgrad.check.readings import (
+    Plain,
+    Reading,
+    of_functions,
+    of_method,
+    of_methods,
+    of_object,
+    of_pairs,
+    of_parts,
+    with_given,
+)
 from handgrad.check.subject import Array, Case, CheckError, Subject, instance, one_line, required
 from handgrad.check.unasked import Unasked, asked
 from handgrad.check.written import STEP, Written
@@ -91,6 +101,9 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
             if not (found := _of_statics(op)):
                 raise
             return found
+    if len(parts := list(of_parts(op))) > 1:  # and a right one is no word for the others
+        names = ", ".join(f"{type(op).__name__}.{f},{b}" for f, b in parts)
+        raise CheckError(f"{role} has several losses with a gradient: name one of these pairs: {names}")
     found = [r for made in classes.with_dict(op) for r in of_object(made)]
     found += episodes.of_object(op)
     found += list(of_object(op)) or _of_statics(type(op))
@@ -412,7 +425,8 @@ class _Search:
             for at in itertools.chain(one, inputs.layouts(names, sizes, self.shapes, shapes, own_shape))
             if inputs.alike(at, reading.made)
         )
-        for number, layout in enumerate(itertools.chain(theirs, _matrices_first(others, matrices))):
+        returned = deque[Layout]()  # layouts with the shapes of the gradients
+        for number, layout in enumerate(_and_of(returned, itertools.chain(theirs, _matrices_first(others, matrices)))):
             if theirs and number == len(theirs) and reached >= MISSHAPEN:
                 return  # as the file makes them, its parameters have gradients
             if reached >= FITS or self.impatient():
@@ -450,6 +464,8 @@ class _Search:
                     except Exception:  # this reading does not fit; `runs` has kept why the first did not
                         continue
                     yield subject, at, case
+                    if self.last <= MISSHAPEN and (other := inputs.as_returned(layout, subject.returned)) is not None:
+                        returned.append(other)
                     less = at.lone(case.constants[n].shape for n in subject.targets)
                     misfits[target] += self.last <= MISSHAPEN and not (less or self.asked or subject.rows)
                     # Gradients that are missing may be of another shape, because the code takes one sample at a time.
@@ -742,6 +758,14 @@ def _transposed(reading: Reading) -> set[str]:
 
 def _as_vector(layout: Layout, matrices: set[str]) -> bool:
     return any(len(layout.specs[n].shape) < 2 for n in matrices & layout.specs.keys())
+
+
+def _and_of(found: deque[Layout], layouts: Iterator[Layout]) -> Iterator[Layout]:
+    """The layouts, and behind each those that trying it has found."""
+    for layout in layouts:
+        yield layout
+        while found:
+            yield found.popleft()
 
 
 def _matrices_first(layouts: Iterator[Layout], matrices: set[str]) -> Iterator[Layout]:

@@ -74,6 +74,7 @@ class Written:
         self.rows: set[str] = set()  # the variables whose numbers have a row in their gradient, whatever their shape
         self.left: list[str] = []  # what backward returned that is the gradient of nothing
         self.shapes: dict[str, tuple[int, ...]] = {}  # of that
+        self.returned: dict[str, tuple[int, ...]] = {}  # of gradients of another shape than what they belong to
         self.unseen: list[str] = []  # what the output depends on, without a gradient
         self.constants: list[str] = []  # and what of that is data, or an option of a loss
         self.options: set[str] = set()  # single numbers: parameters only if backward moves or names them
@@ -256,6 +257,8 @@ class Written:
         if kind == "first":
             return next(iter(ran.arguments.values()))
         if kind == "upstream":
+            if not ran.listed and what >= len(ran.upstreams):
+                raise IndexError(f"of {len(ran.upstreams)} outputs, it takes more gradients from above")
             return ran.upstreams if ran.listed else ran.upstreams[what]
         if kind == "output":
             return ran.outputs[0]

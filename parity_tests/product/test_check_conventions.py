@@ -90,6 +90,42 @@ STYLES = {
         "TripletLoss",
         "Bad",
     ),
+    "scales whose shape their gradients say": (
+        """
+        def scale_forward(x, gamma, beta):
+            return np.tanh(x) * gamma + beta, (np.tanh(x), gamma)
+        def scale_backward(dout, cache):
+            y, gamma = cache
+            N, C, H, W = dout.shape
+            dx, dgamma = dout * gamma * (1 - y**2), (dout * y).sum((0, 2, 3), keepdims=True)
+            return dx, dgamma, dout.sum((0, 2, 3))[:, None, None]
+        def scale_bad(dout, cache):  # without the sum it is right for a scale of each number
+            dx, dgamma, dbeta = scale_backward(dout, cache)
+            return dx, dout * cache[0], dbeta
+        """,
+        "scale_forward",
+        "scale_forward,scale_bad",
+    ),
+    "the loss of one of two nets": (
+        """
+        class Critic:
+            factor = 1
+            def __init__(self):
+                self.W = np.linspace(-1, 1, 3).reshape(3, 1) ** 3 + 0.25
+            def forward_d(self, x):
+                return np.tanh(x @ self.W)
+            def backward_d(self, x_real, x_fake):
+                real, fake = self.forward_d(x_real), self.forward_d(x_fake)
+                dW = x_fake.T @ (1 - fake**2) - self.factor * x_real.T @ (1 - real**2)
+                return {"W": dW / len(x_real)}
+            def d_loss(self, x_real, x_fake):
+                return np.mean(self.forward_d(x_fake)) - np.mean(self.forward_d(x_real))
+        class Bad(Critic):
+            factor = 2
+        """,
+        "Critic",
+        "Bad",
+    ),
     "gradients that are clipped": (
         """
         class Cell:
@@ -3231,6 +3267,16 @@ def test_the_samples_of_a_column_layout_are_named_as_such(tmp_path):
     (tmp_path / "mine.py").write_text(HEAD + MEANS, encoding="utf-8")
     found = check_file(f"{tmp_path / 'mine.py'}:linear_forward,bad")
     assert found.findings[0].pattern == "constant ratio 1/N = 1/4"
+
+
+def test_of_two_nets_one_loss_is_to_be_named_with_its_gradient(tmp_path):
+    """A right one is no word for the other."""
+    code = textwrap.dedent(STYLES["the loss of one of two nets"][0]).split("class Bad")[0]
+    code += "    def g_loss(self, z):\n        return z.sum()\n    def backward_g(self, z):\n        return 1 + 0 * z\n"
+    (tmp_path / "mine.py").write_text(HEAD + code, encoding="utf-8")
+    with pytest.raises(CheckError, match=r"of these pairs: Critic\.d_loss,backward_d, Critic\.g_loss,backward_g"):
+        check_file(f"{tmp_path / 'mine.py'}:Critic")
+    assert check_file(f"{tmp_path / 'mine.py'}:Critic.d_loss,backward_d").status == "agree"
 
 
 BEHIND_A_RELU = MEANS.replace("return W @ A + b, (A", "return np.maximum(W @ A + b, 0), (A").replace(
