@@ -696,6 +696,8 @@ def cases(subject: Subject, layout: Layout, seed: int) -> Iterator[Case]:
         rng = np.random.default_rng([seed, number])
         try:
             made = build(subject, layout, style, rng)
+            if style == "ties and zeros" and subject.targets:
+                made = _certain(subject, layout, style, seed) or made
             if style == MOVED:
                 # Zeros leave 0, all others keep their sign: a variance stays one.
                 for name, a in subject.parameters.items():
@@ -711,6 +713,21 @@ def cases(subject: Subject, layout: Layout, seed: int) -> Iterator[Case]:
         yield near
     if subject.targets and layout.domain == "probability" and (far := _beyond(subject, layout, seed)):
         yield far
+
+
+CERTAIN = {"rows": "one-hot", "probability": "binary"}
+
+
+def _certain(subject: Subject, layout: Layout, style: str, seed: int) -> Case | None:
+    """A case whose targets are 0 and 1, for a loss that takes all between too: what its code does where one is exactly
+    1 is seen nowhere else. t·log t gives no finite number there."""
+    if layout.target not in CERTAIN:
+        return None
+    try:
+        made = build(subject, replace(layout, target=CERTAIN[layout.target]), style, np.random.default_rng([seed, 3]))
+        return made if np.isfinite(subject.forward(made, made.values)).all() else None
+    except Exception:  # the code refuses it
+        return None
 
 
 def _near(subject: Subject, layout: Layout, seed: int) -> Case | None:

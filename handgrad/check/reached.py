@@ -7,7 +7,16 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
+from pathlib import Path
 from typing import Any
+
+HERE = Path(__file__).parent
+
+
+def _of_the_user(frame: types.FrameType) -> bool:
+    """Whether a backward has a source, and is none that stands in for the user's."""
+    name = frame.f_code.co_filename
+    return Path(name).parent != HERE and bool(linecache.getlines(name, frame.f_globals))
 
 
 class Reached:
@@ -25,7 +34,7 @@ class Reached:
         def entered(frame: types.FrameType, event: str, argument: Any) -> Any:
             nonlocal file
             code = frame.f_code
-            if not file and code.co_name == self.name and linecache.getlines(code.co_filename, frame.f_globals):
+            if not file and code.co_name == self.name and _of_the_user(frame):
                 outer, file = True, code.co_filename
             else:
                 outer = False

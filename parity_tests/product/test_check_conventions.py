@@ -3546,6 +3546,21 @@ LOOKED_AT = {
         "wrong",
         "the gradient of x1",
     ),
+    "a branch of targets that are exactly 1": (
+        """
+        class Focal:
+            def __call__(self, y_true, y_pred):
+                self.t, self.p = y_true, 1 / (1 + np.exp(-y_pred))
+                self.pt = np.where(self.t == 1, self.p, 1 - self.p)
+                return np.mean(-((1 - self.pt) ** 2) * np.log(self.pt))
+            def gradient(self):
+                d = 2 * (1 - self.pt) * np.log(self.pt) - (1 - self.pt) ** 2 / self.pt
+                return d * np.where(self.t == 1, 2, -1) * self.p * (1 - self.p) / self.p.size
+        """,
+        "Focal",
+        "wrong",
+        "the gradient of y_pred",
+    ),
     "a count of classes that is 1 where there are two": (
         """
         def svm(W, X, y):
@@ -3588,6 +3603,20 @@ LOOKED_AT = {
         "agree",
         "NOT run: line 8 (give inputs that go there)",
     ),
+    "a function that only trains, whose backward is not of its code": (
+        """
+        def train(X, y, lr=0.1, epochs=3):
+            W = np.linspace(-1, 1, 3).reshape(3, 1)
+            for _ in range(epochs):
+                out = X @ W
+                loss = 0.5 * np.sum((out - y) ** 2)
+                W -= lr * (X.T @ (out - y))
+            return W
+        """,
+        "train",
+        "agree",
+        "checked W",
+    ),
     "a tensor that can only be multiplied, and overwrites": (
         """
         class Tensor:
@@ -3616,3 +3645,4 @@ def test_a_verdict_claims_no_more_than_was_looked_at(name, tmp_path):
     given = f"{tmp_path / 'mine.py'}:inputs" if "inputs =" in code else None
     found = check_file(f"{tmp_path / 'mine.py'}:{target}", inputs=given)
     assert (found.status, said in found.render().split("\n")[0]) == (status, True), found.render()
+    assert "NOT run" in said or not found.missed, found.render()
