@@ -82,6 +82,11 @@ class Reached:
                     yield from _left(node.body, ran, lines)
 
 
+def _of_none(test: ast.expr) -> bool:
+    """Whether a condition asks if something was given at all, as `y is None`: no input answers that."""
+    return isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Is | ast.IsNot)
+
+
 def _left(body: list[ast.stmt], ran: set[int], lines: set[int]) -> Iterator[int]:
     """The lines of the statements that did not run; a body that ends in a raise refuses, and computes nothing."""
     if isinstance(body[-1], ast.Raise):
@@ -94,6 +99,6 @@ def _left(body: list[ast.stmt], ran: set[int], lines: set[int]) -> Iterator[int]
             continue
         if mine and not mine & ran:
             yield from range(node.lineno, (node.end_lineno or node.lineno) + 1)
-        else:
+        elif not (isinstance(node, ast.If) and _of_none(node.test)):
             for inner in bodies:
                 yield from _left(inner, ran, lines)

@@ -3592,9 +3592,11 @@ LOOKED_AT = {
         """
         def f(x):
             return x**2
-        def f_grad(x):
+        def f_grad(x, scale=None):
             if x.max() > 1e6:
                 return 3 * x
+            if scale is not None:
+                return 2 * x * scale
             if x.ndim > 9:
                 raise ValueError(x)
             return 2 * x
