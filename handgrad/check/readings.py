@@ -466,7 +466,11 @@ def _loops(f: Any) -> bool:
 
 def _has(op: Any, name: str) -> bool:
     if name == "__call__":
-        return any("__call__" in vars(k) for k in type(op).__mro__) and not isinstance(op, type)
+        call = next((vars(k)["__call__"] for k in type(op).__mro__ if "__call__" in vars(k)), None)
+        # One that only hands on to forward is forward again, with names that may say less of the arguments.
+        code = getattr(call, "__code__", None)
+        again = code is not None and code.co_names == ("forward",) and callable(getattr(op, "forward", None))
+        return call is not None and not again and not isinstance(op, type)
     if not callable(getattr(op, name, None)):
         return False
     value = inspect.getattr_static(op, name, None)

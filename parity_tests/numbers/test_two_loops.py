@@ -16,7 +16,8 @@ def numbers(pairs, seed=0):
     turned, _ = np.linalg.qr(rng.standard_normal((SIZE, SIZE)))
     steps = rng.standard_normal((pairs, SIZE)).astype(np.float32)
     scales = 10.0 ** rng.uniform(-1.5, 1.5, SIZE)
-    changes = np.einsum("ij,j,kj,pk->pi", turned, scales, turned, steps).astype(np.float32)
+    scaled = (turned[:, None] * scales * turned).sum(-1)
+    changes = (scaled * steps[:, None]).sum(-1).astype(np.float32)
     ro = 1 / (changes * steps).sum(-1)
     gamma = 1 / ro[-1] / (changes[-1] ** 2).sum()
     return [rng.standard_normal(SIZE).astype(np.float32), changes, steps, ro, np.float32(gamma)]

@@ -362,7 +362,7 @@ def test_an_entry_of_a_trace():
     for label, value in (("NumPy", 21), ("PyTorch (autograd)", 22), ("the judge", 23), ("sum, rounded once", "18.5")):
         assert re.search(rf"^{re.escape(label)} +{value}\b", text, re.MULTILINE), label
     assert "23 ± 0.25" in text
-    assert re.search(r"term 1 +2\.5 +3\.5 +4\.5 ± 0\.5 +x1 = 5 +18\.5$", text, re.MULTILINE)
+    assert re.search(r"term 1 +2\.5 +3\.5 +4\.5 ± 0\.5, NumPy and PyTorch outside +x1 = 5 +18\.5$", text, re.MULTILINE)
     page = unescape(trace_page(numbered_trace(), entry))
     assert re.search(r"rounded once: 18.5 .* NumPy: 21 .* PyTorch \(autograd\): 22 .*\s*the judge: 23 ± 0.25", page)
 
