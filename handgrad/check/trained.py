@@ -238,6 +238,7 @@ def of_data(kind: type) -> Any:
         me, data = (inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in ("self", needed[0]))
         target = data.replace(name=needed[1])
         options = {p.name: p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*made, *own)}
+        # inspect reads both, of any function; mypy knows neither
         call.__signature__ = inspect.Signature([me, data, target, *options.values()])  # type: ignore[attr-defined]
         call.__wrapped__ = f  # type: ignore[attr-defined]  # whose names and numbers are those of a turn
         return object.__new__(type(kind.__name__, (kind,), {f"{method}_": call}))

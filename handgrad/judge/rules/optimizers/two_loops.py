@@ -145,11 +145,6 @@ def _sum(factors: Float64, rows: Float64) -> Float64:
     return np.asarray(np.einsum("k,kn->n", factors, rows))
 
 
-def _lower(matrix: Float64, row: list[float]) -> Float64:
-    """A lower triangular matrix with one more row."""
-    return np.vstack([np.pad(matrix, ((0, 0), (0, 1))), row])
-
-
 def _sharper(ball: Ball, rad: Float64) -> Ball:
     """The same centre, and the smaller radius; the old where that is ∞, as the centre is none, or the new no number."""
     return Ball(ball.mid, np.where(np.isinf(ball.rad), np.inf, np.fmin(ball.rad, rad)), ball.format)
