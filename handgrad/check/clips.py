@@ -12,6 +12,7 @@ from handgrad.check import edits
 from handgrad.check.decide import Flags, Judged
 from handgrad.check.edits import Trial
 from handgrad.check.oracles import ROUNDINGS
+from handgrad.check.surroundings import traced
 from handgrad.check.written import Written
 
 WORDS = r"clip|clamp|norm|min|max"  # one of them is in code that clips
@@ -34,7 +35,7 @@ def read(subject: Written, trials: list[Trial]) -> tuple[str, Clipped] | None:
 def _says(subject: Written, trial: Trial) -> bool:
     """Whether the code that runs has a word for it."""
     watch, p = edits.Watch(), trial.point
-    with watch.on():
+    with traced(watch):
         subject.backward(p.case, p.case.values, p.upstream)
     names = {n for code in watch.lines for n in (code.co_name, *code.co_names, *code.co_varnames)}
     return any(re.search(WORDS, n.lower()) for n in names)

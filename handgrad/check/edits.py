@@ -31,6 +31,7 @@ from handgrad.check.decide import Judged
 from handgrad.check.loops import AGAIN
 from handgrad.check.oracles import Point
 from handgrad.check.subject import cast
+from handgrad.check.surroundings import traced
 from handgrad.check.trained import WRITTEN
 from handgrad.check.written import Written
 
@@ -499,15 +500,6 @@ class Watch:
             self.scopes[code] = Scope(frame.f_globals, dict(frame.f_locals), argument)
         return self
 
-    @contextlib.contextmanager
-    def on(self) -> Iterator[None]:
-        before = sys.gettrace()
-        sys.settrace(self)
-        try:
-            yield
-        finally:
-            sys.settrace(before)
-
 
 _KNOWN: dict[str, bool] = {}
 
@@ -621,9 +613,9 @@ class Search:
         p = self.trials[0].point
         values = {n: cast(a, p.dtype) for n, a in p.case.values.items()}
         root, _ = self.subject.fresh(p.case, values)
-        with self.forth.on():
+        with traced(self.forth):
             ran = self.subject.run(root, self.subject.given(p.case, values))
-        with self.back.on():
+        with traced(self.back):
             raw = self.subject.ask(root, ran, p.upstream.astype(p.dtype))
             self.subject.candidates(root, ran, raw)
         if not self.back.lines:
@@ -765,7 +757,7 @@ class Search:
         """The gradients of a case, unless the code runs on and on."""
         watch = Watch(self.most)
         try:
-            with watch.on():
+            with traced(watch):
                 return p.backward(p.case.values)
         finally:
             self.left -= watch.count + self.call
@@ -776,7 +768,7 @@ class Search:
         while True:
             watch = Watch(CALLS * self.most)
             try:
-                with watch.on():
+                with traced(watch):
                     j = next(judged, None)
             finally:
                 self.left -= watch.count + CALLS * (self.call - CALL) + CALL

@@ -33,7 +33,6 @@ judged by that distance itself, number by number, at the case and beside it; whe
 
 import contextlib
 import functools
-import sys
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -44,6 +43,7 @@ import numpy.typing as npt
 
 from handgrad.check import differences
 from handgrad.check.subject import Array, Case, CheckError, Subject, Values, cast, one_line
+from handgrad.check.surroundings import traced
 from handgrad.judge import structure
 from handgrad.judge.ball import Ball, Float64, Format
 from handgrad.judge.rules import layers, losses
@@ -175,12 +175,8 @@ def lines(call: Callable[[], Any]) -> int:
         count += event == "line"
         return trace
 
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
+    with traced(trace):
         call()
-    finally:
-        sys.settrace(before)
     return count
 
 

@@ -2,13 +2,14 @@
 
 import ast
 import linecache
-import sys
 import types
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import chain
 from pathlib import Path
 from typing import Any
+
+from handgrad.check.surroundings import traced
 
 HERE = Path(__file__).parent
 
@@ -26,9 +27,8 @@ class Reached:
         self.name = name
         self.ran: dict[types.CodeType, set[int]] = {}
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Watch what runs; whoever else traces, as a debugger, goes on afterwards."""
+    def watching(self) -> AbstractContextManager[None]:
+        """Within, what runs is watched."""
         file = ""  # of the backward that is running
 
         def entered(frame: types.FrameType, event: str, argument: Any) -> Any:
@@ -52,12 +52,7 @@ class Reached:
 
             return stepped
 
-        before = sys.gettrace()
-        sys.settrace(entered)
-        try:
-            yield
-        finally:
-            sys.settrace(before)
+        return traced(entered)
 
     def missed(self) -> list[str]:
         """The lines that never ran, as "12" or "12–14", but for those that refuse."""

@@ -384,7 +384,7 @@ class _Search:
             if step in self.picky:
                 runs(subject, case)
             return probe(subject, case)
-        except Exception:
+        except Exception:  # raised again below: only remembered here
             self.picky.add(step)
             raise
 
@@ -668,7 +668,7 @@ class _Search:
         try:
             root, _ = scout.fresh(made, made.values)
             scout.run(root, scout.given(made, made.values) | targets)
-        except Exception as error:
+        except Exception as error:  # the same as before, or another, says what it depends on
             return one_line(error) == self.why and not any(map(asked, targets.values()))
         return False
 

@@ -47,6 +47,18 @@ def profiled(watch: Callable[[types.FrameType, str, Any], None]) -> Iterator[Non
 
 
 @contextlib.contextmanager
+def traced(watch: Callable[[types.FrameType, str, Any], Any]) -> Iterator[None]:
+    """Within, `watch` sees each call, and each line where it asks for them, as `sys.settrace` has it; afterwards
+    whoever watched before, as a debugger, goes on."""
+    before = sys.gettrace()
+    sys.settrace(watch)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+@contextlib.contextmanager
 def prints_aside() -> Iterator[None]:
     """Within, what is written to standard output goes to standard error: by `print`, a subprocess, or C code."""
     with contextlib.ExitStack() as stack:

@@ -109,6 +109,7 @@ class _Errors:
 
     def _bound(self, i: int) -> Float64:
         """Of |δᵢ|."""
+        # Sums of n numbers, then of i + 1 of those: off by (n + i + 1) ε/2 of their sizes, and little of second order.
         slack = 4 * (self.box.size + i + 4) * EPSILON
         self.L[i, :i], self.most[i, :i] = _dots(self.w[:i], self.W[i]), _dots(self.w_[:i], self.W_[i])
         self.T[i, :i], self.T[i, i] = -_sum(self.L[i, :i], self.T[:i, :i]), 1
