@@ -10,7 +10,7 @@ import torch
 
 from docs.writers.accuracy import run
 from docs.writers.accuracy.__main__ import main
-from docs.writers.accuracy.measure import all_of_16_bits, measured, tally
+from docs.writers.accuracy.measure import HAND, Tally, Truth, all_of_16_bits, measured, tally
 from docs.writers.accuracy.page import DATA, PAGE, PICTURE, page, picture
 from docs.writers.accuracy.truth import ROWS, T
 from handgrad import check_gradients
@@ -99,15 +99,15 @@ GOAL_MISSED = {"Sigmoid"}
 @pytest.mark.parametrize("name", ROWS)
 def test_the_hand_written_side_loses_no_digits(name):
     """The quick subset: at every number that bfloat16 has the goal is met, or the row says why not."""
-    for part, found in measured(ROWS[name], "hand-written float32", all_of_16_bits("bfloat16")).items():
+    for part, found in measured(ROWS[name], "float32", all_of_16_bits("bfloat16"))[HAND].items():
         assert found.lost == 0 or (name, part) == ("Sigmoid", "derivative")
         assert found.missed == 0 or (name in GOAL_MISSED and ROWS[name].said)
 
 
 def test_what_pytorch_loses_is_seen():
     """PyTorch's tanh′ = 1 − y² has no right digit at hundreds of the numbers of bfloat16; nor has its own bfloat16."""
-    for side in ("PyTorch float32", "PyTorch bfloat16"):
-        found = measured(ROWS["Tanh"], side, all_of_16_bits("bfloat16"))
+    for form in ("float32", "bfloat16"):
+        found = measured(ROWS["Tanh"], form, all_of_16_bits("bfloat16"))[f"PyTorch {form}"]
         assert found["derivative"].lost > 400
         assert found["derivative"].worst > 100
 
@@ -115,20 +115,34 @@ def test_what_pytorch_loses_is_seen():
 def test_ulp_and_goal():
     """Half a spacing is half an ulp; beside a zero four times what half an ulp of x does is allowed, elsewhere not."""
     x = np.array([1.0, 1.5, -3.0, 2.0**-140])
-    off = tally(x, x * (1 + np.array([2.0**-24, 0, 2.0**-20, 0])), lambda x: x, "float32")
+    same = Truth(lambda x: x, x, "float32")
+    off = tally(same, x * (1 + np.array([2.0**-24, 0, 2.0**-20, 0])))
     assert (off.inputs, off.worst, off.at, off.missed, off.lost) == (4, 12.0, -3.0, 1, 0)
+    assert off.by_exponent == {0: 0.5, 3: 12.0}
     near = np.array([1 + 2.0**-20])
     for zeros, missed in (((1.0,), 0), ((), 1)):
-        assert tally(near, near - 1 + 2.0**-22, lambda x: x - 1, "float32", zeros).missed == missed
-    lost = tally(x, -x, lambda x: x, "float32")
-    assert lost.lost == 3  # not the denormal number
-    assert tally(x, np.full(4, np.nan), lambda x: x, "float32").worst == np.inf
+        assert tally(Truth(lambda x: x - 1, near, "float32", zeros), near - 1 + 2.0**-22).missed == missed
+    assert tally(same, -x).lost == 3  # not the denormal number
+    assert tally(same, np.full(4, np.nan)).worst == np.inf
+    assert tally(same, x) == Tally(4)
+
+
+@pytest.mark.parametrize("x", [[1.0, 1.25, 1.5], [-1.0, 1.25, -1.5], [0.5, 1.25, 3.0], [2.0**-130, 1.25, 2.0**127]])
+def test_a_tally_of_many_is_that_of_each(x):
+    """One exponent for all inputs, one spacing for all values, or one for each: the same count. Beyond the format's
+    largest number nothing is asked."""
+    x = np.array(x)
+    given = 2 * x + np.array([2.0**-22, -(2.0**-20), 2.0**-19])
+    alone = Tally()
+    for i in range(len(x)):
+        alone.add(tally(Truth(lambda x: 2 * x, x[i : i + 1], "float32"), given[i : i + 1]))
+    assert tally(Truth(lambda x: 2 * x, x, "float32"), given) == alone
 
 
 def test_a_stopped_run_goes_on(tmp_path, monkeypatch):
     """What is written after the first chunk is added to, not measured again, and the whole is that of one run."""
     monkeypatch.setattr(run, "CHUNK", 2**13)
-    every, task = 2**17 - 1, ("Tanh", "hand-written float32")
+    every, task = 2**17 - 1, ("Tanh", "float32")
     whole = run.measure(task, every, tmp_path / "whole")
     seen, real = [], run.measured
 

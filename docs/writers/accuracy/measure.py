@@ -59,59 +59,84 @@ class Tally:
         return self.ulps / self.inputs if self.inputs else 0.0
 
 
-def tally(x: Float64, given: Float64, f: Function, form: str, zeros: tuple[float, ...] = (), goal: float = 4) -> Tally:
+class Truth:
+    """The true values of f at x, which are finite, and what errors are told in: worked out once for every side."""
+
+    def __init__(self, f: Function, x: Float64, form: str, zeros: tuple[float, ...] = ()) -> None:
+        least, _ = EMIN[form]
+        self.f, self.form, self.zeros = f, form, zeros
+        with np.errstate(all="ignore"):
+            value = f(x)
+            size = np.abs(value)
+        self.take = None if size.max(initial=0) <= MAX[form] else size <= MAX[form]
+        if self.take is not None:
+            x, value, size = x[self.take], value[self.take], size[self.take]
+        self.x, self.value, self.size = x, value, size
+        ends = np.array([size.min(initial=np.inf), size.max(initial=0)])
+        self.normal = None if ends[0] >= 2.0**least else size >= 2.0**least
+        # Neighbours have one exponent, and so have mostly their values: then one number says what an array would.
+        unit = spacing(ends, form)
+        self.unit = unit[:1] if unit[0] == unit[1] else spacing(size, form)
+        keys = _keys(np.array([x.min(initial=np.inf), x.max(initial=-np.inf)]), least)
+        if keys[0] == keys[1]:
+            self.starts, self.keys = np.zeros(1, int), keys[:1]
+        else:
+            keys = _keys(x, least)
+            self.starts = np.flatnonzero(np.diff(keys, prepend=-(2**20)))
+            self.keys = keys[self.starts]
+
+
+def _keys(x: Float64, least: int) -> npt.NDArray[np.int64]:
+    """The exponent of |x|, twice, plus 1 where x < 0."""
+    exponent = np.maximum(((x.view(np.int64) >> 52) & 0x7FF) - 1023, least - 1)
+    return np.asarray(2 * exponent + (x < 0))
+
+
+def tally(truth: Truth, given: Float64, goal: float = 4) -> Tally:
     """Errors in ulp of the truth; ∞ where the truth is a number and NaN or ∞ is given.
 
     Missed is the goal: 4 ulp, and within a quarter of a zero of f four times what half an ulp of x does to f, where
     that is more. Lost is a number that is off by half of itself or more. Neither is asked of a denormal truth.
     """
-    least, _ = EMIN[form]
+    found = Tally(int(truth.x.size))
+    if not found.inputs:
+        return found
     with np.errstate(all="ignore"):
-        truth = f(x)
-        size = np.abs(truth)
-        if not (take := size <= MAX[form]).all():
-            x, given, truth, size = x[take], given[take], truth[take], size[take]
-        found = Tally(int(x.size))
-        if not x.size:
-            return found
-        unit = spacing(truth, form)
-        error = np.abs(given - truth)
-        if np.isnan(error.max()):
+        error = (given if truth.take is None else given[truth.take]) - truth.value
+        np.abs(error, out=error)
+        if np.isnan(worst := error.max()):
             error[np.isnan(error)] = np.inf
-        ulps = error / unit
-    if not (normal := size >= 2.0**least).all():
-        found.denormal = float(ulps[~normal].max())
-        ulps[~normal] = 0.0
-    worst = int(np.argmax(ulps))
-    found.worst, found.at = float(ulps[worst]), float(x[worst])
+        if worst == 0:
+            return found
+        ulps = error * (1 / truth.unit)  # a power of two
+    if truth.normal is not None:
+        found.denormal = float(ulps[~truth.normal].max())
+        ulps[~truth.normal] = 0.0
+    at = int(np.argmax(ulps))
+    found.worst, found.at = float(ulps[at]), float(truth.x[at])
     found.ulps = float(ulps.sum() if np.isfinite(found.worst) else ulps[np.isfinite(ulps)].sum())
     if found.worst > goal:
         over = np.flatnonzero(ulps > goal)
-        allowed = _allowed(x[over], truth[over], unit[over], f, form, zeros, goal)
-        share = error[over] / allowed
+        share = error[over] / _allowed(truth, over, goal)
         found.missed = int(np.count_nonzero(share > 1))
         if found.missed:
-            found.missed_at = float(x[over][np.argmax(share)])
-        found.lost = int(np.count_nonzero(error[over] >= size[over] / 2))  # a normal number has 2⁷ ulp and more
-    # Neighbours have one exponent: the worst of each run of numbers.
-    exponent = np.maximum(((x.view(np.int64) >> 52) & 0x7FF) - 1023, least - 1)
-    starts = np.flatnonzero(np.diff(2 * exponent + (x < 0), prepend=-(2**20)))
-    for start, error_there in zip(starts, np.maximum.reduceat(ulps, starts), strict=True):
+            found.missed_at = float(truth.x[over][np.argmax(share)])
+        found.lost = int(np.count_nonzero(error[over] >= truth.size[over] / 2))  # a normal number has 2⁷ ulp and more
+    for key, error_there in zip(truth.keys, np.maximum.reduceat(ulps, truth.starts), strict=True):
         if error_there:
-            key = int(2 * exponent[start] + (x[start] < 0))
-            found.by_exponent[key] = max(float(error_there), found.by_exponent.get(key, 0.0))
+            found.by_exponent[int(key)] = max(float(error_there), found.by_exponent.get(int(key), 0.0))
     return found
 
 
-def _allowed(
-    x: Float64, truth: Float64, unit: Float64, f: Function, form: str, zeros: tuple[float, ...], goal: float
-) -> Float64:
-    """The goal in numbers."""
-    allowed = goal * unit
-    for zero in zeros:
+def _allowed(truth: Truth, over: npt.NDArray[np.intp], goal: float) -> Float64:
+    """The goal in numbers at the indices `over`."""
+    x, f = truth.x[over], truth.f
+    allowed = goal * spacing(truth.size[over], truth.form)
+    for zero in truth.zeros:
         near = np.abs(x - zero) < 0.25
-        half = spacing(x[near], form) / 2
-        moved = np.maximum(np.abs(f(x[near] + half) - truth[near]), np.abs(f(x[near] - half) - truth[near]))
+        half = spacing(x[near], truth.form) / 2
+        there = truth.value[over][near]
+        moved = np.maximum(np.abs(f(x[near] + half) - there), np.abs(f(x[near] - half) - there))
         allowed[near] = np.maximum(allowed[near], 4 * moved)
     return allowed
 
@@ -160,17 +185,23 @@ SIDES: dict[str, tuple[str, Side]] = {
 """Name → the format of its numbers, and what computes."""
 
 
-def measured(row: Row, side: str, x: npt.NDArray[np.float32]) -> dict[str, Tally]:
-    """Value and derivative of one side at the finite x in the row's domain."""
-    form, compute = SIDES[side]
+def sides(row: Row, form: str) -> list[str]:
+    """What computes that op in that format."""
+    return [side for side, (of, _) in SIDES.items() if of == form and (side == HAND or hasattr(torch.nn, row.kind))]
+
+
+def measured(row: Row, form: str, x: npt.NDArray[np.float32]) -> dict[str, dict[str, Tally]]:
+    """Value and derivative of each side of that format, at the finite x in the row's domain."""
     low, high = row.domain
-    x = x[np.isfinite(x) & (x >= low) & (x <= high)]
-    value, slope = compute(row, x)
+    inside = np.isfinite(x) & (x >= low) & (x <= high)
+    x = x if inside.all() else x[inside]
     wide = x.astype(np.float64)
-    return {
-        "value": tally(wide, value, row.value, form, row.roots),
-        "derivative": tally(wide, slope, row.slope, form, row.zeros),
-    }
+    value, slope = Truth(row.value, wide, form, row.roots), Truth(row.slope, wide, form, row.zeros)
+    found = {}
+    for side in sides(row, form):
+        given = SIDES[side][1](row, x)
+        found[side] = {"value": tally(value, given[0]), "derivative": tally(slope, given[1])}
+    return found
 
 
 def all_of_16_bits(form: str) -> npt.NDArray[np.float32]:

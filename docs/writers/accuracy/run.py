@@ -16,48 +16,53 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from docs.writers.accuracy.measure import HAND, SIDES, Tally, all_of_16_bits, measured, strided
+from docs.writers.accuracy.measure import FORMATS, Tally, all_of_16_bits, measured, sides, strided
 from docs.writers.accuracy.truth import ROWS
 from handgrad.files import write_text
 from handgrad.training.parallel import run_all
 
-CHUNK = 2**22
+CHUNK = 2**24
 """Numbers after which the tally is written down: about a second."""
 BLOCK = 2**16
 """Numbers at a time: their arrays stay in the processor's cache."""
 Task = tuple[str, str]
-"""An op's row and a side."""
+"""An op's row and a format."""
 
 
 def tasks(rows: tuple[str, ...] = ()) -> list[Task]:
-    """Every row on every side that has its op."""
+    """Every row in every format that some side has its op in."""
     wanted = [row for row in ROWS if not rows or row in rows]
-    return [(row, side) for row in wanted for side in SIDES if side == HAND or hasattr(torch.nn, ROWS[row].kind)]
+    return [(row, form) for row in wanted for form in FORMATS if sides(ROWS[row], form)]
 
 
 def measure(task: Task, every: int, folder: Path) -> dict[str, Any]:
-    """One row on one side: of float32 every `every`th number and all of bfloat16, of a half format all.
+    """One row in one format, on each side: of float32 every `every`th number and all of bfloat16, of a half format all.
 
     After each chunk what is known is written to a file in `folder`, which a later call reads, if it is of the same
     code: else it begins anew.
     """
     torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
-    row, side = task
-    form = SIDES[side][0]
+    row, form = ROWS[task[0]], task[1]
     path = place(task, folder)
-    state: dict[str, Any] = {"of": code(), "next": 0, "value": Tally(), "derivative": Tally()}
-    if path.exists() and (saved := json.loads(path.read_text(encoding="utf-8"))).get("of") == state["of"]:
-        state = saved | {part: read(saved[part]) for part in ("value", "derivative")}
+    begun, known = 0, {side: {part: Tally() for part in ("value", "derivative")} for side in sides(row, form)}
+    if path.exists() and (saved := json.loads(path.read_text(encoding="utf-8"))).get("of") == code():
+        begun, known = saved["next"], each(read, saved["known"])
     for number, inputs in enumerate(chunks(form, every)):
-        if number >= state["next"]:
-            x = inputs()
-            for start in range(0, x.size, BLOCK):
-                for part, tally in measured(ROWS[row], side, x[start : start + BLOCK]).items():
-                    state[part].add(tally)
-            state["next"] = number + 1
-            write_text(path, json.dumps(state | {part: asdict(state[part]) for part in ("value", "derivative")}))
-    return {part: committed(state[part]) for part in ("value", "derivative")}
+        if number < begun:
+            continue
+        x = inputs()
+        for start in range(0, x.size, BLOCK):
+            for side, parts in measured(row, form, x[start : start + BLOCK]).items():
+                for part, found in parts.items():
+                    known[side][part].add(found)
+        write_text(path, json.dumps({"of": code(), "next": number + 1, "known": each(asdict, known)}))
+    return each(committed, known)
+
+
+def each(function: Callable[[Any], Any], known: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """`function` of value and derivative of every side."""
+    return {side: {part: function(tally) for part, tally in parts.items()} for side, parts in known.items()}
 
 
 def place(task: Task, folder: Path) -> Path:
@@ -69,8 +74,8 @@ def place(task: Task, folder: Path) -> Path:
 def code() -> str:
     """What a measurement is of: the code that is measured and that measures, and the libraries' versions."""
     root = Path(__file__).parents[3]
-    folders = ("scratch/activations", "scratch/losses", "docs/writers/accuracy")
-    files = sorted(path for folder in folders for path in (root / folder).glob("*.py"))
+    patterns = ("scratch/activations/*.py", "scratch/losses/*.py", "docs/writers/accuracy/[mrt]*.py")  # not the page
+    files = sorted(path for pattern in patterns for path in root.glob(pattern))
     text = f"{CHUNK} {np.__version__} {torch.__version__}".encode() + b"".join(path.read_bytes() for path in files)
     return sha256(text).hexdigest()
 
@@ -109,9 +114,9 @@ def run(every: int, folder: Path, rows: tuple[str, ...], workers: int) -> dict[s
         lambda result: print(f"{next(number)} of {len(todo)}", file=sys.stderr, flush=True),
     )
     found: dict[str, dict[str, Any]] = {}
-    for (row, side), result in zip(todo, results, strict=True):
-        found.setdefault(row, {})[side] = result
-        place((row, side), folder).unlink()  # a second run measures again
+    for task, result in zip(todo, results, strict=True):
+        found.setdefault(task[0], {}).update(result)
+        place(task, folder).unlink()  # a second run measures again
     return {"machine": machine(), "every": every, "rows": found}
 
 

@@ -158,11 +158,11 @@ def straight(*pieces: tuple[float, float, float]) -> tuple[Function, Function]:
 
     def value(x: Float64) -> Float64:
         at = index(x)
-        steep, flat = (np.array([piece[i] for piece in pieces])[at] for i in (1, 2))
+        steep, flat = (np.array([float(piece[i]) for piece in pieces])[at] for i in (1, 2))
         return np.where(steep == 0, flat, steep * x + flat)
 
     def slope(x: Float64) -> Float64:
-        return np.array([steep for _, steep, _ in pieces])[index(x)]
+        return np.array([float(steep) for _, steep, _ in pieces])[index(x)]
 
     return value, slope
 
