@@ -10,7 +10,7 @@ import torch
 
 from docs.writers.accuracy import run
 from docs.writers.accuracy.__main__ import main
-from docs.writers.accuracy.measure import HAND, Tally, Truth, all_of_16_bits, measured, tally
+from docs.writers.accuracy.measure import HAND, JAX, Tally, Truth, all_of_16_bits, measured, tally
 from docs.writers.accuracy.page import DATA, PAGE, PICTURE, page, picture
 from docs.writers.accuracy.truth import ROWS, T
 from handgrad import check_gradients
@@ -110,6 +110,21 @@ def test_what_pytorch_loses_is_seen():
         found = measured(ROWS["Tanh"], form, all_of_16_bits("bfloat16"))[f"PyTorch {form}"]
         assert found["derivative"].lost > 400
         assert found["derivative"].worst > 100
+
+
+def test_jax_has_its_column():
+    """It computes the same function; its elu′ = expm1(x) + 1 and tanh′ = 1 − y² lose all digits in the tail."""
+    pytest.importorskip("jax")
+    lost = {}
+    for name in JAX:
+        sides = measured(ROWS[name], "float32", all_of_16_bits("bfloat16"))
+        for part, found in sides["JAX float32"].items():
+            assert found.inputs == sides[HAND][part].inputs
+            lost[name, part] = found.lost
+    assert {lost[name, "value"] for name in ("ELU", "Sigmoid", "Softplus", "Softsign", "Tanh")} == {0}
+    assert lost["ELU", "derivative"] > 200
+    assert lost["Tanh", "derivative"] > 400
+    assert "JAX float32" not in measured(ROWS["ReLU"], "float32", all_of_16_bits("bfloat16"))
 
 
 def test_ulp_and_goal():

@@ -1,6 +1,7 @@
 """`python -m docs.writers.accuracy`: measure, and write docs/accuracy.json, docs/accuracy.md and its picture.
 
-Without options all 2³² float32 numbers, about three CPU-hours; Ctrl-C and the same command again go on where it stopped.
+Without options all 2³² float32 numbers, about three CPU-hours; Ctrl-C and the same command again go on where it
+stopped.
 `--every 1021` takes every 1021st, and all that bfloat16 has, in a few CPU-minutes; `--page` writes the page alone.
 """
 

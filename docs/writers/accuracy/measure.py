@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -141,7 +143,7 @@ def _allowed(truth: Truth, over: npt.NDArray[np.intp], goal: float) -> Float64:
     return allowed
 
 
-Side = Callable[[Row, npt.NDArray[np.float32]], tuple[Float64, Float64]]
+Compute = Callable[[Row, npt.NDArray[np.float32]], tuple[Float64, Float64]]
 
 
 def hand_written(row: Row, x: npt.NDArray[np.float32]) -> tuple[Float64, Float64]:
@@ -157,37 +159,87 @@ def hand_written(row: Row, x: npt.NDArray[np.float32]) -> tuple[Float64, Float64
     return value.astype(np.float64), slope.astype(np.float64)
 
 
-def pytorch(form: str) -> Side:
-    """PyTorch's own op on the CPU in that format, its derivative by autograd; x are numbers of the format."""
+def pytorch(form: str, device: str = "cpu") -> Compute:
+    """PyTorch's own op in that format, its derivative by autograd; x are numbers of the format."""
 
-    def side(row: Row, x: npt.NDArray[np.float32]) -> tuple[Float64, Float64]:
+    def compute(row: Row, x: npt.NDArray[np.float32]) -> tuple[Float64, Float64]:
         made: Any = getattr(torch.nn, row.kind)
         dtype = FORMATS[form]
-        z = torch.from_numpy(x).to(dtype).requires_grad_()
+        z = torch.from_numpy(x).to(device, dtype).requires_grad_()
         if row.target is None:
-            y = made(**row.arguments).to(dtype)(z)
+            y = made(**row.arguments).to(device, dtype)(z)
         else:
             y = made(reduction="none", **row.arguments)(z, torch.full_like(z, row.target, requires_grad=False))
         y.backward(torch.ones_like(y))
         assert z.grad is not None
-        return y.detach().double().numpy(), z.grad.double().numpy()
+        return y.detach().cpu().double().numpy(), z.grad.cpu().double().numpy()
 
-    return side
+    return compute
+
+
+JAX = {
+    "CELU": "celu",
+    "ELU": "elu",
+    "GELU": "gelu",
+    "LogSigmoid": "log_sigmoid",
+    "Mish": "mish",
+    "SELU": "selu",
+    "SiLU": "silu",
+    "Sigmoid": "sigmoid",
+    "Softplus": "softplus",
+    "Softsign": "soft_sign",
+    "Tanh": "tanh",
+}
+"""What jax.nn calls the curved activations. Straight ones lose nothing; JAX takes other sides at some kinks."""
+
+
+@cache
+def _jax(name: str, options: tuple[tuple[str, bool], ...]) -> Any:
+    import jax
+
+    def both(x: Any) -> tuple[Any, Any]:
+        y, back = jax.vjp(lambda x: getattr(jax.nn, name)(x, **dict(options)), x)
+        return y, back(jax.numpy.ones_like(x))[0]
+
+    return jax.jit(both)
+
+
+def by_jax(row: Row, x: npt.NDArray[np.float32]) -> tuple[Float64, Float64]:
+    """jax.nn's op on the CPU, compiled, its derivative by jax.vjp."""
+    options = (("approximate", bool(row.options)),) if row.kind == "GELU" else ()
+    value, slope = _jax(JAX[row.kind], options)(x)
+    return np.asarray(value, np.float64), np.asarray(slope, np.float64)
+
+
+@dataclass(frozen=True)
+class Side:
+    form: str
+    """The format of its numbers."""
+    compute: Compute
+    has: Callable[[Row], bool]
+    """Whether it has the op."""
+
+
+def _torch_has(row: Row) -> bool:
+    return hasattr(torch.nn, row.kind)
 
 
 HAND = "hand-written float32"
-SIDES: dict[str, tuple[str, Side]] = {
-    HAND: ("float32", hand_written),
-    "PyTorch float32": ("float32", pytorch("float32")),
-    "PyTorch bfloat16": ("bfloat16", pytorch("bfloat16")),
-    "PyTorch float16": ("float16", pytorch("float16")),
+SIDES = {
+    HAND: Side("float32", hand_written, lambda row: True),
+    "PyTorch float32": Side("float32", pytorch("float32"), _torch_has),
+    "PyTorch bfloat16": Side("bfloat16", pytorch("bfloat16"), _torch_has),
+    "PyTorch float16": Side("float16", pytorch("float16"), _torch_has),
 }
-"""Name → the format of its numbers, and what computes."""
+if torch.cuda.is_available():
+    SIDES |= {f"GPU {form}": Side(form, pytorch(form, "cuda"), _torch_has) for form in FORMATS}
+if find_spec("jax"):
+    SIDES["JAX float32"] = Side("float32", by_jax, lambda row: row.kind in JAX)
 
 
 def sides(row: Row, form: str) -> list[str]:
     """What computes that op in that format."""
-    return [side for side, (of, _) in SIDES.items() if of == form and (side == HAND or hasattr(torch.nn, row.kind))]
+    return [name for name, side in SIDES.items() if side.form == form and side.has(row)]
 
 
 def measured(row: Row, form: str, x: npt.NDArray[np.float32]) -> dict[str, dict[str, Tally]]:
@@ -199,7 +251,7 @@ def measured(row: Row, form: str, x: npt.NDArray[np.float32]) -> dict[str, dict[
     value, slope = Truth(row.value, wide, form, row.roots), Truth(row.slope, wide, form, row.zeros)
     found = {}
     for side in sides(row, form):
-        given = SIDES[side][1](row, x)
+        given = SIDES[side].compute(row, x)
         found[side] = {"value": tally(value, given[0]), "derivative": tally(slope, given[1])}
     return found
 

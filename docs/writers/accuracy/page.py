@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from docs.writers.accuracy.measure import HAND, SIDES
+from docs.writers.accuracy.measure import HAND
 from docs.writers.accuracy.truth import ACTIVATIONS, ROWS
 
 DOCS = Path(__file__).parents[2]
@@ -24,8 +24,9 @@ every digit, and no test on normal draws shows it.
 
 {covers}
 
-Measured on {processor}, {cores} cores; Python {python}, NumPy {numpy}, PyTorch {torch}. Not in the table: what is made
-of several numbers (softmax, norms, cross-entropy, gates), and JAX and GPUs, on which nothing was measured.
+Measured on {machine}. JAX and a GPU have columns where the machine has
+them: JAX (`pip install 'handgrad[peers]'`) the curved activations of `jax.nn`. Not in the table: what is made of
+several numbers (softmax, norms, cross-entropy, gates).
 
 The goal of the hand-written side is 4 ulp, and four times half an ulp of x beside a zero. Where it misses it, the row
 says why below the table.
@@ -41,9 +42,15 @@ def covers(every: int) -> str:
     )
 
 
+def machine(known: dict[str, str]) -> str:
+    """In words."""
+    software = ", ".join(f"{name} {value}" for name, value in known.items() if name not in ("processor", "cores"))
+    return f"{known['processor']}, {known['cores']} cores; {software}"
+
+
 def page(result: dict[str, Any]) -> str:
     rows = result["rows"]
-    parts = [HEAD.format(covers=covers(result["every"]), **result["machine"])]
+    parts = [HEAD.format(covers=covers(result["every"]), machine=machine(result["machine"]))]
     for part in ("derivative", "value"):
         for title, names in (("activations", [n for n in rows if n in ACTIVATIONS]), ("losses", _losses(rows))):
             parts.append(f"## The {part}: {title}\n\n{table(rows, names, part)}\n")
@@ -62,16 +69,17 @@ def _losses(rows: dict[str, Any]) -> list[str]:
 
 
 def table(rows: dict[str, Any], names: list[str], part: str) -> str:
-    lines = ["| op | " + " | ".join(f"{side}: worst | mean | lost" for side in SIDES) + " |"]
-    lines.append("|---|" + "---:|---:|---:|" * len(SIDES))
+    sides = list(dict.fromkeys(side for name in names for side in rows[name]))
+    lines = ["| op | " + " | ".join(f"{side}: worst | mean | lost" for side in sides) + " |"]
+    lines.append("|---|" + "---:|---:|---:|" * len(sides))
     for name in names:
-        cells = [cell for side in SIDES for cell in _cells(rows[name].get(side, {}).get(part))]
+        cells = [cell for side in sides for cell in _cells(rows[name].get(side, {}).get(part))]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def _cells(tally: dict[str, Any] | None) -> tuple[str, str, str]:
-    if tally is None:  # PyTorch has no such op
+    if tally is None:  # the side has no such op
         return "", "", ""
     worst = "0" if not tally["worst"] else f"{_number(tally['worst'])}{_mark(tally)} at {tally['at']:.4g}"
     return worst, _number(tally["mean"]), f"{tally['lost']:,}"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields
 from functools import cache, partial
 from hashlib import sha256
+from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from docs.writers.accuracy.measure import FORMATS, Tally, all_of_16_bits, measured, sides, strided
+from docs.writers.accuracy.measure import FORMATS, SIDES, Tally, all_of_16_bits, measured, sides, strided
 from docs.writers.accuracy.truth import ROWS
 from handgrad.files import write_text
 from handgrad.training.parallel import run_all
@@ -121,8 +122,12 @@ def run(every: int, folder: Path, rows: tuple[str, ...], workers: int) -> dict[s
 
 
 def machine() -> dict[str, str]:
-    versions = {"python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__}
-    return {"processor": processor(), "cores": str(os.cpu_count()), **versions}
+    known = {"Python": platform.python_version(), "NumPy": np.__version__, "PyTorch": torch.__version__}
+    if "JAX float32" in SIDES:
+        known["JAX"] = version("jax")
+    if torch.cuda.is_available():
+        known["GPU"] = torch.cuda.get_device_name()
+    return {"processor": processor(), "cores": str(os.cpu_count()), **known}
 
 
 def processor() -> str:
