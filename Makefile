@@ -58,6 +58,7 @@ performance: $(READY)
 # Hours; Ctrl-C and the same command again go on. A page that is out of date fails a test (ARGS=--page writes it alone).
 atlas: $(READY)
 	$(BIN)/python -m docs.writers.accuracy --workers $(WORKERS) $(ARGS)
+	$(BIN)/python -m docs.writers.dictionary
 
 lint: layout
 	$(BIN)/mypy

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from docs.writers.accuracy import run
+from docs.writers.accuracy import run, samples
 from docs.writers.accuracy.__main__ import main
-from docs.writers.accuracy.measure import HAND, JAX, Tally, Truth, all_of_16_bits, measured, tally
-from docs.writers.accuracy.page import DATA, PAGE, PICTURE, page, picture
+from docs.writers.accuracy.measure import HAND, JAX, Tally, Truth, all_of_16_bits, measured, spacing, tally
+from docs.writers.accuracy.page import DATA, PAGE, PICTURE, of_op, page, picture
 from docs.writers.accuracy.truth import ROWS, T
 from handgrad import check_gradients
 
@@ -175,6 +175,47 @@ def test_a_stopped_run_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "code", lambda: "changed since")
     assert run.measure(task, every, tmp_path) == whole
     assert len(seen) == 3 + 2 * len(list(run.chunks("float32", every))) - 2
+
+
+@pytest.mark.parametrize("name", samples.OPS)
+def test_a_sample_is_of_its_op(name):
+    """The formula is what both sides compute: on normal rows half of their numbers are within 4 ulp, where of a wrong
+    one they are thousands off (80 for a norm's ε left out)."""
+    op = samples.OPS[name]
+    rows = op.rows(samples.families(4)["normal"])
+    exact = samples.Exact(op.formula, rows)
+    for side, compute in samples.SIDES.items():
+        if side == HAND or hasattr(torch.nn, op.kind):
+            for given, truth in zip(compute(op, rows), exact.of, strict=True):
+                there = truth != 0
+                assert np.all(given[~there] == 0)
+                assert np.median(np.abs(given - truth)[there] / spacing(truth[there], "float32")) < 4, side
+
+
+def test_errors_of_a_sample_are_counted():
+    """A value is as wrong as it is; a derivative that cancels may be off by what half an ulp of the inputs does."""
+    rows = np.array([[1.5, 1.0, 0.0], [2.0, 3.0, 2.0**-10]], np.float32)
+    exact = samples.Exact(lambda x: [x[0] * x[1] - 1, x[2]], rows)
+    assert exact.of[0].tolist() == [[0.5, 0], [5, 2.0**-10]]
+    assert exact.of[1][0].tolist() == [[1, 1.5, 0], [0, 0, 1]]
+    counts = samples.Counts()
+    counts.add("drawn", exact.of[0] * (1 + np.array([[8, 3], [0, 5]]) * 2.0**-23), exact, 0)
+    assert (counts.numbers, counts.worst, counts.family, counts.lost) == (3, 8, "drawn", 0)  # 0 has no ulp
+    assert counts.missed == 1  # x₀x₁ − 1 moves by 5 ulp, x₂ alone by half a one
+    counts.add("worse", -exact.of[0], exact, 0)
+    assert (counts.lost, counts.family) == (3, "worse")
+    nothing = samples.Counts()
+    nothing.add("exact", exact.of[1], exact, 1)
+    assert nothing.kept() == {"worst": 0, "in": "", "mean": 0, "numbers": 6, "lost": 0, "missed": 0}
+
+
+def test_an_ops_page_shows_its_rows():
+    result = json.loads(DATA.read_text(encoding="utf-8"))
+    assert of_op("Softmax", result) == ""
+    shown = of_op("GELU", result)
+    for side in result["rows"]["GELU"]:
+        assert f"| {side} | derivative |" in shown
+        assert f"| {side}, tanh | value |" in shown
 
 
 @pytest.mark.parametrize("arguments", [["--every", "0"], ["--op", "Tanhh"], ["--every", "x"]])

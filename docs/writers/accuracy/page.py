@@ -25,8 +25,8 @@ every digit, and no test on normal draws shows it.
 {covers}
 
 Measured on {machine}. JAX and a GPU have columns where the machine has
-them: JAX (`pip install 'handgrad[peers]'`) the curved activations of `jax.nn`. Not in the table: what is made of
-several numbers (softmax, norms, cross-entropy, gates).
+them: JAX (`pip install 'handgrad[peers]'`) the curved activations of `jax.nn`. What is made of several numbers
+(softmax, norms, cross-entropy, gates) has [a table of its own](#of-several-numbers-samples).
 
 The goal of the hand-written side is 4 ulp, and four times half an ulp of x beside a zero. Where it misses it, the row
 says why below the table.
@@ -61,7 +61,73 @@ def page(result: dict[str, Any]) -> str:
         "to 2¹²⁷. Light is up to 4 ulp, darker is worse, black is no right digit.\n\n"
         "![Worst error of each derivative by the exponent of x](pictures/accuracy.svg)\n"
     )
+    parts.append(several(result["samples"]))
     return "\n".join(parts)
+
+
+SEVERAL = """## Of several numbers: samples
+
+Nobody runs through all rows of six float32 numbers: here {count} drawn rows of each of {families} kinds
+({names}),
+against mpmath with 150 digits. A derivative is an entry ∂y_k/∂x_j of the Jacobian. **Missed** counts entries that are
+off by more than 4 ulp and by more than four times what half an ulp of all inputs together moves.
+
+{table}
+
+Where the hand-written side misses, so does PyTorch, since both subtract there: `y_k (1 − y_k)` of a softmax whose `y_k`
+is nearly 1, `log Σ exp` of one score far above the others, `1 − 1/n − x̂²/n` of a norm in which one number outweighs
+the others, `1 − cos` of vectors that are nearly parallel. A sum of terms of one sign (of all other y for `1 − y_k`)
+would keep the digits.
+"""
+
+
+def several(samples: dict[str, Any]) -> str:
+    """The table of ops of several numbers."""
+    sides = list(dict.fromkeys(side for op in samples["ops"].values() for side in op))
+    heads = " | ".join(f"{side}: worst | mean | lost | missed" for side in sides)
+    lines = [f"| op | | {heads} |", "|---|---|" + "---:|---:|---:|---:|" * len(sides)]
+    for name, op in samples["ops"].items():
+        for part in ("value", "derivative"):
+            cells = [cell for side in sides for cell in _cells_of_several(op.get(side, {}).get(part))]
+            lines.append(f"| {name} | {part} | {' | '.join(cells)} |")
+    names = samples["families"]
+    return SEVERAL.format(count=samples["rows"], families=len(names), names=", ".join(names), table="\n".join(lines))
+
+
+def _cells_of_several(counts: dict[str, Any] | None) -> list[str]:
+    if counts is None:  # the side has no such op
+        return [""] * 4
+    worst = f"{_number(counts['worst'])}, {counts['in']}" if counts["worst"] else "0"
+    return [
+        worst,
+        _number(counts["mean"]),
+        *(f"{counts[name]:,} of {counts['numbers']:,}" for name in ("lost", "missed")),
+    ]
+
+
+def of_op(kind: str, result: dict[str, Any]) -> str:
+    """The rows of one op, as its page of the dictionary shows them; empty where nothing was measured."""
+    lines = []
+    for name, sides in result["rows"].items():
+        if ROWS[name].kind == kind:
+            for side, parts in sides.items():
+                for part, tally in parts.items():
+                    label = side if name == kind else f"{side}{name.removeprefix(kind)}"
+                    lines.append(f"| {label} | {part} | {' | '.join(_cells(tally))} |")
+    if not lines:
+        return ""
+    every = result["every"]
+    which = "all float32 numbers" if every == 1 else f"one in {every} of all float32 numbers"
+    return "\n".join(
+        [
+            f"In ulp of the true number, over {which} and all of bfloat16 and float16",
+            "([what that says](../accuracy.md)).",
+            "",
+            "| | | worst | mean | no right digit |",
+            "|---|---|---:|---:|---:|",
+            *lines,
+        ]
+    )
 
 
 def _losses(rows: dict[str, Any]) -> list[str]:
