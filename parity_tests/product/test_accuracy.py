@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from docs.writers.accuracy import run, samples
+from docs.writers.accuracy import data, run, samples
 from docs.writers.accuracy.__main__ import main
 from docs.writers.accuracy.measure import HAND, JAX, Tally, Truth, all_of_16_bits, measured, spacing, tally
-from docs.writers.accuracy.page import DATA, PAGE, PICTURE, of_op, page, picture
+from docs.writers.accuracy.page import PAGE, PICTURE, of_op, page, picture
 from docs.writers.accuracy.truth import ROWS, T
 from handgrad import check_gradients
 
@@ -86,8 +86,8 @@ def test_check_shows_a_form_that_keeps_the_digits():
 
 def test_the_page_is_the_data():
     """docs/accuracy.md and its picture are what `make atlas ARGS=--page` writes; the data name their machine."""
-    result = json.loads(DATA.read_text(encoding="utf-8"))
-    assert list(result["rows"]) == list(ROWS)
+    result = data.data()
+    assert set(result["rows"]) == set(result["of"]) == set(ROWS)
     assert PAGE.read_text(encoding="utf-8") == page(result)
     assert PICTURE.read_text(encoding="utf-8") == picture(result)
 
@@ -170,11 +170,34 @@ def test_a_stopped_run_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "measured", stops)
     with pytest.raises(KeyboardInterrupt):
         run.measure(task, every, tmp_path)
+    monkeypatch.setattr(run, "tasks", lambda: [task])
+    assert data.finished(every, tmp_path)["rows"] == {}
     assert run.measure(task, every, tmp_path) == whole
+    assert data.finished(every, tmp_path) == {"machine": run.machine(), "every": every, "rows": {"Tanh": whole}}
     assert len(seen) == 3 + len(list(run.chunks("float32", every))) - 2
     monkeypatch.setattr(run, "code", lambda: "changed since")
     assert run.measure(task, every, tmp_path) == whole
     assert len(seen) == 3 + 2 * len(list(run.chunks("float32", every))) - 2
+
+
+def test_rows_take_the_place_of_older_ones(tmp_path, monkeypatch):
+    """A row says over which inputs and on which machine it was measured; the others stay, and so do the samples."""
+    before = data.data()
+    monkeypatch.setattr(data, "DATA", tmp_path / "accuracy.json")
+    data.DATA.write_text(json.dumps(before), encoding="utf-8")
+    other = {"processor": "another", "cores": "4", "Python": "3.14", "NumPy": "3", "PyTorch": "3"}
+    tanh = {HAND: before["rows"]["Sigmoid"][HAND]}
+    data.merge(rows={"Tanh": tanh}, every=5, machine=other)
+    data.merge(rows={"ReLU": before["rows"]["ReLU"]}, every=5, machine=other)
+    after = data.data()
+    assert after["machines"] == [*before["machines"], other]
+    assert {name for name, of in after["of"].items() if of != before["of"][name]} == {"Tanh", "ReLU"}
+    assert after["rows"] == before["rows"] | {"Tanh": tanh}
+    assert after["samples"] == before["samples"]
+    text = page(after)
+    assert "; and on another, 4 cores; Python 3.14, NumPy 3, PyTorch 3." in text
+    assert "| Tanh | 1/5 | " in text
+    assert "over one in 5 of all float32 numbers" in of_op("Tanh", after)
 
 
 @pytest.mark.parametrize("name", samples.OPS)
@@ -210,7 +233,7 @@ def test_errors_of_a_sample_are_counted():
 
 
 def test_an_ops_page_shows_its_rows():
-    result = json.loads(DATA.read_text(encoding="utf-8"))
+    result = data.data()
     assert of_op("Softmax", result) == ""
     shown = of_op("GELU", result)
     for side in result["rows"]["GELU"]:

@@ -1,18 +1,17 @@
 """`python -m docs.writers.accuracy`: measure, and write docs/accuracy.json, docs/accuracy.md and its picture.
 
 Without options all 2³² float32 numbers, about three CPU-hours; Ctrl-C and the same command again go on where it
-stopped.
+stopped, and rows that are finished are in the data.
 `--every 1021` takes every 1021st, and all that bfloat16 has, in a few CPU-minutes; `--samples` measures the ops of
 several numbers alone, in one; `--page` writes the page alone.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
-from docs.writers.accuracy.page import DATA, PAGE, PICTURE, page, picture
+from docs.writers.accuracy.data import data, finished, merge
+from docs.writers.accuracy.page import PAGE, PICTURE, page, picture
 from docs.writers.accuracy.run import run
 from docs.writers.accuracy.samples import samples
 from docs.writers.accuracy.truth import ROWS
@@ -28,36 +27,36 @@ def positive(text: str) -> int:
     return number
 
 
-def _compact(result: dict[str, Any]) -> str:
-    return json.dumps(result, separators=(",", ":")) + "\n"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m docs.writers.accuracy", description=__doc__)
     parser.add_argument("--every", type=positive, default=1, help="take every so many-th float32 number (default: all)")
-    parser.add_argument("--op", action="append", default=[], choices=list(ROWS), help="this row alone; prints it")
+    parser.add_argument("--op", action="append", default=[], choices=list(ROWS), help="this row alone")
     parser.add_argument("--workers", type=positive, default=2, help="processes (default: 2)")
     parser.add_argument("--samples", action="store_true", help="measure the ops of several numbers alone")
     parser.add_argument("--page", action="store_true", help="write the page from the committed data")
     given = parser.parse_args()
+    stopped = None
     if given.samples:
-        result = json.loads(DATA.read_text(encoding="utf-8")) | {"samples": samples()}
-        write_text(DATA, _compact(result))
+        merge(samples=samples())
     elif not given.page:
+        folder = Path("runs", "atlas", f"every-{given.every}")
         try:
             with terminable():
-                result = run(given.every, Path("runs", "atlas", f"every-{given.every}"), tuple(given.op), given.workers)
+                merge(**run(given.every, folder, tuple(given.op), given.workers))
+            if not given.op:
+                merge(samples=samples())
         except KeyboardInterrupt as stop:
-            print("Stopped. The same command goes on from here.", file=sys.stderr)
-            sys.exit(TERMINATED if isinstance(stop, Terminated) else INTERRUPTED)
-        if given.op:
-            print(json.dumps(result, indent=1))
-            return
-        write_text(DATA, _compact(result | {"samples": samples()}))
-    result = json.loads(DATA.read_text(encoding="utf-8"))
+            stopped = stop
+            merge(**finished(given.every, folder))
+            print(
+                "Stopped: rows that are finished are in the data. The same command goes on from here.", file=sys.stderr
+            )
+    result = data()
     write_text(PICTURE, picture(result))
     write_text(PAGE, page(result))
     print(PAGE)
+    if stopped:
+        sys.exit(TERMINATED if isinstance(stopped, Terminated) else INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from docs.writers.accuracy.measure import HAND
 from docs.writers.accuracy.truth import ACTIVATIONS, ROWS
 
 DOCS = Path(__file__).parents[2]
-DATA, PAGE, PICTURE = DOCS / "accuracy.json", DOCS / "accuracy.md", DOCS / "pictures" / "accuracy.svg"
+PAGE, PICTURE = DOCS / "accuracy.md", DOCS / "pictures" / "accuracy.svg"
 
 HEAD = """# How accurate every derivative is
 
@@ -22,9 +22,10 @@ every digit, and no test on normal draws shows it.
 - **lost**: inputs at which the result is off by half of itself or more: no digit is right.
 - Inputs with a denormal true number are left out of both: their last digits are missing from the format.
 
-{covers}
+The column **x** says over which float32 numbers: {covers}.
+Columns of bfloat16 and float16 cover all their 2¹⁶ numbers.
 
-Measured on {machine}. JAX and a GPU have columns where the machine has
+Measured on {machines}. JAX and a GPU have columns where the machine has
 them: JAX (`pip install 'handgrad[peers]'`) the curved activations of `jax.nn`. What is made of several numbers
 (softmax, norms, cross-entropy, gates) has [a table of its own](#of-several-numbers-samples).
 
@@ -34,12 +35,7 @@ says why below the table.
 
 
 def covers(every: int) -> str:
-    if every == 1:
-        return "Float32 rows cover **all** 2³² numbers, rows of bfloat16 and float16 all 2¹⁶."
-    return (
-        f"Float32 rows are a **sample**: one in {every} of the 2³² numbers by their bits, {2**32 // every:,} in all,\n"
-        "and the 65,536 that bfloat16 has. Rows of bfloat16 and float16 cover **all** their 2¹⁶ numbers."
-    )
+    return "`all` is all 2³²" if every == 1 else f"1/{every} is one in {every} by their bits, and all that bfloat16 has"
 
 
 def machine(known: dict[str, str]) -> str:
@@ -49,11 +45,15 @@ def machine(known: dict[str, str]) -> str:
 
 
 def page(result: dict[str, Any]) -> str:
-    rows = result["rows"]
-    parts = [HEAD.format(covers=covers(result["every"]), machine=machine(result["machine"]))]
+    rows = {name: result["rows"][name] for name in ROWS}
+    shares = sorted({of["every"] for of in result["of"].values()})
+    used = sorted({of["machine"] for of in result["of"].values()})
+    machines = "; and on ".join(machine(result["machines"][index]) for index in used)
+    parts = [HEAD.format(covers=", ".join(map(covers, shares)), machines=machines)]
+    share = {name: "all" if of["every"] == 1 else f"1/{of['every']}" for name, of in result["of"].items()}
     for part in ("derivative", "value"):
         for title, names in (("activations", [n for n in rows if n in ACTIVATIONS]), ("losses", _losses(rows))):
-            parts.append(f"## The {part}: {title}\n\n{table(rows, names, part)}\n")
+            parts.append(f"## The {part}: {title}\n\n{table(rows, share, names, part)}\n")
     parts.append(f"## Where the hand-written side misses the goal, and why\n\n{misses(rows)}\n")
     parts.append(
         "## Error over the exponent of x\n\n"
@@ -107,16 +107,16 @@ def _cells_of_several(counts: dict[str, Any] | None) -> list[str]:
 
 def of_op(kind: str, result: dict[str, Any]) -> str:
     """The rows of one op, as its page of the dictionary shows them; empty where nothing was measured."""
+    names = [name for name, row in ROWS.items() if row.kind == kind]
     lines = []
-    for name, sides in result["rows"].items():
-        if ROWS[name].kind == kind:
-            for side, parts in sides.items():
-                for part, tally in parts.items():
-                    label = side if name == kind else f"{side}{name.removeprefix(kind)}"
-                    lines.append(f"| {label} | {part} | {' | '.join(_cells(tally))} |")
+    for name in names:
+        for side, parts in result["rows"][name].items():
+            for part, tally in parts.items():
+                label = side if name == kind else f"{side}{name.removeprefix(kind)}"
+                lines.append(f"| {label} | {part} | {' | '.join(_cells(tally))} |")
     if not lines:
         return ""
-    every = result["every"]
+    every = result["of"][names[0]]["every"]
     which = "all float32 numbers" if every == 1 else f"one in {every} of all float32 numbers"
     return "\n".join(
         [
@@ -134,13 +134,13 @@ def _losses(rows: dict[str, Any]) -> list[str]:
     return [name for name in rows if name not in ACTIVATIONS]
 
 
-def table(rows: dict[str, Any], names: list[str], part: str) -> str:
+def table(rows: dict[str, Any], share: dict[str, str], names: list[str], part: str) -> str:
     sides = list(dict.fromkeys(side for name in names for side in rows[name]))
-    lines = ["| op | " + " | ".join(f"{side}: worst | mean | lost" for side in sides) + " |"]
-    lines.append("|---|" + "---:|---:|---:|" * len(sides))
+    lines = ["| op | x | " + " | ".join(f"{side}: worst | mean | lost" for side in sides) + " |"]
+    lines.append("|---|---|" + "---:|---:|---:|" * len(sides))
     for name in names:
         cells = [cell for side in sides for cell in _cells(rows[name].get(side, {}).get(part))]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        lines.append(f"| {name} | {share[name]} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

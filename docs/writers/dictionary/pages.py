@@ -1,14 +1,14 @@
 """The pages as Markdown: text made of the source and of `measured.json`, and of nothing else."""
 
 import inspect
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from docs.writers.accuracy.page import DATA, of_op
+from docs.writers.accuracy.data import data
+from docs.writers.accuracy.page import of_op
 from handgrad.dictionary import FAMILIES, Entry, entries, facts
 from handgrad.dictionary.source import ROOT, blocks
 
@@ -50,7 +50,7 @@ def _page(entry: Entry, measured: dict[str, Any], pictures: frozenset[str]) -> d
         "proved": _escaped(page["proved"]),
         "mentioned": [(part.__name__, markdown(inspect.getdoc(part) or "")) for part in entry.mentioned()],
         "picture": entry.name in pictures,
-        "accuracy": of_op(entry.name, json.loads(DATA.read_text(encoding="utf-8"))),
+        "accuracy": of_op(entry.name, data()),
     }
 
 
