@@ -1,14 +1,20 @@
 """Gradients that their code clips, as recurrent nets do: each number to ±c, or all to a norm of c at most.
 
-A clip is no mistake of the formula. Where it explains all that is wrong, it is said, and what is clipped counts as not
-told: the numbers beyond ±c, and of a norm all numbers of the case. A gradient that is wrong otherwise stays so.
+A clip is no mistake of the formula. Where the code without its `np.clip(g, -c, c)` has right gradients, and its own
+are these, clipped, all is told. Of any other clip that explains all that is wrong, it is said, and what is clipped
+counts as not told: the numbers beyond ±c, and of a norm all numbers of the case. A gradient that is wrong otherwise
+stays so.
 """
 
+import contextlib
 import re
+import types
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-from handgrad.check import edits
+from handgrad.check import edits, ideal
 from handgrad.check.decide import Flags, Judged
 from handgrad.check.edits import Trial
 from handgrad.check.oracles import ROUNDINGS
@@ -20,6 +26,55 @@ NEAR = 2.0**-18  # room for what code adds to a norm before it divides by it, as
 
 Clipped = list[dict[str, Flags]]
 """Of each case, the numbers of each gradient that are clipped."""
+
+
+class _Unclipped(types.ModuleType):
+    """NumPy, but a clip to ±c gives what it is given, and keeps c."""
+
+    def __init__(self, met: list[float]) -> None:
+        super().__init__("numpy")
+        self.met = met
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+    def clip(self, a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, **options: Any) -> Any:
+        if not (isinstance(a_max, int | float) and a_max > 0 and a_min == -a_max):
+            return np.clip(a, a_min, a_max, out=out, **options)
+        self.met.append(a_max)
+        if out is None:
+            return np.array(a)
+        out[...] = a
+        return out
+
+
+@contextlib.contextmanager
+def lifted(op: Any) -> Iterator[list[float]]:
+    """Within, the code of `op` clips nothing at ±c; gives the c that it meets."""
+    met: list[float] = []
+    theirs = [f.__globals__ for f in ideal.functions(op) if "clip" in f.__code__.co_names]
+    spaces = [(space, name) for space in theirs for name, value in space.items() if value is np]
+    try:
+        for space, name in spaces:
+            space[name] = _Unclipped(met)
+        yield met
+    finally:
+        for space, name in spaces:
+            space[name] = np
+
+
+def explains(clipped: list[Trial], free: list[Trial], met: list[float]) -> bool:
+    """Whether gradients are those without a clip, each clipped at one of these c, and no output is another one."""
+
+    def same(t: Trial, u: Trial) -> bool:
+        pairs = [(j, next((k for k in u.judged if k.name == j.name), None)) for j in t.judged]
+        return np.array_equal(t.point.output, u.point.output) and all(
+            k is not None
+            and any(np.array_equal(j.value, np.clip(k.value, -c, c)) for c in (np.inf, *dict.fromkeys(met)))
+            for j, k in pairs
+        )
+
+    return len(clipped) == len(free) and all(map(same, clipped, free))
 
 
 def read(subject: Written, trials: list[Trial]) -> tuple[str, Clipped] | None:

@@ -66,6 +66,8 @@ def check_gradients(
         with kept(seed):
             check = _Check(op, inputs, reference, shape, dtype, seed, only)
             found = check.run()
+            if found.status == "wrong" or check.clipped:
+                found = _unclipped(check, op, inputs, reference, shape, dtype, seed, only)
             if found.status == "wrong":
                 found = _ideal(check, op, inputs, reference, shape, dtype, seed, only)
             if found.status == "wrong":
@@ -76,6 +78,26 @@ def check_gradients(
     except (Exception, SystemExit, GeneratorExit) as error:
         # The user's code also runs in constructors, copies, properties and conversions.
         raise CheckError(f"{_expression(op, type(op).__name__)} cannot be checked: {one_line(error)}") from error
+
+
+def _unclipped(check: "_Check", op: Any, *options: Any) -> GradientCheck:
+    """What is wrong, or mostly clipped, judged once more without the clips of the code."""
+    with clips.lifted(op) as met:
+        if (
+            check.found is None
+            or check.found.layout is None
+            or search.again(check.found, check.seed) is None
+            or not met
+        ):
+            return check.answer
+        met.clear()
+        without = _Check(op, *options, before=check.found)
+        again = without.run()
+        if again.status == "agree" and clips.explains(check.trials, without.trials, met):
+            at = ", ".join(f"±{c:g}" for c in dict.fromkeys(met))
+            again.remarks.insert(0, f"right up to its clip: the code clips gradients at {at}, which is left out here")
+            return again
+    return check.answer
 
 
 def _ideal(check: "_Check", op: Any, *options: Any) -> GradientCheck:
@@ -130,6 +152,7 @@ class _Check:
         self.trials: list[edits.Trial] = []
         self.taylor: dict[int, oracles.Taylor] = {}  # by the number of the case
         self.reached = Reached(_backward_name(self.subject))
+        self.clipped = False  # whether most of what is told of wrong gradients is that they are clipped
         self.coarse = ""  # what the code rounds to, less than float32
         self.unsure_single = 0  # numbers of the float32 pass that cannot be told
 
@@ -322,7 +345,8 @@ class _Check:
                 told += int((~j.unsure & (j.value != 0)).sum()) if f"the gradient of {j.name}" in wrong else 0
             if at:
                 self.taylor.pop(number, None)
-        if clipped > told:
+        self.clipped = clipped > told
+        if self.clipped:
             self.answer.why = f"gradients are clipped {found[0]}"
             self.answer.remarks.append(f"of these, {clipped} numbers are clipped and {told} are not, which are right")
         else:

@@ -16,12 +16,12 @@ SMALL = 1e-6
 
 
 def _without(value: Any) -> Any:
-    """The number without ε: 0 for 1e-7, 1 for 1 − 1e-7."""
+    """The number without ε: 0 for 1e-7, 1 for 1 − 1e-7. As far above 1 it keeps nothing finite, and is a factor."""
     if not isinstance(value, float):
         return value
     if 0 < abs(value) <= SMALL:
         return 0.0
-    return 1.0 if 0 < abs(1 - value) <= SMALL else value
+    return 1.0 if 0 < 1 - value <= SMALL else value
 
 
 @contextlib.contextmanager
@@ -33,7 +33,7 @@ def without_epsilon(given: Any) -> Iterator[list[float]]:
     found: list[float] = []
     undo: list[tuple[Any, str, Any]] = []
     try:
-        for f in _functions(given):
+        for f in functions(given):
             consts = tuple(_without(c) for c in f.__code__.co_consts)
             new = [c for c, d in zip(f.__code__.co_consts, consts, strict=True) if c is not d and c != d]
             if new:
@@ -55,7 +55,7 @@ def without_epsilon(given: Any) -> Iterator[list[float]]:
             setattr(f, name, value)
 
 
-def _functions(given: Any) -> list[types.FunctionType]:
+def functions(given: Any) -> list[types.FunctionType]:
     """Every function that the code given may call: its methods, and those of its modules that these look up."""
     queue: list[Any] = list(given) if isinstance(given, tuple) else [given]
     if not isinstance(given, tuple | type | types.FunctionType):

@@ -53,13 +53,14 @@ DOMAINS: dict[str, Callable[[Array], Array]] = {
 }
 """Where the function is defined: all numbers, those above 0, those inside (0, 1)."""
 
+TIED = "ties and zeros"
 STYLES: dict[str, Callable[[Rng, Shape], Array]] = {
     "normal": spread,
     "one row": lambda rng, shape: fine(rng, shape, 2),
     "wide": lambda rng, shape: fine(rng, shape, 16),
-    "ties and zeros": ties,
+    TIED: ties,
 }
-GRID = ("normal", "ties and zeros")  # the rest have full mantissas
+GRID = ("normal", TIED)  # the rest have full mantissas
 MOVED = "wide"  # with moved parameters
 BEYOND = "wide"
 
@@ -485,17 +486,25 @@ def _biased(names: list[str], kinds: list[str], data: Shape, ws: Any, hidden: Sh
 
 def draw(layout: Layout, rng: Rng, style: str) -> dict[str, Array]:
     """Arrays for the arguments of a layout, in one of the styles."""
-    found = {}
+    found: dict[str, Array] = {}
     for name, spec in layout.specs.items():
         shape = single(spec) if style == "one row" else spec.shape
-        if spec.top:
-            found[name] = np.asarray(rng.integers(0, spec.top, shape))
-        else:
-            found[name] = _domain(layout.domain, rng, STYLES[style](rng, shape), style in GRID)
-    return found
+        found[name] = np.asarray(rng.integers(0, spec.top, shape)) if spec.top else STYLES[style](rng, shape)
+        if style == TIED and spec.batch is not None and not spec.top:
+            _set_apart(found[name], [found[n] for n in found if n != name and layout.specs[n] == spec], spec.batch)
+    floats = {n: _domain(layout.domain, a, style in GRID) for n, a in found.items() if not layout.specs[n].top}
+    return found | floats
 
 
-def _domain(domain: str, rng: Rng, a: Array, grid: bool) -> Array:
+def _set_apart(a: Array, others: list[Array], batch: int) -> None:
+    """Let no sample of several numbers be that of another input: at a distance of 0 the formula of its derivative is
+    0/0, which is no mistake that a seed should decide on."""
+    for sample, *theirs in zip(*(np.moveaxis(each, batch, 0) for each in (a, *others)), strict=True):
+        while sample.size > 1 and any(np.array_equal(np.abs(sample), np.abs(other)) for other in theirs):
+            sample.flat[-1] = np.abs(sample.flat[-1]) + 1
+
+
+def _domain(domain: str, a: Array, grid: bool) -> Array:
     if domain == "rows":
         if a.ndim and a.shape[-1] == 1:
             raise ValueError("of one class alone every probability is 1, which hides what a gradient makes of it")
@@ -696,7 +705,7 @@ def cases(subject: Subject, layout: Layout, seed: int) -> Iterator[Case]:
         rng = np.random.default_rng([seed, number])
         try:
             made = build(subject, layout, style, rng)
-            if style == "ties and zeros" and subject.targets:
+            if style == TIED and subject.targets:
                 made = _certain(subject, layout, style, seed) or made
             if style == MOVED:
                 # Zeros leave 0, all others keep their sign: a variance stays one.
@@ -709,8 +718,8 @@ def cases(subject: Subject, layout: Layout, seed: int) -> Iterator[Case]:
                 raise CheckError(f"{subject.name}: forward failed: {one_line(error)}") from error
             continue
         yield made
-    if near := _near(subject, layout, seed):
-        yield near
+    if close := near(subject, layout, seed):
+        yield close
     if subject.targets and layout.domain == "probability" and (far := _beyond(subject, layout, seed)):
         yield far
 
@@ -730,7 +739,7 @@ def _certain(subject: Subject, layout: Layout, style: str, seed: int) -> Case | 
         return None
 
 
-def _near(subject: Subject, layout: Layout, seed: int) -> Case | None:
+def near(subject: Subject, layout: Layout, seed: int) -> Case | None:
     """A case for a loss of inputs of one shape, near each other: a branch within a margin is taken there."""
     named = [n for n in layout.specs if not layout.specs[n].top and part(n) == "data"]
     together = [n for n in named if layout.specs[n] == layout.specs[named[0]]]

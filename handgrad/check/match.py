@@ -426,7 +426,8 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
     if subject.targets and isinstance(raw, tuple) and 1 < len(given) == len(raw):
         theirs = [np.shape(everything[f"return.{i}"]) for i in range(len(raw)) if f"return.{i}" in everything]
         upstream = r.backward is not None and "upstream" in {kind for kind, _ in r.backward.slots}
-        if theirs == given or (len(theirs) == len(given) and upstream):
+        uniform = len(set(theirs)) == 1 and subject.parameters.keys() <= subject.options  # of one that was broadcast
+        if theirs == given or (len(theirs) == len(given) and (upstream or uniform)):
             raise CheckError(f"{subject.name}: backward returns a gradient of the target too")
     if raw is not None and not isinstance(raw, dict | list | tuple) and "return" not in everything:
         subject.refuse(raw)
@@ -521,6 +522,12 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
         for names in (arguments, [*arguments, *subject.parameters], list(subject.parameters)):
             variables = [n for n in names if n not in subject.options and n not in states]
             pairs = set(zip(variables, returned, strict=False))
+            if (
+                names == arguments
+                and pairs.isdisjoint(fits)
+                and any(n in rest and (n, returned[0]) in fits for n in values)
+            ):
+                continue  # of the loss of a net, what is returned is that of its weights
             if len(variables) == len(returned) or (states and 0 < len(variables) < len(returned) and pairs <= fits):
                 order = [] if pairs <= fits else _by_their_names(subject, variables, returned)
                 for n, taken in zip(variables, order or returned, strict=False):

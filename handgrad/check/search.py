@@ -22,7 +22,20 @@ import numpy as np
 from handgrad.check import autograds, classes, episodes, held, inputs, source, statics, trained
 from handgrad.check.conventions import LOSS, SETUP, TRAINING, bare, formulas, role, samples
 from handgrad.check.inputs import Layout
-from handgrad.check.match import FITS, MISSHAPEN, PARTLY, RIGHT, RUNS, UNSEEN, Slopes, StepError, probe, runs, slope
+from handgrad.check.match import (
+    FITS,
+    MISSHAPEN,
+    PARTLY,
+    RIGHT,
+    RUNS,
+    STILL,
+    UNSEEN,
+    Slopes,
+    StepError,
+    probe,
+    runs,
+    slope,
+)
 from handgrad.check.readings import (
     Plain,
     Reading,
@@ -352,6 +365,10 @@ class _Search:
             held.put_back(self.shared)
             subject = self.quiet(Written(subject.reading))
             found = self.probed(subject, layout, inputs.first(subject, layout, self.seed))
+        if self.last == STILL and layout is not None:  # a margin that no pair is within, perhaps
+            subject = self.quiet(Written(subject.reading))
+            if close := inputs.near(subject, layout, self.seed):
+                found = self.probed(subject, layout, close)
         return found
 
     def quiet(self, subject: Written) -> Written:

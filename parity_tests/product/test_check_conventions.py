@@ -30,6 +30,58 @@ def few_edits(monkeypatch):
 
 # Code, the right target, the wrong target.
 STYLES = {
+    "gradients of a loss that are nearly all clipped": (
+        """
+        class Regression:
+            factor = 2
+            def __init__(self):
+                self.W = np.linspace(-1, 1, 12).reshape(6, 2) ** 3
+            def loss(self, X, y):
+                d = X @ self.W - y
+                dW = self.factor * X.T @ d
+                np.clip(dW, -0.125, 0.125, out=dW)
+                return np.sum(d**2), dW
+        class Bad(Regression):
+            factor = 3
+        """,
+        "Regression",
+        "Bad",
+    ),
+    "a clip at 1 − 1e-7, and a factor as far above 1": (
+        """
+        class CrossEntropy:
+            def forward(self, p, y):
+                self.p, self.y = np.clip(p, 1e-7, 1 - 1e-7), y
+                return -np.mean(y * np.log(self.p) + (1 - y) * np.log(1 - self.p))
+            def backward(self):
+                return (self.p - self.y) / (self.p * (1 - self.p)) / self.p.size
+        class Bad(CrossEntropy):
+            def backward(self):
+                return super().backward() * 1.0000001
+        """,
+        "CrossEntropy",
+        "Bad",
+    ),
+    "pairs, of which none is within the margin as they are drawn": (
+        """
+        class Apart:
+            sign = -1
+            def __init__(self, margin=0.5):
+                self.margin = margin
+            def forward(self, x1, x2):
+                self.apart = x1 - x2
+                self.d = np.sqrt((self.apart**2).sum(1))
+                self.h = np.maximum(0, self.margin - self.d)
+                return np.mean(self.h**2)
+            def backward(self):
+                g = -2 * (self.h / self.d)[:, None] * self.apart / len(self.h)
+                return g, self.sign * g
+        class Bad(Apart):
+            sign = 1
+        """,
+        "Apart",
+        "Bad",
+    ),
     "classes, which a column of them broadcasts": (
         """
         class Softmax:
@@ -3003,6 +3055,15 @@ def test_of_several_functions_of_a_class_one_is_to_be_named(tmp_path):
         check_file(f"{tmp_path / 'mine.py'}:Functions")
     with pytest.raises(CheckError, match="has no 'tanh'"):
         check_file(f"{tmp_path / 'mine.py'}:Functions.tanh")
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_a_distance_is_0_for_no_seed(seed, tmp_path):
+    """There 0/0 is what the formula of its gradient gives: with these seeds it was drawn, and called WRONG."""
+    code, right, wrong = STYLES["pairs, of which none is within the margin as they are drawn"]
+    (tmp_path / "mine.py").write_text(HEAD + textwrap.dedent(code.replace("margin=0.5", "margin=9.0")))
+    for target, status in ((right, "agree"), (wrong, "wrong")):
+        assert check_file(f"{tmp_path / 'mine.py'}:{target}", seed=seed).status == status
 
 
 @pytest.mark.parametrize("style", STYLES)
