@@ -46,6 +46,7 @@ class Turn:
     rates: tuple[str, ...]  # of them, those that are learning rates
     own_rates: tuple[str, ...]  # attributes that are
     anew: tuple[str, ...] = ()  # attributes that the method makes
+    once: tuple[str, ...] = ()  # and those that it makes where there are none yet: `if self.w is None`
     output: str = ""  # a method, or a local of the turn
     shape: tuple[int, ...] = ()  # of a target, but for the samples
     by_columns: bool = False
@@ -383,7 +384,8 @@ def _moves(made: Trainee, x: Array, y: Array) -> bool:
 
 def _shapes(made: Trainee) -> dict[str, list[tuple[int, ...]]]:
     """Those of the parameters that the method makes."""
-    return {n: [a.shape for a in _numbers(vars(made)[n])] for n in made.of_turn.anew}
+    turn: Turn = made.of_turn
+    return {n: [a.shape for a in _numbers(vars(made)[n])] for n in (*turn.anew, *turn.once)}
 
 
 RATE_SEEN = 2.0**-6
@@ -442,6 +444,23 @@ def _data(widths: list[int]) -> Iterator[tuple[Array, Array, bool]]:
 
 def _with_parameters(made: Any, x: Array, y: Array) -> Trainee:
     """One turn on data; what it assigned first and has moved since are the parameters that it makes."""
+    trial, first, found = _noted(made, x, y, 1.0)
+    n = y.shape[-1] if made.of_turn.by_columns else len(y)
+    if any(np.shape(v) == (n, n) for v in (*found.values(), *vars(trial).values()) if isinstance(v, np.ndarray)):
+        raise ValueError("the target was broadcast against what is predicted")
+    anew = {k: v for k, v in first.items() if _moved(v, vars(trial).get(k)) and not _held(vars(made).get(k), v)}
+    for name, value in anew.items():
+        vars(made)[name] = _spread(value)
+    once = _guarded(made, list(anew), x, y)
+    _turned(made, replace(made.of_turn, anew=tuple(n for n in anew if n not in once), once=once))
+    for name, value in anew.items():  # a velocity starts at 0
+        if not _says(made, name, value, x, y):
+            vars(made)[name] = value
+    return made  # type: ignore[no-any-return]  # its class is a mixture
+
+
+def _noted(made: Any, x: Array, y: Array, rate: float) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    """One turn of a copy: that, what it assigned to each of its attributes first, and the locals."""
     first: dict[str, Any] = {}
 
     def note(self: Any, name: str, value: Any) -> None:
@@ -451,18 +470,17 @@ def _with_parameters(made: Any, x: Array, y: Array) -> Trainee:
 
     trial = held.copied(made)
     trial.__class__ = type("Trial", (type(made),), {"__setattr__": note})
-    found = trial.one_turn(x, y, 1.0)
-    n = y.shape[-1] if made.of_turn.by_columns else len(y)
-    if any(np.shape(v) == (n, n) for v in (*found.values(), *vars(trial).values()) if isinstance(v, np.ndarray)):
-        raise ValueError("the target was broadcast against what is predicted")
-    anew = {k: v for k, v in first.items() if _moved(v, vars(trial).get(k)) and not _held(vars(made).get(k), v)}
-    for name, value in anew.items():
-        vars(made)[name] = _spread(value)
-    _turned(made, replace(made.of_turn, anew=tuple(anew)))
-    for name, value in anew.items():  # a velocity starts at 0
-        if not _says(made, name, value, x, y):
-            vars(made)[name] = value
-    return made  # type: ignore[no-any-return]  # its class is a mixture
+    found = trial.one_turn(x, y, rate)
+    return trial, first, found
+
+
+def _guarded(made: Any, names: list[str], x: Array, y: Array) -> tuple[str, ...]:
+    """The parameters that a turn makes only where there are none: of others that are there, it keeps the numbers."""
+    other = held.copied(made)
+    mine = [n for n in names if held.is_leaf(vars(made)[n])]
+    vars(other).update({n: nudged(held.plain(vars(made)[n])) for n in mine})
+    _, first, _ = _noted(other, x, y, 0.0)
+    return tuple(n for n in mine if np.array_equal(first.get(n, vars(other)[n]), vars(other)[n]))
 
 
 def _made_once(made: Trainee, x: Array, y: Array) -> Trainee:
