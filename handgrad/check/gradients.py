@@ -199,7 +199,7 @@ class _Check:
                 answer.remarks.append("cannot tell: the oracles contradict each other; the table says which")
             if self.judged and still:
                 answer.remarks.append(
-                    "cannot tell: nothing moves the output here, and 0 = 0 shows nothing; give a shape, or the inputs"
+                    "cannot tell: nothing moves the output here, and 0 = 0 shows nothing; give inputs that do"
                 )
         answer.unseen, answer.constants, answer.remarks = (
             list(dict.fromkeys(a)) for a in (answer.unseen, answer.constants, answer.misled[:1] + answer.remarks)
@@ -210,7 +210,7 @@ class _Check:
 
     def _read(self, op: Any, role: str = "op") -> tuple[Subject, list[Case]]:
         """The subject of what was given, and its cases."""
-        shapes = _shapes(self.shape)
+        shapes, op = _shapes(self.shape), search.made_by(op)
         subject = search.torch_subject(op, role)
         if subject is None:
             again = self.found and search.again(self.found, self.seed)

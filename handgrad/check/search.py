@@ -6,6 +6,7 @@ that is right so far is taken, and judged by all oracles; if none is, the first 
 """
 
 import ast
+import inspect
 import itertools
 import math
 import re
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.check import autograds, classes, episodes, held, inputs, source, statics, trained
-from handgrad.check.conventions import LOSS, SETUP, TRAINING, bare, formulas, role, samples
+from handgrad.check.conventions import LOSS, SETUP, TRAINING, TURNS, bare, formulas, role, samples
 from handgrad.check.inputs import Layout
 from handgrad.check.match import (
     FITS,
@@ -210,6 +211,25 @@ class Found:
         backward may ask for its gradient."""
         loss = self.subject.reading.loss
         return loss is not None and (("first", None) in loss.slots or "." in loss.name) and self.rank >= FITS
+
+
+def made_by(op: Any) -> Any:
+    """What is to be checked: of a factory, `make_model` without its brackets, the object that it makes."""
+    if not isinstance(op, types.FunctionType) or required(op) or not re.fullmatch(FACTORY, bare(op.__name__)):
+        return op
+    given = [bare(p) for p in inspect.signature(op).parameters]
+    if any(re.fullmatch(TURNS, n) or role(n) in ("rate", "target") for n in given):
+        return op  # it trains
+    try:
+        made = op()
+    except Exception:  # it is a function of something else
+        return op
+    plain = made is None or held.is_tensor(made) or isinstance(made, str | int | float | complex | tuple | list | dict)
+    return op if plain or isinstance(made, np.ndarray | np.generic) else made
+
+
+FACTORY = r"(make|build|create|get|new|construct|setup|init)_?\w*|(\w+_)?(model|net|network|layer|mlp|factory)"
+"""What a function is called that makes an object to be checked."""
 
 
 def choose(
@@ -671,9 +691,8 @@ class _Search:
             self.why = one_line(error)
             if "unpack" in self.why and at.specs:
                 self.hopeless[axes] = self.hopeless.get(axes, 0) + 1
-            self.forwards[key] = (
-                f"{scout.name}.forward refuses every drawn input; for {at}: {self.why}. Give a shape, or the inputs"
-            )
+            self.forwards[key] = f"{scout.name}.forward refuses every drawn input; for {at}: {self.why}"
+            self.forwards[key] += f". {_what_helps(self.forwards[key])}"
         if not self.errors or not _of_shapes(self.forwards[key]):
             self.failed(self.forwards[key])
         return None
@@ -742,6 +761,17 @@ def _without_target(reading: Reading) -> Reading:
 def _of_shapes(error: str) -> bool:
     """Whether an error may be one of the input that was tried, a tensor for example, and not of the code."""
     return "'Tensor' object" in error or not re.search(r": (Name|Attribute|Key|Type|Import)Error: ", error)
+
+
+def _what_helps(error: str) -> str:
+    """What to give where forward refused whatever was drawn."""
+    if "must return an array of numbers" in error:
+        return "No shape helps: name what returns numbers, as an object with forward and backward"
+    if re.search(r": (Name|Import|ModuleNotFound)Error: ", error):
+        return "No shape helps: its code looks up what is not there"
+    if _of_shapes(error) and "only integers, slices" not in error:  # as of x["a"]
+        return "Give a shape, or the inputs"
+    return "No shape helps: it wants other things than arrays; give its arguments by their names, a dict (--inputs)"
 
 
 def _sparse(found: Found, seed: int) -> bool:

@@ -30,6 +30,47 @@ def few_edits(monkeypatch):
 
 # Code, the right target, the wrong target.
 STYLES = {
+    "a fit that makes its weights where there are none yet": (
+        """
+        class Logistic:
+            sign = 1
+            def __init__(self, step_size=0.1, max_iter=100):
+                self.theta, self.step_size, self.max_iter = None, step_size, max_iter
+            def fit(self, x, y):
+                if self.theta is None:
+                    self.theta = np.zeros(x.shape[1])
+                for _ in range(self.max_iter):
+                    h = 1 / (1 + np.exp(-x @ self.theta))
+                    loss = -np.mean(y * np.log(h) + (1 - y) * np.log(1 - h))
+                    self.theta = self.theta - self.sign * self.step_size * x.T @ (h - y) / len(y)
+        class Bad(Logistic):
+            sign = -1
+        """,
+        "Logistic",
+        "Bad",
+    ),
+    "a function that makes the object": (
+        """
+        class Dense:
+            factor = 1
+            def __init__(self, n, m):
+                self.W = np.linspace(-1, 1, n * m).reshape(n, m)
+            def forward(self, x):
+                self.x = x
+                return x @ self.W
+            def backward(self, g):
+                self.dW = self.factor * self.x.T @ g
+                return g @ self.W.T
+        class Bad(Dense):
+            factor = 2
+        def make_model():
+            return Dense(3, 4)
+        def build_bad(n=3, m=4):
+            return Bad(n, m)
+        """,
+        "make_model",
+        "build_bad",
+    ),
     "gradients of a loss that are nearly all clipped": (
         """
         class Regression:
@@ -3046,6 +3087,28 @@ def test_what_is_said_of_a_backward_that_raises_is_what_it_raises(name, tmp_path
     with pytest.raises(CheckError) as said:
         check_file(f"{tmp_path / 'mine.py'}:Layer")
     assert "backward failed: " in str(said.value)
+    assert words in str(said.value)
+
+
+ADVICE = {
+    "an object": (
+        "x * sampler.draw()",
+        "No shape helps: it wants other things than arrays; give its arguments by their n",
+    ),
+    "a dict": ("x['a'] * sampler", "No shape helps: it wants other things than arrays"),
+    "a name": ("x * lacking", "No shape helps: its code looks up what is not there"),
+    "an object that comes back": ("object()", "No shape helps: name what returns numbers"),
+    "a width": ("x @ np.ones((17, 3)) * sampler", "Give a shape, or the inputs"),
+}
+
+
+@pytest.mark.parametrize("wanted", ADVICE)
+def test_a_shape_is_advised_only_where_one_can_help(wanted, tmp_path):
+    code, words = ADVICE[wanted]
+    text = f"def f(x, sampler):\n    return {code}\ndef f_grad(x, sampler):\n    return x\n"
+    (tmp_path / "mine.py").write_text(HEAD + text, encoding="utf-8")
+    with pytest.raises(CheckError) as said:
+        check_file(f"{tmp_path / 'mine.py'}:f")
     assert words in str(said.value)
 
 
