@@ -198,6 +198,8 @@ def test_rows_take_the_place_of_older_ones(tmp_path, monkeypatch):
     assert "; and on another, 4 cores; Python 3.14, NumPy 3, PyTorch 3." in text
     assert "| Tanh | 1/5 | " in text
     assert "over one in 5 of all float32 numbers" in of_op("Tanh", after)
+    data.merge(rows=before["rows"], every=5, machine=other)
+    assert data.data()["machines"] == [other]
 
 
 @pytest.mark.parametrize("name", samples.OPS)

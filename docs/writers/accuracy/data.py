@@ -24,8 +24,16 @@ def merge(**new: Any) -> None:
         of = {"every": new["every"], "machine": known["machines"].index(new["machine"])}
         known["rows"] |= new["rows"]
         known["of"] |= dict.fromkeys(new["rows"], of)
+        _forget(known)
     known |= {"samples": new["samples"]} if "samples" in new else {}
     write_text(DATA, json.dumps(known, separators=(",", ":")) + "\n")
+
+
+def _forget(known: dict[str, Any]) -> None:
+    """Drop machines of which no row is left."""
+    used = sorted({of["machine"] for of in known["of"].values()})
+    known["of"] = {name: of | {"machine": used.index(of["machine"])} for name, of in known["of"].items()}
+    known["machines"] = [known["machines"][index] for index in used]
 
 
 def finished(every: int, folder: Path) -> dict[str, Any]:

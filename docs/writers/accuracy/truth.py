@@ -229,7 +229,12 @@ ACTIVATIONS: dict[str, Row] = {
         said="NumPy's float32 exp is off by up to 2.4 ulp, and five roundings follow: up to 4.3 ulp, at a few inputs "
         "in a million between 0.1 and 2. In float64, where SiLU's is computed, it would take twice the time.",
     ),
-    "Tanhshrink": Row("Tanhshrink", tanhshrink, lambda x: np.tanh(x) ** 2),
+    "Tanhshrink": Row(
+        "Tanhshrink",
+        tanhshrink,
+        lambda x: np.tanh(x) ** 2,
+        said="Lambert's fraction near 0 rounds some seven times: up to 4.2 ulp, at a few inputs in a million.",
+    ),
     "Threshold": Row(
         "Threshold", *straight((0.5, 0, -7), (INF, 1, 0)), (("threshold", 0.5), ("value", -7.0))
     ),
