@@ -1,7 +1,8 @@
 """A tensor autograd, a class with `data`, `grad`, operators and `backward()` on arrays, as a function and its gradient.
 
 Every operator that the class has is given a matrix of its own, called after it, so that a wrong gradient names its
-operator. The leaves are parts of that matrix: two rows and two rows, or three and one where it is to broadcast.
+operator. The leaves are parts of that matrix: two rows and two rows, or three and one, two columns and one, or three
+rows and one number where it is to broadcast.
 """
 
 import inspect
@@ -34,6 +35,18 @@ def _block(x: Array) -> list[Array]:
 
 def _row(x: Array) -> list[Array]:
     return [x[:3], x[3]]
+
+
+def _kept_row(x: Array) -> list[Array]:
+    return [x[:3], x[3:]]
+
+
+def _column(x: Array) -> list[Array]:
+    return [x[:, :2], x[:, 2:]]
+
+
+def _number(x: Array) -> list[Array]:
+    return [x[:3], x[3, 0]]
 
 
 def _positive(x: Array) -> list[Array]:
@@ -114,10 +127,22 @@ OPERATORS: tuple[tuple[str, Callable[..., Any], Leaves], ...] = (
     ("max_all", _methods("max"), _whole),
     ("transpose", lambda a: a.T if hasattr(a, "T") else a.transpose(), _whole),
     ("reshape", lambda a: a.reshape(3, 4), _whole),
+    ("number_plus", lambda a: 3 + a, _whole),
+    ("number_times", lambda a: 3 * a, _whole),
+    ("number_minus", lambda a: 3 - a, _whole),
+    ("number_by", lambda a: 3 / a, _positive),
     ("add_row", _added, _row),
     ("mul_row", _multiplied, _row),
+    ("add_kept_row", _added, _kept_row),
+    ("mul_kept_row", _multiplied, _kept_row),
+    ("add_column", _added, _column),
+    ("mul_column", _multiplied, _column),
+    ("sub_column", _subtracted, _column),
+    ("add_number", _added, _number),
+    ("mul_number", _multiplied, _number),
     ("used_twice", _twice, _halves),
 )
+BROADCAST = (_row, _kept_row, _column, _number)
 REQUIRES = ("requires_grad", "autograd", "req_grad", "require_grad", "track")
 
 
@@ -137,14 +162,16 @@ def tensors(kind: type) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
             return None
     except Exception:  # it takes no array, or keeps it elsewhere
         return None
-    runs = [o for o in OPERATORS if o[2] is not _row and _runs(leaf, *o)]
+    runs = [o for o in OPERATORS if o[2] not in BROADCAST and _runs(leaf, *o)]
     back = next((way for way in WAYS for o in runs[:3] if _right_shapes(kind, leaf, way, *o)), None)
     if back is None:
         return None
-    rows = [o for o in OPERATORS if o[2] is _row and _runs(leaf, *o) and _raises_nothing(kind, leaf, back, *o)]
-    if not (_broadcasts(kind) or any(_right_shapes(kind, leaf, back, *o) for o in rows)):
-        rows = []  # it makes no claim to broadcast
-    known = [(n, _again(leaf, f, leaves), leaves) for n, f, leaves in (*runs, *rows)]
+    runs = [o for o in runs if not o[0].startswith("number") or _raises_nothing(kind, leaf, back, *o)]
+    for shape in BROADCAST:
+        mine = [o for o in OPERATORS if o[2] is shape and _runs(leaf, *o) and _raises_nothing(kind, leaf, back, *o)]
+        if _broadcasts(kind) or any(_right_shapes(kind, leaf, back, *o) for o in mine):
+            runs += mine  # else it makes no claim to broadcast this
+    known = [(n, _again(leaf, f, leaves), leaves) for n, f, leaves in runs]
     summed = back is _ones  # then only a sum has a gradient
     last: dict[str, tuple[bytes, Array]] = {}
 
@@ -260,8 +287,11 @@ PLACES: dict[Leaves, tuple[Any, ...]] = {
     _square: (slice(3), slice(1, 4)),
     _block: (slice(3),),
     _row: (slice(3), 3),
+    _kept_row: (slice(3), slice(3, 4)),
+    _column: (np.s_[:, :2], np.s_[:, 2:]),
+    _number: (slice(3), (3, 0)),
 }
-"""Of which rows of the matrix the leaves are."""
+"""Where in the matrix the leaves are."""
 
 
 def _joined(mine: list[Any], x: Array, leaves: Leaves) -> Array:

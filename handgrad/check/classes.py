@@ -49,8 +49,9 @@ Pair = tuple[Callable[..., Any], Callable[..., Any]]
 def scalars(kind: type) -> Pair | None:
     """A scalar autograd as a function of five numbers and its gradient; None for any other class.
 
-    Each operator is an output of its own, and so are sums and products in which a number is used twice, as its grad is
-    to add up, and from which paths of unequal length lead back, as nodes have an order.
+    Each operator is an output of its own, alone and with what it is given used again outside of it, before and after,
+    as a grad is to add up. So are sums and products from which paths of unequal length lead back, as nodes have an
+    order.
     """
     needed = [p.name for p in required(kind)]
     if len(needed) != 1 or not all(callable(getattr(kind, n, None)) for n in ("__add__", "__mul__", "backward")):
@@ -63,32 +64,61 @@ def scalars(kind: type) -> Pair | None:
             return None
     except Exception:  # it takes no number, or keeps it elsewhere
         return None
-    operators = {n: f for n, f in OPERATORS.items() if callable(getattr(kind, n, None))}
     methods = [n for n in ANYWHERE + POSITIVE if _alone(kind, n)]
-
-    def outputs(a: Any, b: Any, c: Any, d: Any, e: Any) -> list[Any]:
-        found = [f(a, b) for f in operators.values()]
-        found += [getattr(a, n)() for n in methods]
-        if "__sub__" in operators:
-            found += [getattr(e - d, n)() for n in methods if n in ANYWHERE]  # on either side of 0
-        once = a * b + c
-        twice = once * once + a
-        return [*found, a + a, a * a, twice * d + once, (twice + d) * (once + e)]
+    operators = [f for n, f in OPERATORS.items() if callable(getattr(kind, n, None))]
+    operators += [_method(n) for n in methods]
+    outputs = [_sum, _square, _unequal, _of_both, *(use for op in operators for use in _uses(op))]
+    if callable(getattr(kind, "__sub__", None)):  # on either side of 0
+        outputs += [_of_difference(_method(n)) for n in methods if n in ANYWHERE]
 
     def f(x: Array) -> Array:
-        return np.array([v.data for v in outputs(*map(kind, x.tolist()))], x.dtype)
+        leaves = [kind(v) for v in x.tolist()]
+        return np.array([output(*leaves).data for output in outputs], x.dtype)
 
     def gradient(x: Array, dout: Array) -> Array:
         total = np.zeros(len(x))
-        for k, u in enumerate(dout):
+        for output, u in zip(outputs, dout, strict=True):
             leaves = [kind(v) for v in x.tolist()]
-            outputs(*leaves)[k].backward()
+            output(*leaves).backward()
             total += u * np.array([leaf.grad for leaf in leaves], np.float64)
         return total.astype(x.dtype)
 
     f.__name__ = kind.__name__
     gradient.__name__ = "backward"
     return f, gradient
+
+
+def _method(name: str) -> Callable[..., Any]:
+    return lambda a, b: getattr(a, name)()
+
+
+def _uses(op: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    """An operator alone, and with what it is given used again outside of it, behind it and before."""
+    yield lambda a, b, *others: op(a, b)
+    yield lambda a, b, *others: op(a, b) * a + b
+    yield lambda a, b, *others: a + b * op(a, b)
+
+
+def _of_difference(op: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda a, b, c, d, e: op(e - d, a)
+
+
+def _sum(a: Any, *others: Any) -> Any:
+    return a + a
+
+
+def _square(a: Any, *others: Any) -> Any:
+    return a * a
+
+
+def _unequal(a: Any, b: Any, c: Any, d: Any, e: Any) -> Any:
+    once = a * b + c
+    return (once * once + a) * d + once
+
+
+def _of_both(a: Any, b: Any, c: Any, d: Any, e: Any) -> Any:
+    once = a * b + c
+    return (once * once + a + d) * (once + e)
 
 
 def _alone(kind: type, name: str) -> bool:

@@ -28,7 +28,7 @@ def few_edits(monkeypatch):
     monkeypatch.setattr(edits, "MOST", 20)
 
 
-# Code, the right target, the wrong target.
+# Code, the right target, the wrong target, or several.
 STYLES = {
     "a fit that makes its weights where there are none yet": (
         """
@@ -794,6 +794,53 @@ STYLES = {
         "Value",
         "Bad",
     ),
+    "a scalar autograd, of which one operator overwrites what came back from elsewhere": (
+        """
+        class Value:
+            assigns = ""
+            def __init__(self, data, parents=()):
+                self.data, self.grad, self.parents, self.back = data, 0.0, parents, lambda: None
+            def of(self, name, data, parents, *slopes):
+                out = type(self)(data, parents)
+                def back():
+                    for parent, slope in zip(parents, slopes):
+                        parent.grad = (0 if name == self.assigns else parent.grad) + slope * out.grad
+                out.back = back
+                return out
+            def lift(self, other):
+                return other if isinstance(other, Value) else type(self)(other)
+            def __add__(self, other):
+                return self.of("add", self.data + self.lift(other).data, (self, self.lift(other)), 1, 1)
+            def __mul__(self, other):
+                return self.of("mul", self.data * other.data, (self, other), other.data, self.data)
+            def __rsub__(self, other):
+                return self.of("rsub", other - self.data, (self,), -1)
+            def __pow__(self, n):
+                return self.of("pow", self.data**n, (self,), n * self.data ** (n - 1))
+            def relu(self):
+                return self.of("relu", max(self.data, 0), (self,), float(self.data > 0))
+            def backward(self):
+                order, seen = [], set()
+                def visit(v):
+                    if id(v) not in seen:
+                        seen.add(id(v))
+                        for parent in v.parents:
+                            visit(parent)
+                        order.append(v)
+                visit(self)
+                self.grad = 1.0
+                for v in reversed(order):
+                    v.back()
+        class Relu(Value):
+            assigns = "relu"
+        class Power(Value):
+            assigns = "pow"
+        class Reflected(Value):
+            assigns = "rsub"
+        """,
+        "Value",
+        ("Relu", "Power", "Reflected"),
+    ),
     "the bias of a logistic regression, summed over the wrong axis": (
         """
         def propagate(w, b, X, Y, axis=None):
@@ -1378,6 +1425,58 @@ STYLES = {
         """,
         "Tensor",
         "Bad",
+    ),
+    "a tensor autograd that broadcasts, and takes numbers": (
+        """
+        class Tensor:
+            sign, summed = -1, np.sum
+            def __init__(self, data, parents=()):
+                self.data, self.parents, self.back = np.asarray(data, float), parents, lambda: None
+                self.grad = np.zeros_like(self.data)
+            def unbroadcast(self, g):
+                while g.ndim > self.data.ndim:
+                    g = g.sum(0)
+                for axis, n in enumerate(self.data.shape):
+                    if n == 1 and g.shape[axis] > 1:
+                        g = type(self).summed(g, axis=axis, keepdims=True)
+                return g
+            def of(self, data, parents, *slopes):
+                out = type(self)(data, parents)
+                def back():
+                    for parent, slope in zip(parents, slopes):
+                        parent.grad = parent.grad + parent.unbroadcast(slope * out.grad)
+                out.back = back
+                return out
+            def __add__(self, other):
+                return self.of(self.data + other.data, (self, other), 1, 1)
+            def __mul__(self, other):
+                return self.of(self.data * other.data, (self, other), other.data, self.data)
+            def __rsub__(self, other):
+                return self.of(other - self.data, (self,), self.sign)
+            def sum(self):
+                return self.of(self.data.sum(), (self,), np.ones_like(self.data))
+            def backward(self):
+                order, seen = [], set()
+                def visit(v):
+                    if id(v) not in seen:
+                        seen.add(id(v))
+                        for parent in v.parents:
+                            visit(parent)
+                        order.append(v)
+                visit(self)
+                self.grad = np.ones_like(self.data)
+                for v in reversed(order):
+                    v.back()
+        class Mean(Tensor):
+            summed = np.mean
+        class Reflected(Tensor):
+            sign = 1
+        class Numbers(Tensor):
+            def unbroadcast(self, g):
+                return g.mean() if self.data.ndim == 0 else super().unbroadcast(g)
+        """,
+        "Tensor",
+        ("Mean", "Reflected", "Numbers"),
     ),
     "operators that are registered, and an upstream that is handed to backward": (
         """
@@ -3133,7 +3232,8 @@ def test_a_distance_is_0_for_no_seed(seed, tmp_path):
 def test_a_style_is_understood(style, tmp_path):
     code, right, wrong = STYLES[style]
     (tmp_path / "mine.py").write_text(HEAD + textwrap.dedent(code), encoding="utf-8")
-    for target, status in ((right, "agree"), (wrong, "wrong")):
+    wrongs = (wrong,) if isinstance(wrong, str) else wrong
+    for target, status in ((right, "agree"), *((w, "wrong") for w in wrongs)):
         found = check_file(f"{tmp_path / 'mine.py'}:{target}")
         assert found.status == status, found.render()
         assert "checked" in found.render().split("\n")[0]
