@@ -154,6 +154,7 @@ class Layout:
     domain: str = "any"
     target: str = "rows"
     prediction: Shape | None = None
+    asked: tuple[tuple[str, Shape], ...] = ()  # the shapes that a user gave for the targets
 
     @property
     def one(self) -> bool:
@@ -232,7 +233,10 @@ def layouts(
         yield Layout({names[0]: Spec((2, *made_for))})
         yield Layout({names[0]: Spec(made_for, None)})
     if shapes is not None and len(shapes) == len(names):
-        yield Layout({n: Spec(s) for n, s in zip(names, shapes, strict=True)})
+        axes = [s[0] for s in shapes if s]
+        samples = max(axes, key=axes.count, default=1)  # and the first axis of w (3,), beside x (6, 3), is none of them
+        of = {n: Spec(s, 0 if s[:1] == (samples,) else None) for n, s in zip(names, shapes, strict=True)}
+        yield Layout(of)
         return
     first = [shapes[0]] if shapes else None
     kinds = [part(n) for n in names]
@@ -275,6 +279,37 @@ def layouts(
                 yield Layout(dict(zip(names, (*[spec] * (len(names) - 1), other), strict=True)))
     if not parts or tables:
         yield from _with_weights(names, kinds, first)
+
+
+def regressions(names: list[str], products: list[tuple[str, str]], rows: bool) -> Iterator[Layout]:
+    """Layouts of a loss whose samples X @ w says which argument is: the rest has a number for each row, as weights of
+    the samples. Where its code goes along `rows`, w is a matrix first."""
+    for data, weight in products[:1]:
+        others = [n for n in names if n not in (data, weight)]
+        if not others or any(part(n) in ("hidden", "scale") for n in others):
+            return
+        n, d, k = 5, 3, 4
+        for w in ((d, k), (d,)) if rows else ((d,), (d, k)):
+            beside = {m: Spec(w[1:], None) if part(m) == "bias" else Spec((n,)) for m in others}
+            of = {data: Spec((n, d)), weight: Spec(w, None)} | beside
+            yield Layout({m: of[m] for m in names})
+
+
+Asked = tuple[tuple[str, Shape], ...]
+
+
+def in_order(subject: Subject, shapes: tuple[Shape, ...] | None) -> tuple[tuple[Shape, ...] | None, Asked]:
+    """Of the shapes that a user gave those of what is drawn, and those of the targets. CheckError for another number
+    of them: no argument is drawn in a shape that nobody gave."""
+    free = [n for n in subject.arguments if n not in subject.targets]
+    if shapes is None or len(shapes) in (1, len(free)):
+        return shapes, ()
+    if len(shapes) != len(subject.arguments):
+        one = f"one for {free[0]}, or " if free else ""
+        names = ", ".join(subject.arguments)
+        raise CheckError(f"{subject.name}: {len(shapes)} shapes were given; give {one}one for each of ({names})")
+    of = dict(zip(subject.arguments, shapes, strict=True))
+    return tuple(of[n] for n in free), tuple((n, of[n]) for n in subject.targets)
 
 
 UNROLLED = r"(nn_?|\w*_)?params?(_?(vec(tor)?|flat|unrolled))?|theta(_?(vec|flat|unrolled))?"
@@ -633,7 +668,7 @@ def build(subject: Subject, layout: Layout, style: str, rng: Rng) -> Case:
 
 def first(subject: Subject, layout: Layout, seed: int) -> Case:
     """The first case of a layout. What is drawn for it is drawn once, whoever asks."""
-    drawn = (tuple(layout.specs.items()), layout.domain, layout.target, layout.prediction)
+    drawn = (tuple(layout.specs.items()), layout.domain, layout.target, layout.prediction, layout.asked)
     arrays = _first(*drawn, subject.targets, subject.predicts, seed)
     return case(subject, "normal", [arrays[name] for name in subject.arguments])
 
@@ -647,13 +682,14 @@ def _first(
     domain: str,
     target: str,
     prediction: Shape | None,
+    asked: tuple[tuple[str, Shape], ...],
     targets: tuple[str, ...],
     predicts: str,
     seed: int,
 ) -> dict[str, Array]:
     arrays, state = _before_targets(specs, domain, seed)
     _GENERATOR.bit_generator.state = state
-    layout = Layout(dict(specs), domain, target, prediction)
+    layout = Layout(dict(specs), domain, target, prediction, asked)
     return arrays | _targets(targets, predicts, layout, "normal", _GENERATOR)
 
 
@@ -680,6 +716,9 @@ def _targets(targets: tuple[str, ...], predicts: str, layout: Layout, style: str
         elif style == "one row":
             shape = (1, *shape[1:])
         found[name] = TARGETS[layout.target](rng, shape)
+        theirs = dict(layout.asked).get(name)
+        if theirs is not None and found[name].shape != theirs and style != "one row":
+            raise ValueError(f"{name} of shape {found[name].shape}, where {theirs} was given")
     return found
 
 
@@ -793,9 +832,10 @@ def fitting(subject: Subject, shapes: tuple[Shape, ...] | None, seed: int, like:
     known = bool(like) or structure.is_known(subject.source)
     options = kinds(like or subject.name, known) if subject.targets else [(d, "rows") for d in DOMAINS]
     tables = [a.shape for a in subject.parameters.values() if a.ndim == 2]
+    shapes, asked = in_order(subject, shapes)
     for layout in layouts(names, widths(subject.source, subject.parameters), shapes, tables):
         for domain, target in options:
-            at = replace(layout, domain=domain, target=target)
+            at = replace(layout, domain=domain, target=target, asked=asked)
             try:
                 made = build(subject, at, "normal", np.random.default_rng([seed, 0]))
                 if np.isfinite(subject.forward(made, made.values)).all():

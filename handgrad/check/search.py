@@ -443,6 +443,11 @@ class _Search:
             p: held.plain(place.get()) for p, place in held.places(root).items() if not held.is_number(place.get())
         }
         names = [n for n in scout.arguments if n not in scout.targets]
+        try:
+            drawn, asked = inputs.in_order(scout, self.shapes)
+        except CheckError as error:
+            self.failed(str(error))
+            return
         sizes = inputs.widths(getattr(reading.source, "__self__", root), tables)
         shapes = [a.shape for a in tables.values() if a.ndim == 2]
         slots = (*reading.forward.slots, *(slot for _, slot in reading.forward.named))
@@ -453,13 +458,15 @@ class _Search:
         alone = reading.kind == "loss" and len(names) == 1 and not tables
         matrices = _transposed(reading) & {n for n in names if inputs.part(n) == "weight"}
         theirs = list(inputs.as_made(names, reading.made)) if reading.made and self.shapes is None else []
-        asked = [what for kind, what in slots if kind == "size"] or sizes
+        counted = [what for kind, what in slots if kind == "size"] or sizes
         beside = reading.backward is not None and tables  # its parameters are no vector
-        one = list(inputs.unrolled(names, asked)) if self.shapes is None and not beside else []
+        one = list(inputs.unrolled(names, counted)) if self.shapes is None and not beside else []
+        if self.shapes is None and not tables and not reading.takes_upstream:
+            one += _regressions(reading, names)
         own_shape = inputs.made_for(root)
         others = (
             at
-            for at in itertools.chain(one, inputs.layouts(names, sizes, self.shapes, shapes, own_shape))
+            for at in itertools.chain(one, inputs.layouts(names, sizes, drawn, shapes, own_shape))
             if inputs.alike(at, reading.made)
         )
         returned = deque[Layout]()  # layouts with the shapes of the gradients
@@ -482,7 +489,7 @@ class _Search:
             if layout.vector:
                 reached = max(reached, odd)
             misfits = Counter[Any]()
-            for at in self.targets(scout, blind, layout, own, sizes, bool(tables)):
+            for at in self.targets(scout, blind, replace(layout, asked=asked), own, sizes, bool(tables)):
                 target = self.like_it(scout, at)
                 if misfits[target] > 3:  # of what shape a gradient is, no target like it changes
                     continue
@@ -620,6 +627,9 @@ class _Search:
             if {inputs.part(n) for n in layout.specs} & inputs.WEIGHTS:
                 predictions = [*predictions[1:], None]  # what is given its weights predicts none of its arguments
             options = [(d, t) for d, t in inputs.KINDS if d == "any" or (d == "probability" and not matrices)]
+        if layout.asked:
+            theirs = layout.asked[0][1]
+            predictions = [theirs, *((*theirs, k) for k in sizes or [3]), *predictions]
         said: list[tuple[Any, str]] = []
         tried: set[Any] = set()
         refused: dict[str, bool] = {}  # the domains that were, and whether before anything was asked of a target
@@ -631,6 +641,8 @@ class _Search:
                 continue
             at = replace(layout, domain=domain, target=kind, prediction=prediction)
             made = self.drawn(scout, at)
+            if made is None and layout.asked:
+                continue
             given = _same(made)
             if given in tried:
                 continue  # another name for the same numbers
@@ -670,7 +682,7 @@ class _Search:
     def runs(self, scout: Written, at: Layout, made: Case | None = None) -> Array | None:
         """The output of forward; None where it refuses the layout or gives no finite numbers."""
         r = scout.reading
-        drawn = (*at.specs.items(), at.domain, at.target, at.prediction)
+        drawn = (*at.specs.items(), at.domain, at.target, at.prediction, at.asked)
         self.why = ""
         ups = r.backward.upstreams if r.backward else 0
         key = (id(r.root), r.forward, scout.arguments, scout.targets, r.tensors, ups, r.marks, r.predicted, *drawn)
@@ -790,6 +802,16 @@ def _sparse(found: Found, seed: int) -> bool:
 
     alone = [np.eye(size)[k].reshape(shape) for k in {0, size // 2, size - 1}]
     return size > 1 and all(map(right, alone)) and not right(np.add.reduce(alone))
+
+
+def _regressions(reading: Reading, names: list[str]) -> list[Layout]:
+    """The layouts of a loss of samples, as its code multiplies them with what it is a function of."""
+    root, name = reading.root, reading.forward.name
+    f: Any = root.functions.get(name) if isinstance(root, held.Namespace) else getattr(root, name, None)
+    f = inspect.unwrap(getattr(f, "__func__", f))
+    called = held.called(f) if isinstance(f, types.FunctionType) else ()
+    found = [pair for each in called for pair in source.products(each, names)]
+    return list(inputs.regressions(names, found, any(map(source.along_rows, called))))
 
 
 def _transposed(reading: Reading) -> set[str]:

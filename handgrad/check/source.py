@@ -133,6 +133,24 @@ def assigned(whole: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
                 yield target, value
 
 
+def products(f: types.FunctionType, names: list[str]) -> list[tuple[str, str]]:
+    """The products of two of its arguments that a function takes: `X @ w`, `X.dot(w)`, `np.dot(X, w)`."""
+    found: list[list[ast.expr]] = []
+    for n in ast.walk(tree(f) or ast.Module([], [])):
+        if isinstance(n, ast.BinOp) and isinstance(n.op, ast.MatMult):
+            found.append([n.left, n.right])
+        elif isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr in ("dot", "matmul"):
+            found.append([n.func.value, *n.args][-2:])
+    ids = [[e.id for e in pair if isinstance(e, ast.Name)] for pair in found]
+    return [(pair[0], pair[1]) for pair in ids if len(set(pair) & set(names)) == 2]
+
+
+def along_rows(f: types.FunctionType) -> bool:
+    """Whether a function takes a sum or a maximum along an axis that is not the first, as a softmax of rows does."""
+    named = [k for n in ast.walk(tree(f) or ast.Module([], [])) if isinstance(n, ast.Call) for k in n.keywords]
+    return any(k.arg == "axis" and ast.unparse(k.value) in ("1", "-1") for k in named)
+
+
 @cache
 def vectors(f: Any) -> dict[str, tuple[int, ...]]:
     """The shapes of what the file of a function makes with one long axis: `self.theta = np.zeros((n, 1))` is (5, 1)."""

@@ -2990,6 +2990,75 @@ STYLES = {
         "train_model",
         "gradient_descent",
     ),
+    "a loss of samples that adds an offset to each": (
+        """
+        def nll(w, X, y, offset):
+            z = np.matmul(X, w) + offset
+            return (np.log1p(np.exp(z)) - y * z).sum()
+        def nll_grad(w, X, y, offset):
+            return np.matmul(X.T, 1 / (1 + np.exp(-(np.matmul(X, w) + offset))) - y)
+        def without_offset(w, X, y, offset):
+            return nll_grad(w, X, y, 0)
+        """,
+        "nll,nll_grad",
+        "nll,without_offset",
+    ),
+    "a loss of samples with an exposure of each, and a penalty": (
+        """
+        def nll(beta, X, y, exposure, alpha=0.5):
+            eta = np.matmul(X, beta) + np.log(exposure)
+            return (np.exp(eta) - y * eta).sum() + 0.5 * alpha * (beta**2).sum()
+        def nll_grad(beta, X, y, exposure, alpha=0.5):
+            return np.matmul(X.T, exposure * np.exp(np.matmul(X, beta)) - y) + alpha * beta
+        def without_penalty(beta, X, y, exposure, alpha=0.5):
+            return nll_grad(beta, X, y, exposure, 0)
+        """,
+        "nll,nll_grad",
+        "nll,without_penalty",
+    ),
+    "a loss of samples that weighs each": (
+        """
+        def wls(theta, X, y, w):
+            return (w * (np.matmul(X, theta) - y) ** 2).sum()
+        def wls_grad(theta, X, y, w):
+            return 2 * np.matmul(X.T, w * (np.matmul(X, theta) - y))
+        def without_weights(theta, X, y, w):
+            return wls_grad(theta, X, y, 1)
+        """,
+        "wls,wls_grad",
+        "wls,without_weights",
+    ),
+    "a loss of samples that weighs each, which calls another": (
+        """
+        def wls(beta, X, y, weights):
+            return (weights * (np.matmul(X, beta) - y) ** 2).sum() / 2
+        def cost(beta, X, y, weights):
+            return wls(beta, X, y, weights)
+        def gradient(beta, X, y, weights):
+            return np.matmul(X.T, weights * (np.matmul(X, beta) - y))
+        def upward(beta, X, y, weights):
+            return -gradient(beta, X, y, weights)
+        """,
+        "cost,gradient",
+        "cost,upward",
+    ),
+    "a softmax of samples that weighs each": (
+        """
+        def probabilities(W, X):
+            e = np.exp(np.matmul(X, W))
+            return e / e.sum(axis=1, keepdims=True)
+        def loss(W, X, y, sample_weight, reg):
+            return -(sample_weight * np.log(probabilities(W, X)[np.arange(len(y)), y])).mean() + reg * (W**2).sum()
+        def loss_grad(W, X, y, sample_weight, reg, factor=2):
+            d = probabilities(W, X)
+            d[np.arange(len(y)), y] -= 1
+            return np.matmul(X.T, d * sample_weight[:, None]) / len(y) + factor * reg * W
+        def half_the_penalty(W, X, y, sample_weight, reg):
+            return loss_grad(W, X, y, sample_weight, reg, 1)
+        """,
+        "loss,loss_grad",
+        "loss,half_the_penalty",
+    ),
     "a policy, and its backward of a whole episode, as methods": (
         """
         class Agent:
@@ -3237,6 +3306,36 @@ def test_a_style_is_understood(style, tmp_path):
         found = check_file(f"{tmp_path / 'mine.py'}:{target}")
         assert found.status == status, found.render()
         assert "checked" in found.render().split("\n")[0]
+
+
+OF_SAMPLES = """
+def wls(beta, X, y, weights):
+    assert (beta.shape, X.shape, y.shape, weights.shape) == ((2,), (6, 2), (6,), (6,))
+    return (weights * (np.matmul(X, beta) - y) ** 2).sum() / 2
+def wls_grad(beta, X, y, weights):
+    return np.matmul(X.T, weights * (np.matmul(X, beta) - y))
+def without_weights(beta, X, y, weights):
+    return wls_grad(beta, X, y, 1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("gradient", "shapes", "said"),
+    [
+        ("wls_grad", "2 6,2 6 6", "the gradients agree"),
+        ("wls_grad", "2 6,2 6", "the gradients agree"),  # of what is drawn: the target follows
+        ("without_weights", "2 6,2 6 6", "WRONG, the gradient of beta"),
+        ("wls_grad", "2 6,2 7 6", "forward refuses every drawn input"),
+        ("wls_grad", "2 6,2", "2 shapes were given; give one for beta, or one for each of (beta, X, y, weights)"),
+    ],
+)
+def test_shapes_that_are_given_are_those_of_the_arguments_in_their_order(gradient, shapes, said, tmp_path):
+    (tmp_path / "mine.py").write_text(HEAD + OF_SAMPLES, encoding="utf-8")
+    try:
+        answer = check_file(f"{tmp_path / 'mine.py'}:wls,{gradient}", shape=shapes.split()).render()
+    except CheckError as error:
+        answer = str(error)
+    assert said in answer
 
 
 GIVEN_BY_NAME = """
