@@ -21,7 +21,7 @@ import numpy as np
 
 from handgrad.check import conventions, statics
 from handgrad.check import inputs as drawn_inputs
-from handgrad.check.gradients import check_gradients
+from handgrad.check.gradients import INPUTS, check_gradients
 from handgrad.check.report import GradientCheck
 from handgrad.check.subject import CheckError, instance, one_line
 from handgrad.check.surroundings import kept
@@ -57,8 +57,12 @@ def check_file(
         raise CheckError(f"{target} cannot be checked: {one_line(error)}") from error
     found.imports, found.op = _pasted(target, op)
     if like is not None:
-        imports, found.reference = _pasted(like, reference)
+        imports, found.reference = _pasted(like, reference, alone=True)
         found.imports += imports
+    if inputs is not None and found.again.startswith(INPUTS):
+        imports, expression = _pasted(inputs, given := load(inputs, alone=True), alone=True)
+        found.imports += imports
+        found.again = found.again.replace(INPUTS, f"{expression}()" if callable(given) else expression, 1)
     if target.partition(":")[0] in SCRIPTS:
         found.remarks.append(f"{target.partition(':')[0]} is a script: only its definitions were run")
     return found
@@ -77,23 +81,27 @@ def _given(name: str) -> Any:
     return value
 
 
-def _pasted(target: str, found: Any) -> tuple[list[str], str]:
+def _pasted(target: str, found: Any, alone: bool = False) -> tuple[list[str], str]:
     """How Python code has what a target names: import lines, and the expression."""
     place, colon, name = target.partition(":")
     if not colon:
         head = target.partition("(")[0]
         return [f"import {head.rpartition('.')[0]}"], target
+    file = Path(place)
+    if place in SCRIPTS or _package(file)[0] or _relative(file):  # an import would train, or knows no such module
+        return ["from handgrad.check.files import load"], f"load({target!r}{', alone=True' if alone else ''})"
+    beside = [] if file.parent == Path() else ["import sys", f"sys.path.insert(0, {str(file.parent)!r})"]
     kept = re.fullmatch(r"(\w+)((?:\.\w+)*(?:\(.*\))?)\.\w+(\s*,\s*[\w.]+)?", name)
     if kept is not None:  # of one object: what forward keeps, backward finds
         names = [f"op.{f.__name__}" for f in (found if isinstance(found, tuple) else (found,))]
         bound = isinstance(found[0] if isinstance(found, tuple) else found, types.MethodType)
         call = "()" if bound and not kept[2].endswith(")") else ""
-        made = [f"from {Path(place).stem} import {kept[1]}", f"op = {kept[1]}{kept[2]}{call}"]
+        made = [*beside, f"from {file.stem} import {kept[1]}", f"op = {kept[1]}{kept[2]}{call}"]
         return made, names[0] if len(names) == 1 else f"({', '.join(names)})"
-    if isinstance(found, tuple):
-        name = ", ".join(f.__name__ for f in found)
-        return [f"from {Path(place).stem} import {name}"], f"({name})"
-    return [f"from {Path(place).stem} import {name.partition('(')[0]}"], name
+    if isinstance(found, tuple) and ("," in name or not alone):
+        names = [n.strip() for n in name.split(",")] if "," in name else [f.__name__ for f in found]
+        return [*beside, f"from {file.stem} import {', '.join(names)}"], f"({', '.join(names)})"
+    return [*beside, f"from {file.stem} import {name.partition('(')[0]}"], name
 
 
 def parse_shapes(text: str | list[str] | None) -> Any:

@@ -23,6 +23,9 @@ from handgrad.judge.ball import Ball, Float64, Format
 from handgrad.judge.explain.patterns import Evidence, recognise
 from handgrad.judge.verdict import digits_lost
 
+INPUTS = "inputs"
+"""What the inputs of a user are called in the lines that see it again."""
+LONGEST = 1000  # characters of inputs that are written out
 MANY = 4096  # numbers of a pattern's evidence: beyond, recognising is not worth its time
 
 
@@ -179,7 +182,7 @@ class _Check:
             answer.status = "cannot tell"
         elif answer.findings:
             answer.status = "wrong"
-            answer.again = self._again(answer.findings[0].case)
+            answer.again = self._again(answer.findings[0])
         elif (
             not self.judged
             or answer.unseen
@@ -634,14 +637,19 @@ class _Check:
         counts["N·outputs"] = p.output.size if p.output.shape else first.size
         return counts
 
-    def _again(self, case: Case) -> str:
-        """The inputs, written out unless they are large, and options that draw them again."""
+    def _again(self, finding: Finding) -> str:
+        """The inputs, written out unless they are long, and the options that make it the same check."""
+        case = finding.case
         arrays = [a for n in case.arguments if (a := case.values.get(n, case.constants.get(n))) is not None]
-        if all(a.size <= PASTE for a in arrays):
-            return written(arrays[0]) if len(arrays) == 1 else f"({', '.join(map(written, arrays))})"
-        if self.inputs is not None:
-            return "inputs"
-        return f"shape={self.shape}, seed={self.seed}"
+        text = written(arrays[0]) if len(arrays) == 1 else f"({', '.join(map(written, arrays))})"
+        options = [f"only={self.only!r}"] if self.only else []
+        if finding.tensor.startswith("the float32"):  # which is not looked at where inputs are float64
+            options.append('dtype="float32"')
+        named = isinstance(self.inputs, dict) or (isinstance(self.inputs, list) and isinstance(self.inputs[0], dict))
+        if named or any(a.size > PASTE for a in arrays) or len(text) > LONGEST:
+            start = [INPUTS] if self.inputs is not None else [f"shape={self.shape}", f"seed={self.seed}"]
+            return ", ".join([*start, *options])
+        return ", ".join([text, *options])
 
     def _remark_kinks(self) -> None:
         for j in self.judged:

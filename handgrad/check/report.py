@@ -141,9 +141,8 @@ class GradientCheck:
         remarks = [f"  note       {text}" for text in self.remarks]
         if len(remarks) > room:
             remarks = [*remarks[: room - 1], f"  note       and {len(remarks) - room + 1} more"]
-        return "\n".join(
-            line if len(line) <= 4 * WIDTH else f"{line[: 4 * WIDTH]} …" for line in lines + remarks + table + tail
-        )
+        lines = [s if len(s) <= 4 * WIDTH else f"{s[: 4 * WIDTH]} …" for s in lines + remarks + table]
+        return "\n".join(lines + tail)  # of which nothing is cut: it is pasted
 
     __str__ = __repr__ = render
 
@@ -154,7 +153,7 @@ class GradientCheck:
 
     def _command(self) -> list[str]:
         reference = f", reference={self.reference}" if self.reference else ""
-        imports = ["import numpy as np", "from handgrad import check_gradients", *self.imports]
+        imports = dict.fromkeys(["import numpy as np", "from handgrad import check_gradients", *self.imports])
         return ["; ".join(imports), f"print(check_gradients({self.op}, {self.again}{reference}))"]
 
     def as_dict(self) -> dict[str, Any]:

@@ -3308,6 +3308,55 @@ def test_a_style_is_understood(style, tmp_path):
         assert "checked" in found.render().split("\n")[0]
 
 
+PASTED = """
+from .size import TWO
+def power(x, n): return x**n
+def bad(x, n, k=1): return k * x ** (n - 1)
+def total(a, b, c, d): return (np.exp(a) * b + c * d).sum()
+def badly(a, b, c, d): return 2 * np.exp(a) * b, np.exp(a), d, c
+also = type(bad)(bad.__code__, globals(), "another", (TWO,))
+class Net:
+    def __init__(self, n=3): self.W = np.linspace(-1, 1, 2 * n).reshape(n, 2)
+    def forward(self, x):
+        self.x = x
+        return np.matmul(x, self.W)
+    def backward(self, g):
+        self.dW = 2 * np.matmul(self.x.T, g)
+        return 2 * np.matmul(g, self.W.T)
+class Right(Net):
+    def backward(self, g): return super().backward(g / 2)
+given = {"x": np.linspace(1, 2, 40), "n": 3}
+def makes(): return given
+"""
+AGAIN = {
+    "long inputs of several arguments": ("total,badly", {}, "a file"),
+    "inputs of a file, by name": ("power,bad", {"inputs": "given"}, "a package"),
+    "inputs that a function makes": ("power,bad", {"inputs": "makes"}, "a script"),
+    "a function under another name": ("power,also", {"inputs": "given"}, "a file"),
+    "the methods of an object": ("Net(4).forward,backward", {}, "a file"),
+    "one of its variables, with a reference": ("Net", {"only": "W", "like": "Right"}, "a package"),
+}
+
+
+@pytest.mark.parametrize("name", AGAIN)
+def test_what_sees_it_again_can_be_pasted(name, tmp_path, monkeypatch):
+    target, options, place = AGAIN[name]
+    code = PASTED if place == "a package" else PASTED.replace("from .size import TWO", "TWO = 2")
+    code += "def train(): raise SystemExit\ntrain()\n" if place == "a script" else ""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "size.py").write_text("TWO = 2", encoding="utf-8")
+    (tmp_path / "own" / "mine.py").write_text(HEAD + code, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    named = {k: v if k == "only" else f"own/mine.py:{v}" for k, v in options.items()}
+    found = check_file(f"own/mine.py:{target}", **named)
+    assert found.status == "wrong"
+    lines = textwrap.dedent(found.render().split("see it again:\n")[1])
+    run = [sys.executable, "-c", lines]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    said = subprocess.run(run, env=env, capture_output=True, text=True, check=True).stdout
+    assert said.split("\n")[0] == found.render().split("\n")[0]
+
+
 OF_SAMPLES = """
 def wls(beta, X, y, weights):
     assert (beta.shape, X.shape, y.shape, weights.shape) == ((2,), (6, 2), (6,), (6,))
