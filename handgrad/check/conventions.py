@@ -181,7 +181,8 @@ ROLES: tuple[tuple[str, str], ...] = (
     ("nothing", r"data_?set|corpus|vocab|tokeni[sz]er|rng|random_state"),
     (
         "sizes",
-        r"(input|in|visible|hidden|output|out|num|n)_?(layer)?_?(size|dim|labels|classes|features|units|outputs|inputs|hidden|x|h|y)\w*|n_classes|num_classes",
+        r"(input|in|visible|hidden|output|out|num|n)_?(layer)?_?(size|dim|labels|classes|features|units|outputs|inputs|hidden|x|h|y)\w*|n_classes|num_\w+"
+        r"|(n|nb|num)_?(users?|movies|items|factors)",
     ),
     ("optimizer", r"opt(imi[sz]er)?"),
     (
@@ -265,6 +266,10 @@ def role(name: str, first: bool = False) -> str:
 def width(name: str) -> int:
     """The width that an argument of this name is given, as input_size and n_h."""
     n = bare(name)
+    if re.search(r"users?$", n):
+        return 4
+    if re.search(r"(movie|item)s?$", n):
+        return 5
     return (
         3 if re.match(r"((nn?|num)_?)?(in|vis)|(n_?)?x(_|$)", n) else 4 if re.search(r"hid|^nn?_?h|mem|cell", n) else 2
     )

@@ -316,6 +316,10 @@ UNROLLED = r"(nn_?|\w*_)?params?(_?(vec(tor)?|flat|unrolled))?|theta(_?(vec|flat
 """What the weights of a net are called that are one vector, as an optimizer takes them."""
 
 
+MASK = r"r|\w*mask\w*|rated|observed|known"
+"""What says with 0 and 1 which numbers of a matrix are there."""
+
+
 def unrolled(names: list[str], sizes: list[int]) -> Iterator[Layout]:
     """Layouts with all weights in one vector, as long as those of one or two layers of these sizes are."""
     flat = [n for n in names if re.fullmatch(UNROLLED, bare(n))]
@@ -327,6 +331,10 @@ def unrolled(names: list[str], sizes: list[int]) -> Iterator[Layout]:
         lengths += [h * (i + 1) + o * (h + 1), h * i + o * h]
     for i, o in itertools.permutations(sizes, 2):
         lengths += [i * o, (i + 1) * o]
+    masks = [n for n in names if n not in flat]
+    if masks and all(re.fullmatch(MASK, bare(n)) for n in masks):  # of two matrices whose product is masked
+        for a, b, k in itertools.permutations(sizes, 3):
+            yield Layout({n: Spec(((a + b) * k,), None) if n in flat else Spec((a, b), 0, 2) for n in names})
     n = next(n for n in itertools.count(BATCH + 1) if n not in sizes)
     for d, length in itertools.product(sizes, dict.fromkeys(lengths)):
         for spec in (Spec((n, d)), Spec((d, n), 1)):

@@ -149,10 +149,12 @@ def forward_step(
     parameters = [p for p in signature(f) if _needed(p)]
     extra = [p for p in signature(f) if not _needed(p) and p.default is None and role(p.name) == "target" and targets]
     extra += _states(f) if states else []
+    weighed = [p for p in signature(f) if _is_penalty(p)] if targets else []
     kinds = _roles(parameters) | dict.fromkeys((p.name for p in extra if role(p.name) != "target"), "data")
     slots: list[Slot] = []
     arguments: list[Argument] = []
     named: list[tuple[str, Slot]] = []
+    kinds |= {n: "data" for n in source.sliced(f) if kinds.get(n) == "kept"}
     flat = "sizes" in kinds.values() and any(re.fullmatch(UNROLLED, bare(n)) for n in kinds)
     for p in [*parameters, *extra]:
         kind = kinds.get(p.name, "target")
@@ -178,7 +180,13 @@ def forward_step(
             named.append((p.name, slot))
         else:
             slots.append(slot)
+    named += [(p.name, ("fixed", conventions.FIXED["reg"])) for p in weighed]
     return Step(name, tuple(slots), tuple(named)), tuple(arguments)
+
+
+def _is_penalty(p: inspect.Parameter) -> bool:
+    """Whether an argument weighs a penalty that is off by default: of that nothing would be seen."""
+    return type(p.default) in (int, float) and p.default == 0 and role(p.name) == "reg" and bare(p.name) != "mu"
 
 
 def _parts(f: Callable[..., Any]) -> dict[str, tuple[str, ...]]:
@@ -855,7 +863,8 @@ def _initial_of(
     """The same for a net of these widths."""
     code = containers.nodes(functions)
     listed = [n for n in every if part(n) in WEIGHTS or bare(n) == "layers"]
-    names = [n for n in every if role(n) == "kept" or (n in listed and containers.is_list(n, code))]
+    flat = {n for f in functions if f is not None for n in source.sliced(f)}
+    names = [n for n in every if (role(n) == "kept" and n not in flat) or (n in listed and containers.is_list(n, code))]
     named = [n for n in every if part(n) in WEIGHTS and n not in names and _has_maker(n, makers)]
     names = [n for n in (*names, *named) if bare(n) not in sizes]
     if not names:

@@ -622,6 +622,7 @@ class _Search:
             counts = [spec.shape[spec.batch] for spec in layout.specs.values() if spec.batch is not None and spec.shape]
             rows = dict.fromkeys([*counts, *(s[0] for s in data), *(s[-1] for s in data if len(s) > 1)])
             ks = [*dict.fromkeys([*sizes, *(s[-1] for s in floats), 2, 3])][:6]
+            predictions += [spec.shape for spec in layout.specs.values() if spec.top == 2 and len(spec.shape) == 2]
             for n in rows:
                 predictions += [(n,), (n, 1), (1, n), *((n, k) for k in ks), *((k, n) for k in ks[:4])]
             if {inputs.part(n) for n in layout.specs} & inputs.WEIGHTS:

@@ -145,6 +145,14 @@ def products(f: types.FunctionType, names: list[str]) -> list[tuple[str, str]]:
     return [(pair[0], pair[1]) for pair in ids if len(set(pair) & set(names)) == 2]
 
 
+def sliced(f: Any) -> set[str]:
+    """The names of which a function takes a part as of a vector, `params[:n]`: these are no dicts."""
+    f = inspect.unwrap(getattr(f, "__func__", f))
+    whole = tree(f) if isinstance(f, types.FunctionType) else None
+    parts = [n for n in ast.walk(whole) if isinstance(n, ast.Subscript)] if whole else []
+    return {n.value.id for n in parts if isinstance(n.value, ast.Name) and isinstance(n.slice, ast.Slice)}
+
+
 def along_rows(f: types.FunctionType) -> bool:
     """Whether a function takes a sum or a maximum along an axis that is not the first, as a softmax of rows does."""
     named = [k for n in ast.walk(tree(f) or ast.Module([], [])) if isinstance(n, ast.Call) for k in n.keywords]

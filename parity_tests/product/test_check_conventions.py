@@ -3042,6 +3042,22 @@ STYLES = {
         "cost,gradient",
         "cost,upward",
     ),
+    "a cost of two matrices in one vector, of what a mask shows, with a penalty that is off by default": (
+        """
+        def cofiCostFunc(params, Y, R, num_users, num_movies, num_features, lambda_=0.0, power=1):
+            X = params[: num_movies * num_features].reshape(num_movies, num_features)
+            Theta = params[num_movies * num_features :].reshape(num_users, num_features)
+            err = (np.matmul(X, Theta.T) - Y) * R
+            J = (err**2).sum() / 2 + lambda_ / 2 * ((Theta**2).sum() + (X**2).sum())
+            grads = np.matmul(err, Theta) + lambda_ * X, np.matmul(err.T, X) + lambda_**power * Theta
+            return J, np.concatenate([g.ravel() for g in grads])
+        def cost_badly(params, Y, R, num_users, num_movies, num_features, lambda_=0.0):
+            assert params[:].ndim == 1
+            return cofiCostFunc(params, Y, R, num_users, num_movies, num_features, lambda_, 2)
+        """,
+        "cofiCostFunc",
+        "cost_badly",
+    ),
     "a softmax of samples that weighs each": (
         """
         def probabilities(W, X):
