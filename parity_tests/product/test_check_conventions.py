@@ -3058,6 +3058,27 @@ STYLES = {
         "cofiCostFunc",
         "cost_badly",
     ),
+    "a fit whose own loss has a penalty": (
+        """
+        class Ridge:
+            decays = 1
+            def __init__(self, lr=0.1, l2=0.5):
+                self.lr, self.l2 = lr, l2
+            def fit(self, X, y, epochs=10):
+                self.w, self.b = np.zeros(X.shape[1]), 0.0
+                for _ in range(epochs):
+                    e = np.matmul(X, self.w) + self.b - y
+                    loss = (e**2).mean() / 2 + self.l2 / 2 * (self.w**2).sum()
+                    self.w -= self.lr * (np.matmul(X.T, e) / len(y) + self.decays * self.l2 * self.w)
+                    self.b -= self.lr * e.mean()
+            def predict(self, X):
+                return np.matmul(X, self.w) + self.b
+        class Bad(Ridge):
+            decays = 0
+        """,
+        "Ridge",
+        "Bad",
+    ),
     "a softmax of samples that weighs each": (
         """
         def probabilities(W, X):
