@@ -63,6 +63,10 @@ NO_GRADIENT = (
     "{0} trains and returns no gradient: return the gradients beside the loss, or make one step in a function "
     "step(W, b, x, y, lr) that returns the changed weights, and name it behind the one that predicts: predict,step"
 )
+BUFFERS = (
+    "{0} writes into {1}, {2} into {3}, and they return nothing: functions that write into buffers handed in are not "
+    "read; name a function that makes these and returns the output, and one that returns the gradients"
+)
 WITHOUT = ("rows", "class", "one-hot", "binary", "column one-hot", "column class", "turned rows", "turned one-hot")
 """The targets of a backward whose forward takes none."""
 LABELS = "label|class|idx"  # what a target is called that is the number of a class
@@ -86,6 +90,8 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
     if not isinstance(op, tuple) and samples(op):
         raise CheckError(trained.SAMPLES.format(getattr(op, "__name__", type(op).__name__)))
     if isinstance(op, tuple) and len(op) == 2 and all(callable(f) for f in op):
+        if (out := source.filled(op[0])) and (into := source.filled(op[1])):
+            raise CheckError(BUFFERS.format(op[0].__name__, ", ".join(out), op[1].__name__, ", ".join(into)))
         return list(episodes.of_episode(*op)) or list(of_methods(*op)) or list(of_functions(*op))
     op = structure.unwrap(op)
     if isinstance(op, types.FunctionType | types.BuiltinFunctionType | types.MethodType):
@@ -354,6 +360,11 @@ class _Search:
             raise CheckError(
                 f"{subject.name}: its gradient is right for an upstream with one number that is not 0, as behind a "
                 "cross-entropy of one class, and wrong for others: that cannot be told to be right or wrong"
+            )
+        if not subject.picks and subject.reading.backward is None and len(source.ends(subject.reading.source)) > 1:
+            raise CheckError(
+                f"{subject.name} returns several values, and none behind the first has the shape of an argument's "
+                "gradient for what was drawn: give a shape for each argument, or the inputs"
             )
         if not subject.picks and subject.reading.backward is None:
             raise CheckError(f"{subject.name} is a function: name its gradient too, as a pair (function, gradient)")

@@ -153,6 +153,17 @@ def sliced(f: Any) -> set[str]:
     return {n.value.id for n in parts if isinstance(n.value, ast.Name) and isinstance(n.slice, ast.Slice)}
 
 
+def filled(f: Any) -> list[str]:
+    """The arguments that a function writes into, where it returns nothing: `out[i] = …`."""
+    f = inspect.unwrap(getattr(f, "__func__", f))
+    whole = tree(f) if isinstance(f, types.FunctionType) else None
+    if whole is None or any(r is not None for r in _returns(f)):
+        return []
+    written = [n.value for n in ast.walk(whole) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)]
+    names = {n.id for n in written if isinstance(n, ast.Name)}
+    return [n for n in inspect.signature(f).parameters if n in names]
+
+
 def along_rows(f: types.FunctionType) -> bool:
     """Whether a function takes a sum or a maximum along an axis that is not the first, as a softmax of rows does."""
     named = [k for n in ast.walk(tree(f) or ast.Module([], [])) if isinstance(n, ast.Call) for k in n.keywords]

@@ -3345,6 +3345,34 @@ def test_a_style_is_understood(style, tmp_path):
         assert "checked" in found.render().split("\n")[0]
 
 
+ADVISED = """
+def norm_forward(out, mean, inp, N):
+    for i in range(N):
+        out[i] = inp[i] - mean[0]
+def norm_backward(dinp, dmean, dout, N):
+    for i in range(N):
+        dinp[i] += dout[i]
+        dmean[0] -= dout[i]
+def loss(theta, table, rows):
+    value, grad = (theta * table).sum() + rows.sum(), np.zeros(59)
+    return value, grad
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("norm_forward,norm_backward", "norm_forward writes into out, norm_backward into dinp, dmean"),
+        ("loss", "loss returns several values, and none behind the first has the shape of an argument's gradient"),
+    ],
+)
+def test_what_is_not_read_is_told_what_it_lacks(target, said, tmp_path):
+    (tmp_path / "mine.py").write_text(HEAD + ADVISED, encoding="utf-8")
+    with pytest.raises(CheckError) as error:
+        check_file(f"{tmp_path / 'mine.py'}:{target}")
+    assert said in str(error.value)
+
+
 PASTED = """
 from .size import TWO
 def power(x, n): return x**n
