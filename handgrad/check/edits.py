@@ -16,6 +16,7 @@ import gc
 import io
 import linecache
 import os
+import re
 import sys
 import sysconfig
 import types
@@ -27,6 +28,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from handgrad.check.conventions import STATISTICS, bare
 from handgrad.check.decide import Judged
 from handgrad.check.loops import AGAIN
 from handgrad.check.oracles import Point
@@ -270,7 +272,9 @@ def _replacements(node: ast.expr, scope: Scope, whole: bool, factor: bool) -> It
             (rank + 1, _tree(t, Y=y, N=n, **parts)) for y in scope.unused for t in WITH_UNUSED for n in counts if whole
         )
         yield from ((rank + 3, _tree(t, **parts)) for t in WITH_NUMBER)
-        yield from ((rank + 3, _tree(t, N=n, **parts)) for n in scope.counts for t in WITH_COUNT)
+        # As a factor the width of an array is no likelier than any number that happens to be as large.
+        ways = ((n, t) for n in scope.counts for t in WITH_COUNT if t != "A * N" or not ast.unparse(n).endswith("[-1]"))
+        yield from ((rank + 3, _tree(t, N=n, **parts)) for n, t in ways)
         yield from ((rank + 5, _tree(t, Y=y, **parts)) for y, _ in scope.arrays for t in WITH_ARRAY)
         yield from ((rank + 6, _tree(t, **parts)) for t in SUMMED)
 
@@ -710,6 +714,8 @@ class Search:
                 made = [scope.returned]
             if any(type(value) is int for value in made):
                 continue  # a count, or a size; and whole numbers that are multiplied again and again grow for ever
+            if any(re.fullmatch(STATISTICS, bare(getattr(t, "attr", getattr(t, "id", "")))) for t in own):
+                continue  # what follows the data is for later: no gradient is to depend on it
             for at, whole, factor in _expressions(s):
                 for rank, expression in _replacements(at.node, scope, whole, factor):
                     yield Edit((rank, number), unit, s, at, expression)

@@ -628,10 +628,18 @@ class _Check:
         biases = [a.shape for n, a in p.case.values.items() if drawn.part(n.rpartition(".")[2]) == "bias"]
         return (p.output.shape[0], 1) in biases and p.output.shape[1:] not in biases
 
+    def _in_columns(self, p: Point, first: Array) -> bool:
+        """The same of what a loss is given: weights (k, d) of an input of d rows, beside a bias (k, 1)."""
+        shapes = [a.shape for n, a in p.case.values.items() if n not in p.case.arguments]
+        rows = [s[0] for s in shapes if len(s) == 2 and s[1] == first.shape[0]]
+        return first.shape[0] != first.shape[1] and any((k, 1) in shapes for k in rows)
+
     def _counts(self, p: Point) -> dict[str, int]:
         first = p.case.values.get(p.case.arguments[0], p.output)
         if p.output.ndim == 2 and self._by_columns(p):
             return {"N": p.output.shape[1], "outputs": p.output.shape[0], "N·outputs": p.output.size}
+        if p.output.ndim == 0 and first.ndim == 2 and self._in_columns(p, first):
+            return {"N": first.shape[1]}
         counts = {"N": first.shape[0] if first.ndim > 1 else 1}
         counts["outputs"] = p.output.shape[-1] if p.output.shape else first.shape[-1] if first.shape else 1
         counts["N·outputs"] = p.output.size if p.output.shape else first.size

@@ -3704,6 +3704,21 @@ def test_the_samples_of_a_column_layout_are_named_as_such(tmp_path):
     (tmp_path / "mine.py").write_text(HEAD + MEANS, encoding="utf-8")
     found = check_file(f"{tmp_path / 'mine.py'}:linear_forward,bad")
     assert found.findings[0].pattern == "constant ratio 1/N = 1/4"
+    code = """
+def initialize_parameters(n_x, n_y):
+    return {"W1": np.linspace(-1, 1, n_x * n_y).reshape(n_y, n_x), "b1": np.zeros((n_y, 1))}
+def compute_cost(A, Y):
+    return ((A - Y) ** 2).sum() / (2 * Y.shape[1])
+def model_forward(X, parameters):
+    A = np.matmul(parameters["W1"], X) + parameters["b1"]
+    return A, (X, A)
+def model_backward(parameters, cache, X, Y):
+    d = cache[1] - Y
+    return {"dW1": np.matmul(d, X.T) / Y.shape[1], "db1": d.sum(axis=1, keepdims=True)}
+"""
+    (tmp_path / "loss.py").write_text(HEAD + code, encoding="utf-8")
+    found = check_file(f"{tmp_path / 'loss.py'}:model_forward,model_backward")
+    assert found.findings[0].pattern.startswith("constant ratio N = 4: that of each sample's own loss")
 
 
 def test_of_two_nets_one_loss_is_to_be_named_with_its_gradient(tmp_path):

@@ -266,7 +266,30 @@ def test_of_two_bugs_each_line_is_named(tmp_path):
     assert "  or         mine.py:" in found.render()
 
 
+TANH = """
+class Layer:
+    def forward(self, inp):
+        self.inp = inp
+        return inp + np.tanh(inp + inp ** 3)
+    def backward(self, dout):
+        inp = self.inp
+        return (1 + (1 - np.tanh(inp + inp ** 3) ** 2) * (1 + inp * inp)) * dout
+"""
+RUNNING = """
+class Layer:
+    def __init__(self):
+        self.running_var = np.ones(3)
+    def forward(self, x):
+        var = x.var(0)
+        self.running_var = 0.5 * self.running_var + 0.5 * var
+        self.xhat = (x - x.mean(0)) / np.sqrt(var + 1e-5)
+        return self.xhat
+    def backward(self, g):
+        return (g - g.mean(0) - self.xhat * (g * self.xhat).mean(0)) / np.sqrt(self.running_var + 1e-5)
+"""
 NONE = {
+    "a factor of 3 is missing, which is the drawn width too": TANH,
+    "running statistics, which are for later": RUNNING,
     "two edits apart": SOFTMAX.replace("(dout - inner)", "(1 - self.s) * dout"),
     "no backward of its own": SIGMOID.replace("dout * grad", "np.cos(dout)"),
 }
