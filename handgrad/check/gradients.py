@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.check import clips, decide, edits, match, meant, oracles, search
+from handgrad.check import clips, decide, edits, match, meant, oracles, search, thresholds
 from handgrad.check import inputs as drawn
 from handgrad.check.decide import Flags, Judged
 from handgrad.check.ideal import without_epsilon
@@ -220,11 +220,11 @@ class _Check:
             found = self.found = again or search.choose(op, shapes, self.inputs, self.seed, self.like, role)
             if found.layout is None:
                 return found.subject, list(drawn.given(found.subject, self.inputs))
-            return found.subject, list(drawn.cases(found.subject, found.layout, self.seed))
+            return found.subject, list(drawn.cases(found.subject, found.layout, self.seed, thresholds.of(op)))
         if self.inputs is not None:
             return subject, list(drawn.given(subject, self.inputs))
         layout = drawn.fitting(subject, shapes, self.seed, self.like)
-        return subject, list(drawn.cases(subject, layout, self.seed))
+        return subject, list(drawn.cases(subject, layout, self.seed, thresholds.of(op)))
 
     def _reference(self, reference: Any) -> Subject:
         own = getattr(self.subject.source, "__dict__", {})

@@ -12,7 +12,7 @@ import functools
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -54,10 +54,12 @@ DOMAINS: dict[str, Callable[[Array], Array]] = {
 """Where the function is defined: all numbers, those above 0, those inside (0, 1)."""
 
 TIED = "ties and zeros"
+WIDEST = 16.0
+
 STYLES: dict[str, Callable[[Rng, Shape], Array]] = {
     "normal": spread,
     "one row": lambda rng, shape: fine(rng, shape, 2),
-    "wide": lambda rng, shape: fine(rng, shape, 16),
+    "wide": lambda rng, shape: fine(rng, shape, WIDEST),
     TIED: ties,
 }
 GRID = ("normal", TIED)  # the rest have full mantissas
@@ -739,8 +741,9 @@ def visible(a: Array) -> Array:
 SMALL = 2.0**-6
 
 
-def cases(subject: Subject, layout: Layout, seed: int) -> Iterator[Case]:
-    """One case per style. One row, or numbers out of the op's domain, is the op's to refuse."""
+def cases(subject: Subject, layout: Layout, seed: int, edges: Sequence[float] = ()) -> Iterator[Case]:
+    """One case per style. One row, or numbers out of the op's domain, is the op's to refuse. Between every two of the
+    edges there is one of the wide numbers."""
     sampled = [spec for spec in layout.specs.values() if spec.batch is not None]
     for number, style in enumerate(STYLES):
         if style == "one row" and (
@@ -755,6 +758,7 @@ def cases(subject: Subject, layout: Layout, seed: int) -> Iterator[Case]:
             if style == TIED and subject.targets:
                 made = _certain(subject, layout, style, seed) or made
             if style == MOVED:
+                _scatter(subject, layout, made, edges, rng)
                 # Zeros leave 0, all others keep their sign: a variance stays one.
                 for name, a in subject.parameters.items():
                     a = visible(np.asarray(a, np.float64))
@@ -770,6 +774,33 @@ def cases(subject: Subject, layout: Layout, seed: int) -> Iterator[Case]:
     if subject.targets and layout.domain == "probability" and (far := _beyond(subject, layout, seed)):
         yield far
 
+
+def _scatter(subject: Subject, layout: Layout, made: Case, edges: Sequence[float], rng: Rng) -> None:
+    """Put numbers between the edges; of a loss, half of them nearer and nearer to their targets."""
+    for name, spec in layout.specs.items() if layout.domain == "any" else ():
+        if not spec.top and part(name) == "data":
+            made.values[name] = between(made.values[name], edges, rng)
+    if subject.predicts not in made.values or layout.prediction is not None or layout.domain == "rows":
+        return
+    x = made.values[subject.predicts]
+    for name in subject.targets:
+        t = made.constants.get(name)
+        if t is not None and t.dtype.kind == "f" and t.shape == x.shape and x.size > 1:
+            away = x.flat[::2] - t.flat[::2]
+            far = np.geomspace(1, 1 / CLOSEST, len(away)) * rng.uniform(0.5, 1, len(away))
+            x.flat[::2] = t.flat[::2] + np.sign(away) * np.minimum(far, np.abs(away))
+
+
+def between(a: Array, edges: Sequence[float], rng: Rng) -> Array:
+    """The array with a number between every two neighbours of the edges, in as many places as it has."""
+    ends = np.array([-WIDEST, *edges, WIDEST])
+    gaps = rng.permutation(np.stack([ends[:-1], np.diff(ends)], 1))[: a.size] if len(edges) else np.zeros((0, 2))
+    made = a.copy()
+    made.flat[rng.permutation(a.size)[: len(gaps)]] = gaps[:, 0] + gaps[:, 1] * rng.uniform(1 / 8, 7 / 8, len(gaps))
+    return made
+
+
+CLOSEST = 64
 
 CERTAIN = {"rows": "one-hot", "probability": "binary"}
 
@@ -796,7 +827,8 @@ def near(subject: Subject, layout: Layout, seed: int) -> Case | None:
     try:
         arrays = draw(layout, rng, "normal")
         start = arrays[together[0]]
-        arrays |= {n: start + (arrays[n] - start) / NEAR for n in together[1:]}
+        for number, n in enumerate(together[1:]):
+            arrays[n] = start + _nearer(arrays[n] - start, layout.specs[n].batch, number)
         made = _completed(subject, layout, "near each other", rng, arrays)
         made.values.update((n, np.asarray(a, np.float64)) for n, a in subject.parameters.items())
         return made if subject.forward(made, made.values).size == 1 else None
@@ -804,7 +836,14 @@ def near(subject: Subject, layout: Layout, seed: int) -> Case | None:
         return None
 
 
-NEAR = 8
+def _nearer(apart: Array, batch: int | None, number: int) -> Array:
+    """Differences whose length falls from sample to sample, by a factor of 16 in all. Of two inputs each is the nearer
+    one in turn: a margin between their distances is met from both sides."""
+    axes = tuple(i for i in range(apart.ndim) if i != batch)
+    length = np.sqrt((apart**2).sum(axis=axes, keepdims=True)) + np.finfo(np.float64).tiny
+    far = np.geomspace(1, 1 / 16, length.size)
+    far *= np.where((np.arange(length.size) + number) % 2, 1.0, 0.5 if number else 0.7)
+    return np.asarray(np.round(apart * np.minimum(1, far.reshape(length.shape) / length) * 4096) / 4096)
 
 
 def _beyond(subject: Subject, layout: Layout, seed: int) -> Case | None:

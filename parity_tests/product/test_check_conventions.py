@@ -4092,6 +4092,57 @@ LOOKED_AT = {
 }
 
 
+BRANCHES = {
+    "within a margin": (
+        """
+        def distances(a, p, n):
+            return ((a - p) ** 2).sum(1) - ((a - n) ** 2).sum(1)
+        def triplet(a, p, n, margin=0.2):
+            return np.mean(np.maximum(0, distances(a, p, n) + margin))
+        def right(a, p, n, margin=0.2):
+            m = 2 * (distances(a, p, n) > -margin)[:, None] / len(a)
+            return m * (n - p), m * (p - a), m * (a - n)
+        def wrong(a, p, n):
+            return right(a, p, n, 0)
+        """,
+        "triplet",
+    ),
+    "near the target": (
+        """
+        def smooth_l1(x, t, sigma=3.0):
+            d = x - t
+            return np.where(abs(d) < 1 / sigma**2, (sigma * d) ** 2 / 2, abs(d) - 0.5 / sigma**2).sum()
+        def right(x, t, sigma=3.0, slope=9):
+            return np.where(abs(x - t) < 1 / sigma**2, slope * (x - t), np.sign(x - t))
+        def wrong(x, t):
+            return right(x, t, 3.0, 1)
+        """,
+        "smooth_l1",
+    ),
+    "between two numbers of the code": (
+        """
+        def hard_swish(x):
+            return x * np.clip(x + 3, 0, 6) / 6
+        def right(x, top=3):
+            return np.where(x < -3, 0, np.where(x > top, 1, (2 * x + 3) / 6))
+        def wrong(x):
+            return right(x, 6)
+        """,
+        "hard_swish",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BRANCHES)
+def test_every_branch_between_two_thresholds_is_entered_whatever_the_seed(name, tmp_path):
+    code, f = BRANCHES[name]
+    (tmp_path / "mine.py").write_text(HEAD + textwrap.dedent(code), encoding="utf-8")
+    for seed in range(10):
+        for df, status in (("right", "agree"), ("wrong", "wrong")):
+            found = check_file(f"{tmp_path / 'mine.py'}:{f},{df}", seed=seed)
+            assert found.status == status, (seed, found.render())
+
+
 @pytest.mark.parametrize("name", LOOKED_AT)
 def test_a_verdict_claims_no_more_than_was_looked_at(name, tmp_path):
     code, target, status, said = LOOKED_AT[name]
