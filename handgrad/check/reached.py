@@ -1,6 +1,8 @@
 """Which lines of a user's backward ran: of a branch that no case took nothing is known."""
 
 import ast
+import contextlib
+import functools
 import linecache
 import types
 from collections.abc import Iterator
@@ -66,15 +68,22 @@ class Reached:
 
     def _missed(self, code: types.CodeType) -> Iterator[int]:
         ran, lines = self.ran[code], {line for *_, line in code.co_lines() if line is not None}
-        try:
-            tree = ast.parse("".join(linecache.getlines(code.co_filename)))
-        except SyntaxError:  # as of a notebook's magic
+        if lines - ran <= {code.co_firstlineno}:  # the line of its `def` is no statement of it
             return
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
-                first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-                if first == code.co_firstlineno:
-                    yield from _left(node.body, ran, lines)
+        for node in _functions("".join(linecache.getlines(code.co_filename))).get(code.co_firstlineno, ()):
+            if node.name == code.co_name:
+                yield from _left(node.body, ran, lines)
+
+
+@functools.lru_cache(maxsize=4)
+def _functions(text: str) -> dict[int, list[ast.FunctionDef]]:
+    """The functions of a file by the lines where they start, which are those of their decorators."""
+    found: dict[int, list[ast.FunctionDef]] = {}
+    with contextlib.suppress(SyntaxError):  # as of a notebook's magic
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                found.setdefault(min([node.lineno, *(d.lineno for d in node.decorator_list)]), []).append(node)
+    return found
 
 
 def _of_none(test: ast.expr) -> bool:
