@@ -23,6 +23,7 @@ import types
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -234,12 +235,12 @@ class Scope:
         return [_tree(t) for t in [*own[:4], *(f"{a}.shape[{i}]" for a in arrays for i in (0, -1))]]
 
 
-def _replacements(node: ast.expr, scope: Scope, whole: bool, factor: bool) -> Iterator[tuple[int, ast.expr]]:
-    """What may stand in the place of an expression, with its rank: what is likelier is smaller."""
+def _replacements(node: ast.expr, scope: Scope, whole: bool, factor: bool) -> Iterator[tuple[int, Any]]:
+    """What may stand in the place of an expression, or what makes it, with its rank: what is likelier is smaller."""
     for rank, (pattern, texts) in enumerate(PATTERNS):
         found: dict[str, ast.expr] = {}
         if _match(pattern, node, scope.numpy, found):
-            yield from ((rank, _tree(text, np=ast.Name(scope.numpy, ast.Load()), **found)) for text in texts)
+            yield from ((rank, partial(_tree, text, np=ast.Name(scope.numpy, ast.Load()), **found)) for text in texts)
     rank = len(PATTERNS)
     yield from ((rank, new) for new in _reduced(node))
     yield from ((rank + 3, new) for new in _swapped(node))
@@ -260,23 +261,29 @@ def _replacements(node: ast.expr, scope: Scope, whole: bool, factor: bool) -> It
                 if shape == value.shape and ast.unparse(other) != mine:
                     yield rank + 2, other
             if factor:
-                yield rank + 4, _tree("A ** 2", A=node)
-                yield from ((rank + 4, _tree(t, A=node)) for t in ("1 - A", "A * (1 - A)", "1 - A ** 2", "A > 0"))
+                yield rank + 4, partial(_tree, "A ** 2", A=node)
+                yield from (
+                    (rank + 4, partial(_tree, t, A=node)) for t in ("1 - A", "A * (1 - A)", "1 - A ** 2", "A > 0")
+                )
     if whole or factor:
         parts = {"A": node, "np": ast.Name(scope.numpy, ast.Load())}
         if whole:
             yield from ((rank + 2, new) for new in _renamed(node, scope))
-        yield 2, _tree("-A", A=node)
+        yield 2, partial(_tree, "-A", A=node)
         counts = scope.counts or [ast.Constant(1)]
         yield from (
-            (rank + 1, _tree(t, Y=y, N=n, **parts)) for y in scope.unused for t in WITH_UNUSED for n in counts if whole
+            (rank + 1, partial(_tree, t, Y=y, N=n, **parts))
+            for y in scope.unused
+            for t in WITH_UNUSED
+            for n in counts
+            if whole
         )
-        yield from ((rank + 3, _tree(t, **parts)) for t in WITH_NUMBER)
+        yield from ((rank + 3, partial(_tree, t, **parts)) for t in WITH_NUMBER)
         # As a factor the width of an array is no likelier than any number that happens to be as large.
         ways = ((n, t) for n in scope.counts for t in WITH_COUNT if t != "A * N" or not ast.unparse(n).endswith("[-1]"))
-        yield from ((rank + 3, _tree(t, N=n, **parts)) for n, t in ways)
-        yield from ((rank + 5, _tree(t, Y=y, **parts)) for y, _ in scope.arrays for t in WITH_ARRAY)
-        yield from ((rank + 6, _tree(t, **parts)) for t in SUMMED)
+        yield from ((rank + 3, partial(_tree, t, N=n, **parts)) for n, t in ways)
+        yield from ((rank + 5, partial(_tree, t, Y=y, **parts)) for y, _ in scope.arrays for t in WITH_ARRAY)
+        yield from ((rank + 6, partial(_tree, t, **parts)) for t in SUMMED)
 
 
 def _reduced(node: ast.expr) -> Iterator[ast.expr]:
@@ -490,17 +497,18 @@ class Watch:
         self.count, self.most = 0, most
 
     def __call__(self, frame: types.FrameType, event: str, argument: Any) -> Any:
-        code = WRITTEN.get(frame.f_code, frame.f_code)
+        if event == "line":
+            self.count += 1
+        if self.most is not None and event != "call":
+            if event == "line" and self.count > self.most:
+                raise _Endless
+            return self
+        code = WRITTEN.get(frame.f_code, frame.f_code)  # which takes long, of every line
         if event == "call":
             return self if _is_theirs(code.co_filename) else None
         if event == "line":
-            self.count += 1
-            if self.most is not None:
-                if self.count > self.most:
-                    raise _Endless
-                return self
             self.lines[code].add(frame.f_lineno)
-        elif event == "return" and self.most is None:
+        elif event == "return":
             self.scopes[code] = Scope(frame.f_globals, dict(frame.f_locals), argument)
         return self
 
@@ -528,7 +536,11 @@ class Edit:
     unit: Unit
     statement: ast.stmt
     place: Place
-    new: Any
+    given: Any  # an expression, a statement or a block; or what makes it, as of most edits only the rank is asked for
+
+    @functools.cached_property
+    def new(self) -> Any:
+        return self.given() if isinstance(self.given, partial) else self.given
 
 
 class Search:
@@ -586,9 +598,9 @@ class Search:
                 missing = 0 if moved is None else len(self.wrong - moved)
                 chosen += [((missing, *e.rank), e) for e in group]
             else:
-                chosen += [((0, *e.rank), e) for e in group if isinstance(e.new, list)]
+                chosen += [((0, *e.rank), e) for e in group if isinstance(e.given, list)]
                 if moved & self.wrong:  # the sum over rows that are in another order is right
-                    chosen += [((LAST, *e.rank), e) for e in group if not isinstance(e.new, list)]
+                    chosen += [((LAST, *e.rank), e) for e in group if not isinstance(e.given, list)]
         return [e for _, e in sorted(chosen, key=lambda pair: pair[0])[:MOST]]
 
     def moved(self, edit: Edit) -> set[str] | None:
