@@ -155,6 +155,9 @@ def _limits(steps: Steps, levels: int, noise: Float64) -> Slopes:
     clean = _falls(np.abs(np.diff(central, axis=1)), 0.5, 3 * unit[:, 1:]) & _falls(np.abs(gap), 0.75, 6 * unit)[:, 1:]
     value, error = _tableau(central, clean, 4.0, 2 * unit)
     error = error + _jump(gap) / 2
+    if np.isfinite(error).all():  # no side is asked by itself
+        nowhere = np.zeros(error.shape, bool)
+        return Slopes(value, error, nowhere, value, value, np.full(error.shape, np.inf))
     above, error_above = _tableau(
         forward, _falls(np.abs(np.diff(forward, axis=1)), 0.75, 6 * unit[:, 1:]), 2.0, 16.6 * unit
     )
@@ -186,7 +189,7 @@ def _jump(gap: Float64) -> Float64:
 def _falls(size: Float64, factor: float, noise: Float64) -> Flags:
     """For every level whether the sequence falls from it to the end; the first level of a falling run counts in."""
     ok = size[:, 1:] <= factor * size[:, :-1] + noise[:, 1:]
-    run = np.flip(np.logical_and.accumulate(np.flip(ok, axis=1), axis=1), axis=1)
+    run = np.logical_and.accumulate(ok[:, ::-1], axis=1)[:, ::-1]
     return np.concatenate([run[:, :1] & np.isfinite(size[:, :1]), run], axis=1)
 
 
@@ -206,9 +209,9 @@ def _tableau(column: Float64, clean: Flags, q: float, noise: Float64) -> tuple[F
     value, error = np.concatenate(entries, axis=1), np.concatenate(errors, axis=1)
     enough = used.sum(axis=1, keepdims=True) >= FEWEST
     error = np.where(enough & np.isfinite(value) & np.isfinite(error), error, np.inf)
-    first = np.argmin(error, axis=1)[:, None]
-    best = np.take_along_axis(error, first, axis=1)[:, 0]
-    return np.where(np.isfinite(best), np.take_along_axis(value, first, axis=1)[:, 0], np.nan), best
+    surest = np.arange(len(error))[:, None], np.argmin(error, axis=1), np.arange(error.shape[2])
+    best = error[surest]
+    return np.where(np.isfinite(best), value[surest], np.nan), best
 
 
 def noise(along: Callable[[float], Float64], at: Float64, unit: float) -> Float64:

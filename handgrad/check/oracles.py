@@ -119,7 +119,10 @@ class Point:
 
     def forward(self, values: Values) -> Float64:
         """The outputs, flat; NaN where the op refuses the values: a step has led out of its domain."""
-        given = {name: a if a.dtype == self.dtype else cast(a, self.dtype) for name, a in values.items()}
+        return self.outputs({name: a if a.dtype == self.dtype else cast(a, self.dtype) for name, a in values.items()})
+
+    def outputs(self, given: Values) -> Float64:
+        """The same of values in the working format."""
         try:
             return np.asarray(self.subject.forward(self.case, given), np.float64).reshape(self.output.size)
         except Exception:
@@ -354,13 +357,7 @@ def central(p: Point, names: list[str]) -> Differenced:
         flat = x.ravel()
         scale = 2.0 ** np.ceil(np.log2(np.maximum(np.abs(flat[chosen]), 1.0)))
 
-        def along(row: int, t: float, name: str = name, chosen: npt.NDArray[Any] = chosen) -> tuple[float, Float64]:
-            moved = p.case.values[name].astype(p.dtype)
-            before = moved.flat[chosen[row]]
-            moved.flat[chosen[row]] = before + p.dtype.type(t)
-            step = float(moved.flat[chosen[row]]) - float(before)
-            return step, p.forward({**p.case.values, name: moved})
-
+        along = _along(p, name, chosen)
         s = differences.slopes(along, p.output.ravel(), scale, p.noise)
         if p.rough:
             s = differences.surer(s, differences.slopes(along, p.output.ravel(), LADDER * scale, p.noise))
@@ -383,6 +380,23 @@ def central(p: Point, names: list[str]) -> Differenced:
         if chosen.size == x.size:
             found.jacobian[name] = s.value
     return found
+
+
+def _along(p: Point, name: str, chosen: npt.NDArray[Any]) -> Callable[[int, float], tuple[float, Float64]]:
+    """The outputs after a step in one of the chosen numbers of a variable, and the step as it is in the format."""
+    values = {n: a.astype(p.dtype) for n, a in p.case.values.items()}
+    moved = values[name]  # in which one number moves at a time: whoever runs is given copies
+
+    def along(row: int, t: float) -> tuple[float, Float64]:
+        i = chosen[row]
+        before = moved.flat[i]
+        moved.flat[i] = before + p.dtype.type(t)
+        step = float(moved.flat[i]) - float(before)
+        found = p.outputs(values)
+        moved.flat[i] = before
+        return step, found
+
+    return along
 
 
 def _put(like: Array, chosen: npt.NDArray[Any]) -> Callable[[Array, Any], Array]:

@@ -36,13 +36,23 @@ class Case:
 
     def call(self, values: Values) -> list[Array]:
         """Fresh copies of the arguments: whoever writes into them harms nobody."""
-        dtype = next(iter(values.values())).dtype if values else np.dtype(np.float64)
+        dtype = format_of(values)
         return [
             values[name].copy()
             if name in values
             else cast(self.constants[name], dtype if dtype.kind == "f" else np.float64)
             for name in self.arguments
         ]
+
+
+def format_of(values: Values) -> np.dtype[Any]:
+    """The format of values, which is that of the first."""
+    for a in values.values():
+        return a.dtype
+    return DOUBLE
+
+
+DOUBLE = np.dtype(np.float64)
 
 
 class Subject(Protocol):
