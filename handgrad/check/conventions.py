@@ -12,6 +12,7 @@ What could be read in two ways is a list, in the order in which it is tried.
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -387,7 +388,19 @@ FAMILIES: tuple[tuple[str, Callable[[Array, Array], Any]], ...] = (
 )
 
 
-def formulas(shape: tuple[int, ...], more: tuple[int, ...] = ()) -> Iterator[tuple[str, Callable[[Any, Any], Any]]]:
+@dataclass(frozen=True)
+class Formula:
+    """A loss of an output and a target: so many times one of `FAMILIES`."""
+
+    factor: float
+    family: Callable[[Array, Array], Any]
+
+    def __call__(self, o: Any, y: Any) -> Any:
+        o = np.asarray(o)
+        return self.factor * self.family(o, _rows(o, y))
+
+
+def formulas(shape: tuple[int, ...], more: tuple[int, ...] = ()) -> Iterator[tuple[str, Formula]]:
     """Losses of an output of this shape, with the factors that people put before them; `more` counts of samples are
     those that the module holds."""
     size = int(np.prod(shape)) if shape else 1
@@ -398,10 +411,4 @@ def formulas(shape: tuple[int, ...], more: tuple[int, ...] = ()) -> Iterator[tup
         for count in counts:
             for factor in (1.0, 2.0, 0.5) if text.startswith("½") else (1.0, 2.0):
                 c = factor / count
-                name = text if c == 1 else f"{c:g} · {text}"
-
-                def loss(o: Any, y: Any, family: Any = family, c: float = c) -> Any:
-                    o = np.asarray(o)
-                    return c * family(o, _rows(o, y))
-
-                yield name, loss
+                yield text if c == 1 else f"{c:g} · {text}", Formula(c, family)

@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,7 @@ Rng = np.random.Generator
 
 def spread(rng: Rng, shape: Shape, width: int = 256) -> Array:
     """Distinct odd multiples of 1/128 between −2 and 2, so that no number is 0; repeated only if many."""
-    count = int(np.prod(shape))
+    count = math.prod(shape)
     grid = (2 * np.arange(width) - width + 1) / 128
     return rng.choice(grid, count, replace=count > width).reshape(shape)
 
@@ -139,8 +139,7 @@ def upstream(rng: Rng, shape: Shape) -> Array:
     return np.asarray(rng.choice([-1.0, 1.0], shape) * rng.integers(8, 65, shape) / 32)
 
 
-@dataclass(frozen=True)
-class Spec:
+class Spec(NamedTuple):
     """One argument as it is drawn: floats of a shape, or whole numbers below `top`; `batch` is the axis of samples."""
 
     shape: Shape
@@ -261,10 +260,10 @@ def layouts(
     for spec in _singles(widths, first):
         yield Layout(dict.fromkeys(names, spec))
     for spec in list(_singles(widths, first))[:12]:
-        others = [spec, *(replace(spec, shape=(spec.shape[0], w)) for w in widths), *(Spec((w,), None) for w in widths)]
-        others += [Spec((w, 1), None) for w in widths] + [replace(spec, shape=(w, spec.shape[-1])) for w in widths]
+        others = [spec, *(spec._replace(shape=(spec.shape[0], w)) for w in widths), *(Spec((w,), None) for w in widths)]
+        others += [Spec((w, 1), None) for w in widths] + [spec._replace(shape=(w, spec.shape[-1])) for w in widths]
         if len(spec.shape) == 3:  # of a sequence: a number for every time, as weights of attention; or one vector
-            others += [replace(spec, shape=spec.shape[:2]), replace(spec, shape=spec.shape[::2])]
+            others += [spec._replace(shape=spec.shape[:2]), spec._replace(shape=spec.shape[::2])]
         for combination in itertools.islice(itertools.product(dict.fromkeys(others), repeat=len(names) - 1), 200):
             yield Layout(dict(zip(names, (spec, *combination), strict=True)))
     for spec in _indices(tables):
@@ -706,8 +705,13 @@ def _first(
 @functools.lru_cache(maxsize=1024)
 def _before_targets(specs: tuple[tuple[str, Spec], ...], domain: str, seed: int) -> tuple[dict[str, Array], Any]:
     """The arguments but for the target, and the state in which drawing them leaves the generator."""
-    rng = np.random.default_rng([seed, 0])
-    return draw(Layout(dict(specs), domain), rng, "normal"), rng.bit_generator.state
+    _GENERATOR.bit_generator.state = _start(seed)
+    return draw(Layout(dict(specs), domain), _GENERATOR, "normal"), _GENERATOR.bit_generator.state
+
+
+@functools.cache
+def _start(seed: int) -> Any:
+    return np.random.default_rng([seed, 0]).bit_generator.state
 
 
 def _completed(subject: Subject, layout: Layout, style: str, rng: Rng, arrays: dict[str, Array]) -> Case:

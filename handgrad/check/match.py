@@ -157,8 +157,9 @@ def _central(at: list[float]) -> float:
     return (at[0] - 8 * at[1] + 8 * at[2] - at[3]) / (12 * WIDTH)
 
 
-def slope(loss: Any, outputs: list[tuple[Array, float]], y: Array) -> float:
-    return _central([float(loss(o, y)) + later for o, later in outputs])
+def slope(loss: Any, outputs: list[tuple[Array, float]], y: Array) -> tuple[float, float]:
+    """The slope of a loss, and that of what is added to it."""
+    return _central([float(loss(o, y)) for o, _ in outputs]), _central([later for _, later in outputs])
 
 
 @functools.lru_cache(maxsize=4)  # of one target after another, and the weights of a net may be many
@@ -333,20 +334,22 @@ def _parameters(subject: Written, case: Case) -> list[str]:
     subject.learn({}, {})
     arguments = {n: case.values[n] for n in case.arguments if n in case.values}
     root, _ = subject.fresh(case, arguments)
-    before = {p: held.plain(place.get()) for p, place in held.places(root).items()}
+    places = held.places(root)  # which each fresh root has: it is this one, as it was
+    before = {p: held.plain(place.get()) for p, place in places.items()}
     out = subject.output(subject.run(root, subject.given(case, arguments)), np.dtype(np.float64))
-    after = {p: held.plain(place.get()) for p, place in held.places(root).items()}
+    then = held.places(root)
+    after = {p: held.plain(place.get()) for p, place in then.items()}
     names = _names(subject, root)
     found: dict[str, str] = {}
     views = held.turned(root)
-    turned = {p for p, place in held.places(root).items() if id(place.get()) in views}
+    turned = {p for p, place in then.items() if id(place.get()) in views}
     for path, value in before.items():
         if value.size == 0 or path not in names or path in subject.states or path in turned:
             continue
         if path not in after or not np.array_equal(after[path], value, equal_nan=True):
             continue  # forward changes it itself: a state, as running statistics are
         root, _ = subject.fresh(case, arguments)
-        place = held.places(root)[path]
+        place = places[path]
         number = held.is_number(place.get())
         place.put(nudged(value))
         try:
@@ -357,7 +360,8 @@ def _parameters(subject: Written, case: Case) -> list[str]:
         if not same:
             found[names[path]] = path
     values = {n: before[p] for n, p in found.items()}
-    numbers = {n for n, p in found.items() if held.is_number(held.places(subject.pristine)[p].get())}
+    pristine = held.places(subject.pristine)
+    numbers = {n for n, p in found.items() if held.is_number(pristine[p].get())}
     subject.learn(found, values)
     subject.options = numbers
     case.values.update({n: inputs.visible(np.array(v, np.float64)) for n, v in values.items()})

@@ -6,6 +6,7 @@ that is right so far is taken, and judged by all oracles; if none is, the first 
 """
 
 import ast
+import functools
 import inspect
 import itertools
 import math
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.check import autograds, classes, episodes, held, inputs, source, statics, trained
-from handgrad.check.conventions import LOSS, SETUP, TRAINING, TURNS, bare, formulas, role, samples
+from handgrad.check.conventions import LOSS, SETUP, TRAINING, TURNS, Formula, bare, formulas, role, samples
 from handgrad.check.inputs import Layout
 from handgrad.check.match import (
     FITS,
@@ -303,6 +304,8 @@ class _Search:
         self.errors: list[Failure] = []
         self.at = 0  # which of the readings is tried
         self.forwards: dict[Any, str] = {}  # what failed before
+        self.numbers: dict[Written, int] = {}  # of the ways in which forward is called
+        self.ways: dict[Any, int] = {}
         self.calls, self.most, self.started = 0, PATIENCE, time.process_time()
         self.in_vain = 0  # how often no loss was found whose gradients they are
         self.shared = held.shared_generators()
@@ -471,6 +474,7 @@ class _Search:
         alone = reading.kind == "loss" and len(names) == 1 and not tables
         matrices = _transposed(reading) & {n for n in names if inputs.part(n) == "weight"}
         theirs = list(inputs.as_made(names, reading.made)) if reading.made and self.shapes is None else []
+        options = self.options(reading)
         counted = [what for kind, what in slots if kind == "size"] or sizes
         beside = reading.backward is not None and tables  # its parameters are no vector
         one = list(inputs.unrolled(names, counted)) if self.shapes is None and not beside else []
@@ -502,7 +506,7 @@ class _Search:
             if layout.vector:
                 reached = max(reached, odd)
             misfits = Counter[Any]()
-            for at in self.targets(scout, blind, replace(layout, asked=asked), own, sizes, bool(tables)):
+            for at in self.targets(scout, blind, replace(layout, asked=asked), own, sizes, bool(tables), options):
                 target = self.like_it(scout, at)
                 if misfits[target] > 3:  # of what shape a gradient is, no target like it changes
                     continue
@@ -573,6 +577,7 @@ class _Search:
             gradients = {n: g for n, g in gradients.items() if np.any(g) and np.shape(g) == case.values[n].shape}
             outputs = {n: slopes.outputs(n) for n in gradients}
             y = subject.given(case, case.values)[reading.against]
+            of = functools.cache(lambda family, n: [slope(Formula(1.0, family), four, y) for four in outputs[n]])
         except Exception as error:
             self.failed(f"{subject.name}: backward failed: {one_line(error)}", ran=True)
             return
@@ -583,7 +588,7 @@ class _Search:
                 right = sum(
                     np.size(g)
                     for n, g in gradients.items()
-                    if slopes.right(n, sign * g, [slope(f, o, y) for o in outputs[n]])
+                    if slopes.right(n, sign * g, [f.factor * own + later for own, later in of(f.family, n)])
                 )
             except Exception:  # this loss does not take such a target
                 continue
@@ -599,16 +604,27 @@ class _Search:
                 ran=True,
             )
 
+    def options(self, reading: Reading) -> list[tuple[str, str]]:
+        """The domains, and the kinds of target, that a reading is tried with."""
+        known = bool(self.like) or structure.is_known(reading.source)
+        options = inputs.kinds(self.like or reading.name, known)
+        if _places_in_a_matrix(reading):  # where one below 0 is written beside the numbers, by C code
+            return [(d, t) for d, t in options if t not in inputs.BELOW]
+        return options
+
     def targets(
-        self, scout: Written, blind: Written, layout: Layout, own: bool, sizes: list[int], parameters: bool
+        self,
+        scout: Written,
+        blind: Written,
+        layout: Layout,
+        own: bool,
+        sizes: list[int],
+        parameters: bool,
+        options: list[tuple[str, str]],
     ) -> Iterator[Layout]:
         """The layout with every kind of target, or domain, for which forward gives finite numbers. `blind` knows of no
         target: one that forward is not given changes nothing there."""
         reading = scout.reading
-        known = bool(self.like) or structure.is_known(reading.source)
-        options = inputs.kinds(self.like or reading.name, known)
-        if _places_in_a_matrix(reading):  # where one below 0 is written beside the numbers, by C code
-            options = [(d, t) for d, t in options if t not in inputs.BELOW]
         if reading.target is None:
             for domain in inputs.DOMAINS:
                 at = replace(layout, domain=domain, target="rows")
@@ -696,15 +712,13 @@ class _Search:
     def runs(self, scout: Written, at: Layout, made: Case | None = None) -> Array | None:
         """The output of forward; None where it refuses the layout or gives no finite numbers."""
         r = scout.reading
-        drawn = (*at.specs.items(), at.domain, at.target, at.prediction, at.asked)
         self.why = ""
-        ups = r.backward.upstreams if r.backward else 0
-        key = (id(r.root), r.forward, scout.arguments, scout.targets, r.tensors, ups, r.marks, r.predicted, *drawn)
+        key = (self.number(scout), *at.specs.items(), at.domain, at.target, at.prediction, at.asked)
         if key in self.forwards:
             return None
         first, *others = at.specs.values() or (None,)
         axes = (id(r.root), r.forward, first, *(len(s.shape) for s in others if s is not None))
-        if self.hopeless.get(axes, 0) > 3:
+        if self.hopeless and self.hopeless.get(axes, 0) > 3:
             return None
         self.calls += 1
         try:
@@ -722,6 +736,15 @@ class _Search:
         if not self.errors or not _of_shapes(self.forwards[key]):
             self.failed(self.forwards[key])
         return None
+
+    def number(self, scout: Written) -> int:
+        """One number for all that call the same forward in the same way."""
+        if scout not in self.numbers:
+            r = scout.reading
+            ups = r.backward.upstreams if r.backward else 0
+            way = (id(r.root), r.forward, scout.arguments, scout.targets, r.tensors, ups, r.marks, r.predicted)
+            self.numbers[scout] = self.ways.setdefault(way, len(self.ways))
+        return self.numbers[scout]
 
     def whatever(self, scout: Written, made: Case) -> bool:
         """Whether forward, which refused a case, refuses it whatever the target is: it fails before it asks for one."""

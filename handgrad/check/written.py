@@ -6,6 +6,7 @@ then gives, is a *candidate* with a label. `match` says which candidate is the g
 """
 
 import copy
+import functools
 import math
 import operator
 import re
@@ -21,7 +22,18 @@ from handgrad.check.conventions import PLAIN, alike, bare, is_upstream, kin, ste
 from handgrad.check.held import Kept, Namespace, Place
 from handgrad.check.inputs import WEIGHTS, part
 from handgrad.check.readings import Plain, Reading, Slot, Step
-from handgrad.check.subject import Array, Case, CheckError, Values, cast, changed, numbers, one_line, required
+from handgrad.check.subject import (
+    Array,
+    Case,
+    CheckError,
+    Values,
+    cast,
+    changed,
+    format_of,
+    numbers,
+    one_line,
+    required,
+)
 
 OUTPUTS = (
     "output",
@@ -129,9 +141,9 @@ class Written:
     def _set_rates(self, root: Any) -> None:
         """A learning rate that the object keeps is 1: then its step is its gradient."""
         for path, place in held.places(root).items():
-            if held.is_number(place.get()) and re.fullmatch(RATES, bare(path.rpartition(".")[2])):
+            if held.is_number(place.get()) and _is_rate(path.rpartition(".")[2]):
                 held.store(place.owner, place.key, 1.0)
-        for name in [n for n in dir(type(root)) if re.fullmatch(RATES, bare(n))]:
+        for name in filter(_is_rate, dir(type(root))):
             if held.is_number(getattr(root, name, None)) and hasattr(root, "__dict__"):
                 vars(root).setdefault(name, 1.0)
 
@@ -164,8 +176,7 @@ class Written:
         return self._working[dtype], self._places[dtype]
 
     def fresh(self, case: Case, values: Values) -> tuple[Any, dict[str, Place]]:
-        dtype = next((a.dtype for a in values.values()), np.dtype(np.float64))
-        kept, places = self.kept(dtype)
+        kept, places = self.kept(format_of(values))
         kept.back()
         for name, place in places.items():
             place.put(values[name])
@@ -408,9 +419,7 @@ class Written:
 
     def forward(self, case: Case, values: Values) -> Array:
         root, _ = self.fresh(case, values)
-        given = self.given(case, values)
-        dtype = next((a.dtype for a in values.values()), np.dtype(np.float64))
-        return self.output(self.run(root, given), dtype)
+        return self.output(self.run(root, self.given(case, values)), format_of(values))
 
     def predicted(self, case: Case, values: Values) -> tuple[Array, float]:
         """The output of forward, before any loss of it, and what is added to that."""
@@ -585,6 +594,13 @@ def _last(path: str) -> str:
 
 OPTIMIZERS = r"(\w+_)?(opt|optimi[sz]er(_instance)?)"
 RATES = r"lr|learning_?rate|l_?rate|eta|learn_?rate|step_?size|learningrate"
+
+
+@functools.lru_cache(maxsize=1024)  # the attributes of every object are asked for, by each of its readings
+def _is_rate(name: str) -> bool:
+    return re.fullmatch(RATES, bare(name)) is not None
+
+
 METHODS: tuple[str, ...] = (
     "grads",
     "gradients",
