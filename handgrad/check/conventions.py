@@ -47,6 +47,9 @@ BACKWARD = _words(
     bptt backprop_through_time backpropagation_through_time gradient_step top_diff_is
     """
 )
+BACK = r"(\w+_)?(back|bwd|bprop)(_\w+|[a-z]*prop\w*)?|bw|bp|vjp"
+FORTH = r"(\w+_)?(forward|fwd|fprop)(_\w+)?|fw|fp"
+"""What such methods are called otherwise."""
 LOSS = _words(
     """
     costFunction J
@@ -88,7 +91,7 @@ TURNED: tuple[tuple[str, ...], ...] = tuple(
     tuple(pair.split("/"))
     for pair in _words(
         """
-        forward/backward fwd/bwd forward/back fprop/bprop Forward/Backward feed_forward/backprop
+        forward/backward fwd/bwd fwd/back fw/bw forward/back fprop/bprop Forward/Backward feed_forward/backprop
         feedforward/backprop cost/gradient cost/grad loss/grad loss/gradient
         forward_propagation/back_propagation forward_prop/back_prop
         forward_propagate/backward_propagate_error compute_cost/compute_gradient forward/backprop
@@ -158,6 +161,8 @@ SETUP = _words(
 
 STATISTICS = r"(running|moving|global|population|run|mov|ema)_?(mean|avg|average|mu|var|variance|std|sigma)\w*"
 """Arguments that follow the data, and that no gradient goes through."""
+CENTRES = r"(cent(er|re|roid)|std|sigma|width|spread|beta)s?|radi(us|i)"
+"""Where radial basis functions stand, and how wide they are: chosen once in most nets of them, and not trained."""
 
 # The first row that fits the whole name, lower-case and without outer underscores.
 ROLES: tuple[tuple[str, str], ...] = (
@@ -179,7 +184,8 @@ ROLES: tuple[tuple[str, str], ...] = (
         r"k(ernel)?_?size|pool_?(size|height|width|h|w)|(filter|field|window)_?size|f|fh|fw|num_?heads|n_?heads|heads|groups",
     ),
     ("zero", r"pad(ding)?|axis"),
-    ("nothing", r"data_?set|corpus|vocab|tokeni[sz]er|rng|random_state"),
+    ("corpus", r"data_?set|corpus|(\w+_)?sampler"),
+    ("nothing", r"vocab|tokeni[sz]er|rng|random_state"),
     (
         "sizes",
         r"(input|in|visible|hidden|output|out|num|n)_?(layer)?_?(size|dim|labels|classes|features|units|outputs|inputs|hidden|x|h|y)\w*|n_classes|num_\w+"
@@ -216,8 +222,21 @@ NOT_UPSTREAM = (
     r"data\w*|drop\w*|dim\w*|depth|debug|dtype|device|dilation|gamma|gradient_descent|desired\w*|batch\w*|deriv|dict"
 )
 
+
+class Corpus:
+    """A set of words that nobody gave: whatever it is asked to draw is the number of one of its first three."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self.draw
+
+    def draw(self, *_: Any, **__: Any) -> int:
+        return int(np.random.randint(3))  # noqa: NPY002 - as the user's code draws, and as is put back
+
+
 FIXED: dict[str, Any] = {"flag": True, "off": False, "mode": "train", "reg": 0.25, "eps": 1e-5, "rate": 1.0}
-FIXED |= {"half": 0.5, "one": 1, "two": 2, "zero": 0, "nothing": None}
+FIXED |= {"half": 0.5, "one": 1, "two": 2, "zero": 0, "nothing": None, "corpus": Corpus()}
 SETTINGS: tuple[tuple[str, Any], ...] = (
     (r"mode|phase", "train"),
     (r"train\w*", True),

@@ -96,6 +96,7 @@ KINDS = (
     *(("any", "turned rows"), ("any", "turned one-hot"), ("probability", "turned one-hot")),
     *(("probability", "column class"), ("any", "column class"), ("any", "probability"), ("any", "labels")),
     *(("any", "row sign"), ("any", "whole column"), ("probability", "binary row"), ("any", "binary row")),
+    ("any", "classes"),
 )
 
 
@@ -245,6 +246,7 @@ def layouts(
         yield from (Layout({names[0]: spec}) for spec in _singles(widths, first))
         for spec in _indices(tables):
             yield Layout({names[0]: spec})
+        yield from (Layout({names[0]: Spec((), None, spec.top)}) for spec in _indices(tables))  # one word
         for top, w in itertools.product(dict.fromkeys(max(s) for s in tables), (2, 4)):
             yield Layout({names[0]: Spec((5, w), 0, top)})  # the words around another one
         return
@@ -585,6 +587,13 @@ def _classes(rng: Rng, shape: Shape, axis: int = -1) -> Array:
     return found
 
 
+def _several(rng: Rng, shape: Shape) -> Array:
+    """Classes of one sample, as the words around another."""
+    if len(shape) != 1:
+        raise ValueError("several classes are those of one sample")
+    return _two(np.asarray(rng.integers(0, shape[0], 3)))
+
+
 def _two(found: Array) -> Array:
     """Whole numbers that are not all equal: of equal ones a gradient is right for a target that is only broadcast."""
     if found.size > 1 and (found == found.flat[0]).all():
@@ -613,6 +622,7 @@ TARGETS: dict[str, Callable[[Rng, Shape], Array]] = {
     "binary": lambda rng, shape: rng.integers(0, 2, shape).astype(np.float64),
     "binary row": lambda rng, shape: _two(rng.integers(0, 2, shape[:1])),
     "real": lambda rng, shape: rng.integers(-256, 257, shape) / 128,
+    "classes": _several,
     "class column": lambda rng, shape: _classes(rng, shape).reshape(*shape[:-1], 1),
     "whole column": lambda rng, shape: _two(rng.integers(0, 2, (*shape[:-1], 1))),
     "column rows": _turned(_rows),

@@ -295,7 +295,8 @@ def _choices(
     if kind in ("flag", "off", "mode", "reg", "eps"):
         return [("fixed", conventions.FIXED[kind])]
     if kind == "cache":
-        return [("cache", None)]
+        words = bare(name) == "context" and len(beside) > 1  # around the one in the middle
+        return [("cache", None), ("new", name)] if words else [("cache", None)]
     if kind == "kept":
         return [("kept", name)]
     if is_upstream(name) and kind != "target":
@@ -379,10 +380,12 @@ class Plain:
 
 def of_object(op: Any) -> Iterator[Reading]:
     """An object with two methods, one of which is the gradient of the other; or with a loss beside them."""
-    forwards = [n for n in conventions.FORWARD if _has(op, n)]
+    forwards, backwards = _methods(op, conventions.FORWARD), _methods(op, conventions.BACKWARD)
     if "calculate" in forwards:  # what is done with the losses that its forward gives
         forwards = ["calculate"]
-    backwards = [n for n in conventions.BACKWARD if _has(op, n)]
+    near = [_methods(op, (), like) for like in (conventions.FORTH, conventions.BACK)]
+    if all(len(names) == 1 for names in (forwards or near[0], backwards or near[1])) or forwards or backwards:
+        forwards, backwards = forwards or near[0], backwards or near[1]
     together = list(_together(op))
     if not backwards or (forwards and forwards[0] in ("predict", "query") and together and "query" not in forwards):
         yield from together
@@ -398,6 +401,16 @@ def of_object(op: Any) -> Iterator[Reading]:
         yield r
     if backwards:
         yield from together
+
+
+def _methods(op: Any, names: Collection[str], like: str = "") -> list[str]:
+    """The methods that are called so, whatever their case and underscores, in the order of the names; or `like` it."""
+    own = [n for n in dir(op) if not n.startswith("__")]
+    if like:
+        return [n for n in own if re.fullmatch(like, bare(n)) and _has(op, n)]
+    written = {n.replace("_", "").lower(): n for n in own if len(n) > 2 and not n.startswith("_")}
+    found = (n if _has(op, n) else written.get(n.replace("_", "").lower(), "") for n in names)
+    return [n for n in dict.fromkeys(found) if n and _has(op, n)]
 
 
 def of_methods(f: Any, g: Any) -> Iterator[Reading]:

@@ -68,7 +68,17 @@ BUFFERS = (
     "{0} writes into {1}, {2} into {3}, and they return nothing: functions that write into buffers handed in are not "
     "read; name a function that makes these and returns the output, and one that returns the gradients"
 )
-WITHOUT = ("rows", "class", "one-hot", "binary", "column one-hot", "column class", "turned rows", "turned one-hot")
+WITHOUT = (
+    "rows",
+    "class",
+    "classes",
+    "one-hot",
+    "binary",
+    "column one-hot",
+    "column class",
+    "turned rows",
+    "turned one-hot",
+)
 """The targets of a backward whose forward takes none."""
 LABELS = "label|class|idx"  # what a target is called that is the number of a class
 FURTHER = 1_500  # of these, once a reading has some gradients right to the digit: then the code is understood
