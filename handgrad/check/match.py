@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.check import held, inputs, source
-from handgrad.check.conventions import LOSS, STATISTICS, alike, bare, kin, stems
+from handgrad.check.conventions import CENTRES, LOSS, STATISTICS, alike, bare, kin, stems
 from handgrad.check.inputs import WEIGHTS
 from handgrad.check.readings import STATE
 from handgrad.check.subject import Array, Case, CheckError, Values, nudged
@@ -77,6 +77,8 @@ def probe(subject: Written, case: Case) -> int:
     if blind:  # as where all of it is dropped out: of the code that meets it nothing is seen
         subject.unseen.append(first)
     follows = [n for n in subject.unseen if n in case.arguments and re.fullmatch(STATISTICS, bare(n))]
+    if subject.picks and all(label == STEP for label in subject.picks.values()):  # and training leaves them in place
+        follows += [n for n in subject.unseen if n in subject.parameters and re.fullmatch(CENTRES, bare(n))]
     subject.unseen = [n for n in subject.unseen if n not in follows]
     subject.constants += follows
     for n in subject.options - set(subject.picks):

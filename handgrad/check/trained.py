@@ -82,6 +82,8 @@ class Trainee:
         turn: Turn = self.of_turn
         if (turn.beside or turn.made) and (y.shape[:-1] if turn.by_columns else y.shape[1:]) != turn.shape:
             raise ValueError(f"a target of shape {y.shape} is none that the parameters were made for")
+        if turn.one and np.ndim(x) == 1 and len(x) > 1:
+            raise ValueError(f"{len(x)} samples, of which each makes a step of its own")
         call = getattr(self, turn.method)
         code_of = inspect.unwrap(call.__func__)
         found: dict[str, Any] = {}
@@ -450,6 +452,8 @@ def _with_parameters(made: Any, x: Array, y: Array) -> Trainee:
         raise ValueError("the target was broadcast against what is predicted")
     anew = {k: v for k, v in first.items() if _moved(v, vars(trial).get(k)) and not _held(vars(made).get(k), v)}
     for name, value in anew.items():
+        if _grows(made, name, x, y):
+            raise ValueError(f"a step changes the shape of {name}")
         vars(made)[name] = _spread(value)
     once = _guarded(made, list(anew), x, y)
     _turned(made, replace(made.of_turn, anew=tuple(n for n in anew if n not in once), once=once))
@@ -472,6 +476,19 @@ def _noted(made: Any, x: Array, y: Array, rate: float) -> tuple[Any, dict[str, A
     trial.__class__ = type("Trial", (type(made),), {"__setattr__": note})
     found = trial.one_turn(x, y, rate)
     return trial, first, found
+
+
+def _grows(made: Any, name: str, x: Array, y: Array) -> bool:
+    """Whether what a turn assigns first to a parameter is made of the numbers that it has, though of another shape."""
+    if not held.is_array(before := vars(made).get(name)):
+        return False
+    other, shared = held.copied(made), held.shared_generators()
+    vars(other)[name] = nudged(before)
+    ends = []
+    for each in (made, other):
+        held.put_back(shared)
+        ends.append(_noted(each, x, y, 0.0)[1].get(name))
+    return not np.array_equal(*ends)
 
 
 def _guarded(made: Any, names: list[str], x: Array, y: Array) -> tuple[str, ...]:
