@@ -22,6 +22,7 @@ import numpy as np
 from handgrad.check import conventions, statics
 from handgrad.check import inputs as drawn_inputs
 from handgrad.check.gradients import INPUTS, check_gradients
+from handgrad.check.readings import of_parts
 from handgrad.check.report import GradientCheck
 from handgrad.check.subject import CheckError, instance, one_line
 from handgrad.check.surroundings import kept
@@ -200,6 +201,8 @@ def _method(owner: Any, name: str, alone: bool) -> Any:
         return (forward, found)
     if gradient := _gradient_of(first, owner):
         return (found, gradient)
+    if part := next((pair for pair in of_parts(owner) if first in pair), None):
+        return tuple(getattr(owner, n) for n in part)
     rest = conventions.BACKWARD if first in conventions.FORWARD else ()
     back = next((getattr(owner, b) for b in rest if b != first and callable(getattr(owner, b, None))), None)
     if back is None and isinstance(owner, type):

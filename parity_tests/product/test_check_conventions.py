@@ -30,6 +30,171 @@ def few_edits(monkeypatch):
 
 # Code, the right target, the wrong target, or several.
 STYLES = {
+    "back, which forward has beside it": (
+        """
+        class Tanh:
+            power = 2
+            def forward(self, x):
+                self.y = np.tanh(x)
+                return self.y
+            def back(self, g):
+                return g * (1 - self.y**self.power)
+        class Bad(Tanh):
+            power = 1
+        """,
+        "Tanh",
+        "Bad",
+    ),
+    "methods of other names that say as much": (
+        """
+        class Tanh:
+            power = 2
+            def layer_fwd(self, x):
+                self.y = np.tanh(x)
+                return self.y
+            def send_back(self, err):
+                return err * (1 - self.y**self.power)
+        class Bad(Tanh):
+            power = 1
+        """,
+        "Tanh",
+        "Bad",
+    ),
+    "a net of neurons that makes the whole step, in camel case": (
+        """
+        class Neuron:
+            def __init__(self, nInputs, shift):
+                self.weights, self.bias = [0.25 * i + shift for i in range(nInputs)], shift
+            def activate(self, inputs):
+                s = self.bias + sum(w * i for w, i in zip(self.weights, inputs))
+                self.output = 1 / (1 + np.exp(-s))
+                return self.output
+        class Network:
+            sign = 1
+            def __init__(self):
+                self.hiddenLayer = [Neuron(3, 0.5 * i - 0.5) for i in range(2)]
+                self.outputLayer = [Neuron(2, 0.25 * i - 0.75) for i in range(2)]
+            def feedForward(self, inputs):
+                hidden = [n.activate(inputs) for n in self.hiddenLayer]
+                return [n.activate(hidden) for n in self.outputLayer]
+            def backPropagate(self, inputs, expected, learningRate):
+                self.feedForward(inputs)
+                for j, n in enumerate(self.outputLayer):
+                    n.delta = (expected[j] - n.output) * n.output * (1 - n.output)
+                for i, n in enumerate(self.hiddenLayer):
+                    n.delta = sum(o.weights[i] * o.delta for o in self.outputLayer) * n.output * (1 - n.output)
+                hidden = [n.output for n in self.hiddenLayer]
+                for layer, given in ((self.outputLayer, hidden), (self.hiddenLayer, inputs)):
+                    for n in layer:
+                        for i in range(len(n.weights)):
+                            n.weights[i] += learningRate * n.delta * given[i]
+                        n.bias += self.sign * learningRate * n.delta
+        class Bad(Network):
+            sign = -1
+        """,
+        "Network",
+        "Bad",
+    ),
+    "the words around one, whose step the model makes": (
+        """
+        class SkipGram:
+            count = 1
+            def __init__(self, vocab_size=9, dim=4):
+                self.W_in = np.linspace(-1, 1, vocab_size * dim).reshape(vocab_size, dim) ** 3
+                self.W_out = np.linspace(1, -0.5, vocab_size * dim).reshape(dim, vocab_size)
+                self.lr = 0.05
+            def forward(self, center):
+                self.h = self.W_in[center]
+                e = np.exp(self.h @ self.W_out)
+                self.y_pred = e / e.sum()
+                return self.y_pred
+            def loss(self, y_pred, context):
+                return -sum(np.log(y_pred[c]) for c in context)
+            def backward(self, center, context):
+                d = self.count * len(context) * self.y_pred
+                for c in context:
+                    d[c] -= 1
+                dh = self.W_out @ d
+                self.W_out -= self.lr * np.outer(self.h, d)
+                self.W_in[center] -= self.lr * dh
+        class Bad(SkipGram):
+            count = 2
+        """,
+        "SkipGram",
+        "Bad",
+    ),
+    "words that a data set draws": (
+        """
+        def s(x): return 1 / (1 + np.exp(-x))
+        def others(outsideIdx, dataset, K):
+            drawn = []
+            while len(drawn) < K:
+                i = dataset.sampleTokenIdx()
+                drawn += [i] if i != outsideIdx else []
+            return drawn
+        def sampled(center, outsideIdx, outsideVectors, dataset, K=4, again=1):
+            drawn, out = others(outsideIdx, dataset, K), outsideVectors[outsideIdx]
+            p = s(out @ center)
+            loss, grad_center, grad_outside = -np.log(p), (p - 1) * out, np.zeros_like(outsideVectors)
+            grad_outside[outsideIdx] = (p - 1) * center
+            for i in drawn:
+                q = s(-outsideVectors[i] @ center)
+                loss += -np.log(q)
+                grad_center += (1 - q) * outsideVectors[i]
+                grad_outside[i] = again * grad_outside[i] + (1 - q) * center
+            return loss, grad_center, grad_outside
+        def overwritten(center, outsideIdx, outsideVectors, dataset):
+            return sampled(center, outsideIdx, outsideVectors, dataset, again=0)
+        """,
+        "sampled",
+        "overwritten",
+    ),
+    "radial basis functions, whose centres stay": (
+        """
+        class RBFNet:
+            sign = -1
+            def __init__(self, k=3, lr=0.01, epochs=100):
+                self.lr, self.epochs = lr, epochs
+                self.w, self.b = np.linspace(-1, 1, k) ** 3 + 0.5, np.full(1, 0.25)
+                self.centers, self.stds = np.linspace(-1, 1, k), np.full(k, 0.7)
+            def at(self, x):
+                return np.exp(-((x - self.centers) ** 2) / (2 * self.stds**2))
+            def fit(self, X, y):
+                for _ in range(self.epochs):
+                    for i in range(X.shape[0]):
+                        a = self.at(X[i])
+                        error = self.sign * (y[i] - a.dot(self.w) - self.b)
+                        loss = 0.5 * (error**2).sum()
+                        self.w = self.w - self.lr * a * error
+                        self.b = self.b - self.lr * error
+        class Bad(RBFNet):
+            sign = 1
+        """,
+        "RBFNet",
+        "Bad",
+    ),
+    "the loss of one of two nets, named alone": (
+        """
+        class Critic:
+            factor = 1
+            def __init__(self):
+                self.W = np.linspace(-1, 1, 3).reshape(3, 1) ** 3 + 0.25
+            def forward_d(self, x):
+                return np.tanh(x @ self.W)
+            def forward_g(self, z):
+                return z
+            def backward_d(self, x_real, x_fake):
+                real, fake = self.forward_d(x_real), self.forward_d(x_fake)
+                dW = x_fake.T @ (1 - fake**2) - self.factor * x_real.T @ (1 - real**2)
+                return {"W": dW / len(x_real)}
+            def d_loss(self, x_real, x_fake):
+                return np.mean(self.forward_d(x_fake)) - np.mean(self.forward_d(x_real))
+        class Bad(Critic):
+            factor = 2
+        """,
+        "Critic.d_loss",
+        "Bad.d_loss",
+    ),
     "a fit that makes its weights where there are none yet": (
         """
         class Logistic:
