@@ -99,7 +99,7 @@ def _pasted(target: str, found: Any, alone: bool = False) -> tuple[list[str], st
         call = "()" if bound and not kept[2].endswith(")") else ""
         made = [*beside, f"from {file.stem} import {kept[1]}", f"op = {kept[1]}{kept[2]}{call}"]
         return made, names[0] if len(names) == 1 else f"({', '.join(names)})"
-    if isinstance(found, tuple) and ("," in name or not alone):
+    if isinstance(found, tuple) and not name.endswith(")") and ("," in name or not alone):
         names = [n.strip() for n in name.split(",")] if "," in name else [f.__name__ for f in found]
         return [*beside, f"from {file.stem} import {', '.join(names)}"], f"({', '.join(names)})"
     return [*beside, f"from {file.stem} import {name.partition('(')[0]}"], name

@@ -471,6 +471,10 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
     for n, label in sums.items():  # a weight of several layers, where no single gradient is that of all of them
         if right(n, label) and not any(right(n, other) for other in everything if other != label):
             picks[n] = label
+    for n, path in subject.paths.items():  # of a list of dicts, where the same list of them comes back
+        mine = [label for label in _returned_as(subject, path) if label in new and not path[-1].isdigit()]
+        if len(mine) == 1 and path.count(".") > 1:
+            picks[n] = mine[0]
     # By name.
     ranked = sorted(
         (
@@ -520,6 +524,8 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
     missing = [n for n in arguments if n in rest]
     if "return" in returned and "return" in free(returned) and missing:
         fitting = [n for n in missing if (n, "return") in fits]
+        if not subject.reading.takes_upstream:  # of a loss, what is returned may be the gradient of its weights
+            fitting += [n for n in rest if (n, "return") in fits]
         picks[(fitting or missing)[0]] = "return"
     elif returned:
         # A state among the arguments of a loss is given; the state returned beside the gradients is the next one.

@@ -5,6 +5,7 @@ A `Reading` is one such way, in plain terms; whether it is the right one is foun
 """
 
 import copy
+import functools
 import inspect
 import itertools
 import operator
@@ -923,6 +924,9 @@ def _may_be_kept(p: inspect.Parameter) -> bool:
 def _makes(makers: list[Any], widths: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
     """What each of the functions that make parameters made: of the widths of a net, where these are known."""
     for make in makers:
+        drawn = [p.name for p in required(make) if re.fullmatch(GENERATOR, bare(p.name))]
+        if drawn:
+            make = functools.partial(make, **{n: np.random.default_rng(0) for n in drawn})
         needed = [bare(p.name) for p in required(make)]
         ways: list[list[Any]] = [[[3, 4, 1]], [3, 4, 1], [[3, 4, 2]], [3, 4, 2], [3, 4, 2, 2], [3, 2], [3], []]
         if widths.keys() & set(needed) and all(n in widths or role(n) in ("eps", "half", "rate") for n in needed):
@@ -933,6 +937,25 @@ def _makes(makers: list[Any], widths: dict[str, Any]) -> Iterator[tuple[Any, Any
                     yield make, make(*sizes)
                 except Exception:  # it is made for other sizes
                     continue
+
+
+GENERATOR = r"rng|gen(erator)?|random_state"
+"""What a generator of random numbers is called that a function is given."""
+
+
+def of_triple(init: Any, f: Any, g: Any) -> Iterator[Reading]:
+    """Functions that make the parameters of a layer, apply it to them, and give its vector-Jacobian product, as
+    `init, apply, vjp = Dense(4)`."""
+    names = [p.name for p in required(f)]
+    name = next((n for n in names if role(n) == "kept"), names[0] if names else "")
+    for width in (3, (3,), (4, 3)):
+        try:
+            made = init(np.random.default_rng(0), width)
+        except Exception:  # it takes a width of another kind
+            continue
+        made = made[1] if isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], tuple) else made
+        yield from _of_functions(f, g, f.__name__, statics.space(f), {bare(name): made})
+        return
 
 
 def _made(space: dict[str, Any], beside: list[Any], names: set[str]) -> dict[str, tuple[int, ...]]:

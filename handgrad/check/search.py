@@ -47,6 +47,7 @@ from handgrad.check.readings import (
     of_object,
     of_pairs,
     of_parts,
+    of_triple,
     with_given,
 )
 from handgrad.check.subject import Array, Case, CheckError, Subject, instance, nudged, one_line, required
@@ -104,6 +105,8 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
         if (out := source.filled(op[0])) and (into := source.filled(op[1])):
             raise CheckError(BUFFERS.format(op[0].__name__, ", ".join(out), op[1].__name__, ", ".join(into)))
         return list(episodes.of_episode(*op)) or list(of_methods(*op)) or list(of_functions(*op))
+    if isinstance(op, tuple) and len(op) == 3 and all(callable(f) for f in op) and (made_of := list(of_triple(*op))):
+        return made_of
     op = structure.unwrap(op)
     if isinstance(op, types.FunctionType | types.BuiltinFunctionType | types.MethodType):
         if not (found := [*of_method(op), *of_functions(op, None), *trained.of_function(op)]):
