@@ -30,6 +30,63 @@ def few_edits(monkeypatch):
 
 # Code, the right target, the wrong target, or several.
 STYLES = {
+    "a list of dicts that comes back in its order": (
+        """
+        def init(rng, sizes=(3, 5, 2)):
+            return [{"w": rng.standard_normal((i, o)) * 0.3, "b": np.zeros(o)} for i, o in zip(sizes, sizes[1:])]
+        def apply(params, x):
+            for layer in params:
+                x = np.tanh(x @ layer["w"] + layer["b"])
+            return x
+        def vjp(params, x, g, at=0):
+            outputs, grads = [x], []
+            for layer in params:
+                outputs.append(np.tanh(outputs[-1] @ layer["w"] + layer["b"]))
+            for layer, before, after in list(zip(params, outputs, outputs[1:]))[::-1]:
+                g = g * (1 - after**2)
+                grads.insert(at, {"w": before.T @ g, "b": g.sum(0)})
+                g = g @ layer["w"].T
+            return grads, g
+        def turned(params, x, g):
+            return vjp(params, x, g, 9)
+        """,
+        "apply,vjp",
+        "apply,turned",
+    ),
+    "a layer as three functions: init, apply, vjp": (
+        """
+        def Dense(out_dim, factor=1):
+            def init(rng, in_dim):
+                return {"w": rng.standard_normal((in_dim, out_dim)), "b": np.zeros(out_dim)}
+            def apply(params, x):
+                return x @ params["w"] + params["b"]
+            def vjp(params, x, g):
+                return {"w": factor * x.T @ g, "b": g.sum(0)}, g @ params["w"].T
+            return init, apply, vjp
+        """,
+        "Dense(4)",
+        "Dense(4, factor=2)",
+    ),
+    "the gradient of a policy's log, by its weights alone": (
+        """
+        class Policy:
+            sign = 1
+            def __init__(self, n_states=4, n_actions=3):
+                self.theta = np.linspace(-1, 1, n_states * n_actions).reshape(n_states, n_actions) ** 3
+            def policy(self, s):
+                e = np.exp(s @ self.theta)
+                return e / e.sum()
+            def log_pi(self, s, a):
+                return np.log(self.policy(s)[a])
+            def grad_log_pi(self, s, a):
+                p = self.policy(s)
+                return self.sign * np.outer(s, np.eye(len(p))[a] - p)
+        class Bad(Policy):
+            sign = -1
+        """,
+        "Policy",
+        "Bad",
+    ),
     "back, which forward has beside it": (
         """
         class Tanh:
@@ -3462,20 +3519,20 @@ def test_what_is_said_of_a_backward_that_raises_is_what_it_raises(name, tmp_path
 
 ADVICE = {
     "an object": (
-        "x * sampler.draw()",
+        "x * thing.draw()",
         "No shape helps: it wants other things than arrays; give its arguments by their n",
     ),
-    "a dict": ("x['a'] * sampler", "No shape helps: it wants other things than arrays"),
+    "a dict": ("x['a'] * thing", "No shape helps: it wants other things than arrays"),
     "a name": ("x * lacking", "No shape helps: its code looks up what is not there"),
     "an object that comes back": ("object()", "No shape helps: name what returns numbers"),
-    "a width": ("x @ np.ones((17, 3)) * sampler", "Give a shape, or the inputs"),
+    "a width": ("x @ np.ones((17, 3)) * thing", "Give a shape, or the inputs"),
 }
 
 
 @pytest.mark.parametrize("wanted", ADVICE)
 def test_a_shape_is_advised_only_where_one_can_help(wanted, tmp_path):
     code, words = ADVICE[wanted]
-    text = f"def f(x, sampler):\n    return {code}\ndef f_grad(x, sampler):\n    return x\n"
+    text = f"def f(x, thing):\n    return {code}\ndef f_grad(x, thing):\n    return x\n"
     (tmp_path / "mine.py").write_text(HEAD + text, encoding="utf-8")
     with pytest.raises(CheckError) as said:
         check_file(f"{tmp_path / 'mine.py'}:f")
