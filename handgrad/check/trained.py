@@ -488,7 +488,7 @@ def _grows(made: Any, name: str, x: Array, y: Array) -> bool:
     for each in (made, other):
         held.put_back(shared)
         ends.append(_noted(each, x, y, 0.0)[1].get(name))
-    return not np.array_equal(*ends)
+    return not np.array_equal(np.asarray(ends[0]), np.asarray(ends[1]))
 
 
 def _guarded(made: Any, names: list[str], x: Array, y: Array) -> tuple[str, ...]:
