@@ -776,7 +776,8 @@ def cases(subject: Subject, layout: Layout, seed: int, edges: Sequence[float] = 
                 # Zeros leave 0, all others keep their sign: a variance stays one.
                 for name, a in subject.parameters.items():
                     a = visible(np.asarray(a, np.float64))
-                    made.values[name] = a + spread(rng, a.shape) * np.where(a == 0, 0.25, a / 4)
+                    # A parameter that is one number stays an array, in which a difference can move it.
+                    made.values[name] = np.asarray(a + spread(rng, a.shape) * np.where(a == 0, 0.25, a / 4))
             subject.forward(made, made.values)
         except Exception as error:
             if style == "normal":

@@ -30,6 +30,21 @@ def few_edits(monkeypatch):
 
 # Code, the right target, the wrong target, or several.
 STYLES = {
+    "a bias that is one number, 0 as it is made": (
+        """
+        class Scale:
+            def __init__(self, factor=1):
+                self.w, self.b, self.factor = np.array([0.3, -0.2, 0.5]), 0.0, factor
+            def forward(self, x):
+                self.x = x
+                return x @ self.w + self.b**2
+            def backward(self, g):
+                self.dw, self.db = self.x.T @ g, 2 * self.factor * self.b * g.sum()
+                return np.outer(g, self.w)
+        """,
+        "Scale",
+        "Scale(factor=1.01)",
+    ),
     "a list of dicts that comes back in its order": (
         """
         def init(rng, sizes=(3, 5, 2)):
