@@ -246,7 +246,7 @@ def layouts(
         yield from (Layout({names[0]: spec}) for spec in _singles(widths, first))
         for spec in _indices(tables):
             yield Layout({names[0]: spec})
-        yield from (Layout({names[0]: Spec((), None, spec.top)}) for spec in _indices(tables))  # one word
+        yield from (Layout({names[0]: Spec((), None, spec.top)}) for spec in _indices(tables) if tables)  # one word
         for top, w in itertools.product(dict.fromkeys(max(s) for s in tables), (2, 4)):
             yield Layout({names[0]: Spec((5, w), 0, top)})  # the words around another one
         return

@@ -537,7 +537,7 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
             if (
                 names == arguments
                 and pairs.isdisjoint(fits)
-                and any(n in rest and (n, returned[0]) in fits for n in values)
+                and any(n in rest and n not in variables and (n, returned[0]) in fits for n in values)
             ):
                 continue  # of the loss of a net, what is returned is that of its weights
             if len(variables) == len(returned) or (states and 0 < len(variables) < len(returned) and pairs <= fits):
