@@ -524,7 +524,7 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
     missing = [n for n in arguments if n in rest]
     if "return" in returned and "return" in free(returned) and missing:
         fitting = [n for n in missing if (n, "return") in fits]
-        if not subject.reading.takes_upstream:  # of a loss, what is returned may be the gradient of its weights
+        if not subject.reading.takes_upstream and len(subject.parameters) == 1:  # of a loss, that of its weights
             fitting += [n for n in rest if (n, "return") in fits]
         picks[(fitting or missing)[0]] = "return"
     elif returned:
