@@ -233,7 +233,7 @@ ACTIVATIONS: dict[str, Row] = {
         "Tanhshrink",
         tanhshrink,
         lambda x: np.tanh(x) ** 2,
-        said="Lambert's fraction near 0 rounds some seven times: up to 4.2 ulp, at a few inputs in a million.",
+        said="Lambert's fraction rounds some seven times: up to 4.2 ulp, at about one input in a million near 0.09.",
     ),
     "Threshold": Row(
         "Threshold", *straight((0.5, 0, -7), (INF, 1, 0)), (("threshold", 0.5), ("value", -7.0))
