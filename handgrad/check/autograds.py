@@ -114,6 +114,7 @@ OPERATORS: tuple[tuple[str, Callable[..., Any], Leaves], ...] = (
     ("matmul_itself", lambda a: _matmul(a, a), _block),
     ("neg", _methods("__neg__", "neg"), _whole),
     ("power", lambda a: a**3, _whole),
+    ("power_of_both", lambda exponent, base: base**exponent, _divisor),
     *((n, _methods(n), _whole) for n in ANYWHERE),
     *((n, _methods(n), _positive) for n in ("log", "sqrt")),
     ("softmax", _methods("softmax"), _block),
@@ -167,6 +168,9 @@ def tensors(kind: type) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
     if back is None:
         return None
     runs = [o for o in runs if not o[0].startswith("number") or _raises_nothing(kind, leaf, back, *o)]
+    runs = [
+        o for o in runs if o[0] != "power_of_both" or _right_shapes(kind, leaf, back, *o)
+    ]  # else an exponent has none
     for shape in BROADCAST:
         mine = [o for o in OPERATORS if o[2] is shape and _runs(leaf, *o) and _raises_nothing(kind, leaf, back, *o)]
         if _broadcasts(kind) or any(_right_shapes(kind, leaf, back, *o) for o in mine):

@@ -64,9 +64,14 @@ def scalars(kind: type) -> Pair | None:
             return None
     except Exception:  # it takes no number, or keeps it elsewhere
         return None
+
+    def power(a: Any, b: Any) -> Any:
+        """Of a base above 0, and an exponent that leaves the other outputs as visible."""
+        return (a * a + kind(0.5)) ** (b * kind(0.125))
+
     methods = [n for n in ANYWHERE + POSITIVE if _alone(kind, n)]
     operators = [f for n, f in OPERATORS.items() if callable(getattr(kind, n, None))]
-    operators += [_method(n) for n in methods]
+    operators += [*(_method(n) for n in methods), *([power] if _takes(power, kind) else [])]
     outputs = [_sum, _square, _unequal, _of_both, *(use for op in operators for use in _uses(op))]
     if callable(getattr(kind, "__sub__", None)):  # on either side of 0
         outputs += [_of_difference(_method(n)) for n in methods if n in ANYWHERE]
@@ -119,6 +124,16 @@ def _unequal(a: Any, b: Any, c: Any, d: Any, e: Any) -> Any:
 def _of_both(a: Any, b: Any, c: Any, d: Any, e: Any) -> Any:
     once = a * b + c
     return (once * once + a + d) * (once + e)
+
+
+def _takes(op: Callable[..., Any], kind: type) -> bool:
+    """Whether two values may be given to an operator, and its backward runs."""
+    try:
+        out: Any = op(kind(0.5), kind(0.75))
+        out.backward()
+        return bool(np.isfinite(float(out.data))) and isinstance(out, kind)
+    except Exception:  # it takes a number
+        return False
 
 
 def _alone(kind: type, name: str) -> bool:

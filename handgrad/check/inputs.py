@@ -65,6 +65,7 @@ STYLES: dict[str, Callable[[Rng, Shape], Array]] = {
 GRID = ("normal", TIED)  # the rest have full mantissas
 MOVED = "wide"  # with moved parameters
 BEYOND = "wide"
+REPEATED = (MOVED, TIED)  # with indices, and classes, that are there twice
 
 # What the losses that PyTorch has a name for take: domain of the input, kind of target.
 LOSSES = (
@@ -536,10 +537,21 @@ def draw(layout: Layout, rng: Rng, style: str) -> dict[str, Array]:
     for name, spec in layout.specs.items():
         shape = single(spec) if style == "one row" else spec.shape
         found[name] = np.asarray(rng.integers(0, spec.top, shape)) if spec.top else STYLES[style](rng, shape)
+        if spec.top and spec.batch is not None:
+            _repeat(found[name], style)
         if style == TIED and spec.batch is not None and not spec.top:
             _set_apart(found[name], [found[n] for n in found if n != name and layout.specs[n] == spec], spec.batch)
     floats = {n: _domain(layout.domain, a, style in GRID) for n, a in found.items() if not layout.specs[n].top}
     return found | floats
+
+
+def _repeat(rows: Array, style: str) -> None:
+    """Let two samples share a row of the table, and one take a row twice: dW[rows] += … adds only one of them."""
+    samples = rows.reshape(len(rows), -1)  # a view
+    if style in REPEATED and len(samples) > 1:
+        samples[1, 0] = samples[0, 0]
+    if style == TIED:
+        samples[0, -1] = samples[0, 0]
 
 
 def _set_apart(a: Array, others: list[Array], batch: int) -> None:
@@ -585,6 +597,12 @@ def _classes(rng: Rng, shape: Shape, axis: int = -1) -> Array:
     if found.size > 1 and found.max() < top - 1:  # code that counts the classes as Y.max() + 1 counts all
         found.flat[-1] = top - 1
     return found
+
+
+def _share(classes: Array) -> None:
+    """Let two of three or more samples be of one class: grad[classes] += … adds only one of them. The largest stays."""
+    if 2 < classes.size == np.unique(classes).size:
+        classes.flat[np.argmin(classes)] = classes.max()
 
 
 def _several(rng: Rng, shape: Shape) -> Array:
@@ -740,6 +758,8 @@ def _targets(targets: tuple[str, ...], predicts: str, layout: Layout, style: str
         elif style == "one row":
             shape = (1, *shape[1:])
         found[name] = TARGETS[layout.target](rng, shape)
+        if style in REPEATED and "class" in layout.target:
+            _share(found[name])
         theirs = dict(layout.asked).get(name)
         if theirs is not None and found[name].shape != theirs and style != "one row":
             raise ValueError(f"{name} of shape {found[name].shape}, where {theirs} was given")

@@ -1031,6 +1031,81 @@ STYLES = {
         "Value",
         "Bad",
     ),
+    "a scalar autograd, with a value as the exponent of another": (
+        """
+        import math
+        class Value:
+            factor = 1
+            def __init__(self, data, parents=()):
+                self.data, self.grad, self.parents, self.back = data, 0.0, parents, lambda: None
+            def of(self, data, parents, *slopes):
+                out = type(self)(data, parents)
+                def back():
+                    for parent, slope in zip(parents, slopes):
+                        parent.grad += slope * out.grad
+                out.back = back
+                return out
+            def lift(self, other):
+                return other if isinstance(other, Value) else type(self)(other)
+            def __add__(self, other):
+                return self.of(self.data + self.lift(other).data, (self, self.lift(other)), 1, 1)
+            def __mul__(self, other):
+                other = self.lift(other)
+                return self.of(self.data * other.data, (self, other), other.data, self.data)
+            def __pow__(self, other):
+                x, n = self.data, self.lift(other).data
+                slope = self.factor * math.log(x) * x**n if x > 0 else 0
+                return self.of(x**n, (self, self.lift(other)), n * x ** (n - 1), slope)
+            def backward(self):
+                order, seen = [], set()
+                def visit(v):
+                    if id(v) not in seen:
+                        seen.add(id(v))
+                        for parent in v.parents:
+                            visit(parent)
+                        order.append(v)
+                visit(self)
+                self.grad = 1.0
+                for v in reversed(order):
+                    v.back()
+        class Bad(Value):
+            factor = 1.01
+        """,
+        "Value",
+        "Bad",
+    ),
+    "a tensor autograd, with a tensor as the exponent of another": (
+        """
+        class Tensor:
+            factor = 1
+            def __init__(self, data, parents=()):
+                self.data, self.parents = np.array(data, np.float64), parents
+                self.grad = np.zeros_like(self.data)
+            def __add__(self, other):
+                return type(self)(self.data + other.data, ((self, lambda g: g), (other, lambda g: g)))
+            def __mul__(self, other):
+                return type(self)(
+                    self.data * other.data, ((self, lambda g: g * other.data), (other, lambda g: g * self.data))
+                )
+            def __pow__(self, other):
+                if not isinstance(other, Tensor):
+                    return type(self)(self.data**other, ((self, lambda g: g * other * self.data ** (other - 1)),))
+                out, n = self.data**other.data, other.data
+                slope = lambda g: self.factor * g * out * np.log(self.data)
+                return type(self)(out, ((self, lambda g: g * n * self.data ** (n - 1)), (other, slope)))
+            def sum(self):
+                return type(self)(self.data.sum(), ((self, lambda g: g * np.ones_like(self.data)),))
+            def backward(self, g=None):
+                g = np.ones_like(self.data) if g is None else g
+                self.grad = self.grad + g
+                for parent, back in self.parents:
+                    parent.backward(back(g))
+        class Bad(Tensor):
+            factor = 1.01
+        """,
+        "Tensor",
+        "Bad",
+    ),
     "a scalar autograd, of which one operator overwrites what came back from elsewhere": (
         """
         class Value:
@@ -2924,6 +2999,85 @@ STYLES = {
             factor = 2
         """,
         "CBOW",
+        "Bad",
+    ),
+    "the words around another, of which two samples have one in the same place, and one has one twice": (
+        """
+        class CBOW:
+            def __init__(self):
+                self.W_in, self.W_out = np.linspace(-1, 1, 28).reshape(7, 4), np.cos(np.arange(28.0)).reshape(4, 7)
+            def forward(self, contexts, target):
+                self.h = self.W_in[contexts].mean(axis=1)
+                s = self.h @ self.W_out
+                p = np.exp(s) / np.exp(s).sum(axis=1, keepdims=True)
+                self.contexts, self.target, self.p = contexts, target, p
+                return -np.log(p[np.arange(len(target)), target]).mean()
+            def spread(self, dh):
+                for c in range(self.contexts.shape[1]):
+                    np.add.at(self.dW_in, self.contexts[:, c], dh)
+            def backward(self):
+                n, count = self.contexts.shape
+                ds = self.p.copy()
+                ds[np.arange(n), self.target] -= 1
+                self.dW_out, self.dW_in = self.h.T @ ds / n, np.zeros_like(self.W_in)
+                self.spread(ds @ self.W_out.T / n / count)
+        class Samples(CBOW):
+            def spread(self, dh):
+                for c in range(self.contexts.shape[1]):
+                    self.dW_in[self.contexts[:, c]] += dh
+        class Rows(CBOW):
+            def spread(self, dh):
+                for row, one in zip(self.contexts, dh):
+                    self.dW_in[row] += one
+        """,
+        "CBOW",
+        ("Samples", "Rows"),
+    ),
+    "a table of words, of which two samples are one": (
+        """
+        class Embedding:
+            def __init__(self):
+                self.W = np.linspace(-1, 1, 36).reshape(12, 3)
+            def forward(self, words):
+                self.words = words
+                return np.tanh(self.W[words])
+            def backward(self, dout):
+                self.dW = np.zeros_like(self.W)
+                self.add(dout * (1 - np.tanh(self.W[self.words]) ** 2))
+            def add(self, g):
+                np.add.at(self.dW, self.words, g)
+        class Bad(Embedding):
+            def add(self, g):
+                self.dW[self.words] += g
+        """,
+        "Embedding",
+        "Bad",
+    ),
+    "a bias of each class, of which several samples are": (
+        """
+        class Priors:
+            def __init__(self):
+                self.b = np.linspace(-1, 1, 12)
+            def forward(self, x, y):
+                self.p, self.y = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True), y
+                return -(np.log(self.p[np.arange(len(y)), y]) * self.b[y]).sum()
+            def backward(self):
+                rows = np.arange(len(self.y))
+                dx = self.p * self.b[self.y][:, None]
+                dx[rows, self.y] -= self.b[self.y]
+                self.db = self.of_classes(-np.log(self.p[rows, self.y]))
+                return dx
+            def of_classes(self, g):
+                db = np.zeros_like(self.b)
+                np.add.at(db, self.y, g)
+                return db
+        class Bad(Priors):
+            def of_classes(self, g):
+                db = np.zeros_like(self.b)
+                db[self.y] += g
+                return db
+        """,
+        "Priors",
         "Bad",
     ),
     "gradients in a list behind that of the input, of which a wrong one is a single number": (
