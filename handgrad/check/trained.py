@@ -13,7 +13,7 @@ import inspect
 import io
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -45,6 +45,7 @@ class Turn:
     named: tuple[tuple[str, Any], ...]  # arguments beside the data and the target
     rates: tuple[str, ...]  # of them, those that are learning rates
     own_rates: tuple[str, ...]  # attributes that are
+    called: str = ""  # what a rate is called here
     anew: tuple[str, ...] = ()  # attributes that the method makes
     once: tuple[str, ...] = ()  # and those that it makes where there are none yet: `if self.w is None`
     output: str = ""  # a method, or a local of the turn
@@ -74,7 +75,9 @@ class Trainee:
         if anew and name in anew:
             value = anew.pop(name)
         elif anew is not None and self.of_turn.made and type(value) in (int, float):
-            value = vars(self)[RATE] if role(name) == "rate" else _for_one_turn(name, value)
+            value = (
+                vars(self)[RATE] if _is_rate(name, self.of_turn.called) else _for_one_turn(name, value, self.of_turn)
+            )
         super().__setattr__(name, value)
 
     def one_turn(self, x: Array, y: Array, rate: float) -> dict[str, Any]:
@@ -99,7 +102,7 @@ class Trainee:
         given = {"range": _once} | (turn.beside.names(x, y, turn.by_columns) if turn.beside else {})
         theirs = {n: space[n] for n in given if n in space}
         space.update(given)
-        code_of.__code__ = changed = with_constants(own, rate)
+        code_of.__code__ = changed = with_constants(own, rate, turn.called)
         WRITTEN[changed] = own  # of the module that was read last, as codes of one file are equal
         data: list[Array] = [] if turn.itself or turn.beside else [x, y]
         named = {turn.itself: x} if turn.itself else {}
@@ -119,6 +122,8 @@ class Trainee:
         """What the turn predicts, or its loss, without the turn."""
         turn: Turn = self.of_turn
         method = inspect_method(self, turn.output)
+        if method is not None and _of_data(method, turn):
+            return method(x, y)
         if method is not None and required(method) and not turn.made:
             found = method(x[0] if turn.alone else x)
             return np.reshape(found, (1, *turn.shape)) if turn.alone else found
@@ -179,7 +184,7 @@ def _once(*bounds: Any) -> range:
 
 
 @lru_cache(maxsize=64)
-def with_constants(code: types.CodeType, rate: float) -> types.CodeType:
+def with_constants(code: types.CodeType, rate: float, called: str) -> types.CodeType:
     """The code with its locals that are set to a number and called a rate, or a number of turns, set to other ones."""
     found = bytearray(code.co_code)
     consts = list(code.co_consts)
@@ -193,18 +198,18 @@ def with_constants(code: types.CodeType, rate: float) -> types.CodeType:
         if len(stores) < len(given) or not all(s.opname.startswith("STORE_FAST") for s in stores):
             continue
         names = (bare(s.argval if isinstance(s.argval, str) else s.argval[0]) for s in stores)
-        new = tuple(_set(name, value, rate) for name, value in zip(names, given, strict=True))
+        new = tuple(_set(name, value, rate, called) for name, value in zip(names, given, strict=True))
         if new != given:
             consts.append(new if several else new[0])
             found[load.offset + 1] = len(consts) - 1
     return code.replace(co_code=bytes(found), co_consts=tuple(consts))
 
 
-def _set(name: str, value: Any, rate: float) -> Any:
+def _set(name: str, value: Any, rate: float, called: str) -> Any:
     """What a local is for one turn that is set to a number."""
     if type(value) not in (int, float):
         return value
-    if role(name) == "rate":
+    if _is_rate(name, called):
         return rate
     return 1 if re.fullmatch(conventions.TURNS, name) and value > 0 else value
 
@@ -248,8 +253,30 @@ def of_data(kind: type) -> Any:
     return None
 
 
-def _for_one_turn(name: str, value: Any) -> Any:
+RATES = (r"l\w+|step_?size", r"eta|rate", r"alpha")
+"""What a rate is called, the surest first: beside a surer one, an alpha is the strength of a penalty, or a slope."""
+
+
+def _called(names: Iterable[str]) -> str:
+    """What a rate is called among these names."""
+    mine = [bare(n) for n in names if role(n) == "rate" and n != loops.RATE]
+    return next((called for called in RATES if any(re.fullmatch(called, n) for n in mine)), r"\w+")
+
+
+def _is_rate(name: str, called: str) -> bool:
+    return role(name) == "rate" and (name == loops.RATE or re.fullmatch(called, bare(name)) is not None)
+
+
+def _weighs(name: str, value: Any, called: str) -> bool:
+    """Whether a number weighs a penalty, by its name."""
+    named_so = (role(name) == "reg" and bare(name) != "mu") or (role(name) == "rate" and not _is_rate(name, called))
+    return named_so and (type(value) is int or held.is_number(value))
+
+
+def _for_one_turn(name: str, value: Any, turn: Turn) -> Any:
     """A number that an object keeps, as one turn on all the data wants it."""
+    if _weighs(name, value, turn.called) and value == 0:
+        return conventions.FIXED["reg"]  # else a wrong penalty is not seen
     if re.fullmatch(conventions.TURNS, bare(name)):
         return 1
     return WHOLE if re.fullmatch(conventions.BATCH, bare(name)) else value
@@ -289,6 +316,14 @@ def of_trainer(op: Any, methods: tuple[str, ...] = conventions.TRAINERS) -> Iter
         yield from rest  # of no data does it say a loss that its weights move
 
 
+def _of_data(method: Any, turn: Turn) -> bool:
+    """Whether a method says the loss of data and a target that it is given, as `loss(X, y)`."""
+    needed = [p.name for p in required(method)]
+    if len(needed) != 2 or turn.itself or turn.beside or turn.made:
+        return False
+    return re.fullmatch(r"x|x_?\w+|inputs?|data|features", bare(needed[0])) is not None and role(needed[1]) == "target"
+
+
 def inspect_method(op: Any, name: str) -> Any:
     f = getattr(op, name, None)
     return f if isinstance(f, types.MethodType) and isinstance(f.__func__, types.FunctionType) else None
@@ -304,19 +339,23 @@ def _turn(op: Any, method: str) -> Turn | None:
         return None
     named: dict[str, Any] = {}
     rates = []
+    numbers = [n for n, v in vars(op).items() if type(v) in (int, float)]
+    called = _called([*numbers, *(p.name for p in signature(f)), *inspect.unwrap(f.__func__).__code__.co_varnames])
     for p in signature(f):
         if p.name == itself or (p.name in needed[:2] and not itself and data is None):
             continue
         value = _value(p.name)
-        if role(p.name) == "rate":
+        if _is_rate(p.name, called):
             rates.append(p.name)
+        elif _weighs(p.name, 0.0 if p.default is p.empty else p.default, called):
+            named[p.name] = conventions.FIXED["reg"] if p.default in (p.empty, 0) else p.default
         elif value is not None and (p.default is p.empty or re.fullmatch(SET, bare(p.name))):
             named[p.name] = value
         elif p.default is p.empty:
             named[p.name] = 1  # what nothing is known of is a number of turns, perhaps
-    own = tuple(n for n, v in vars(op).items() if role(n) == "rate" and isinstance(v, int | float))
+    own = tuple(n for n, v in vars(op).items() if _is_rate(n, called) and isinstance(v, int | float))
     made = not vars(op) and hasattr(f, "__wrapped__")
-    return Turn(method, tuple(named.items()), tuple(rates), own, itself=itself, made=made, beside=data)
+    return Turn(method, tuple(named.items()), tuple(rates), own, called, itself=itself, made=made, beside=data)
 
 
 SET = f"{conventions.TURNS}|{conventions.BATCH}"
@@ -362,7 +401,7 @@ def _made(op: Any, turn: Turn) -> Iterator[tuple[Trainee, Array, Array]]:
             continue
         try:
             made = held.copied(op)
-            vars(made).update({n: _for_one_turn(n, v) for n, v in vars(made).items()})
+            vars(made).update({n: _for_one_turn(n, v, turn) for n, v in vars(made).items()})
             made.__class__ = mixed
             shape = y.shape[:-1] if by_columns else y.shape[1:]
             _turned(made, replace(turn, shape=shape, by_columns=by_columns))
@@ -560,11 +599,23 @@ def _spread(value: Any) -> Any:
 
 
 def _says(made: Any, name: str, start: Any, x: Array, y: Array) -> bool:
-    """Whether anything of a turn depends on a parameter, but the parameter itself and what moves it."""
+    """Whether anything of a turn, or what a method says, depends on a parameter, but itself and what moves it."""
     other = held.copied(made)
     vars(other)[name] = start if type(start) is not int else float(start)
-    a, b = (held.copied(m).one_turn(x, y, 0.0) for m in (made, other))
+    a, b = (_said(m, x, y) | held.copied(m).one_turn(x, y, 0.0) for m in (made, other))
     return any(isinstance(v, np.ndarray | float) and not np.array_equal(v, b.get(k)) for k, v in a.items())
+
+
+def _said(made: Trainee, x: Array, y: Array) -> dict[str, Any]:
+    """What the methods say that predict, or say a loss of given data."""
+    found = {}
+    for n in dir(type(made)):
+        f = inspect_method(held.copied(made), n)
+        if f is None or not (n in conventions.PREDICTS or re.fullmatch(conventions.OWN_LOSS, bare(n))):
+            continue
+        with contextlib.suppress(Exception):  # it takes something else
+            found[f"{n}()"] = f(x, y) if _of_data(f, made.of_turn) else f(x)
+    return found
 
 
 def _readings(op: Any, made: Trainee, x: Array, y: Array) -> Iterator[Reading]:
@@ -590,20 +641,40 @@ def _readings(op: Any, made: Trainee, x: Array, y: Array) -> Iterator[Reading]:
         root = held.copied(made)
         _turned(root, replace(turn, output=name, times=times))
         of = f"{'the number of samples · ' * times}{name.removesuffix(loops.VALUE)}"
+        method = inspect_method(root, name)
+        root, off = _without_penalty(root, x, y) if method and required(method) else (root, "")
         yield replace(
-            base, root=root, forward=Step("said", whole), own=True, said=f"{base.said}, as the gradient of {of}"
+            base, root=root, forward=Step("said", whole), own=True, said=f"{base.said}{off}, as the gradient of {of}"
         )
     if predicted:
         root = held.copied(made)
         _turned(root, replace(turn, output=predicted))
-        decays = [n for n, v in vars(root).items() if role(n) == "reg" and held.is_number(v)]
-        vars(root).update(dict.fromkeys([] if losses else decays, 0.0))  # of a decay no formula knows
+        root, off = (root, "") if losses else _without_penalty(root, x)  # of a decay no formula knows
         found = {} if inspect_method(made, predicted) else held.copied(made).one_turn(x, y, 0.0)
         if _order(found, x, turn.by_columns) is not None:  # else what is predicted is held against others' targets
             back = held.copied(root)
             _turned(back, replace(turn, output=predicted, shuffled=True))
-            yield replace(base, root=back, formulas=True, said=f"{base.said} with {predicted}")
-        yield replace(base, root=root, formulas=True, said=f"{base.said} with {predicted}")
+            yield replace(base, root=back, formulas=True, said=f"{base.said}{off} with {predicted}")
+        yield replace(base, root=root, formulas=True, said=f"{base.said}{off} with {predicted}")
+
+
+def _without_penalty(root: Trainee, *data: Array) -> tuple[Trainee, str]:
+    """The object with what weighs a penalty at 0, where it moves nothing of what is said; and what tells so."""
+    off = []
+    for n, value in [*vars(root).items(), *root.of_turn.named]:
+        if not _weighs(n, value, root.of_turn.called):
+            continue
+        other, named = held.copied(root), dict(root.of_turn.named)
+        if n in named:
+            _turned(other, replace(root.of_turn, named=tuple((named | {n: 0.0}).items())))
+        else:
+            vars(other)[n] = 0.0
+        with contextlib.suppress(Exception), np.errstate(all="ignore"):  # it says nothing of these data
+            here, there = (held.copied(r).said(*data) for r in (root, other))
+            if np.array_equal(here, there, equal_nan=True):
+                root = other
+                off.append(n)
+    return root, f" at {', '.join(off)} = 0" if off else ""
 
 
 def _asked(made: Trainee, turn: Turn, *data: Array) -> Array:
@@ -642,12 +713,18 @@ def _draws_states(made: Trainee, x: Array, y: Array) -> bool:
     return False
 
 
+MEASURES = r"\w*(mse|error)"
+"""What a method that is given data may be called, though it measures a net that is trained on another loss."""
+
+
 def _own_losses(made: Trainee, moved: Trainee, x: Array, y: Array) -> list[str]:
-    """The methods that say the loss of the data that the object keeps."""
+    """The methods that say the loss of the data that the object keeps, or that they are given."""
     found = []
     for n in dir(type(made)):
         f = inspect_method(made, n)
-        if f is None or required(f) or not re.fullmatch(conventions.OWN_LOSS, bare(n)):
+        if f is None or not re.fullmatch(conventions.OWN_LOSS, bare(n)):
+            continue
+        if required(f) and (not _of_data(f, made.of_turn) or re.fullmatch(MEASURES, bare(n))):
             continue
         try:
             here, there = (np.asarray(_asked(m, replace(made.of_turn, output=n), x, y)) for m in (made, moved))

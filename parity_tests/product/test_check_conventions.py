@@ -3470,6 +3470,61 @@ STYLES = {
         "Ridge",
         "Bad",
     ),
+    "a fit whose alpha is the strength of a penalty, beside a learning rate": (
+        """
+        class ElasticNet:
+            slope = staticmethod(np.sign)
+            def __init__(self, alpha=0.5, l1_ratio=0.3, learning_rate=0.01, iterations=1000):
+                self.alpha, self.l1_ratio = alpha, l1_ratio
+                self.learning_rate, self.iterations = learning_rate, iterations
+            def _cost(self, X, y):
+                r = np.matmul(X, self.W) + self.b - y
+                penalty = self.l1_ratio * np.abs(self.W).sum() + (1 - self.l1_ratio) / 2 * (self.W**2).sum()
+                return (r**2).sum() / (2 * len(y)) + self.alpha * penalty
+            def fit(self, X, y):
+                self.m, self.n = X.shape
+                self.W = np.zeros(self.n)
+                self.b = 0
+                self.cost_history = []
+                for i in range(self.iterations):
+                    self.update_weights(X, y)
+                    self.cost_history.append(self._cost(X, y))
+            def update_weights(self, X, y):
+                r = self.predict(X) - y
+                dW = np.matmul(X.T, r) / self.m + self.alpha * self.l1_ratio * self.slope(self.W)
+                dW += self.alpha * (1 - self.l1_ratio) * self.W
+                self.W = self.W - self.learning_rate * dW
+                self.b = self.b - self.learning_rate * r.sum() / self.m
+            def predict(self, X):
+                return np.matmul(X, self.W) + self.b
+        class Bad(ElasticNet):
+            slope = staticmethod(np.abs)
+        """,
+        "ElasticNet",
+        "Bad",
+    ),
+    "a fit whose loss(X, y) has a penalty, 0 by default, and whose turn has no locals": (
+        """
+        class Ridge:
+            decays = 1
+            def __init__(self, alpha=0.0, lr=0.01, n_iters=1000):
+                self.alpha, self.lr, self.n_iters = alpha, lr, n_iters
+            def loss(self, X, y):
+                return ((np.matmul(X, self.w) - y) ** 2).sum() / 2 + self.alpha * (self.w**2).sum() / 2
+            def fit(self, X, y):
+                self.w = np.zeros(X.shape[1])
+                for _ in range(self.n_iters):
+                    self.w -= self.lr * (
+                        np.matmul(X.T, np.matmul(X, self.w) - y) + self.decays * self.alpha * self.w
+                    )
+            def predict(self, X):
+                return np.matmul(X, self.w)
+        class Bad(Ridge):
+            decays = 7
+        """,
+        "Ridge",
+        "Bad",
+    ),
     "a softmax of samples that weighs each": (
         """
         def probabilities(W, X):
@@ -3723,6 +3778,33 @@ def test_a_distance_is_0_for_no_seed(seed, tmp_path):
     (tmp_path / "mine.py").write_text(HEAD + textwrap.dedent(code.replace("margin=0.5", "margin=9.0")))
     for target, status in ((right, "agree"), (wrong, "wrong")):
         assert check_file(f"{tmp_path / 'mine.py'}:{target}", seed=seed).status == status
+
+
+ELSEWHERE = """
+    class Ridge:
+        def __init__(self, lam=0.5, lr=0.01):
+            self.lam, self.lr = lam, lr
+        def fit(self, X, y, alpha=0.1, epochs=10):
+            self.w = np.zeros(X.shape[1])
+            for _ in range(epochs):
+                self.w -= self.lr * (np.matmul(X.T, np.matmul(X, self.w) - y) + (self.lam + alpha) * self.w)
+        def predict(self, X):
+            return np.matmul(X, self.w)
+    class Partly(Ridge):
+        def loss(self, X, y):
+            return ((np.matmul(X, self.w) - y) ** 2).sum() / 2 + self.lam * (self.w**2).sum() / 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "off"),
+    [("Ridge", "at lam, alpha = 0 with predict"), ("Partly", "at alpha = 0, as the gradient of loss")],
+)
+def test_a_penalty_that_no_loss_has_is_switched_off_and_named(target, off, tmp_path):
+    (tmp_path / "mine.py").write_text(HEAD + textwrap.dedent(ELSEWHERE), encoding="utf-8")
+    found = check_file(f"{tmp_path / 'mine.py'}:{target}")
+    assert found.status == "agree", found.render()
+    assert off in found.render()
 
 
 @pytest.mark.parametrize("style", STYLES)
