@@ -103,6 +103,10 @@ def _unclipped(check: "_Check", op: Any, *options: Any) -> GradientCheck:
         return again
 
 
+def _told(answer: GradientCheck) -> set[tuple[str, str]]:
+    return {(f.tensor, f.case.draw) for f in answer.findings}
+
+
 def _ideal(check: "_Check", op: Any, *options: Any) -> GradientCheck:
     """What is wrong, judged once more without the ε of the code: what is right then is right, and no finding."""
     found = check.answer
@@ -118,7 +122,7 @@ def _ideal(check: "_Check", op: Any, *options: Any) -> GradientCheck:
     if again.status == "agree" or (told and again.unseen == found.unseen):
         again.remarks.insert(0, f"right for the formula; its code adds or clips at {few}, which is left out here")
         return again
-    if again.status == "wrong" and {f.tensor for f in again.findings} < {f.tensor for f in found.findings}:
+    if again.status == "wrong" and _told(again) < _told(found):
         again.remarks.insert(0, f"judged as its formula; its code adds or clips at {few}, which is left out here")
         return again
     return found

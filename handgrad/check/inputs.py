@@ -808,6 +808,8 @@ def cases(subject: Subject, layout: Layout, seed: int, edges: Sequence[float] = 
         yield close
     if subject.targets and layout.domain == "probability" and (far := _beyond(subject, layout, seed)):
         yield far
+    if other := _other_targets(subject, layout, seed):
+        yield other
 
 
 def _scatter(subject: Subject, layout: Layout, made: Case, edges: Sequence[float], rng: Rng) -> None:
@@ -850,6 +852,39 @@ def _certain(subject: Subject, layout: Layout, style: str, seed: int) -> Case | 
         return made if np.isfinite(subject.forward(made, made.values)).all() else None
     except Exception:  # the code refuses it
         return None
+
+
+def _other_targets(subject: Subject, layout: Layout, seed: int) -> Case | None:
+    """A case whose targets are class numbers, for a loss that was given rows, or one-hot rows instead of class numbers:
+    code that takes both may have a branch for each. It takes both if its value is the same, and if backward runs."""
+    if layout.target not in BOTH or len(subject.targets) != 1 or not hasattr(subject, "reading"):
+        return None
+    (name,) = subject.targets
+    shapes = [layout.prediction]
+    if layout.target == "binary row":  # of how many classes is not said
+        n = next(iter(layout.specs.values())).shape[0]
+        shapes = [(n, k) for k in widths(subject.source, subject.parameters) if k > 1]
+    for shape in shapes:
+        try:
+            at = replace(layout, target="one-hot", prediction=shape)
+            rows = build(subject, at, "normal", np.random.default_rng([seed, 0]))
+            hot = rows.constants[name]
+            n, k = hot.shape
+            if n in (1, k):  # one may be broadcast where the other is meant
+                continue
+            classes = replace(rows, constants={**rows.constants, name: hot.argmax(axis=1)})
+            one, other = (subject.forward(c, c.values) for c in (rows, classes))
+            if np.isfinite(one).all() and np.allclose(one, other, rtol=1e-12, atol=0):
+                made = replace(rows, draw="one-hot rows") if BOTH[layout.target] else replace(classes, draw="classes")
+                subject.backward(made, made.values, np.ones(np.shape(one)))
+                return made
+        except Exception:  # the code refuses one of them
+            continue
+    return None
+
+
+BOTH = {"rows": False, "one-hot": False, "class": True, "binary row": True}
+"""Targets for which there are others that say the same, and whether these are one-hot rows."""
 
 
 def near(subject: Subject, layout: Layout, seed: int) -> Case | None:

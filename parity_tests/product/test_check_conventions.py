@@ -3053,6 +3053,51 @@ STYLES = {
         "Embedding",
         "Bad",
     ),
+    "a loss of one-hot rows and of class numbers, with a branch for each": (
+        """
+        class SoftmaxWithLoss:
+            def forward(self, x, t):
+                self.t, e = t, np.exp(x - x.max(axis=1, keepdims=True))
+                self.y = e / e.sum(axis=1, keepdims=True)
+                labels = t.argmax(axis=1) if t.size == x.size else t
+                return -np.log(self.y[np.arange(len(x)), labels]).mean()
+            def backward(self, dout=1):
+                if self.t.size == self.y.size:
+                    return (self.y - self.t) / self.of_rows()
+                dx = self.y.copy()
+                dx[np.arange(len(dx)), self.t] -= 1
+                return dx / self.of_numbers()
+            def of_rows(self):
+                return len(self.y)
+            def of_numbers(self):
+                return len(self.y)
+        class Numbers(SoftmaxWithLoss):
+            def of_numbers(self):
+                return 1
+        class Rows(SoftmaxWithLoss):
+            def of_rows(self):
+                return 1
+        """,
+        "SoftmaxWithLoss",
+        ("Numbers", "Rows"),
+    ),
+    "a loss of class numbers and one-hot rows, whose backward takes one-hot rows alone": (
+        """
+        class SoftmaxWithLoss:
+            factor = 1
+            def forward(self, x, t):
+                self.t, e = t, np.exp(x - x.max(axis=1, keepdims=True))
+                self.y = e / e.sum(axis=1, keepdims=True)
+                labels = t.argmax(axis=1) if t.size == x.size else t
+                return -np.log(self.y[np.arange(len(x)), labels]).mean()
+            def backward(self, dout=1):
+                return self.factor * (self.y - self.t) / len(self.t)
+        class Bad(SoftmaxWithLoss):
+            factor = 2
+        """,
+        "SoftmaxWithLoss",
+        "Bad",
+    ),
     "a bias of each class, of which several samples are": (
         """
         class Priors:
