@@ -798,7 +798,8 @@ def cases(subject: Subject, layout: Layout, seed: int, edges: Sequence[float] = 
                     a = visible(np.asarray(a, np.float64))
                     # A parameter that is one number stays an array, in which a difference can move it.
                     made.values[name] = np.asarray(a + spread(rng, a.shape) * np.where(a == 0, 0.25, a / 4))
-            subject.forward(made, made.values)
+            if not subject.forward(made, made.values).size:
+                raise CheckError("the output has no numbers")
         except Exception as error:
             if style == "normal":
                 raise CheckError(f"{subject.name}: forward failed: {one_line(error)}") from error
@@ -963,6 +964,9 @@ def fitting(subject: Subject, shapes: tuple[Shape, ...] | None, seed: int, like:
     raise CheckError(f"{subject.name}.forward refuses every drawn input; {errors[0]}. Give a shape, or the inputs")
 
 
+GIVEN = "given inputs"
+
+
 def given(subject: Subject, inputs: Any) -> Iterator[Case]:
     """The cases the user gave: an array, a tuple with one array per argument, a dict by their names, or a list of
     these."""
@@ -980,7 +984,7 @@ def given(subject: Subject, inputs: Any) -> Iterator[Case]:
             raise CheckError(
                 f"{subject.name} takes ({names}); inputs has {len(arrays)} arrays, give a tuple of one each"
             )
-        label = "given inputs" if number == 0 and not isinstance(inputs, list) else f"given inputs {number}"
+        label = GIVEN if number == 0 and not isinstance(inputs, list) else f"{GIVEN} {number}"
         made = case(subject, label, arrays)
         _run(subject, made)
         yield made

@@ -546,6 +546,13 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
                     if n not in picks and taken not in picks.values():
                         picks[n] = taken
                 break
+        told = case.draw.startswith(inputs.GIVEN) and not picks  # of what was drawn, a shape may be there by chance
+        fitting = [n for n in arguments if n not in subject.options and any((n, label) in fits for label in returned)]
+        if told and r.backward and not r.takes_upstream and len(fitting) == len(returned):
+            # The target of a loss may be given as floats: the others are as many as the gradients, in their order.
+            order = _by_their_names(subject, fitting, returned) or returned
+            if (pairs := set(zip(fitting, order, strict=True))) <= fits:
+                picks |= dict(pairs)
     # Weights among the arguments: each is of the one shape that only one of what is returned has.
     weights = [n for n in rest if n not in picks and n in arguments and inputs.part(n) in WEIGHTS]
     for n in weights:
@@ -586,9 +593,12 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
     for s, _, n, label in ranked:
         if s >= 5 and n not in picks and label in free([label]) and n not in subject.options and label in new:
             picks[n] = label
-    written = source.labelled(gradient_of(subject)) if subject.reading.backward is not None else {}
+    written = source.labelled(gradient_of(subject))
+    if r.backward is None:  # behind the loss
+        written = {label: written[_shifted(label)] for label in returned if _shifted(label) in written}
     for label, name in written.items():
         of = [n for n in values if n not in picks and any(alike(n.rpartition(".")[2], s) for s in stems(name))]
+        of = [n for n in of if r.backward is not None or (n, label) in fits]
         if label in new and len(of) == 1 and label in free([label]) and of[0] not in subject.options:
             picks[of[0]] = label
     subject.picks = {n: picks[n] for n in values if n in picks}

@@ -431,6 +431,9 @@ class _Search:
         self.last, self.asked = 0, False
         try:
             self.last = self.probe(subject, case)
+            if layout is not None and any(0 in shape for shape in subject.returned.values()):
+                self.last = 0
+                raise CheckError(f"for {layout} it returns a gradient that has no numbers")
             lone = layout is not None and layout.lone(case.constants[n].shape for n in subject.targets)
             return Found(subject, layout, self.last, lone)
         except Exception as error:

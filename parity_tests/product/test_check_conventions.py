@@ -30,6 +30,48 @@ def few_edits(monkeypatch):
 
 # Code, the right target, the wrong target, or several.
 STYLES = {
+    "an even width, of which half is rotated": (
+        """
+        def turn(x, sign=1.0):
+            half = x.shape[-1] // 2
+            c, s = np.cos(np.arange(len(x)))[:, None], sign * np.sin(np.arange(len(x)))[:, None]
+            a, b = x[:, :half], x[:, half:]
+            return np.concatenate([a * c - b * s, a * s + b * c], axis=-1)
+        def mix(q, k, v):
+            q, k = turn(q), turn(k)
+            p = np.exp(q @ k.T)
+            p /= p.sum(1, keepdims=True)
+            return p @ v, (q, k, v, p)
+        def mix_backward(g, cache, back=-1.0):
+            q, k, v, p = cache
+            d = p * (g @ v.T - (g @ v.T * p).sum(1, keepdims=True))
+            return turn(d @ k, back), turn(d.T @ q, back), p.T @ g
+        def bad_backward(g, cache):
+            return mix_backward(g, cache, 1.0)
+        """,
+        "mix,mix_backward",
+        "mix,bad_backward",
+    ),
+    "classes of every time step, and a mask of them": (
+        """
+        def temporal(x, y, mask, power=1):
+            N, T, V = x.shape
+            flat, y, mask = x.reshape(N * T, V), y.reshape(N * T), mask.reshape(N * T)
+            p = np.exp(flat - flat.max(1, keepdims=True))
+            p /= p.sum(1, keepdims=True)
+            loss = -np.sum(mask * np.log(p[np.arange(N * T), y])) / N
+            dflat = p.copy()
+            dflat[np.arange(N * T), y] -= 1
+            dflat *= mask[:, None] ** power / N
+            dx = dflat.reshape(N, T, V)
+            return loss, dx
+        def unmasked(x, y, mask):
+            loss, dx = temporal(x, y, mask, power=0)
+            return loss, dx
+        """,
+        "temporal",
+        "unmasked",
+    ),
     "a bias that is one number, 0 as it is made": (
         """
         class Scale:
@@ -4021,6 +4063,77 @@ def test_inputs_by_name_that_lack_an_argument_are_refused(tmp_path):
     (tmp_path / "mine.py").write_text(f"{HEAD}{GIVEN_BY_NAME}FEW = {{'x': np.ones((4, 3))}}", encoding="utf-8")
     with pytest.raises(CheckError, match=r"scale takes \(x, gamma, running_var\); inputs has x, and no gamma"):
         check_file(f"{tmp_path / 'mine.py'}:scale", inputs=f"{tmp_path / 'mine.py'}:FEW")
+
+
+EMPTY = """
+def halves(x):
+    half = x.shape[1] // 2
+    return np.tanh(x[:, :half]).sum(1) + (x[:, half:] ** 2).sum(1)
+def halves_backward(g, x):
+    half = x.shape[1] // 2
+    return np.concatenate([g[:, None] * (1 - np.tanh(x[:, :half]) ** 2), 2 * g[:, None] * x[:, -half:][:, :half]], 1)
+def differences(x):
+    return x[1:] - x[:-1]
+def differences_backward(g, x):
+    dx = np.zeros(x.shape)
+    dx[1:] += g
+    dx[:-1] -= g
+    return dx
+"""
+
+
+def test_what_has_no_numbers_is_not_judged(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(HEAD + EMPTY, encoding="utf-8")
+    found = check_file(f"{file}:differences,differences_backward", shape="4,3")
+    assert found.status == "agree", found.render()
+    assert "one row" not in found.draws
+    with pytest.raises(CheckError, match=r"halves: .*gradient that has no numbers"):
+        check_file(f"{file}:halves,halves_backward", shape="3,1")
+
+
+GIVEN_TO_LOSSES = """
+def weighted(logits, actions, weights, factor=1):
+    p = np.exp(logits)
+    p /= p.sum(1, keepdims=True)
+    loss = -(weights * np.log(p[np.arange(len(p)), actions])).sum()
+    dlogits = factor * weights[:, None] * (p - np.eye(p.shape[1])[actions])
+    return loss, dlogits
+def bad_weighted(logits, actions, weights):
+    loss, dlogits = weighted(logits, actions, weights, 2)
+    return loss, dlogits
+WEIGHTED = (np.linspace(-1, 2, 12).reshape(4, 3), np.array([0, 2, 1, 1]), np.array([0.5, -1.0, 2.0, 0.25]))
+
+def contrast(a, b, same):
+    d = np.sqrt(((a - b) ** 2).sum(1))
+    return np.mean(same * d**2 + (1 - same) * np.maximum(2 - d, 0) ** 2)
+def contrast_grad(a, b, same, power=1):
+    d = np.sqrt(((a - b) ** 2).sum(1))
+    g = (2 * same - 2 * (1 - same) * np.maximum(2 - d, 0) / d**power)[:, None] * (a - b) / len(a)
+    return g, -g
+def bad_contrast_grad(a, b, same):
+    return contrast_grad(a, b, same, 0)
+PAIRS = (np.linspace(-1, 1, 12).reshape(4, 3), np.linspace(-1, 1, 12).reshape(4, 3)[::-1] / 2, np.array([1.0, 0, 0, 1]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "inputs", "status", "checked"),
+    [
+        ("weighted", "WEIGHTED", "agree", {"logits"}),
+        ("bad_weighted", "WEIGHTED", "wrong", {"logits"}),
+        ("contrast,contrast_grad", "PAIRS", "agree", {"a", "b"}),
+        ("contrast,bad_contrast_grad", "PAIRS", "wrong", {"a", "b"}),
+    ],
+)
+def test_a_wrong_gradient_of_a_loss_with_other_floats_is_found_by_its_name_or_shape(
+    target, inputs, status, checked, tmp_path
+):
+    file = tmp_path / "mine.py"
+    file.write_text(HEAD + GIVEN_TO_LOSSES, encoding="utf-8")
+    found = check_file(f"{file}:{target}", inputs=f"{file}:{inputs}")
+    assert found.status == status, found.render()
+    assert set(found.checked) == checked
 
 
 MACHINES = """
