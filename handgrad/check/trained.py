@@ -720,11 +720,17 @@ MEASURES = r"\w*(mse|error)"
 def _own_losses(made: Trainee, moved: Trainee, x: Array, y: Array) -> list[str]:
     """The methods that say the loss of the data that the object keeps, or that they are given."""
     found = []
+    # A turn may change its data first, by their scale or to targets of ±1: its loss is then given others.
+    seen = held.copied(made).one_turn(x, y, 0.0)
+    first = [p.name for p in required(getattr(made, made.of_turn.method))[:1]]
+    mine = [(a, x) for n, a in seen.items() if n in first]
+    mine += [(a, y) for n, a in seen.items() if role(n) == "target" and np.shape(a) == y.shape]
+    changed = not all(np.array_equal(*pair) for pair in mine) and _order(seen, x, made.of_turn.by_columns) is None
     for n in dir(type(made)):
         f = inspect_method(made, n)
         if f is None or not re.fullmatch(conventions.OWN_LOSS, bare(n)):
             continue
-        if required(f) and (not _of_data(f, made.of_turn) or re.fullmatch(MEASURES, bare(n))):
+        if required(f) and (changed or not _of_data(f, made.of_turn) or re.fullmatch(MEASURES, bare(n))):
             continue
         try:
             here, there = (np.asarray(_asked(m, replace(made.of_turn, output=n), x, y)) for m in (made, moved))

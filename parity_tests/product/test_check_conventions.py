@@ -3894,6 +3894,14 @@ def test_a_penalty_that_no_loss_has_is_switched_off_and_named(target, off, tmp_p
     assert off in found.render()
 
 
+def test_a_fit_that_scales_its_data_is_not_held_against_a_loss_of_others(tmp_path):
+    change = "X = (X - X.mean(0)) / X.std(0)"
+    code = textwrap.dedent(ELSEWHERE).replace("alpha=0.1, epochs=10):", f"alpha=0.1, epochs=10):\n        {change}")
+    (tmp_path / "mine.py").write_text(HEAD + code, encoding="utf-8")
+    with pytest.raises(CheckError, match="no loss that is known"):
+        check_file(f"{tmp_path / 'mine.py'}:Partly")
+
+
 @pytest.mark.parametrize("style", STYLES)
 def test_a_style_is_understood(style, tmp_path):
     code, right, wrong = STYLES[style]
