@@ -537,10 +537,14 @@ def draw(layout: Layout, rng: Rng, style: str) -> dict[str, Array]:
     for name, spec in layout.specs.items():
         shape = single(spec) if style == "one row" else spec.shape
         found[name] = np.asarray(rng.integers(0, spec.top, shape)) if spec.top else STYLES[style](rng, shape)
+        others = [found[n] for n in found if n != name and layout.specs[n] == spec]
         if spec.top and spec.batch is not None:
             _repeat(found[name], style)
+            for _ in others[: spec.top - 1]:  # a pair, or three, of rows of one table are not one row
+                found[name] = np.where(np.any([found[name] == a for a in others], 0), found[name] + 1, found[name])
+                found[name] %= spec.top
         if style == TIED and spec.batch is not None and not spec.top:
-            _set_apart(found[name], [found[n] for n in found if n != name and layout.specs[n] == spec], spec.batch)
+            _set_apart(found[name], others, spec.batch)
     floats = {n: _domain(layout.domain, a, style in GRID) for n, a in found.items() if not layout.specs[n].top}
     return found | floats
 

@@ -30,6 +30,30 @@ def few_edits(monkeypatch):
 
 # Code, the right target, the wrong target, or several.
 STYLES = {
+    "three rows of one table, at their distances": (
+        """
+        class Triplet:
+            def __init__(self, sign=-1):
+                self.W, self.sign = np.random.default_rng(0).normal(size=(7, 4)), sign
+            def forward(self, anchor, positive, negative):
+                self.rows = anchor, positive, negative
+                a, p, n = (self.W[rows] for rows in self.rows)
+                self.to_p, self.to_n = a - p, a - n
+                self.near = np.linalg.norm(self.to_p, axis=1, keepdims=True)
+                self.far = np.linalg.norm(self.to_n, axis=1, keepdims=True)
+                self.hinge = self.near - self.far + 1
+                return np.maximum(self.hinge, 0).mean()
+            def backward(self):
+                m = (self.hinge > 0) / len(self.hinge)
+                g_p, g_n = m * self.to_p / self.near, -m * self.to_n / self.far
+                self.dW = np.zeros_like(self.W)
+                for rows, g in zip(self.rows, (g_p + g_n, -g_p, self.sign * g_n)):
+                    np.add.at(self.dW, rows, g)
+                return self.dW
+        """,
+        "Triplet",
+        "Triplet(sign=1)",
+    ),
     "an even width, of which half is rotated": (
         """
         def turn(x, sign=1.0):
