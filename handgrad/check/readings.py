@@ -22,7 +22,7 @@ from handgrad.check import architectures, containers, conventions, held, shapes,
 from handgrad.check.conventions import bare, is_upstream, role
 from handgrad.check.held import Namespace
 from handgrad.check.inputs import UNROLLED, WEIGHTS, part
-from handgrad.check.subject import inner, required
+from handgrad.check.subject import CheckError, inner, required
 
 Slot = tuple[str, Any]
 """What is passed for a parameter: ("argument", name), ("upstream", i), ("cache", None), ("output", None), …; or
@@ -788,7 +788,11 @@ def _of_functions(
             return
         forward, arguments = forward_step("f", f, targets=True, given=kept)
         root = _with(Namespace(f=f), kept)
-        every = [_all_data(arguments)] if any(a.role == "target" for a in arguments) else []
+        loss = any(a.role == "target" for a in arguments)
+        only_forth = re.fullmatch(conventions.FORTH, bare(name)) and not re.search("back|bwd|bprop|grad", bare(name))
+        if only_forth and not loss:  # what it returns beside the output is what another function will need
+            raise CheckError(f"{name} is a forward: name its backward behind it, as a pair: {name},NAME")
+        every = [_all_data(arguments)] if loss else []
         for order in (*_orders(arguments), *every):
             said = f"{name} returns its value and its gradients"
             yield Reading(name, "function", f, root, order, forward, said=said)

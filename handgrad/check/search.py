@@ -431,7 +431,8 @@ class _Search:
         self.last, self.asked = 0, False
         try:
             self.last = self.probe(subject, case)
-            if layout is not None and any(0 in shape for shape in subject.returned.values()):
+            narrow = layout is not None and any(1 in spec.shape for spec in layout.specs.values())
+            if narrow and any(0 in shape for shape in subject.returned.values()):  # half of a width of 1
                 self.last = 0
                 raise CheckError(f"for {layout} it returns a gradient that has no numbers")
             lone = layout is not None and layout.lone(case.constants[n].shape for n in subject.targets)

@@ -3948,12 +3948,15 @@ def norm_backward(dinp, dmean, dout, N):
 def loss(theta, table, rows):
     value, grad = (theta * table).sum() + rows.sum(), np.zeros(59)
     return value, grad
+def scale_forward(x, gamma, momentum=0.9):
+    return gamma * x, (x, gamma)
 """
 
 
 @pytest.mark.parametrize(
     ("target", "said"),
     [
+        ("scale_forward", "scale_forward is a forward: name its backward behind it, as a pair"),
         ("norm_forward,norm_backward", "norm_forward writes into out, norm_backward into dinp, dmean"),
         ("loss", "loss returns several values, and none behind the first has the shape of an argument's gradient"),
     ],
