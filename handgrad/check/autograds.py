@@ -168,9 +168,8 @@ def tensors(kind: type) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
     if back is None:
         return None
     runs = [o for o in runs if not o[0].startswith("number") or _raises_nothing(kind, leaf, back, *o)]
-    runs = [
-        o for o in runs if o[0] != "power_of_both" or _right_shapes(kind, leaf, back, *o)
-    ]  # else an exponent has none
+    # An exponent need not have a gradient.
+    runs = [o for o in runs if o[0] != "power_of_both" or _right_shapes(kind, leaf, back, *o)]
     for shape in BROADCAST:
         mine = [o for o in OPERATORS if o[2] is shape and _runs(leaf, *o) and _raises_nothing(kind, leaf, back, *o)]
         if _broadcasts(kind) or any(_right_shapes(kind, leaf, back, *o) for o in mine):

@@ -149,6 +149,10 @@ class Spec(NamedTuple):
     top: int = 0
 
 
+Asked = tuple[tuple[str, Shape], ...]
+"""The shapes that a user gave for the targets."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """How all arguments are drawn, but the target, which follows what is predicted."""
@@ -157,7 +161,7 @@ class Layout:
     domain: str = "any"
     target: str = "rows"
     prediction: Shape | None = None
-    asked: tuple[tuple[str, Shape], ...] = ()  # the shapes that a user gave for the targets
+    asked: Asked = ()
 
     @property
     def one(self) -> bool:
@@ -297,9 +301,6 @@ def regressions(names: list[str], products: list[tuple[str, str]], rows: bool) -
             beside = {m: Spec(w[1:], None) if part(m) == "bias" else Spec((n,)) for m in others}
             of = {data: Spec((n, d)), weight: Spec(w, None)} | beside
             yield Layout({m: of[m] for m in names})
-
-
-Asked = tuple[tuple[str, Shape], ...]
 
 
 def in_order(subject: Subject, shapes: tuple[Shape, ...] | None) -> tuple[tuple[Shape, ...] | None, Asked]:
@@ -723,7 +724,7 @@ def _first(
     domain: str,
     target: str,
     prediction: Shape | None,
-    asked: tuple[tuple[str, Shape], ...],
+    asked: Asked,
     targets: tuple[str, ...],
     predicts: str,
     seed: int,
@@ -879,6 +880,7 @@ def _other_targets(subject: Subject, layout: Layout, seed: int) -> Case | None:
                 continue
             classes = replace(rows, constants={**rows.constants, name: hot.argmax(axis=1)})
             one, other = (subject.forward(c, c.values) for c in (rows, classes))
+            # One of them sums more zeros, which moves last bits; another loss differs by more.
             if np.isfinite(one).all() and np.allclose(one, other, rtol=1e-12, atol=0):
                 made = replace(rows, draw="one-hot rows") if BOTH[layout.target] else replace(classes, draw="classes")
                 subject.backward(made, made.values, np.ones(np.shape(one)))

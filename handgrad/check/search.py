@@ -876,7 +876,7 @@ def _without_penalty(mine: Found, other: Found, seed: int) -> bool:
         (here, size), (there, _), (before, _) = apart(seed, True), apart(seed + 1, True), apart(seed, False)
     except Exception:  # the loss of the one is not asked as that of the other
         return False
-    room = 2.0**-32 * size
+    room = 2.0**-32 * size  # far above the roundings of a loss in float64, and far below a penalty that moves it
     return abs(here - there) <= room < abs(here - before)
 
 

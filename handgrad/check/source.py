@@ -23,6 +23,12 @@ def tree(f: types.FunctionType) -> ast.Module | None:
         return None
 
 
+def _whole(f: Any) -> ast.Module | None:
+    """The syntax tree of what a function or method is behind its decorators; None of anything else."""
+    f = inspect.unwrap(getattr(f, "__func__", f))
+    return tree(f) if isinstance(f, types.FunctionType) else None
+
+
 def _returns(f: Any) -> list[ast.expr | None]:
     """What stands behind each `return` of a function or method."""
     f = getattr(f, "__func__", f)
@@ -65,8 +71,7 @@ def labelled(f: Any) -> dict[str, str]:
 
 def unpacked(f: Any) -> dict[str, tuple[str, ...]]:
     """The arguments that a function takes apart, as `h, c = state`, and the names of their parts."""
-    f = inspect.unwrap(getattr(f, "__func__", f))
-    whole = tree(f) if isinstance(f, types.FunctionType) else None
+    whole = _whole(f)
     found: dict[str, tuple[str, ...]] = {}
     for n in ast.walk(whole) if whole else ():
         if not (isinstance(n, ast.Assign) and len(n.targets) == 1 and isinstance(n.targets[0], ast.Tuple)):
@@ -147,16 +152,14 @@ def products(f: types.FunctionType, names: list[str]) -> list[tuple[str, str]]:
 
 def sliced(f: Any) -> set[str]:
     """The names of which a function takes a part as of a vector, `params[:n]`: these are no dicts."""
-    f = inspect.unwrap(getattr(f, "__func__", f))
-    whole = tree(f) if isinstance(f, types.FunctionType) else None
+    whole = _whole(f)
     parts = [n for n in ast.walk(whole) if isinstance(n, ast.Subscript)] if whole else []
     return {n.value.id for n in parts if isinstance(n.value, ast.Name) and isinstance(n.slice, ast.Slice)}
 
 
 def filled(f: Any) -> list[str]:
     """The arguments that a function writes into, where it returns nothing: `out[i] = …`."""
-    f = inspect.unwrap(getattr(f, "__func__", f))
-    whole = tree(f) if isinstance(f, types.FunctionType) else None
+    whole = _whole(f)
     if whole is None or any(r is not None for r in _returns(f)):
         return []
     written = [n.value for n in ast.walk(whole) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)]

@@ -35,27 +35,28 @@ def kept(seed: int) -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def profiled(watch: Callable[[types.FrameType, str, Any], None]) -> Iterator[None]:
-    """Within, `watch` sees each call and return, as `sys.setprofile` has it; afterwards whoever watched before."""
-    before = sys.getprofile()
-    sys.setprofile(watch)
-    try:
-        yield
-    finally:
-        sys.setprofile(before)
+Hook = Callable[[types.FrameType, str, Any], Any]
+
+
+def profiled(watch: Hook) -> contextlib.AbstractContextManager[None]:
+    """Within, `watch` sees each call and return, as `sys.setprofile` has it."""
+    return _hooked(sys.getprofile, sys.setprofile, watch)
+
+
+def traced(watch: Hook) -> contextlib.AbstractContextManager[None]:
+    """Within, `watch` sees each call, and each line where it asks for them, as `sys.settrace` has it."""
+    return _hooked(sys.gettrace, sys.settrace, watch)
 
 
 @contextlib.contextmanager
-def traced(watch: Callable[[types.FrameType, str, Any], Any]) -> Iterator[None]:
-    """Within, `watch` sees each call, and each line where it asks for them, as `sys.settrace` has it; afterwards
-    whoever watched before, as a debugger, goes on."""
-    before = sys.gettrace()
-    sys.settrace(watch)
+def _hooked(known: Callable[[], Any], hook: Callable[[Any], None], watch: Hook) -> Iterator[None]:
+    """Afterwards whoever watched before, as a debugger, goes on."""
+    before = known()
+    hook(watch)
     try:
         yield
     finally:
-        sys.settrace(before)
+        hook(before)
 
 
 @contextlib.contextmanager

@@ -24,7 +24,11 @@ def render(measured: dict[str, Any], pictures: frozenset[str]) -> dict[str, str]
         loader=PackageLoader("docs.writers.dictionary"), undefined=StrictUndefined, trim_blocks=False, autoescape=False
     )
     page, index = environment.get_template("op.md.j2"), environment.get_template("index.md.j2")
-    texts = {f"{entry.name}.md": page.render(_page(entry, measured, pictures)) for entry in entries()}
+    accuracy = data()
+    texts = {
+        f"{entry.name}.md": page.render(_page(entry, measured, pictures) | {"accuracy": of_op(entry.name, accuracy)})
+        for entry in entries()
+    }
     families = {family: [entry for entry in entries() if entry.family == family] for family in FAMILIES}
     texts["README.md"] = index.render(
         families=families,
@@ -50,7 +54,6 @@ def _page(entry: Entry, measured: dict[str, Any], pictures: frozenset[str]) -> d
         "proved": _escaped(page["proved"]),
         "mentioned": [(part.__name__, markdown(inspect.getdoc(part) or "")) for part in entry.mentioned()],
         "picture": entry.name in pictures,
-        "accuracy": of_op(entry.name, data()),
     }
 
 
