@@ -61,9 +61,9 @@ class PoissonNLLLoss(Loss):
     def forward(self, input: Array, target: Target) -> Any:
         target = loss_checks.elementwise_loss(self.name, input, target, self.reduction)
         x = np.asarray(input, np.float64) if self.log_input else input
-        rate = np.exp(x) if self.log_input else x
         with np.errstate(divide="ignore", invalid="ignore"):  # the logarithm of a rate ≤ 0: ∞ or NaN, as in PyTorch
-            values = rate - target * (x if self.log_input else np.log(x + self.eps))
+            rate, logarithm = (np.exp(x), x) if self.log_input else (x, np.log(x + self.eps))
+            values = rate - target * logarithm
         if self.full:
             t: Array = np.maximum(target, 1)
             stirling = t * np.log(t) - t + np.log(2 * math.pi * t) / 2
