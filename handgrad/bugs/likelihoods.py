@@ -160,7 +160,7 @@ LIKELIHOODS: dict[str, Bug] = {
     "poisson: rate for eˣ": Bug(
         "option ignored",
         "log_input not looked at",
-        edit("PoissonNLLLoss.forward", "np.exp(x) if self.log_input else x", "x"),
+        edit("PoissonNLLLoss.forward", "(np.exp(x), x)", "(x, x)"),
         "losses",
         hint="[PoissonNLL-mean",
     ),
