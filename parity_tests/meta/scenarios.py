@@ -116,9 +116,12 @@ EXAMPLES = [
 FEWER = {test_nets.test_five_steps_side_by_side: 5}
 
 
-def judged_on_examples(number: int | None, body: Callable[..., Any], times: float = 1, **drawn: Any) -> None:
-    """Stands in for `judged.judged`: the same demand on the first `number` of `EXAMPLES`."""
-    for example in EXAMPLES[:number]:
+def judged_on_examples(
+    number: int | None, seen: set[int], body: Callable[..., Any], times: float = 1, **drawn: Any
+) -> None:
+    """Stands in for `judged.judged`: the same demand on the first `number` of `EXAMPLES`, those looked at in `seen`."""
+    for i, example in enumerate(EXAMPLES[:number], 1):
+        seen.add(i)
         for verdict in body(**example.arguments(drawn)):
             assert verdict.held, verdict.render()
 
@@ -137,18 +140,24 @@ class Scenario:
         values = "-".join(_label(value) for name, value in self.arguments.items() if name != "side")
         return f"{module}::{self.test.__name__}[{values}]"
 
-    def refusal(self) -> str:
+    def refusal(self, number: int | None = None) -> str:
         """Why the test refuses the code as it is now, or nothing."""
+        return self.tried(number)[0]
+
+    def tried(self, number: int | None = None) -> tuple[str, int]:
+        """Why the test refuses the code as it is now, or nothing; and how many of the first `number` of `EXAMPLES` it
+        looked at."""
+        seen: set[int] = set()
         try:
-            with _fixed(self.test):
+            with _fixed(self.test, number, seen):
                 if "tmp_path" in inspect.signature(self.test).parameters:
                     with tempfile.TemporaryDirectory() as folder:
                         self.test(**self.arguments, tmp_path=pathlib.Path(folder))
                 else:
                     self.test(**self.arguments)
         except (Exception, pytest.fail.Exception) as error:
-            return f"{type(error).__name__}: {error}"
-        return ""
+            return f"{type(error).__name__}: {error}", len(seen)
+        return "", len(seen)
 
 
 def _label(value: Any) -> str:
@@ -156,12 +165,13 @@ def _label(value: Any) -> str:
 
 
 @contextmanager
-def _fixed(test: Callable[..., Any]) -> Iterator[None]:
-    """While inside, the properties of the test's module run on `EXAMPLES`."""
+def _fixed(test: Callable[..., Any], number: int | None, seen: set[int]) -> Iterator[None]:
+    """While inside, the properties of the test's module run on the first `number` of `EXAMPLES`."""
+    number = min((n for n in (number, FEWER.get(test)) if n is not None), default=None)
     module = inspect.getmodule(test)
     with pytest.MonkeyPatch.context() as patch:
         if hasattr(module, "judged"):
-            patch.setattr(module, "judged", partial(judged_on_examples, FEWER.get(test)))
+            patch.setattr(module, "judged", partial(judged_on_examples, number, seen))
         yield
 
 
@@ -300,12 +310,14 @@ SCENARIOS: dict[str, list[Scenario]] = {
 }
 
 
-def in_order(bug: Bug) -> list[Scenario]:
+def in_order(bug: Bug) -> Iterator[Scenario]:
     """All scenarios: those with the bug's hint in their name first, then those of its kind, then the rest.
 
-    Of each, those first that are named after the class that has the bug: it is refused sooner.
+    Of each, those first that are named after the class that has the bug: it is refused sooner. Most bugs are refused
+    by the first one: the others are not put in order for them.
     """
-    likely = SCENARIOS[bug.kind]
+    own = f"[{bug.owner}"
     rest = [scenario for kind, scenarios in SCENARIOS.items() if kind != bug.kind for scenario in scenarios]
-    by_name = [sorted(part, key=lambda s: f"[{bug.owner}" not in s.name) for part in (likely, rest)]
-    return sorted(itertools.chain(*by_name), key=lambda scenario: bug.hint not in scenario.name)
+    for hinted in (True, False):
+        for part in (SCENARIOS[bug.kind], rest):
+            yield from sorted((s for s in part if (bug.hint in s.name) == hinted), key=lambda s: own not in s.name)
