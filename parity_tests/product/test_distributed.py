@@ -56,13 +56,13 @@ def both(tmp_path_factory):
             time.sleep(0.1)
     else:
         script = ROOT / "parity_tests" / "support" / "two_processes.py"
-        wrong = "they could not be started"
+        answer = {"error": "they could not be started"}
         try:
-            answer = torchrun(2, str(script), str(folder), folder=folder)
-            wrong = f"{answer.stdout}\n{answer.stderr}" if answer.returncode else ""
+            ended = torchrun(2, str(script), str(folder), folder=folder)
+            answer = {"code": ended.returncode, "out": ended.stdout, "error": ended.stderr}
         finally:  # whoever waits is to know
-            write_text(said, wrong)
-    assert said.read_text(encoding="utf-8") == ""
+            write_text(said, json.dumps(answer))
+    assert all((folder / f"{rank}.json").exists() for rank in range(2)), said.read_text(encoding="utf-8")
     return folder, *(json.loads((folder / f"{rank}.json").read_text(encoding="utf-8")) for rank in range(2))
 
 
@@ -179,12 +179,12 @@ def test_the_first_step_adds_gradients_as_all_others_do(monkeypatch):
     assert arranged[1] == 1  # torch notes at the beginning of a step what was so before
 
 
-def test_an_error_is_said_once_and_ends_all(tmp_path):
-    """Between torchrun's own lines; in processes of their own, as neither may cut the other short."""
-    answer = torchrun(2, "-m", "handgrad", "distributed", "circl", folder=tmp_path)
-    assert answer.returncode != 0
-    assert answer.stderr.count("handgrad: error: ") == 1, answer.stderr
-    assert answer.stdout == ""
+def test_an_error_is_said_once_and_ends_all(both):
+    """Between torchrun's own lines; it is the last that both processes say, as neither may cut the other short."""
+    answer = json.loads(both[0].with_suffix(".said").read_text(encoding="utf-8"))
+    assert answer["code"] != 0
+    assert answer["error"].count("handgrad: error: ") == 1, answer["error"]
+    assert answer["out"] == ""
 
 
 # --- the judge, without processes: gradients of shards, put together here ---------------------------------------------
