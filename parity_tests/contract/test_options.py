@@ -4,6 +4,7 @@ The options are read from the signatures of the hand-written side, so that a new
 optimizers the same is in `test_optimizers`.
 """
 
+import functools
 import inspect
 from typing import Any
 
@@ -22,6 +23,7 @@ ROWS = [
 ]
 
 
+@functools.cache
 def documented() -> dict[str, set[str]]:
     """The options of every op and loss that `scratch` exports."""
     public = {name: getattr(scratch, name) for name in scratch.__all__}
