@@ -5,7 +5,9 @@ operator. The leaves are parts of that matrix: two rows and two rows, or three a
 rows and one number where it is to broadcast.
 """
 
+import contextlib
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -144,18 +146,34 @@ OPERATORS: tuple[tuple[str, Callable[..., Any], Leaves], ...] = (
     ("used_twice", _twice, _halves),
 )
 BROADCAST = (_row, _kept_row, _column, _number)
-REQUIRES = ("requires_grad", "autograd", "req_grad", "require_grad", "track")
+REQUIRES = ("requires_grad", "requires_gradient", "autograd", "req_grad", "require_grad", "track", "track_grad")
+
+
+def leaves_of(kind: type) -> Callable[[Any], Any] | None:
+    """How a class with `backward` makes a leaf that is to have a gradient, of a number or an array; None if it needs
+    more than that."""
+    if [p.name for p in required(kind)[1:] if p.name not in REQUIRES] or not callable(getattr(kind, "backward", None)):
+        return None
+    if not required(kind):
+        return None
+    options = {n: True for n in inspect.signature(kind).parameters if n in REQUIRES}
+
+    def leaf(a: Any) -> Any:
+        made = kind(np.array(a) if isinstance(a, np.ndarray) else a, **options)
+        for name in REQUIRES:
+            if getattr(made, name, None) is False:  # it is set when it is made
+                with contextlib.suppress(AttributeError):
+                    setattr(made, name, True)
+        return made
+
+    return leaf
 
 
 def tensors(kind: type) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
     """A tensor autograd as a function of one matrix for each operator, and its gradient; None for any other class."""
-    if len(required(kind)) != 1 or not callable(getattr(kind, "backward", None)):
+    leaf = leaves_of(kind)
+    if leaf is None:
         return None
-    options = {n: True for n in inspect.signature(kind).parameters if n in REQUIRES}
-
-    def leaf(a: Array) -> Any:
-        return kind(np.array(a), **options)
-
     try:
         made = leaf(np.ones(SHAPE))
         reduces = any(callable(getattr(kind, n, None)) for n in ("__matmul__", "matmul", "dot", "mm", "sum"))
@@ -164,8 +182,9 @@ def tensors(kind: type) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
     except Exception:  # it takes no array, or keeps it elsewhere
         return None
     runs = [o for o in OPERATORS if o[2] not in BROADCAST and _runs(leaf, *o)]
-    back = next((way for way in WAYS for o in runs[:3] if _right_shapes(kind, leaf, way, *o)), None)
-    if back is None:
+    started = {way: sum(_right_shapes(kind, leaf, way, *o) for o in runs[:3]) for way in WAYS}
+    back = max(WAYS, key=lambda way: started[way])  # of equals the first
+    if not started[back]:
         return None
     runs = [o for o in runs if not o[0].startswith("number") or _raises_nothing(kind, leaf, back, *o)]
     # An exponent need not have a gradient.
@@ -212,24 +231,39 @@ def tensors(kind: type) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
 
 
 def _array(kind: type, out: Any, u: Array) -> None:
-    out.backward(np.array(u))
+    out.backward(**{_upstream(kind): np.array(u)})
 
 
 def _tensor(kind: type, out: Any, u: Array) -> None:
-    out.backward(kind(np.array(u)))
+    out.backward(**{_upstream(kind): kind(np.array(u))})
 
 
 def _weighted(kind: type, out: Any, u: Array) -> None:
     if u.size == 1 and u.ravel()[0] == 1:
         out.backward()
     else:
-        _methods("sum")(_multiplied(out, kind(np.array(u)))).backward()
+        weighted = _multiplied(out, kind(np.array(u)))
+        (weighted if np.ndim(out.data) == 0 else _methods("sum")(weighted)).backward()
 
 
 def _ones(kind: type, out: Any, u: Array) -> None:
     out.backward()
 
 
+def _upstream(kind: Any) -> str:
+    """What backward calls the upstream, "" if it takes none; a flag, as `retain_graph`, is none."""
+    _, *given = inspect.signature(kind.backward).parameters.values()
+    for p in given:
+        named = p.default is p.empty or re.search(UPSTREAM, p.name.lower())
+        flag = isinstance(p.default, bool) or p.annotation in (bool, "bool") or re.search(FLAG, p.name.lower())
+        if named and not flag and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
+            return p.name
+    return ""
+
+
+UPSTREAM = r"grad|^g[yo]?$|^[uv]$|^d([a-z]|_.*|out|loss|elta)?$|out|upstream|seed|err|adjoint|cotangent|incoming|init"
+FLAG = r"graph|retain|accum|keep|free|clear|zero|visit|verbose|debug"
+"""Names of what backward is told, and does not hand on."""
 WAYS = (_array, _tensor, _weighted, _ones)
 """How backward starts with an upstream: given it as it is, as a tensor, of a sum with weights, or of ones alone."""
 
@@ -260,14 +294,13 @@ def _raises_nothing(kind: type, leaf: Any, way: Any, name: str, f: Callable[...,
 
 def _right_shapes(kind: type, leaf: Any, way: Any, name: str, f: Callable[..., Any], leaves: Leaves) -> bool:
     """Whether backward runs in a way, and gives each leaf a gradient of its own shape."""
-    backward: Any = getattr(kind, "backward", None)
-    if way is not _ones and way is not _weighted and len(inspect.signature(backward).parameters) < 2:
+    if way in (_array, _tensor) and not _upstream(kind):
         return False
     if not _raises_nothing(kind, leaf, way, name, f, leaves):
         return False
     mine, out = _started(leaf, f, leaves)
     way(kind, out, np.ones(np.shape(out.data)) / 2)
-    return all(m.grad is not None and np.shape(_plain(m)) == np.shape(m.data) for m in mine)
+    return all(m.grad is not None and np.shape(came_back(m)) == np.shape(m.data) for m in mine)
 
 
 def _broadcasts(kind: type) -> bool:
@@ -276,10 +309,12 @@ def _broadcasts(kind: type) -> bool:
     return any("broadcast" in n.lower() and callable(v) for n, v in (*space.items(), *vars(kind).items()))
 
 
-def _plain(tensor: Any) -> Array:
-    """The gradient of a leaf; 0 where nothing came back."""
-    g = tensor.grad.data if isinstance(tensor.grad, type(tensor)) else tensor.grad
-    return np.zeros(np.shape(tensor.data)) if g is None else np.asarray(g)
+def came_back(leaf: Any) -> Array:
+    """The gradient of a leaf, which may be a tensor itself; 0 where nothing came back."""
+    g = leaf.grad
+    if type(g) in type(leaf).__mro__[:-1]:
+        g = g.data
+    return np.zeros(np.shape(leaf.data)) if g is None else np.asarray(g)
 
 
 PLACES: dict[Leaves, tuple[Any, ...]] = {
@@ -302,7 +337,7 @@ def _joined(mine: list[Any], x: Array, leaves: Leaves) -> Array:
     total = np.zeros(x.shape)
     places = PLACES[leaves]
     for tensor, start, place in zip(mine, leaves(x), places, strict=True):
-        g = _plain(tensor)
+        g = came_back(tensor)
         if g.shape != start.shape:
             return g
         inner = leaves is _positive or (leaves is _divisor and place != places[0])  # of x² + ½

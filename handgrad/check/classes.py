@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.check import conventions, held
+from handgrad.check import autograds, conventions, held
 from handgrad.check import shapes as found_shapes
 from handgrad.check.conventions import bare, role
 from handgrad.check.inputs import part
@@ -53,13 +53,13 @@ def scalars(kind: type) -> Pair | None:
     as a grad is to add up. So are sums and products from which paths of unequal length lead back, as nodes have an
     order.
     """
-    needed = [p.name for p in required(kind)]
-    if len(needed) != 1 or not all(callable(getattr(kind, n, None)) for n in ("__add__", "__mul__", "backward")):
+    leaf = autograds.leaves_of(kind)
+    if leaf is None or not all(callable(getattr(kind, n, None)) for n in ("__add__", "__mul__")):
         return None
     if len(required(kind.backward)) != 1:  # type: ignore[attr-defined]
         return None
     try:
-        made = kind(0.5)
+        made = leaf(0.5)
         if not (np.shape(made.data) == np.shape(made.grad) == ()):
             return None
     except Exception:  # it takes no number, or keeps it elsewhere
@@ -67,25 +67,25 @@ def scalars(kind: type) -> Pair | None:
 
     def power(a: Any, b: Any) -> Any:
         """Of a base above 0, and an exponent that leaves the other outputs as visible."""
-        return (a * a + kind(0.5)) ** (b * kind(0.125))
+        return (a * a + leaf(0.5)) ** (b * leaf(0.125))
 
     methods = [n for n in ANYWHERE + POSITIVE if _alone(kind, n)]
     operators = [f for n, f in OPERATORS.items() if callable(getattr(kind, n, None))]
-    operators += [*(_method(n) for n in methods), *([power] if _takes(power, kind) else [])]
+    operators += [*(_method(n) for n in methods), *([power] if _takes(power, leaf) else [])]
     outputs = [_sum, _square, _unequal, _of_both, *(use for op in operators for use in _uses(op))]
     if callable(getattr(kind, "__sub__", None)):  # on either side of 0
         outputs += [_of_difference(_method(n)) for n in methods if n in ANYWHERE]
 
     def f(x: Array) -> Array:
-        leaves = [kind(v) for v in x.tolist()]
+        leaves = [leaf(v) for v in x.tolist()]
         return np.array([output(*leaves).data for output in outputs], x.dtype)
 
     def gradient(x: Array, dout: Array) -> Array:
         total = np.zeros(len(x))
         for output, u in zip(outputs, dout, strict=True):
-            leaves = [kind(v) for v in x.tolist()]
+            leaves = [leaf(v) for v in x.tolist()]
             output(*leaves).backward()
-            total += u * np.array([leaf.grad for leaf in leaves], np.float64)
+            total += u * np.array([autograds.came_back(v) for v in leaves], np.float64)
         return total.astype(x.dtype)
 
     f.__name__ = kind.__name__
@@ -126,12 +126,13 @@ def _of_both(a: Any, b: Any, c: Any, d: Any, e: Any) -> Any:
     return (once * once + a + d) * (once + e)
 
 
-def _takes(op: Callable[..., Any], kind: type) -> bool:
+def _takes(op: Callable[..., Any], leaf: Callable[[Any], Any]) -> bool:
     """Whether two values may be given to an operator, and its backward runs."""
     try:
-        out: Any = op(kind(0.5), kind(0.75))
+        a: Any = leaf(0.5)
+        out: Any = op(a, leaf(0.75))
         out.backward()
-        return bool(np.isfinite(float(out.data))) and isinstance(out, kind)
+        return bool(np.isfinite(float(out.data))) and isinstance(out, type(a))
     except Exception:  # it takes a number
         return False
 

@@ -1856,6 +1856,83 @@ STYLES = {
         "Tensor",
         ("Mean", "Reflected", "Numbers"),
     ),
+    "a tensor autograd whose backward takes a flag, and whose leaves must ask for a gradient": (
+        """
+        class Tensor:
+            def __init__(self, data, requires_grad=False):
+                self.data, self.requires_grad, self.grad, self.made = np.asarray(data, float), requires_grad, None, ()
+            def of(self, other, data, *slopes):
+                out = type(self)(data, self.requires_grad or other.requires_grad)
+                out.made = list(zip((self, other), slopes))
+                return out
+            def __add__(self, other):
+                return self.of(other, self.data + other.data, lambda g: g, lambda g: g)
+            def left(self, g): return g @ self.data.T
+            def __matmul__(self, other):
+                return self.of(other, self.data @ other.data, other.left, lambda g: self.data.T @ g)
+            def backward(self, retain_graph=False):
+                self.start(np.ones_like(self.data))
+                if not retain_graph:
+                    self.made = ()
+            def start(self, g):
+                if self.requires_grad:
+                    self.grad = g if self.grad is None else self.grad + g
+                    for parent, slope in self.made:
+                        parent.start(slope(g))
+        class Bad(Tensor):
+            def left(self, g): return g @ self.data
+        """,
+        "Tensor",
+        "Bad",
+    ),
+    "a tensor autograd whose gradients are tensors, and whose backward is given one behind a flag": (
+        """
+        class Tensor:
+            adds = True
+            def __init__(self, data, parents=()):
+                self.data, self.parents, self.grad = np.asarray(data, float), parents, None
+            def __add__(self, other):
+                return type(self)(self.data + other.data, [(self, lambda g: g), (other, lambda g: g)])
+            def __mul__(self, other):
+                slopes = (lambda g: g * other.data), (lambda g: g * self.data)
+                return type(self)(self.data * other.data, list(zip((self, other), slopes)))
+            def sum(self):
+                return type(self)(self.data.sum(), [(self, lambda g: g * np.ones_like(self.data))])
+            def backward(self, free_graph=True, grad=None):
+                if grad is None:
+                    assert self.data.size == 1
+                    grad = type(self)(1.0)
+                self.grad = grad if self.grad is None or not self.adds else type(self)(self.grad.data + grad.data)
+                for parent, slope in self.parents:
+                    parent.backward(free_graph, type(self)(slope(grad.data)))
+        class Bad(Tensor):
+            adds = False
+        """,
+        "Tensor",
+        "Bad",
+    ),
+    "a scalar autograd whose leaves must ask for a gradient, and have none where they are not reached": (
+        """
+        class Value:
+            factor = 1
+            def __init__(self, data, prev=()):
+                self.data, self.prev, self.grad = data, prev, None
+                self.requires_grad = any(v.requires_grad for v, _ in prev)
+            def __add__(self, other):
+                return type(self)(self.data + other.data, ((self, 1), (other, 1)))
+            def __mul__(self, other):
+                return type(self)(self.data * other.data, ((self, other.data * self.factor), (other, self.data)))
+            def backward(self, g=1):
+                if self.requires_grad:
+                    self.grad = (self.grad or 0) + g
+                    for v, slope in self.prev:
+                        v.backward(g * slope)
+        class Bad(Value):
+            factor = 2
+        """,
+        "Value",
+        "Bad",
+    ),
     "operators that are registered, and an upstream that is handed to backward": (
         """
         class Tensor:
