@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from threadpoolctl import threadpool_info
 
 from scratch.flags import product
@@ -44,6 +43,8 @@ def pin(threads: int) -> None:
 
 def assert_threads(threads: int) -> None:
     """Every library that multiplies matrices reports as many threads as were asked for."""
+    import torch  # not at the top: a process pins itself before it loads what starts threads, and takes two seconds
+
     found = {f"{pool['internal_api']} {Path(pool['filepath']).name}": pool["num_threads"] for pool in threadpool_info()}
     found["torch"] = torch.get_num_threads()
     if any(count != threads for count in found.values()):

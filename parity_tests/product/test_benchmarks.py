@@ -244,7 +244,7 @@ def test_fits():
 
 
 def test_threads_and_kernels_are_asserted(monkeypatch):
-    monkeypatch.setattr(machine.torch, "get_num_threads", lambda: 7)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
     with pytest.raises(machine.NotAsAskedError, match=r"asked for 1 thread, but found .*7"):
         machine.assert_threads(1)
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Prescott9")

@@ -197,8 +197,9 @@ def test_the_browser_itself_refuses_what_is_not_in_the_page(chromium, pages, tmp
 @pytest.mark.parametrize("width", WIDTHS)
 def test_pages_fit_their_window_and_are_small(visit, pages, name, width):
     assert pages[name].stat().st_size < SIZE
-    for scheme in ("light", "dark"):
-        with visit(name, width=width, color_scheme=scheme) as page:
+    with visit(name, width=width) as page:
+        for scheme in ("light", "dark"):
+            page.tab.emulate_media(color_scheme=scheme)
             assert page.overflow() == 0
             ink, paper = page.tab.evaluate(
                 "['color', 'backgroundColor'].map(of => getComputedStyle(document.body)[of].match(/\\d+/g).map(Number))"
