@@ -5,14 +5,10 @@ import os
 import signal
 
 import pytest
-import torch
 from _pytest.runner import runtestprotocol
 from hypothesis import HealthCheck, Phase, settings
 
 from parity_tests.support import judged
-
-# One thread per worker: small arrays gain nothing from more, and runs side by side would fight for the cores.
-torch.set_num_threads(1)
 
 # A shell starts what it runs in the background deaf to Ctrl-C; the tests that press it need to be heard.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -37,11 +33,19 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 def pytest_configure(config):
     judged.run_seed = config.getoption("--hypothesis-seed")
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        # Who only hands tests out to workers needs no torch, and they wait until it has loaded all it needs.
+        import torch
+
+        # One thread per worker: small arrays gain nothing from more, and runs side by side would fight for the cores.
+        torch.set_num_threads(1)
 
 
 def pytest_runtest_setup():
     """What a test draws by torch's own generator is the same whatever ran before it, unless all is to be drawn anew."""
     if settings.default.derandomize:
+        import torch
+
         torch.default_generator.manual_seed(0)  # 1 µs; torch.manual_seed, which asks every kind of device, 800
 
 
