@@ -544,6 +544,8 @@ def certified(p: Point, source: Any, output: Array, dtype: npt.DTypeLike, match:
     else:
         balls = _several(rule.backward(f.exact(upstream), gradients))
         gradients |= dict(zip([n for n in case.arguments if n in values], balls, strict=True))
+    if unlike := [n for n, ball in gradients.items() if ball.shape != values[n].shape]:
+        return Reading(CERTIFIED, f"the rule of {kind} does not fit: its {unlike[0]} has another shape")
     mid = match.back({name: ball.mid for name, ball in gradients.items()})
     reading = Reading(CERTIFIED, "", mid, match.back({name: ball.rad for name, ball in gradients.items()}))
     if isinstance(rule, layers.Activation) and rule.stable and not any(turned for _, turned in match.names.values()):
