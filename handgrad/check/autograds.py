@@ -7,6 +7,7 @@ rows and one number where it is to broadcast.
 
 import contextlib
 import inspect
+import itertools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ from handgrad.check.subject import Array, required
 
 SHAPE = (4, 3)
 Leaves = Callable[[Array], list[Array]]
+Way = Callable[[type, Any, Array], None]
 
 
 def _whole(x: Array) -> list[Array]:
@@ -82,8 +84,8 @@ def _along(name: str, axis: int, **options: Any) -> Callable[[Any], Any]:
 
 def _twice(a: Any, b: Any) -> Any:
     """What is used twice, on paths of unequal length."""
-    product = _multiplied(a, b)
-    return _added(_multiplied(product, a), product)
+    product = multiplied(a, b)
+    return _added(multiplied(product, a), product)
 
 
 def _again(leaf: Callable[[Array], Any], f: Callable[..., Any], leaves: Leaves) -> Callable[..., Any]:
@@ -92,7 +94,7 @@ def _again(leaf: Callable[[Array], Any], f: Callable[..., Any], leaves: Leaves) 
     def negated(a: Any, b: Any) -> Any:
         return _subtracted(a, _subtracted(leaf(np.zeros(np.shape(b.data))), b))
 
-    for join in (_added, _multiplied, negated):
+    for join in (_added, multiplied, negated):
 
         def call(*mine: Any, join: Callable[..., Any] = join) -> Any:
             return join(f(*mine), f(*mine))
@@ -103,13 +105,13 @@ def _again(leaf: Callable[[Array], Any], f: Callable[..., Any], leaves: Leaves) 
 
 
 _added = _methods("__add__", "add")
-_multiplied = _methods("__mul__", "mul")
+multiplied = _methods("__mul__", "mul")
 _subtracted = _methods("__sub__", "sub")
 _matmul = _methods("__matmul__", "matmul", "dot", "mm", "mat_mul")
 ANYWHERE = ("relu", "tanh", "sigmoid", "exp", "sin", "cos", "abs", "leaky_relu", "gelu", "silu", "square", "softplus")
 OPERATORS: tuple[tuple[str, Callable[..., Any], Leaves], ...] = (
     ("add", _added, _halves),
-    ("mul", _multiplied, _halves),
+    ("mul", multiplied, _halves),
     ("sub", _subtracted, _halves),
     ("div", _methods("__truediv__", "div", "truediv"), _divisor),
     ("matmul", _matmul, _square),
@@ -135,14 +137,14 @@ OPERATORS: tuple[tuple[str, Callable[..., Any], Leaves], ...] = (
     ("number_minus", lambda a: 3 - a, _whole),
     ("number_by", lambda a: 3 / a, _positive),
     ("add_row", _added, _row),
-    ("mul_row", _multiplied, _row),
+    ("mul_row", multiplied, _row),
     ("add_kept_row", _added, _kept_row),
-    ("mul_kept_row", _multiplied, _kept_row),
+    ("mul_kept_row", multiplied, _kept_row),
     ("add_column", _added, _column),
-    ("mul_column", _multiplied, _column),
+    ("mul_column", multiplied, _column),
     ("sub_column", _subtracted, _column),
     ("add_number", _added, _number),
-    ("mul_number", _multiplied, _number),
+    ("mul_number", multiplied, _number),
     ("used_twice", _twice, _halves),
 )
 BROADCAST = (_row, _kept_row, _column, _number)
@@ -156,12 +158,16 @@ def leaves_of(kind: type) -> Callable[[Any], Any] | None:
         return None
     if not required(kind):
         return None
-    options = {n: True for n in inspect.signature(kind).parameters if n in REQUIRES}
+    named = inspect.signature(kind).parameters
+    options = [n for n in named if n in REQUIRES]
 
     def leaf(a: Any) -> Any:
-        made = kind(np.array(a) if isinstance(a, np.ndarray) else a, **options)
+        dtype = np.asarray(a).dtype
+        floats = dtype.kind in "fc"
+        given = dict.fromkeys(options, floats) | ({} if floats or "dtype" not in named else {"dtype": dtype})
+        made = kind(np.array(a) if isinstance(a, np.ndarray) else a, **given)
         for name in REQUIRES:
-            if getattr(made, name, None) is False:  # it is set when it is made
+            if floats and getattr(made, name, None) is False:  # it is set when it is made
                 with contextlib.suppress(AttributeError):
                     setattr(made, name, True)
         return made
@@ -169,11 +175,8 @@ def leaves_of(kind: type) -> Callable[[Any], Any] | None:
     return leaf
 
 
-def tensors(kind: type) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
-    """A tensor autograd as a function of one matrix for each operator, and its gradient; None for any other class."""
-    leaf = leaves_of(kind)
-    if leaf is None:
-        return None
+def way(kind: type, leaf: Callable[[Any], Any]) -> Way | None:
+    """How the backward of an autograd on arrays is started; None of a class that is none."""
     try:
         made = leaf(np.ones(SHAPE))
         reduces = any(callable(getattr(kind, n, None)) for n in ("__matmul__", "matmul", "dot", "mm", "sum"))
@@ -181,11 +184,18 @@ def tensors(kind: type) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
             return None
     except Exception:  # it takes no array, or keeps it elsewhere
         return None
-    runs = [o for o in OPERATORS if o[2] not in BROADCAST and _runs(leaf, *o)]
-    started = {way: sum(_right_shapes(kind, leaf, way, *o) for o in runs[:3]) for way in WAYS}
-    back = max(WAYS, key=lambda way: started[way])  # of equals the first
-    if not started[back]:
+    runs = itertools.islice((o for o in OPERATORS if o[2] not in BROADCAST and _runs(leaf, *o)), 3)
+    of = [[_right_shapes(kind, leaf, back, *o) for back in WAYS] for o in runs]
+    started = [sum(right) for right in zip(*of, strict=True)] or [0]
+    return WAYS[started.index(max(started))] if any(started) else None
+
+
+def tensors(kind: type) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
+    """A tensor autograd as a function of one matrix for each operator, and its gradient; None for any other class."""
+    leaf = leaves_of(kind)
+    if leaf is None or (back := way(kind, leaf)) is None:
         return None
+    runs = [o for o in OPERATORS if o[2] not in BROADCAST and _runs(leaf, *o)]
     runs = [o for o in runs if not o[0].startswith("number") or _raises_nothing(kind, leaf, back, *o)]
     # An exponent need not have a gradient.
     runs = [o for o in runs if o[0] != "power_of_both" or _right_shapes(kind, leaf, back, *o)]
@@ -194,7 +204,7 @@ def tensors(kind: type) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
         if _broadcasts(kind) or any(_right_shapes(kind, leaf, back, *o) for o in mine):
             runs += mine  # else it makes no claim to broadcast this
     known = [(n, _again(leaf, f, leaves), leaves) for n, f, leaves in runs]
-    summed = back is _ones  # then only a sum has a gradient
+    summed = back is ones  # then only a sum has a gradient
     last: dict[str, tuple[bytes, Array]] = {}
 
     def outputs(name: str, f: Callable[..., Any], leaves: Leaves, x: Array) -> Array:
@@ -242,11 +252,11 @@ def _weighted(kind: type, out: Any, u: Array) -> None:
     if u.size == 1 and u.ravel()[0] == 1:
         out.backward()
     else:
-        weighted = _multiplied(out, kind(np.array(u)))
+        weighted = multiplied(out, kind(np.array(u)))
         (weighted if np.ndim(out.data) == 0 else _methods("sum")(weighted)).backward()
 
 
-def _ones(kind: type, out: Any, u: Array) -> None:
+def ones(kind: type, out: Any, u: Array) -> None:
     out.backward()
 
 
@@ -264,7 +274,7 @@ def _upstream(kind: Any) -> str:
 UPSTREAM = r"grad|^g[yo]?$|^[uv]$|^d([a-z]|_.*|out|loss|elta)?$|out|upstream|seed|err|adjoint|cotangent|incoming|init"
 FLAG = r"graph|retain|accum|keep|free|clear|zero|visit|verbose|debug"
 """Names of what backward is told, and does not hand on."""
-WAYS = (_array, _tensor, _weighted, _ones)
+WAYS = (_array, _tensor, _weighted, ones)
 """How backward starts with an upstream: given it as it is, as a tensor, of a sum with weights, or of ones alone."""
 
 

@@ -285,12 +285,12 @@ def with_data(kind: type) -> Any:
     return made
 
 
-def _layer(name: str, forward: Any, backward: Any, *arguments: Sequence[inspect.Parameter]) -> Any:
+def layer(name: str, forward: Any, backward: Any, *arguments: Sequence[inspect.Parameter]) -> Any:
     """An object of a class `name` with these two methods, which say that they take these arguments."""
     me = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
     for f, named in zip((forward, backward), arguments, strict=False):  # without arguments a method has its own
         f.__signature__ = inspect.Signature([me, *named])
-    return type(name, (), {"forward": forward, "backward": backward})()
+    return type(name, (), {"forward": forward, backward.__name__: backward})()
 
 
 CONTEXT = r"ctx|context|c|cxt"
@@ -329,7 +329,7 @@ def with_context(op: Any) -> Any:
     def backward(self: Any, *grad: Any) -> Any:
         return back(self.ctx, *grad)
 
-    return _layer(kind, forward, backward, given[1:], above[1:])
+    return layer(kind, forward, backward, given[1:], above[1:])
 
 
 def with_call(op: Any) -> Any:
@@ -353,7 +353,7 @@ def with_call(op: Any) -> Any:
     def backward(self: Any, *grad: Any) -> Any:
         return self.op.backward(*grad)
 
-    made = _layer(type(op).__name__, forward, backward, required(forth), required(op.backward))
+    made = layer(type(op).__name__, forward, backward, required(forth), required(op.backward))
     made.op = op
     return made
 
@@ -374,7 +374,7 @@ def with_vjp(op: Any) -> Any:
             _, kept = op.fwd(*map(jax.numpy.asarray, self.x))
             return tuple(map(np.asarray, op.bwd(kept, jax.numpy.asarray(dout))))
 
-    return _layer(getattr(op.fun, "__name__", "custom_vjp"), forward, backward, required(op.fun))
+    return layer(getattr(op.fun, "__name__", "custom_vjp"), forward, backward, required(op.fun))
 
 
 def _context(kinds: list[type]) -> Any:
@@ -426,4 +426,4 @@ def _behind(kind: str, cost: Any, delta: Any, activation: Any, place: int) -> An
         given = [activation(z), y]
         return delta(*given[:place], z, *given[place:])
 
-    return _layer(kind, forward, backward)
+    return layer(kind, forward, backward)

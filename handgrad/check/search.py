@@ -38,6 +38,7 @@ from handgrad.check.match import (
     runs,
     slope,
 )
+from handgrad.check.on_tensors import on_tensors
 from handgrad.check.readings import (
     Plain,
     Reading,
@@ -109,7 +110,8 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
         return made_of
     op = structure.unwrap(op)
     if isinstance(op, types.FunctionType | types.BuiltinFunctionType | types.MethodType):
-        if not (found := [*of_method(op), *of_functions(op, None), *trained.of_function(op)]):
+        found = _of_tensors(op) or [*of_method(op), *of_functions(op, None), *trained.of_function(op)]
+        if not found:
             raise CheckError(NO_GRADIENT.format(op.__name__))
         return found
     if isinstance(op, type) and (pair := autograds.tensors(op) or classes.scalars(op)) is not None:
@@ -120,6 +122,8 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
         return [replace(r, said="a jax.custom_vjp") for r in of_object(made)]
     if (made := classes.with_context(op)) is not None:
         return [replace(r, said="forward(ctx, …), backward(ctx, …)") for r in of_object(made)]
+    if found := _of_tensors(op):
+        return found
     if behind := [replace(r, said=said) for made, said in classes.with_activation(op) for r in of_object(made)]:
         return behind
     if isinstance(op, type):
@@ -159,6 +163,13 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
         f"{role} must be an object with forward and backward, a pair (function, gradient), a torch.nn.Module or a "
         f"torch.autograd.Function; got {given}"
     )
+
+
+def _of_tensors(op: Any) -> list[Reading]:
+    """The readings of what is given tensors of its module's own autograd."""
+    if (made := on_tensors(op)) is None:
+        return []
+    return [replace(r, said="given tensors, whose backward() is its gradient", composite=True) for r in of_object(made)]
 
 
 def _of_statics(kind: type) -> list[Reading]:

@@ -29,6 +29,27 @@ def few_edits(monkeypatch):
 
 
 # Code, the right target, the wrong target, or several.
+TENSORS = """
+        class Tensor:
+            def __init__(self, data, parents=(), slopes=()):
+                self.data, self.grad = np.array(data, None if np.asarray(data).dtype.kind == "i" else float), None
+                self.parents, self.slopes = parents, slopes
+            def __mul__(self, other):
+                slopes = lambda g: g * other.data, lambda g: g * self.data
+                return Tensor(self.data * other.data, (self, other), slopes)
+            def __iadd__(self, other):
+                assert self.parents, "a leaf is not changed"
+                self.data = self.data + other.data
+                return self
+            def sum(self):
+                return Tensor(self.data.sum(), (self,), (lambda g: g * np.ones_like(self.data),))
+            def backward(self, grad=None):
+                grad = np.ones_like(self.data) if grad is None else grad
+                self.grad = grad if self.grad is None else self.grad + grad
+                for parent, slope in zip(self.parents, self.slopes):
+                    parent.backward(slope(grad))
+        """
+
 STYLES = {
     "three rows of one table, at their distances": (
         """
@@ -1931,6 +1952,73 @@ STYLES = {
             factor = 2
         """,
         "Value",
+        "Bad",
+    ),
+    "a layer on tensors of its file, which draws a mask, and makes its weight when it is called": (
+        TENSORS
+        + """
+        class Masked:
+            sign = 1
+            def __init__(self, width=2):
+                self.width, self.weight = width, None
+            def __call__(self, x):
+                if self.weight is None:
+                    self.weight = Tensor(np.random.randn(x.data.shape[1], self.width))
+                return self.times(x, self.weight) * Tensor(np.random.rand(len(x.data), self.width) < 0.8)
+            def times(self, x, w):
+                slopes = lambda g: g @ w.data.T, lambda g: self.sign * x.data.T @ g
+                return Tensor(x.data @ w.data, (x, w), slopes)
+        class Bad(Masked):
+            sign = -1
+        """,
+        "Masked",
+        "Bad",
+    ),
+    "a loss on tensors of its file, of numbers of classes": (
+        TENSORS
+        + """
+        class CrossEntropy:
+            top = 1
+            def forward(self, x: Tensor, target: Tensor) -> Tensor:
+                rows, p = np.arange(len(x.data)), np.exp(x.data)
+                p /= p.sum(1, keepdims=True)
+                d = p.copy()
+                d[rows, target.data] -= self.top
+                return Tensor(-np.log(p[rows, target.data]).mean(), (x,), (lambda g: g * d / len(d),))
+        class Bad(CrossEntropy):
+            top = 2
+        """,
+        "CrossEntropy",
+        "Bad",
+    ),
+    "a function of a tensor of its file, which it changes in place, as no leaf may be": (
+        TENSORS
+        + """
+        def shifted(x):
+            x += Tensor(0.5)
+            return x * x
+        def wrong(x):
+            return Tensor(shifted(x).data, (x,), (lambda g: g * x.data,))
+        """,
+        "shifted",
+        "wrong",
+    ),
+    "a layer of a name that the judge knows, whose bias is a row": (
+        """
+        class Linear:
+            sign = 1
+            def __init__(self, n=4, m=3):
+                self.weight, self.bias = np.linspace(-1, 1, n * m).reshape(m, n), np.linspace(0, 1, m)[None]
+            def forward(self, x):
+                self.x = x
+                return x @ self.weight.T + self.bias
+            def backward(self, dout):
+                self.dweight, self.dbias = self.sign * dout.T @ self.x, dout.sum(0, keepdims=True)
+                return dout @ self.weight
+        class Bad(Linear):
+            sign = -1
+        """,
+        "Linear",
         "Bad",
     ),
     "operators that are registered, and an upstream that is handed to backward": (
@@ -4027,6 +4115,8 @@ def loss(theta, table, rows):
     return value, grad
 def scale_forward(x, gamma, momentum=0.9):
     return gamma * x, (x, gamma)
+def joined(x: Tensor, parts):
+    return Tensor(np.concatenate([x.data, parts["last"].data]), (x,), (lambda g: g[:-1],))
 """
 
 
@@ -4035,11 +4125,12 @@ def scale_forward(x, gamma, momentum=0.9):
     [
         ("scale_forward", "scale_forward is a forward: name its backward behind it, as a pair"),
         ("norm_forward,norm_backward", "norm_forward writes into out, norm_backward into dinp, dmean"),
+        ("joined", "joined takes the Tensor of its module, and refuses every one that was tried; name Tensor to check"),
         ("loss", "loss returns several values, and none behind the first has the shape of an argument's gradient"),
     ],
 )
 def test_what_is_not_read_is_told_what_it_lacks(target, said, tmp_path):
-    (tmp_path / "mine.py").write_text(HEAD + ADVISED, encoding="utf-8")
+    (tmp_path / "mine.py").write_text(HEAD + textwrap.dedent(TENSORS) + ADVISED, encoding="utf-8")
     with pytest.raises(CheckError) as error:
         check_file(f"{tmp_path / 'mine.py'}:{target}")
     assert said in str(error.value)
