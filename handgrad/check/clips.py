@@ -77,6 +77,15 @@ def explains(clipped: list[Trial], free: list[Trial], met: list[float]) -> bool:
     return len(clipped) == len(free) and all(map(same, clipped, free))
 
 
+def on_the_way(clipped: list[Trial], free: list[Trial], met: list[float]) -> bool:
+    """Whether it is what gradients are made of that is clipped, as between the times of a recurrent net: no output is
+    another one, and not each gradient is one without a clip, clipped."""
+    same = len(clipped) == len(free) and all(
+        np.array_equal(t.point.output, u.point.output) for t, u in zip(clipped, free, strict=True)
+    )
+    return same and not explains(clipped, free, met)
+
+
 def read(subject: Written, trials: list[Trial]) -> tuple[str, Clipped] | None:
     """Which clip explains all that is wrong, and where; None, where none does."""
     if any(edits.is_wrong(j) and not j.wrong.any() for t in trials for j in t.judged) or not _says(subject, trials[0]):
@@ -107,6 +116,8 @@ def _by_value(trials: list[Trial]) -> tuple[str, Clipped] | None:
             value, expected, radius = j.value[j.wrong], j.expected[j.wrong], j.radius[j.wrong]
             at = np.abs(np.abs(value) - c) <= room
             if not (at & (value * expected > 0) & (np.abs(expected) >= c - radius)).all():
+                return None
+            if np.abs(j.value[np.isfinite(j.value)]).max() > c + room:  # of a clip, none is larger
                 return None
             factors += list(value / expected)
     return (f"at ±{c:.6g}", found) if _several(factors) else None

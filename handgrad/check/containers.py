@@ -83,6 +83,11 @@ def _container(name: str, code: list[ast.AST], weights: list[Any], biases: list[
     return None
 
 
+def holds(name: str, code: list[ast.AST]) -> bool:
+    """Whether an argument is taken apart as a dict, or as a list of pairs or of dicts."""
+    return bool(_taken({name}, code) or _in_pairs(name, code) or _taken(set(entries(name, code)), code))
+
+
 def entries(name: str, code: list[ast.AST]) -> Iterator[str]:
     """What an entry of an argument is called: `for i, layer in enumerate(layers)`, `layer = layers[i]`."""
     for n in code:

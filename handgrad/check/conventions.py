@@ -44,7 +44,7 @@ BACKWARD = _words(
     activation_derivative activate_derivative fn_derivative function_derivative bwd backwards vjp train_step
     train update learn step_backward _backward grad_fn adjust train_on_batch compute_derivative compute_derivatives
     calculate_derivative backword backwardPropagation backPropagation backProp backwardPass updateGradInput
-    bptt backprop_through_time backpropagation_through_time gradient_step top_diff_is
+    bptt backprop_through_time backpropagation_through_time gradient_step top_diff_is adjoint pullback
     """
 )
 BACK = r"(\w+_)?(back|bwd|bprop)(_\w+|[a-z]*prop\w*)?|bw|bp|vjp"
@@ -72,6 +72,9 @@ TOGETHER = _words(
 COSTS = r"\w*_?(cost|loss)(_?(function|fn|func|and_?grad\w*))?"
 """And what a method is called that may be such a one: softmaxCost."""
 
+GRADIENTS = _words("gradient grad gradients compute_gradients derivative bptt")
+"""What a method is called that takes the same arguments as the loss whose gradient it is."""
+
 FLAGS = ("deriv", "derivative", "derive", "prime", "grad", "gradient", "diff", "backward", "derivate", "is_derivative")
 """A flag of a function that turns it into its own derivative."""
 
@@ -83,7 +86,7 @@ BESIDE = _words(
     """
     {}_grad grad_{} d{} d_{} {}_backward {}_prime {}_derivative {}_gradient {}_deriv {}Prime {}_bwd gradient_{}
     {}_vjp {}_jacobian {}Derivative {}_derivate {}_diff deriv_{} d_{}_dx {}Grad {}Gradient {}_d derivative_{}
-    backward_{} {}_back {}_der der_{} {}_delta {}_jac
+    backward_{} {}_back {}_der der_{} {}_delta {}_jac {}_adjoint adjoint_{} {}_pullback
     """
 )
 """What the gradient of a function is called."""
@@ -116,7 +119,7 @@ LOSSES = (
 DESCENDS = r"(\w+_)?(gradient_?descent|train\w*|fit\w*|learn\w*|sgd|gd|optimi[sz]e\w*|descend)|regression"
 """What a method is called, beside TRAINERS, of an object that is made of its data and trains on them."""
 OWN_LOSS = (
-    r"(compute|calculate|calc|get|_)*_?(negative_log_likelihood|nll|(\w+_)?cross_?entropy|cost|loss|mse|error|objective|j)"
+    r"(compute|calculate|calc|get|_)*_?(neg(ative)?_(\w+_)?likelihood|nll|(\w+_)?cross_?entropy|cost|loss|mse|error|objective|j)"
     r"(_?(function|fn|func|value))?"
 )
 """And what says its loss of them."""

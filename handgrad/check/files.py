@@ -22,7 +22,7 @@ import numpy as np
 from handgrad.check import conventions, statics
 from handgrad.check import inputs as drawn_inputs
 from handgrad.check.gradients import INPUTS, check_gradients
-from handgrad.check.readings import of_parts
+from handgrad.check.readings import of_parts, of_same_arguments
 from handgrad.check.report import GradientCheck
 from handgrad.check.subject import CheckError, instance, one_line
 from handgrad.check.surroundings import kept
@@ -201,7 +201,7 @@ def _method(owner: Any, name: str, alone: bool) -> Any:
         return (forward, found)
     if gradient := _gradient_of(first, owner):
         return (found, gradient)
-    if part := next((pair for pair in of_parts(owner) if first in pair), None):
+    if part := next((pair for pair in (*of_parts(owner), *of_same_arguments(owner)) if first in pair), None):
         return tuple(getattr(owner, n) for n in part)
     rest = conventions.BACKWARD if first in conventions.FORWARD else ()
     back = next((getattr(owner, b) for b in rest if b != first and callable(getattr(owner, b, None))), None)

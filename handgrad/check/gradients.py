@@ -16,7 +16,7 @@ from handgrad.check.ideal import without_epsilon
 from handgrad.check.oracles import AUTOGRAD, CENTRAL, CERTIFIED, COMPLEX, HAND, TAYLOR, Match, Point, Reading
 from handgrad.check.reached import Reached
 from handgrad.check.report import OUTPUT, PASTE, VALUES, Finding, GradientCheck, Row, written
-from handgrad.check.subject import Array, Case, CheckError, Subject, Values, cast, instance, nudged, one_line
+from handgrad.check.subject import Array, Case, CheckError, Subject, Values, cast, instance, nudged, one_line, required
 from handgrad.check.surroundings import kept
 from handgrad.check.written import Written
 from handgrad.judge.ball import Ball, Float64, Format
@@ -95,9 +95,13 @@ def _unclipped(check: "_Check", op: Any, *options: Any) -> GradientCheck:
         met.clear()
         without = _Check(op, *options, before=check.found)
         again = without.run()
+        at = ", ".join(f"±{c:g}" for c in dict.fromkeys(met))
+        if again.status == "agree" and clips.on_the_way(check.trials, without.trials, met):
+            again.status, again.why = "cannot tell", f"gradients are clipped at {at} on their way"
+            again.remarks.insert(0, "without that clip they are right: of what it changes behind it nothing is told")
+            return again
         if again.status == "cannot tell" or not clips.explains(check.trials, without.trials, met):
             return check.answer
-        at = ", ".join(f"±{c:g}" for c in dict.fromkeys(met))
         how = "right up to its clip" if again else "judged without its clip"
         again.remarks.insert(0, f"{how}: the code clips gradients at {at}, which is left out here")
         return again
@@ -114,9 +118,12 @@ def _ideal(check: "_Check", op: Any, *options: Any) -> GradientCheck:
         if not left_out:
             return found
         try:
-            again = _Check(op, *options, before=check.found).run()
+            without = _Check(op, *options, before=check.found)
+            again = without.run()
         except Exception:  # it needs its ε, to be finite: what was found stands
             return found
+    if _narrower(without.found, check.found):
+        return found  # of one number for each sample its mean is their sum, which excuses nothing
     few = ", ".join(f"{c:g}" for c in dict.fromkeys(left_out))
     told = not again.findings and again.numbers >= found.numbers and 2 * again.unsure <= again.numbers
     if again.status == "agree" or (told and again.unseen == found.unseen):
@@ -126,6 +133,13 @@ def _ideal(check: "_Check", op: Any, *options: Any) -> GradientCheck:
         again.remarks.insert(0, f"judged as its formula; its code adds or clips at {few}, which is left out here")
         return again
     return found
+
+
+def _narrower(new: search.Found | None, old: search.Found | None) -> bool:
+    """Whether an argument is drawn with fewer axes of several numbers."""
+    specs = [found.layout.specs if found and found.layout else {} for found in (new, old)]
+    wide = [{n: sum(length > 1 for length in spec.shape) for n, spec in of.items()} for of in specs]
+    return any(wide[0][n] < wide[1][n] for n in wide[0].keys() & wide[1].keys())
 
 
 class _Check:
@@ -221,7 +235,7 @@ class _Check:
         subject = search.torch_subject(op, role)
         if subject is None:
             again = self.found and search.again(self.found, self.seed)
-            found = self.found = again or search.choose(op, shapes, self.inputs, self.seed, self.like, role)
+            found = self.found = again or self._chosen(op, shapes, role)
             if found.layout is None:
                 return found.subject, list(drawn.given(found.subject, self.inputs))
             return found.subject, list(drawn.cases(found.subject, found.layout, self.seed, thresholds.of(op)))
@@ -229,6 +243,18 @@ class _Check:
             return subject, list(drawn.given(subject, self.inputs))
         layout = drawn.fitting(subject, shapes, self.seed, self.like)
         return subject, list(drawn.cases(subject, layout, self.seed, thresholds.of(op)))
+
+    def _chosen(self, op: Any, shapes: Any, role: str) -> search.Found:
+        """How the op is read. A tuple of as many inputs as its function has arguments, of which some are taken for what
+        is not drawn, as `params`, is understood by their names."""
+        try:
+            return search.choose(op, shapes, self.inputs, self.seed, self.like, role)
+        except CheckError:
+            names = [p.name for p in required(op[0] if isinstance(op, tuple) else op)]
+            if not (isinstance(self.inputs, tuple) and 1 < len(names) == len(self.inputs)):
+                raise
+            self.inputs = dict(zip(names, self.inputs, strict=True))
+            return search.choose(op, shapes, self.inputs, self.seed, self.like, role)
 
     def _reference(self, reference: Any) -> Subject:
         own = getattr(self.subject.source, "__dict__", {})
@@ -775,7 +801,7 @@ def _shapes(shape: Any) -> tuple[tuple[int, ...], ...] | None:
 
 def _backward_name(subject: Subject) -> str:
     """What the function that computes the gradients is called in its code."""
-    f = inspect.unwrap(match.gradient_of(subject)) if isinstance(subject, Written) else None
+    f = inspect.unwrap(match.gradient_of(subject.reading)) if isinstance(subject, Written) else None
     return str(getattr(getattr(f, "__code__", None), "co_name", "backward"))
 
 

@@ -265,7 +265,7 @@ def layouts(
     if tables and not first:
         yield from _with_states(names, widths)
     for spec in _singles(widths, first):
-        yield Layout(dict.fromkeys(names, spec))
+        yield Layout(dict.fromkeys(names, spec) | _observed(names, spec))
     for spec in list(_singles(widths, first))[:12]:
         others = [spec, *(spec._replace(shape=(spec.shape[0], w)) for w in widths), *(Spec((w,), None) for w in widths)]
         others += [Spec((w, 1), None) for w in widths] + [spec._replace(shape=(w, spec.shape[-1])) for w in widths]
@@ -319,6 +319,12 @@ def in_order(subject: Subject, shapes: tuple[Shape, ...] | None) -> tuple[tuple[
 
 UNROLLED = r"(nn_?|\w*_)?params?(_?(vec(tor)?|flat|unrolled))?|theta(_?(vec|flat|unrolled))?"
 """What the weights of a net are called that are one vector, as an optimizer takes them."""
+
+
+def _observed(names: list[str], spec: Spec) -> dict[str, Spec]:
+    """What is seen beside parameters in a vector: there is more of it, as a filter takes many steps."""
+    flat = [n for n in names if re.fullmatch(UNROLLED, bare(n))]
+    return {n: Spec((5,)) for n in names if n not in flat} if flat and len(spec.shape) == 1 else {}
 
 
 MASK = r"r|\w*mask\w*|rated|observed|known"
@@ -419,6 +425,7 @@ def _singles(widths: list[int], first: list[Shape] | None) -> Iterator[Spec]:
     yield from (Spec((2, w, r, r)) for r in widths if 4 < r <= 16 for w in some if w != r)
     root = [math.isqrt(w) for w in some if math.isqrt(w) ** 2 == w and w > 3]
     yield from (Spec((2, 1, r, r)) for r in root)
+    yield from (Spec((w,), None) for w in (2, 4, 6))  # of a, b = x
     yield Spec((), None)
     yield Spec((1,), None)
     yield Spec((1, 1), None)
@@ -605,8 +612,10 @@ def _classes(rng: Rng, shape: Shape, axis: int = -1) -> Array:
 
 
 def _share(classes: Array) -> None:
-    """Let two of three or more samples be of one class: grad[classes] += … adds only one of them. The largest stays."""
-    if 2 < classes.size == np.unique(classes).size:
+    """Let two of three or more samples be of one class: grad[classes] += … adds only one of them. The largest stays.
+    The least does not count: below the first of several thresholds nothing changes."""
+    found, often = np.unique(classes, return_counts=True)
+    if classes.size > 2 and len(found) > 1 and not (often[1:] > 1).any():
         classes.flat[np.argmin(classes)] = classes.max()
 
 
@@ -680,6 +689,31 @@ def widths(source: Any, parameters: Mapping[str, Array]) -> list[int]:
         if isinstance(value, list | tuple) and value and all(type(v) is int for v in value):
             found += value
     return [int(n) for n in dict.fromkeys(found) if isinstance(n, int | np.integer) and 0 < n <= 4096]
+
+
+WINDOWED = r"pool|conv|window|patch"
+"""What an object is called that looks at an image through a window."""
+
+
+def _small(own: dict[str, Any], names: str) -> list[int]:
+    found = [max(v) if isinstance(v, tuple) and v else v for n, v in own.items() if re.fullmatch(names, n)]
+    return [n for n in found if type(n) is int and 0 < n < 8]
+
+
+def windowed(source: Any, names: list[str], widths: list[int]) -> Iterator[Layout]:
+    """Square images wide enough for two windows in a row, which overlap where their stride is less than their size."""
+    own = {bare(n): v for n, v in getattr(source, "__dict__", {}).items()}
+    sizes = [n for n in _small(own, r"\w*(size|kernel|filter|pool)\w*|k") if n > 1]
+    steps = _small(own, r"strides?|s")
+    kind = type(source).__name__.lower()
+    if len(names) != 1 or not sizes or not re.search(WINDOWED, kind) or re.search("[13]_?d", kind):
+        return
+    s = max(4, min(sizes) + max(steps, default=1))
+    for w in dict.fromkeys([*widths, 3]) if s > 4 else ():
+        for spec in (Spec((2, w, s, s)), Spec((2, s, s, w)), Spec((w, s, s), None), Spec((s, s, w), None)):
+            yield Layout({names[0]: spec})
+    if s > 4:
+        yield Layout({names[0]: Spec((s, s), None)})
 
 
 def made_for(source: Any) -> Shape:
@@ -784,10 +818,13 @@ def cases(subject: Subject, layout: Layout, seed: int, edges: Sequence[float] = 
     """One case per style. One row, or numbers out of the op's domain, is the op's to refuse. Between every two of the
     edges there is one of the wide numbers."""
     sampled = [spec for spec in layout.specs.values() if spec.batch is not None]
+    shapes: dict[str, Shape] = {}  # of the outputs
     for number, style in enumerate(STYLES):
         if style == "one row" and (
             getattr(subject, "batched", False)
             or layout.prediction is not None
+            or "column" in layout.target  # whose samples are columns, of which it has as many
+            or "turned" in layout.target
             or all(spec.shape == single(spec) for spec in sampled)
         ):
             continue
@@ -803,8 +840,11 @@ def cases(subject: Subject, layout: Layout, seed: int, edges: Sequence[float] = 
                     a = visible(np.asarray(a, np.float64))
                     # A parameter that is one number stays an array, in which a difference can move it.
                     made.values[name] = np.asarray(a + spread(rng, a.shape) * np.where(a == 0, 0.25, a / 4))
-            if not subject.forward(made, made.values).size:
+            shapes[style] = subject.forward(made, made.values).shape
+            if 0 in shapes[style]:
                 raise CheckError("the output has no numbers")
+            if style == "one row" and len(shapes[style]) > 1 and shapes[style] == shapes["normal"]:
+                continue  # it is no axis of samples: one of them was broadcast
         except Exception as error:
             if style == "normal":
                 raise CheckError(f"{subject.name}: forward failed: {one_line(error)}") from error

@@ -5,6 +5,7 @@ of them, and how far these agree with differences. `search` ranks the readings b
 """
 
 import functools
+import math
 import re
 from collections.abc import Callable
 from functools import cached_property
@@ -13,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from handgrad.check import held, inputs, source
-from handgrad.check.conventions import CENTRES, LOSS, STATISTICS, alike, bare, kin, stems
+from handgrad.check.conventions import CENTRES, LOSS, OWN_LOSS, STATISTICS, alike, bare, kin, role, stems
 from handgrad.check.inputs import WEIGHTS
-from handgrad.check.readings import STATE
+from handgrad.check.readings import STATE, Reading
 from handgrad.check.subject import Array, Case, CheckError, Values, nudged
 from handgrad.check.written import STEP, TOTAL, Candidates, Ran, Written, affinity
 
@@ -51,7 +52,8 @@ def probe(subject: Written, case: Case) -> int:
         idle = _match(subject, case, u, slopes)
     free = [n for n in case.values if n not in subject.picks and n not in subject.options]
     r = subject.reading
-    data_is_given = r.kind != "layer" or r.loss or r.formulas or (r.forward.name in LOSS and not r.takes_upstream)
+    says_loss = r.forward.name in LOSS or re.fullmatch(OWN_LOSS, bare(r.forward.name))
+    data_is_given = r.kind != "layer" or r.loss or r.formulas or (says_loss and not r.takes_upstream)
     options = subject.loss and not any(n in subject.picks for n in dependent)  # of a loss, as class weights
     subject.unseen = [n for n in free if n in dependent and not options]
     if subject.picks and not subject.loss:  # a single number may be an option; one that is called so is none
@@ -109,7 +111,7 @@ def probe(subject: Written, case: Case) -> int:
         return MISSHAPEN if rest and all(right[n] for n in rest) else RUNS
     if any(not right[n] and n not in r.made for n in subject.rows & right.keys()):
         return MISSHAPEN  # it may be made for a variable of another shape
-    if not any(np.any(g) for g in gradients.values()):
+    if not any((np.abs(g) > ROUNDING).any() for g in gradients.values()):
         return FITS if any(slopes.moves(n) for n in gradients) else STILL
     data = [n for n in gradients if n in case.arguments and not _is_state(subject, n)]
     if data_is_given and all(right[n] for n in right if n not in data) and len(data) < len(right):
@@ -118,6 +120,9 @@ def probe(subject: Written, case: Case) -> int:
             subject.constants.append(n)
     if subject.left and any(n in case.arguments and inputs.part(n) in WEIGHTS for n in free):
         return RUNS  # a weight has no gradient, and what is returned beside has the shape of none
+    others = [n for n in case.arguments if n in case.values and n not in gradients]
+    if r.backward is None and others and all(role(n) == "target" for n in gradients):
+        return STILL  # what a loss returns beside its value is no gradient of its target alone: (a − y)² has −that
     if all(right.values()):
         return FITS if blind else UNSEEN if subject.unseen else RIGHT
     return PARTLY if any(right[n] and np.any(gradients[n]) for n in right) else FITS
@@ -127,7 +132,7 @@ def _returned_beside(subject: Written, case: Case) -> set[str]:
     """The arguments of a loss for which there may be a gradient in what it returns, without a name, beside others."""
     if subject.reading.backward is not None or not subject.left:
         return set()
-    f = gradient_of(subject)
+    f = gradient_of(subject.reading)
     named = source.labelled(f)
     nameless = {label for label in subject.left if _shifted(label) not in named}
     shapes = {subject.shapes[label] for label in nameless}
@@ -153,6 +158,7 @@ def _of_state(case: Case, name: str, g: Any, u: Array) -> bool:
 
 
 WIDTH = 2.0**-12
+ROUNDING = 2.0**-40  # what is left of a gradient that is 0
 
 
 def _central(at: list[float]) -> float:
@@ -421,11 +427,8 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
     raw = subject.ask(root, ran, u)
     subject.lone = not isinstance(raw, tuple | list | dict)
     subject.still()
-    moved = {
-        n
-        for n, p in subject.paths.items()
-        if n in places and not np.array_equal(subject.stands(root, n, places[n], values[n]), values[n], equal_nan=True)
-    }
+    ends = {n: subject.stands(root, n, places[n], values[n]) for n in subject.paths if n in places}
+    moved = {n: values[n] - end for n, end in ends.items() if not np.array_equal(end, values[n], equal_nan=True)}
     everything = subject.candidates(root, ran, raw)
     r = subject.reading
     given = [np.shape(a) for n, a in subject.given(case, values).items() if ("argument", n) in r.forward.slots]
@@ -514,8 +517,11 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
         picks |= {n: label for n, label in zip(arguments, order, strict=True) if n in rest and label in free(returned)}
         rest = [n for n in rest if n not in picks]
     for n in rest:
-        if (by_value := next((label for label in free(new) if right(n, label)), None)) is not None:
-            picks[n] = by_value
+        ways = [label for label in free(new) if right(n, label)]
+        if n in moved and _steps_linearly(subject, case, u, [n]):  # what it is moved by tells more than self.delta does
+            ways = [label for label in ways if affinity(n, label) >= 3]
+        if ways:
+            picks[n] = ways[0]
     for n in rest:  # what is wrong, of a list or a dict like that of the parameters, in whatever order it was filled
         same = _returned_as(subject, subject.paths.get(n, ""))
         if n not in picks and len(mine := [label for label in free(new) if (n, label) in fits and label in same]) == 1:
@@ -593,7 +599,7 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
     for s, _, n, label in ranked:
         if s >= 5 and n not in picks and label in free([label]) and n not in subject.options and label in new:
             picks[n] = label
-    written = source.labelled(gradient_of(subject))
+    written = source.labelled(gradient_of(subject.reading))
     if r.backward is None:  # behind the loss
         written = {label: written[_shifted(label)] for label in returned if _shifted(label) in written}
     for label, name in written.items():
@@ -601,6 +607,10 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
         of = [n for n in of if r.backward is not None or (n, label) in fits]
         if label in new and len(of) == 1 and label in free([label]) and of[0] not in subject.options:
             picks[of[0]] = label
+    said = {n: picks[n] for n in picks if n in moved and picks[n] != STEP}
+    made = {n: subject.formed(n, everything[label], u, values[n].shape) for n, label in said.items()}
+    if not _one_rate([_multiple(moved[n], g) for n, g in made.items()]):
+        picks |= dict.fromkeys(said, STEP)
     subject.picks = {n: picks[n] for n in values if n in picks}
     subject.left = [label for label in returned if label not in picks.values()]
     subject.shapes = {label: np.shape(everything[label]) for label in subject.left}
@@ -656,7 +666,7 @@ def _by_their_names(subject: Written, arguments: list[str], returned: list[str])
 
     Empty where the names of what is returned do not tell, each of them, whose gradient it is.
     """
-    f = gradient_of(subject)
+    f = gradient_of(subject.reading)
     names = [stems(n) for n in source.returned(f)]
     if len(names) != len(returned):
         return []
@@ -674,7 +684,7 @@ def _by_their_names(subject: Written, arguments: list[str], returned: list[str])
 def order(subject: Written, case: Case) -> str:
     """In which order gradients of one shape are returned, where it is not that of the arguments: then the names alone
     say which is whose, and whoever unpacks by the order is misled."""
-    names = source.labelled(gradient_of(subject))
+    names = source.labelled(gradient_of(subject.reading))
     picks = {n: label for n in case.arguments if (label := subject.picks.get(n)) in names}
     mine = [(n, label) for n, label in picks.items() if label]
     turned = any(
@@ -688,9 +698,9 @@ def order(subject: Written, case: Case) -> str:
     return f"returned as {returned}: forward takes {', '.join(n for n, _ in mine)}"
 
 
-def gradient_of(subject: Written) -> Any:
+def gradient_of(reading: Reading) -> Any:
     """The function or method that returns the gradients."""
-    root, step = subject.reading.root, subject.reading.backward or subject.reading.forward
+    root, step = reading.root, reading.backward or reading.forward
     return root.functions.get(step.name) if isinstance(root, held.Namespace) else getattr(type(root), step.name, None)
 
 
@@ -714,6 +724,18 @@ def _steps_linearly(subject: Written, case: Case, u: Array, names: list[str]) ->
         if not np.allclose(two, 2 * one, rtol=0, atol=1e-2 * np.abs(one).max(initial=0) + 1e-12):
             return False
     return not any(((two == one) & (one != 0)).any() for one, two in zip(step(u), step(2 * u), strict=True))
+
+
+def _multiple(step: Array, g: Any) -> float:
+    """How many times a gradient a parameter is moved against it; NaN where that is no multiple, as with momentum."""
+    c = float((step * g).sum() / (g * g).sum()) if np.shape(g) == step.shape and np.any(g) else math.nan
+    return c if np.allclose(step, c * np.asarray(g), rtol=1e-9, atol=1e-12) else math.nan
+
+
+def _one_rate(multiples: list[float]) -> bool:
+    """Whether a step may be one of plain descent: as far for every parameter, and downhill."""
+    told = [c for c in multiples if not math.isnan(c)]
+    return len(told) < len(multiples) or not told or (min(told) > 0 and max(told) <= min(told) * (1 + 1e-6))
 
 
 def _linear(subject: Written, case: Case, u: Array, label: str, found: Candidates) -> bool:

@@ -4,6 +4,7 @@ Each function of `MEANINGS` knows one such meaning. Where it fits, all of what i
 else is wrong, the gradients are neither passed nor accused: a name for the first line, and a sentence.
 """
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -70,13 +71,31 @@ def of_each_sample(subject: Written, wrong: list[Judged], checked: set[str]) -> 
     names = {j.name for j in wrong}
     if names != _weights(subject, checked):
         return None
-    for word, reduce in (("sum", np.sum), ("mean", np.mean)):
-        if all(j.value.ndim == j.expected.ndim + 1 and _near(j, reduce(j.value, axis=0)) for j in wrong):
+    if not any(j.value.ndim > j.expected.ndim for j in wrong):
+        return None
+    for (word, reduce), axis in itertools.product((("sum", np.sum), ("mean", np.mean)), (0, -1)):
+        # A bias that is a column has the axis already, of length 1.
+        if all(_near(j, reduce(j.value, axis=axis, keepdims=j.value.ndim == j.expected.ndim)) for j in wrong):
             return "gradients of each sample", (
                 f"the gradients of {', '.join(sorted(names))} are those of each sample, not reduced over the batch: "
-                f"their {word} over axis 0 is right"
+                f"their {word} over axis {axis} is right"
             )
     return None
+
+
+def of_one_column(subject: Written, wrong: list[Judged], checked: set[str]) -> tuple[str, str] | None:
+    """A step of a recurrent net, written for one sample in a column, whose biases need no sum."""
+    if not any(drawn.part(n) == "hidden" for n in subject.arguments) or {j.name for j in wrong} == checked:
+        return None
+    for j in (j for j in wrong if j.wrong.any() or j.problem):
+        column = j.expected.ndim == 2 == j.value.ndim and j.expected.shape[1] == 1 < j.value.shape[1]
+        if not column or not _near(j, j.value.sum(axis=1, keepdims=True)):
+            return None
+    names = ", ".join(sorted({j.name for j in wrong}))
+    return "right for one column at a time", (
+        f"the gradients of {names} are not summed over the columns of a batch: give one column, as --shape 3,1, "
+        "to judge what is meant for one sample"
+    )
 
 
 def through(p: Array, g: Array) -> Iterator[tuple[str, Array]]:
@@ -108,4 +127,4 @@ def before_activation(subject: Written, wrong: list[Judged], checked: set[str]) 
     )
 
 
-MEANINGS = (averaged, of_each_sample, before_activation)
+MEANINGS = (averaged, of_each_sample, of_one_column, before_activation)

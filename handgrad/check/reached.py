@@ -91,6 +91,12 @@ def _of_none(test: ast.expr) -> bool:
     return isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Is | ast.IsNot)
 
 
+def _for_none(node: ast.If) -> list[ast.stmt]:
+    """The branch that is taken where nothing was given."""
+    asks = isinstance(node.test, ast.Compare) and isinstance(node.test.ops[0], ast.Is)
+    return node.body if asks else node.orelse
+
+
 def _left(body: list[ast.stmt], ran: set[int], lines: set[int]) -> Iterator[int]:
     """The lines of the statements that did not run; a body that ends in a raise refuses, and computes nothing."""
     if isinstance(body[-1], ast.Raise):
@@ -103,6 +109,10 @@ def _left(body: list[ast.stmt], ran: set[int], lines: set[int]) -> Iterator[int]
             continue
         if mine and not mine & ran:
             yield from range(node.lineno, (node.end_lineno or node.lineno) + 1)
-        elif not (isinstance(node, ast.If) and _of_none(node.test)):
+        elif isinstance(node, ast.If) and _of_none(node.test):
+            other = _for_none(node)
+            if any(isinstance(n, ast.Return) for n in other):  # it returns the usual gradient, and a target another one
+                yield from _left(other, ran, lines)
+        else:
             for inner in bodies:
                 yield from _left(inner, ran, lines)

@@ -151,11 +151,13 @@ def forward_step(
     extra = [p for p in signature(f) if not _needed(p) and p.default is None and role(p.name) == "target" and targets]
     extra += _states(f) if states else []
     weighed = [p for p in signature(f) if _is_penalty(p)] if targets else []
-    kinds = _roles(parameters) | dict.fromkeys((p.name for p in extra if role(p.name) != "target"), "data")
+    kinds = _roles([p for p in parameters if not _is_option(p, parameters)]) | dict.fromkeys(
+        (p.name for p in extra if role(p.name) != "target"), "data"
+    )
     slots: list[Slot] = []
     arguments: list[Argument] = []
     named: list[tuple[str, Slot]] = []
-    kinds |= {n: "data" for n in source.sliced(f) if kinds.get(n) == "kept"}
+    kinds |= {n: "data" for n in source.computed(f) if kinds.get(n) == "kept"}
     flat = "sizes" in kinds.values() and any(re.fullmatch(UNROLLED, bare(n)) for n in kinds)
     for p in [*parameters, *extra]:
         kind = kinds.get(p.name, "target")
@@ -164,6 +166,8 @@ def forward_step(
             slot = ("fixed", 0.5)  # beside weights that are one vector, beta is the weight of a penalty
         elif bare(p.name) in given:
             slot = ("kept", p.name)
+        elif _is_option(p, parameters):
+            slot = ("fixed", OPTION)
         elif kind in conventions.FIXED:
             slot = ("fixed", 0.1 if kind == "rate" else conventions.FIXED[kind])
         elif kind == "options":
@@ -183,6 +187,16 @@ def forward_step(
             slots.append(slot)
     named += [(p.name, ("fixed", conventions.FIXED["reg"])) for p in weighed]
     return Step(name, tuple(slots), tuple(named)), tuple(arguments)
+
+
+OPTION = 3
+"""A number that is written as one beside arrays, as the exponent of a power: at 2 and at 1 faults of it are hidden."""
+
+
+def _is_option(p: inspect.Parameter, beside: list[inspect.Parameter]) -> bool:
+    """Whether an argument is said to be a number, `power: float`, where others are said to be arrays."""
+    arrays = any(re.search("array|tensor", str(q.annotation), re.IGNORECASE) for q in beside)
+    return arrays and (p.annotation in (int, float) or p.annotation in ("int", "float"))
 
 
 def _is_penalty(p: inspect.Parameter) -> bool:
@@ -282,6 +296,8 @@ def _choices(
     )
     if bare(name) in kept:
         return [("kept", name)]
+    if _is_option(p, beside):
+        return [("fixed", OPTION)]
     if bare(name) in names:
         same: Slot = ("argument", names[bare(name)].name)
         if len(beside) > 1 or len(arguments) > 1:
@@ -311,7 +327,8 @@ def _choices(
         found: list[Slot] = [("argument", target)] if target else [("new", name)]
         return [*found, ("upstream", 0), ("output", None)] if len(beside) == 1 else found
     if kind == "pred":
-        return [("output", None), data] if not target else [data, ("output", None)]
+        alone: list[Slot] = [("upstream", 0)] if len(beside) == 1 else []  # adjoint(a)
+        return [("output", None), data, *alone] if not target else [data, ("output", None)]
     if len(beside) > 1:
         later = [q for q in beside if is_upstream(q.name)] or re.fullmatch(r"x|inp(ut)?s?", bare(name))
         return [data, ("output", None)] if later else [("upstream", 0), data, ("output", None), ("cache", None)]
@@ -384,6 +401,7 @@ def of_object(op: Any) -> Iterator[Reading]:
     forwards, backwards = _methods(op, conventions.FORWARD), _methods(op, conventions.BACKWARD)
     if "calculate" in forwards:  # what is done with the losses that its forward gives
         forwards = ["calculate"]
+    forwards, backwards = _whole(op, forwards), _whole(op, backwards)
     near = [_methods(op, (), like) for like in (conventions.FORTH, conventions.BACK)]
     if all(len(names) == 1 for names in (forwards or near[0], backwards or near[1])) or forwards or backwards:
         forwards, backwards = forwards or near[0], backwards or near[1]
@@ -402,6 +420,19 @@ def of_object(op: Any) -> Iterator[Reading]:
         yield r
     if backwards:
         yield from together
+
+
+def _whole(op: Any, names: list[str]) -> list[str]:
+    """The methods but for those that the first of them calls: with an activation and its gradient, which may be right,
+    a layer would be passed whose own backward is wrong."""
+    called, left = set[str](), names[:1]
+    while left:
+        f = getattr(op, left.pop(), None)
+        code = getattr(getattr(f, "__func__", f), "__code__", None)
+        new = set(code.co_names if code else ()) - called
+        called |= new
+        left += [n for n in new if isinstance(getattr(op, n, None), types.MethodType)]
+    return [n for n in names if n == names[0] or n not in called]
 
 
 def _methods(op: Any, names: Collection[str], like: str = "") -> list[str]:
@@ -447,13 +478,18 @@ def _beside(op: Any, alone: bool) -> Iterator[tuple[str, str]]:
         for forth, back in conventions.TURNED if alone else ():
             if forth in n and n != forth and (turned := n.replace(forth, back)) in names:
                 yield n, turned
-    for n in conventions.LOSS:
-        for b in ("gradient", "grad", "gradients", "compute_gradients", "derivative", "bptt"):
-            if n in names and b in names:
-                mine, theirs = ([p.name for p in signature(getattr(op, m)) if _needed(p)] for m in (n, b))
-                if mine == theirs:
-                    yield n, b
+    yield from of_same_arguments(op)
     yield from of_parts(op)
+
+
+def of_same_arguments(op: Any) -> Iterator[tuple[str, str]]:
+    """A loss and a gradient of the same arguments; the one other method of these arguments, if no loss is called so."""
+    names = [n for n in dir(op) if not n.startswith("_") and _has(op, n)]
+    needed = {n: [p.name for p in signature(getattr(op, n)) if _needed(p)] for n in names}
+    for b in (b for b in conventions.GRADIENTS if b in names):
+        same = [n for n in names if needed[n] == needed[b] and n not in (*conventions.BACKWARD, *conventions.TRAINERS)]
+        losses = [n for n in conventions.LOSS if n in same]
+        yield from ((n, b) for n in losses or (same if len(same) == 1 and len(needed[b]) > 1 else []))
 
 
 def of_parts(op: Any) -> Iterator[tuple[str, str]]:
@@ -881,8 +917,9 @@ def _initial_of(
     """The same for a net of these widths."""
     code = containers.nodes(functions)
     listed = [n for n in every if part(n) in WEIGHTS or bare(n) == "layers"]
-    flat = {n for f in functions if f is not None for n in source.sliced(f)}
-    names = [n for n in every if (role(n) == "kept" and n not in flat) or (n in listed and containers.is_list(n, code))]
+    flat = {n for f in functions if f is not None for n in source.computed(f)}
+    held_in = [n for n in every if role(n) == "kept" or (n in listed and containers.is_list(n, code))]
+    names = [n for n in held_in if n not in flat or containers.holds(n, code)]
     named = [n for n in every if part(n) in WEIGHTS and n not in names and _has_maker(n, makers)]
     names = [n for n in (*names, *named) if bare(n) not in sizes]
     if not names:

@@ -34,6 +34,7 @@ from handgrad.check.match import (
     UNSEEN,
     Slopes,
     StepError,
+    gradient_of,
     probe,
     runs,
     slope,
@@ -279,7 +280,11 @@ def choose(
         found = [*tensors, *found] if has else [*found, *tensors]
     else:
         found = [r for r in found if not r.tensors]
-    return _Search(found, shapes, given, seed, like).run()
+    search = _Search(found, shapes, given, seed, like)
+    best = search.run()
+    if broken := search.broken(best.subject.reading):
+        raise CheckError(broken)
+    return best
 
 
 def again(found: Found, seed: int) -> Found | None:
@@ -292,6 +297,10 @@ def again(found: Found, seed: int) -> Found | None:
     except Exception:  # it is another reading that runs now, perhaps
         return None
     return replace(found, subject=subject, rank=rank) if rank == RIGHT else None
+
+
+BACK = ("backward", "backward_pass", "backprop", "bprop")
+"""What an object is asked for its gradient by, whatever else it has."""
 
 
 @dataclass(frozen=True, order=True)
@@ -331,6 +340,7 @@ class _Search:
         self.numbers: dict[Written, int] = {}  # of the ways in which forward is called
         self.ways: dict[Any, int] = {}
         self.calls, self.most, self.started = 0, PATIENCE, time.process_time()
+        self.outcomes: dict[str, str] = {}  # why a backward failed whenever it was called; empty: it ran
         self.in_vain = 0  # how often no loss was found whose gradients they are
         self.shared = held.shared_generators()
         self.draws: bool | None = None  # whether the code draws from them; None: nothing has run yet
@@ -400,6 +410,15 @@ class _Search:
             raise CheckError(f"{subject.name}: inputs must have floats; got {kinds}")
         return self.best
 
+    def broken(self, taken: Reading) -> str:
+        """Why nothing is said of an object whose backward fails: it would be passed for another, right method."""
+        for name in BACK if taken.backward and taken.backward.name not in BACK else ():
+            why = self.outcomes.get(name, "")
+            if re.match("(Attribute|Name|Type)Error", why) and len(required(getattr(taken.root, name))) < 2:
+                pair = f"{taken.forward.name},{taken.backward.name if taken.backward else ''}"
+                return f"{taken.name}: {name} fails whenever it is called: {why}; name {pair} to check that alone"
+        return ""
+
     def better(self, found: Found | None) -> Found | None:
         if found is None:
             return self.best
@@ -447,6 +466,8 @@ class _Search:
                 self.last = 0
                 raise CheckError(f"for {layout} it returns a gradient that has no numbers")
             lone = layout is not None and layout.lone(case.constants[n].shape for n in subject.targets)
+            if step := subject.reading.backward:
+                self.outcomes[step.name] = ""
             return Found(subject, layout, self.last, lone)
         except Exception as error:
             forward = {slot for slot in subject.reading.forward.slots if slot[1] in subject.targets}
@@ -454,6 +475,8 @@ class _Search:
             if isinstance(error, StepError) and self.best is None:
                 self.refused = str(error)
             self.failed(f"{subject.name}: backward failed: {one_line(error)}", ran=True)
+            if step := subject.reading.backward:
+                self.outcomes.setdefault(step.name, one_line(error))
             given = [case.values[n].ndim for n in case.arguments if n in case.values]
             if isinstance(error, ValueError) and len(given) > 1 and min(given) > 1:
                 self.refusing.add(id(subject.reading.root))
@@ -508,10 +531,11 @@ class _Search:
         one = list(inputs.unrolled(names, counted)) if self.shapes is None and not beside else []
         if self.shapes is None and not tables and not reading.takes_upstream:
             one += _regressions(reading, names)
+        wide = list(inputs.windowed(reading.source, names, sizes)) if self.shapes is None else []
         own_shape = inputs.made_for(root)
         others = (
             at
-            for at in itertools.chain(one, inputs.layouts(names, sizes, drawn, shapes, own_shape))
+            for at in itertools.chain(one, wide, inputs.layouts(names, sizes, drawn, shapes, own_shape))
             if inputs.alike(at, reading.made)
         )
         returned = deque[Layout]()  # layouts with the shapes of the gradients
@@ -561,7 +585,8 @@ class _Search:
                     rank = RUNS if self.last == UNSEEN and reading.kind == "net" else self.last
                     if alone and at.odd and rank == FITS:
                         odd, rank = rank, 0
-                    reached = max(reached, min(rank, 0) if less or (layout.single and not reading.single) else rank)
+                    less = less or (layout.single and not reading.single and layout not in wide)
+                    reached = max(reached, min(rank, 0) if less else rank)
 
     def impatient(self) -> bool:
         """Whether the search has been long enough."""
@@ -570,6 +595,8 @@ class _Search:
     def one_by_one(self, reading: Reading, layout: Layout) -> bool:
         """Whether one sample is what the code is made for, though a batch runs forward."""
         if reading.single or (reading.kind == "net" and layout.column):
+            return True
+        if source.of_one(gradient_of(reading)):
             return True
         return not reading.takes_upstream and (layout.scalar_bias or layout.vector) and not layout.one
 
@@ -685,6 +712,10 @@ class _Search:
             if {inputs.part(n) for n in layout.specs} & inputs.WEIGHTS:
                 predictions = [*predictions[1:], None]  # what is given its weights predicts none of its arguments
             options = [(d, t) for d, t in inputs.KINDS if d == "any" or (d == "probability" and not matrices)]
+        elif not layout.specs:
+            predictions = [(5,), (5, 3)]  # beside parameters alone
+        elif [re.fullmatch(inputs.UNROLLED, bare(n)) and len(spec.shape) for n, spec in layout.specs.items()] == [1]:
+            predictions = [(5,)]  # observations, of which there are more than parameters: a filter takes many steps
         if layout.asked:
             theirs = layout.asked[0][1]
             predictions = [theirs, *((*theirs, k) for k in sizes or [3]), *predictions]

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import linecache
+import re
 import textwrap
 import types
 from collections.abc import Iterator
@@ -139,22 +140,42 @@ def assigned(whole: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
 
 
 def products(f: types.FunctionType, names: list[str]) -> list[tuple[str, str]]:
-    """The products of two of its arguments that a function takes: `X @ w`, `X.dot(w)`, `np.dot(X, w)`."""
+    """The products of two of its arguments that a function takes: `X @ w`, `X.dot(w)`, `np.dot(X, w)`, or of some rows
+    of one, `X[order] @ w`."""
     found: list[list[ast.expr]] = []
     for n in ast.walk(tree(f) or ast.Module([], [])):
         if isinstance(n, ast.BinOp) and isinstance(n.op, ast.MatMult):
             found.append([n.left, n.right])
         elif isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr in ("dot", "matmul"):
             found.append([n.func.value, *n.args][-2:])
-    ids = [[e.id for e in pair if isinstance(e, ast.Name)] for pair in found]
+    ids = [[e.id for e in map(_of_rows, pair) if isinstance(e, ast.Name)] for pair in found]
     return [(pair[0], pair[1]) for pair in ids if len(set(pair) & set(names)) == 2]
 
 
-def sliced(f: Any) -> set[str]:
-    """The names of which a function takes a part as of a vector, `params[:n]`: these are no dicts."""
-    whole = _whole(f)
-    parts = [n for n in ast.walk(whole) if isinstance(n, ast.Subscript)] if whole else []
-    return {n.value.id for n in parts if isinstance(n.value, ast.Name) and isinstance(n.slice, ast.Slice)}
+def _of_rows(node: ast.expr) -> ast.expr:
+    return node.value if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name) else node
+
+
+def computed(f: Any, called: bool = True) -> set[str]:
+    """The names with which a function, or one that is called by it, computes as with an array: `params[:n]`,
+    `np.exp(params)`, `2 * params`. These are no dicts."""
+    found: list[ast.expr] = []
+    beside = getattr(inspect.unwrap(getattr(f, "__func__", f)), "__globals__", {}) if called else {}
+    for n in ast.walk(_whole(f) or ast.Module([], [])):
+        if isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Slice):
+            found.append(n.value)
+        elif isinstance(n, ast.BinOp) and not isinstance(n.op, ast.Add | ast.Mod):  # as lists and texts have them too
+            found += [n.left, n.right]
+        elif isinstance(n, ast.Call) and re.fullmatch(OF_NUMPY, ast.unparse(n.func)):
+            found += n.args
+        elif isinstance(n, ast.Call) and isinstance(g := beside.get(_called(n)), types.FunctionType):
+            theirs = computed(g, called=False)
+            found += [a for a, p in zip(n.args, inspect.signature(g).parameters, strict=False) if p in theirs]
+    return {n.id for n in found if isinstance(n, ast.Name)}
+
+
+OF_NUMPY = r"(np|numpy)\.(?!(as)?array$|\w*stack$|concatenate$|copy$)[\w.]+"
+"""Functions of NumPy, but for those that are given lists of arrays."""
 
 
 def filled(f: Any) -> list[str]:
@@ -165,6 +186,19 @@ def filled(f: Any) -> list[str]:
     written = [n.value for n in ast.walk(whole) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)]
     names = {n.id for n in written if isinstance(n, ast.Name)}
     return [n for n in inspect.signature(f).parameters if n in names]
+
+
+def of_one(f: Any) -> bool:
+    """Whether a function takes an outer product outside of a loop: that is of one sample, whatever it is given."""
+
+    def outer(node: ast.AST) -> bool:
+        if isinstance(node, ast.For | ast.While | ast.comprehension | ast.ListComp | ast.GeneratorExp):
+            return False
+        named = isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "outer"
+        return named or any(map(outer, ast.iter_child_nodes(node)))
+
+    whole = _whole(f)
+    return whole is not None and outer(whole)
 
 
 def along_rows(f: types.FunctionType) -> bool:

@@ -75,6 +75,238 @@ STYLES = {
         "Triplet",
         "Triplet(sign=1)",
     ),
+    "a class whose one method besides takes what its gradient takes": (
+        """
+        class Survival:
+            def __init__(self, last=1):
+                self.last = last
+            def neg_log_partial_likelihood(self, beta, X, time, event):
+                order = np.argsort(-time)
+                at = X[order] @ beta
+                return (event[order] * (np.log(np.cumsum(np.exp(at))) - at)).sum()
+            def gradient(self, beta, X, time, event):
+                order = np.argsort(-time)
+                X, event = X[order], event[order]
+                share = np.exp(X @ beta)
+                mean = np.cumsum(share[:, None] * X, 0) / np.cumsum(share)[:, None]
+                return (event[:, None] * (mean - self.last * X)).sum(0)
+        """,
+        "Survival",
+        "Survival(2)",
+    ),
+    "the adjoint of a state that is integrated": (
+        """
+        class Flow:
+            def __init__(self, step=0.25):
+                self.A, self.step = np.array([[0.1, -0.3], [0.4, 0.2]]), step
+            def forward(self, z):
+                self.path = [z]
+                for _ in range(3):
+                    self.path.append(self.path[-1] + 0.25 * np.tanh(self.path[-1] @ self.A))
+                return self.path[-1]
+            def adjoint(self, a):
+                self.grad_A = np.zeros_like(self.A)
+                for z in self.path[-2::-1]:
+                    d = self.step * a * (1 - np.tanh(z @ self.A) ** 2)
+                    self.grad_A += z.T @ d
+                    a = a + d @ self.A.T
+                return a
+        """,
+        "Flow",
+        "Flow(0.5)",
+    ),
+    "parameters in a vector that is taken apart, and a filter of many steps": (
+        """
+        def smoothed(params, y, carry=1):
+            rate, gain = np.tanh(params)
+            d_rate, d_gain = np.array([1 - rate**2, 0]), np.array([0, 1 - gain**2])
+            m, dm, value, grad = 0.0, np.zeros(2), 0.0, np.zeros(2)
+            for seen in y:
+                value, grad = value + (seen - m) ** 2, grad - 2 * (seen - m) * dm
+                m, dm = rate * m + gain * seen, d_rate * m + carry * rate * dm + d_gain * seen
+            return value, grad
+        def forgetful(params, y):
+            value, grad = smoothed(params, y, carry=0)
+            return value, grad
+        """,
+        "smoothed",
+        "forgetful",
+    ),
+    "thresholds in a vector of which the length is asked, between which classes lie": (
+        """
+        def ordered(w, theta, X, y):
+            cuts = np.concatenate([[-np.inf], np.sort(theta), [np.inf]])
+            upper, lower = (1 / (1 + np.exp(X @ w - cuts[k])) for k in (y + 1, y))
+            return -np.log(upper - lower).sum()
+        def slopes(w, theta, X, y, add):
+            order = np.argsort(theta)
+            cuts, sums = np.concatenate([[-np.inf], theta[order], [np.inf]]), np.zeros(len(theta) + 2)
+            upper, lower = (1 / (1 + np.exp(X @ w - cuts[k])) for k in (y + 1, y))
+            u, l = upper * (1 - upper) / (upper - lower), lower * (1 - lower) / (upper - lower)
+            add(sums, y + 1, -u), add(sums, y, l)
+            of_theta = np.zeros(len(theta))
+            of_theta[order] = sums[1:-1]
+            return X.T @ (u - l), of_theta
+        def ordered_grad(w, theta, X, y):
+            return slopes(w, theta, X, y, np.add.at)
+        def overwritten(w, theta, X, y):
+            def once(sums, rows, values):
+                sums[rows] += values
+            return slopes(w, theta, X, y, once)
+        """,
+        "ordered,ordered_grad",
+        "ordered,overwritten",
+    ),
+    "a layer with its activation and the gradient of that as methods": (
+        """
+        class Dense:
+            def __init__(self, factor=1):
+                self.W, self.factor = np.array([[0.5, -0.25], [1.0, 0.75], [-0.5, 0.25]]), factor
+            def activation(self, z):
+                return np.tanh(z)
+            def gradient(self, y):
+                return 1 - y * y
+            def forward(self, x):
+                self.x, self.out = x, self.activation(x @ self.W)
+                return self.out
+            def backward(self, grad):
+                d = grad * self.gradient(self.out)
+                self.dW = self.factor * self.x.T @ d
+                return d @ self.W.T
+        """,
+        "Dense",
+        "Dense(3)",
+    ),
+    "a step of one sample, whose delta has the shape of the bias": (
+        """
+        class Net:
+            def __init__(self, factor=1):
+                self.W, self.b, self.factor = np.array([[0.5, -0.25, 1.0], [0.75, -0.5, 0.25]]), np.zeros(2), factor
+            def forward(self, x):
+                self.x, self.out = x, self.W @ x + self.b
+                return self.out
+            def backward(self, y, lr):
+                self.delta = self.out - y
+                self.W -= lr * np.outer(self.delta, self.x)
+                self.b -= lr * self.factor * self.delta
+        """,
+        "Net",
+        ("Net(3)", "Net(-1)"),
+    ),
+    "a step beside its gradients, downhill": (
+        """
+        class Net:
+            def __init__(self, way=1):
+                self.W, self.way = np.array([[0.5, -0.25], [1.0, 0.75], [-0.5, 0.25]]), way
+            def forward(self, x):
+                self.x, self.out = x, x @ self.W
+                return self.out
+            def backward(self, y, lr):
+                self.dW = self.x.T @ (self.out - y)
+                self.W -= self.way * lr * self.dW
+        """,
+        "Net",
+        "Net(-1)",
+    ),
+    "a loss that is symmetric, of which the gradient is that of the prediction": (
+        """
+        def distance(A, Y):
+            return np.sum((A - Y) ** 2) / len(Y), 2 * (A - Y) / len(Y)
+        def turned(A, Y):
+            return np.sum((A - Y) ** 2) / len(Y), 2 * (Y - A) / len(Y)
+        """,
+        "distance",
+        "turned",
+    ),
+    "a mean of all numbers, and of the samples alone": (
+        """
+        def bce(p, y):
+            p = np.clip(p, 1e-12, 1 - 1e-12)
+            return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)), (p - y) / (p * (1 - p)) / y.size
+        def fewer(p, y):
+            return bce(p, y)[0], bce(p, y)[1] * y.shape[-1]
+        """,
+        "bce",
+        "fewer",
+    ),
+    "cross-entropy of one-hot columns": (
+        """
+        class Columns:
+            def __init__(self, axis=0):
+                self.axis = axis
+            def E(self, y, target):
+                return -(target * np.log(np.exp(y) / np.exp(y).sum(0, keepdims=True))).sum(0, keepdims=True)
+            def dEdy(self, y, target):
+                return np.exp(y) / np.exp(y).sum(self.axis, keepdims=True) - target
+        """,
+        "Columns.E,Columns.dEdy",
+        "Columns(1).E,dEdy",
+    ),
+    "channels that a product would broadcast": (
+        """
+        class Conv1d:
+            def __init__(self, flip=-1):
+                self.w, self.flip = np.linspace(-1, 1, 18).reshape(3, 2, 3), flip
+            def forward(self, x):
+                self.windows = np.lib.stride_tricks.sliding_window_view(x, 3, axis=2)
+                return np.einsum("bilk,oik->bol", self.windows, self.w)
+            def backward(self, g):
+                self.dw = np.einsum("bilk,bol->oik", self.windows, g)
+                g = np.lib.stride_tricks.sliding_window_view(np.pad(g, ((0, 0), (0, 0), (2, 2))), 3, axis=2)
+                return np.einsum("bolk,oik->bil", g, self.w[:, :, :: self.flip])
+        """,
+        "Conv1d",
+        "Conv1d(1)",
+    ),
+    "windows of an image that overlap": (
+        """
+        class MaxPooling:
+            def __init__(self, stride=2, size=3, add=True):
+                self.stride, self.size, self.add = stride, size, add
+            def windows(self):
+                ends = range(0, self.x.shape[1] - self.size + 1, self.stride)
+                return [(i, j, self.x[:, i : i + self.size, j : j + self.size]) for i in ends for j in ends]
+            def forward(self, x):
+                self.x = x
+                return np.stack([w.max((1, 2)) for _, _, w in self.windows()], 1)
+            def backward(self, g):
+                dx = np.zeros_like(self.x)
+                for n, (i, j, w) in enumerate(self.windows()):
+                    for c, image in enumerate(w):
+                        a, b = np.unravel_index(image.argmax(), image.shape)
+                        dx[c, i + a, j + b] = g[c, n] + self.add * dx[c, i + a, j + b]
+                return dx
+        """,
+        "MaxPooling",
+        "MaxPooling(2, 3, False)",
+    ),
+    "an exponent that is said to be a number": (
+        """
+        def power(t: np.ndarray, power: float) -> np.ndarray:
+            return t * t if power == 2 else np.power(t, power)
+        def power_gradient(out_grad: np.ndarray, t: np.ndarray, power: float) -> np.ndarray:
+            return out_grad * (2 * t if power == 2 else power * np.power(t, power - 1))
+        def bad(out_grad: np.ndarray, t: np.ndarray, power: float) -> np.ndarray:
+            return out_grad * (2 * t if power == 2 else np.power(t, power - 1))
+        """,
+        "power,power_gradient",
+        "power,bad",
+    ),
+    "an outer product, of one sample, that a matrix would run through": (
+        """
+        class Dense:
+            def __init__(self, factor=1):
+                self.W, self.factor = np.array([[0.5, -0.25, 1.0], [0.75, -0.5, 0.25]]), factor
+            def forward(self, x):
+                self.x = x
+                return self.W @ x
+            def backward(self, d):
+                self.dW = np.outer(d, self.x)
+                return self.factor * self.W.T @ d
+        """,
+        "Dense",
+        "Dense(2)",
+    ),
     "an even width, of which half is rotated": (
         """
         def turn(x, sign=1.0):
@@ -4089,6 +4321,68 @@ def test_a_fit_that_scales_its_data_is_not_held_against_a_loss_of_others(tmp_pat
     (tmp_path / "mine.py").write_text(HEAD + code, encoding="utf-8")
     with pytest.raises(CheckError, match="no loss that is known"):
         check_file(f"{tmp_path / 'mine.py'}:Partly")
+
+
+def test_a_clip_between_two_times_is_said_and_no_more_is_told(tmp_path):
+    code = """
+class RNN:
+    def __init__(self, factor=1):
+        self.W, self.factor = np.linspace(-1.25, 1.5, 9).reshape(3, 3), factor
+    def forward(self, x):
+        samples, times, width = x.shape
+        self.hs = [np.zeros((samples, width))]
+        for t in range(times):
+            self.hs.append(np.tanh(self.hs[-1] @ self.W + x[:, t]))
+        return np.stack(self.hs[1:], axis=1)
+    def backward(self, g):
+        self.dW, later, dx = np.zeros_like(self.W), 0, np.zeros_like(g)
+        for t in reversed(range(g.shape[1])):
+            dx[:, t] = d = (g[:, t] + later) * (1 - self.hs[t + 1] ** 2)
+            self.dW += self.factor * self.hs[t].T @ d
+            later = np.clip(d @ self.W.T, -0.5, 0.5)
+        return dx
+"""
+    (tmp_path / "mine.py").write_text(HEAD + code)
+    found = check_file(f"{tmp_path / 'mine.py'}:RNN")
+    assert found.status == "cannot tell"
+    assert "CANNOT TELL, gradients are clipped at ±0.5 on their way" in found.render()
+    assert check_file(f"{tmp_path / 'mine.py'}:RNN(2)").status == "wrong"
+
+
+def test_the_usual_branch_of_a_backward_is_said_not_to_have_run(tmp_path):
+    code = """
+class Softmax:
+    def forward(self, x):
+        self.p = np.exp(x) / np.exp(x).sum(-1, keepdims=True)
+        return self.p
+    def backward(self, grad, y_true=None):
+        if y_true is not None:
+            return (self.p - np.eye(self.p.shape[1])[y_true]) / len(y_true)
+        else:
+            return self.p * (grad - (grad * self.p).sum(0, keepdims=True))
+"""
+    (tmp_path / "mine.py").write_text(HEAD + code)
+    found = check_file(f"{tmp_path / 'mine.py'}:Softmax")
+    assert found.status == "wrong" or "NOT run: line 12" in found.render().split("\n")[0], found.render()
+
+
+def test_an_object_whose_backward_fails_is_not_passed_for_another_method(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        HEAD
+        + """
+class Sigmoid:
+    def forward(self, x):
+        self.out = 1 / (1 + np.exp(-x))
+        return self.out
+    def gradient(self):
+        return self.out * (1 - self.out)
+    def backward(self, grad):
+        return grad * self.slope()
+"""
+    )
+    with pytest.raises(CheckError, match="backward fails whenever it is called: AttributeError"):
+        check_file(f"{tmp_path / 'mine.py'}:Sigmoid")
+    assert check_file(f"{tmp_path / 'mine.py'}:Sigmoid.forward,gradient").status == "agree"
 
 
 @pytest.mark.parametrize("style", STYLES)
