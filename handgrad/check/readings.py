@@ -351,6 +351,12 @@ def _passed(f: Callable[..., Any], g: Callable[..., Any], arguments: tuple[Argum
     return {n: slot for n, slot in found.items() if role(n) != "cache" and not is_upstream(n)}
 
 
+def _defaults(f: Callable[..., Any], g: Callable[..., Any]) -> dict[str, Slot]:
+    """The numbers that a backward asks for and forward has by default, as the width and the stride of a window."""
+    own = {p.name: p.default for p in signature(f) if type(p.default) in (int, float)}
+    return {p.name: ("fixed", own[p.name]) for p in signature(g) if _needed(p) and p.name in own}
+
+
 OUTPUT = r"y(_?(hat|pred|t|s|out))?|probs?|preds?|outputs?"
 
 
@@ -561,10 +567,11 @@ def _paired(op: Any, root: Any, forward: Step, arguments: tuple[Argument, ...], 
     shared = {p.name for p in signature(getattr(op, f))}
     variables = [_all_data(arguments)] if two and any(a.role == "target" for a in arguments) else []
     passed = _passed(getattr(op, f), getattr(op, b), arguments)
+    known = _defaults(getattr(op, f), getattr(op, b)) | passed
     ways = (
         (o, way)
         for o in (*variables, *_orders(arguments))
-        for way in backward_steps(b, getattr(op, b), o, (), shared, passed)
+        for way in backward_steps(b, getattr(op, b), o, (), shared, known)
     )
     for order, (backward, new) in ways:
         for predicted in _predictions(getattr(op, f), backward, passed, new):
@@ -859,7 +866,8 @@ def _of_pair(
     counts = tuple(held.counts(g)) if isinstance(g, types.FunctionType) else ()
     shared = {p.name for p in signature(f)}
     orders = list(_orders(arguments)) if len(arguments) == 2 else ways
-    calls = ((o, way) for o in orders for way in backward_steps("g", g, o, tuple(kept), shared, passed))
+    known = _defaults(f, g) | passed
+    calls = ((o, way) for o in orders for way in backward_steps("g", g, o, tuple(kept), shared, known))
     for order, (backward, new) in calls:
         for predicted in _predictions(f, backward, passed, new):
             said = _said(name, replace(backward, name=getattr(g, "__name__", "gradient")), (*order, *new))

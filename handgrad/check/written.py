@@ -253,9 +253,12 @@ class Written:
     def _call(self, root: Any, step: Step, ran: Ran) -> Any:
         given = [self._slot(root, slot, ran, step) for slot in step.slots]
         named = {name: self._slot(root, slot, ran, step) for name, slot in step.named}
-        if isinstance(root, Namespace):
-            return root.call(step.name, *given, **named)
-        return operator.attrgetter(step.name)(root)(*given, **named)
+        try:
+            if isinstance(root, Namespace):
+                return root.call(step.name, *given, **named)
+            return operator.attrgetter(step.name)(root)(*given, **named)
+        except SystemExit as error:  # of what it was given, perhaps
+            raise RuntimeError(f"it exits with {error.code}") from error
 
     def _slot(self, root: Any, slot: Slot, ran: Ran, step: Step) -> Any:
         kind, what = slot
