@@ -9,9 +9,11 @@ a function that is given its weights, the shapes that these can have with them.
 """
 
 import functools
+import inspect
 import itertools
 import math
 import re
+import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -148,6 +150,10 @@ class Spec(NamedTuple):
     batch: int | None = 0
     top: int = 0
 
+    def of(self, shape: Shape) -> "Spec":
+        """The same in another shape, which may lack the axis of samples."""
+        return self._replace(shape=shape, batch=self.batch if (self.batch or 0) < len(shape) else None)
+
 
 Asked = tuple[tuple[str, Shape], ...]
 """The shapes that a user gave for the targets."""
@@ -267,10 +273,10 @@ def layouts(
     for spec in _singles(widths, first):
         yield Layout(dict.fromkeys(names, spec) | _observed(names, spec))
     for spec in list(_singles(widths, first))[:12]:
-        others = [spec, *(spec._replace(shape=(spec.shape[0], w)) for w in widths), *(Spec((w,), None) for w in widths)]
-        others += [Spec((w, 1), None) for w in widths] + [spec._replace(shape=(w, spec.shape[-1])) for w in widths]
+        others = [spec, *(spec.of((spec.shape[0], w)) for w in widths), *(Spec((w,), None) for w in widths)]
+        others += [Spec((w, 1), None) for w in widths] + [spec.of((w, spec.shape[-1])) for w in widths]
         if len(spec.shape) == 3:  # of a sequence: a number for every time, as weights of attention; or one vector
-            others += [spec._replace(shape=spec.shape[:2]), spec._replace(shape=spec.shape[::2])]
+            others += [spec.of(spec.shape[:2]), spec.of(spec.shape[::2])]
         for combination in itertools.islice(itertools.product(dict.fromkeys(others), repeat=len(names) - 1), 200):
             yield Layout(dict(zip(names, (spec, *combination), strict=True)))
     for spec in _indices(tables):
@@ -432,7 +438,7 @@ def _singles(widths: list[int], first: list[Shape] | None) -> Iterator[Spec]:
 
 
 def _with_states(names: list[str], widths: list[int]) -> Iterator[Layout]:
-    """An input and the states of a cell, all of one width: in rows, in columns, of one sample."""
+    """An input and the states of a cell, all of one width: in rows, in columns, of one sample; or a sequence."""
     if not all(part(n) == "hidden" or re.fullmatch(r"[hcsa]_(in|old|t)\w*", bare(n)) for n in names[1:]):
         return
     n = next(n for n in itertools.count(BATCH) if n not in widths)
@@ -441,8 +447,11 @@ def _with_states(names: list[str], widths: list[int]) -> Iterator[Layout]:
         (lambda w: (w, n), 1),
         (lambda w: (w,), None),
     ]
-    for (shape, batch), (d, h) in itertools.product(forms, itertools.permutations(dict.fromkeys([*widths, 3]), 2)):
+    pairs = list(itertools.permutations(dict.fromkeys([*widths, 3]), 2))
+    for (shape, batch), (d, h) in itertools.product(forms, pairs):
         yield Layout({names[0]: Spec(shape(d), batch)} | dict.fromkeys(names[1:], Spec(shape(h), batch)))
+    for d, h in pairs:  # of a whole sequence, the states before its first step
+        yield Layout({names[0]: Spec((2, n, d))} | dict.fromkeys(names[1:], Spec((2, h))))
 
 
 def _indices(tables: list[Shape]) -> Iterator[Spec]:
@@ -702,18 +711,20 @@ def _small(own: dict[str, Any], names: str) -> list[int]:
 
 def windowed(source: Any, names: list[str], widths: list[int]) -> Iterator[Layout]:
     """Square images wide enough for two windows in a row, which overlap where their stride is less than their size."""
-    own = {bare(n): v for n, v in getattr(source, "__dict__", {}).items()}
-    sizes = [n for n in _small(own, r"\w*(size|kernel|filter|pool)\w*|k") if n > 1]
+    own = getattr(source, "__dict__", {})
+    if isinstance(source, types.FunctionType):
+        own = {p.name: p.default for p in inspect.signature(source).parameters.values()}
+    own = {bare(n): v for n, v in own.items()}
+    sizes = [n for n in _small(own, r"\w*(size|kernel|filter|pool)\w*|k|f") if n > 1]
     steps = _small(own, r"strides?|s")
-    kind = type(source).__name__.lower()
+    kind = getattr(source, "__name__", type(source).__name__).lower()
     if len(names) != 1 or not sizes or not re.search(WINDOWED, kind) or re.search("[13]_?d", kind):
         return
     s = max(4, min(sizes) + max(steps, default=1))
-    for w in dict.fromkeys([*widths, 3]) if s > 4 else ():
+    for w in dict.fromkeys([*widths, 3]):
         for spec in (Spec((2, w, s, s)), Spec((2, s, s, w)), Spec((w, s, s), None), Spec((s, s, w), None)):
             yield Layout({names[0]: spec})
-    if s > 4:
-        yield Layout({names[0]: Spec((s, s), None)})
+    yield Layout({names[0]: Spec((s, s), None)})
 
 
 def made_for(source: Any) -> Shape:

@@ -307,6 +307,65 @@ STYLES = {
         "Dense",
         "Dense(2)",
     ),
+    "a window whose width its backward asks for, and forward has by default": (
+        """
+        def pool(image, f=2, s=2):
+            ends = range(0, image.shape[1] - f + 1, s)
+            return np.array([[image[:, i : i + f, j : j + f].mean((1, 2)) for j in ends] for i in ends])
+        def pool_backward(dpool, image, f, s, every=1):
+            d = np.zeros(image.shape)
+            for i, row in enumerate(dpool):
+                for j, g in enumerate(row):
+                    d[:, i * s : i * s + f, j * s : j * s + f] += g[:, None, None] / (f * f) ** every
+            return d
+        def summed(dpool, image, f, s):
+            return pool_backward(dpool, image, f, s, 0)
+        """,
+        "pool",
+        "pool,summed",
+    ),
+    "one sample, whose forward exits for a batch": (
+        """
+        class Dense:
+            def __init__(self, factor=1):
+                self.W, self.factor = np.array([[0.5, -0.25, 1.0], [0.75, -0.5, 0.25]]), factor
+            def forward(self, x):
+                if x.shape != (3,):
+                    raise SystemExit("one sample")
+                self.x = x
+                return self.W @ x
+            def backward(self, d):
+                self.dW = self.factor * d[:, None] * self.x
+                return self.W.T @ d
+        """,
+        "Dense",
+        "Dense(2)",
+    ),
+    "a sequence, and the two states before it": (
+        """
+        class Sums:
+            def __init__(self, kept=1):
+                self.W, self.U = np.linspace(-1, 1, 12).reshape(3, 4), np.linspace(-0.5, 0.75, 16).reshape(4, 4)
+                self.kept = kept
+            def forward(self, x, state):
+                c, h = state
+                samples, times, _ = x.shape
+                self.x, self.hs = x, [h]
+                for t in range(times):
+                    self.hs.append(np.tanh(x[:, t] @ self.W + self.hs[-1] @ self.U))
+                return np.stack(self.hs[1:], axis=1) + c[:, None]
+            def backward(self, g):
+                self.dW, self.dU, later, dx = 0 * self.W, 0 * self.U, 0, np.zeros_like(self.x)
+                for t in reversed(range(g.shape[1])):
+                    d = (g[:, t] + self.kept * later) * (1 - self.hs[t + 1] ** 2)
+                    self.dW += self.x[:, t].T @ d
+                    self.dU += self.hs[t].T @ d
+                    later, dx[:, t] = d @ self.U.T, d @ self.W.T
+                return dx, (g.sum(1), later)
+        """,
+        "Sums",
+        "Sums(0)",
+    ),
     "an even width, of which half is rotated": (
         """
         def turn(x, sign=1.0):
