@@ -26,6 +26,7 @@ from handgrad.check.oracles import (
     COMPLEX,
     ROUNDINGS,
     SINGLE,
+    VAGUE,
     Differenced,
     Point,
     Reading,
@@ -38,7 +39,6 @@ from handgrad.judge import structure
 from handgrad.judge.ball import Format
 
 Flags = npt.NDArray[np.bool_]
-VAGUE = 16  # an interval as wide as this part of the gradient or the upstream tells nothing
 BESIDE = 2.0**-30  # how far the neighbours of a kink are, in units of max(1, |x|)
 
 

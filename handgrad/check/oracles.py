@@ -51,6 +51,7 @@ from handgrad.judge.rules import layers, losses
 HAND, AUTOGRAD, COMPLEX = "hand backward", "autograd", "complex step"
 CENTRAL, TAYLOR, CERTIFIED = "central difference", "Taylor remainder", "certified bounds"
 SINGLE, DOUBLE = 2.0**-24, 2.0**-53
+VAGUE = 16  # an interval as wide as this part of the gradient or the upstream tells nothing
 WIDER = np.longdouble  # on some machines it is float64
 ROUNDINGS = 8  # of the inputs, and of the last operations; a library function is within 4 ulp, that is 8u
 ENTRIES = 600  # numbers per case that are differenced one by one; fewer where a call does much:
@@ -471,12 +472,14 @@ class Taylor:
 def taylor(p: Point, gradients: Values, radii: Values, central: "Differenced") -> Taylor | None:
     """The slope of log |φ(x + t d) − φ(x) − t⟨g, d⟩| over log t at the two smallest t above the rounding.
 
-    Where differences were tried and claim nothing, as at the edge of a domain, d is 0: the remainder is a difference.
+    Where differences were tried and claim nothing, as at the edge of a domain, or next to nothing, as at a kink that
+    rounding hides, d is 0: the remainder is a difference.
     """
     u = p.upstream.ravel()
     d = {name: np.asarray(p.rng.normal(size=g.shape)) for name, g in gradients.items()}
     for name in d.keys() & central.reading.radii.keys():
-        d[name][~np.isnan(central.terms[name]) & ~np.isfinite(central.reading.radii[name])] = 0
+        vague = max(float(np.abs(a).max(initial=0.0)) for a in (u, gradients[name])) / VAGUE
+        d[name][~np.isnan(central.terms[name]) & ~(central.reading.radii[name] <= vague)] = 0
     rate = float(sum((d[name] * g).sum() for name, g in gradients.items()))
     if not np.isfinite(rate):
         return None

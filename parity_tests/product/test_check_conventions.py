@@ -2294,6 +2294,21 @@ STYLES = {
         "shifted",
         "wrong",
     ),
+    "an activation of a name that the judge knows, in float32, where rounding hides the kink": (
+        """
+        class ReLU:
+            factor = 1
+            def forward(self, x):
+                self.x = x.astype(np.float32)
+                return np.maximum(self.x, 0)
+            def backward(self, dout):
+                return self.factor * dout.astype(np.float32) * (self.x > 0)
+        class Bad(ReLU):
+            factor = -1
+        """,
+        "ReLU",
+        "Bad",
+    ),
     "a layer of a name that the judge knows, whose bias is a row": (
         """
         class Linear:
