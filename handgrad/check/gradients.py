@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -211,6 +212,9 @@ class _Check:
             or (answer.contradicts and not answer.unsure)
         ):
             answer.status = "cannot tell"
+            if answer.unseen and self.judged and not idle and not still and answer.checked:
+                only = shlex.quote(",".join(answer.checked))
+                answer.remarks.insert(0, f"what has a gradient is right; --only {only} asks for no more than that")
             if idle:
                 answer.why = f"0 = 0 for {', '.join(idle)}"
                 answer.remarks.append(
