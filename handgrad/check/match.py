@@ -507,6 +507,8 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
         if n not in picks and n not in subject.options
     ]
     returned = [label for label in new if label == "return" or (label.startswith("return.") and label.count(".") == 1)]
+    if _says_losses(subject, returned, everything, fits) and (moved or subject.parameters.keys() & picks.keys()):
+        returned = []
     if len(returned) == len(arguments) > 1 and all(pair in fits for pair in zip(arguments, returned, strict=True)):
         by_name = [label for label in _by_their_names(subject, arguments, returned) if label in returned]
         order = (
@@ -615,6 +617,12 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
     subject.left = [label for label in returned if label not in picks.values()]
     subject.shapes = {label: np.shape(everything[label]) for label in subject.left}
     return _idle(subject, root, before, {label: a for label, a in new.items() if label not in picks.values()})
+
+
+def _says_losses(subject: Written, returned: list[str], found: Candidates, fits: set[tuple[str, str]]) -> bool:
+    """Whether what backward returns are single numbers that are no gradients, as the loss of the step that it made."""
+    single = all(found[label].size == 1 for label in returned)
+    return single and not subject.reading.takes_upstream and not {label for _, label in fits} & set(returned)
 
 
 def _idle(subject: Written, root: Any, before: Values, free: Candidates) -> dict[str, tuple[str, Array]]:

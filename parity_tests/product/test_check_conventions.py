@@ -4281,6 +4281,31 @@ STYLES = {
         "RNN",
         "Bad",
     ),
+    "a backward that makes the step and returns its loss": (
+        """
+        class Net:
+            factor, both = 1, False
+            def __init__(self):
+                self.W, self.b = np.linspace(-1, 1, 6).reshape(2, 3), np.ones((2, 1))
+            def forward(self, x):
+                o = np.exp(self.W @ x + self.b)
+                return o / o.sum(axis=0)
+            def backward(self, x, y, output, lr=0.01):
+                loss = -np.sum(y * np.log(output))
+                dz = output * y.sum(axis=0) - y
+                self.W -= lr * dz @ x.T
+                self.b -= lr * self.factor * dz.sum(axis=1, keepdims=True)
+                return (loss, np.mean(output)) if self.both else loss
+        class Good(Net):
+            both = True
+        class Bad(Net):
+            factor = 2.5
+        class Worse(Good):
+            factor = 2.5
+        """,
+        "Net",
+        ("Bad", "Worse"),
+    ),
 }
 
 MEANS = """
