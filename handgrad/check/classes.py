@@ -27,7 +27,7 @@ from handgrad.check import autograds, conventions, held
 from handgrad.check import shapes as found_shapes
 from handgrad.check.conventions import bare, role
 from handgrad.check.inputs import part
-from handgrad.check.subject import Array, inner, required
+from handgrad.check.subject import Array, attribute, inner, required
 
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "__add__": lambda a, b: a + b,
@@ -213,7 +213,7 @@ def with_dict(op: Any) -> Iterator[Any]:
     if isinstance(op, type):
         return
     forth, back = (
-        [n for n in names if inspect.ismethod(getattr(op, n, None))] for names in (FORTH, conventions.BACKWARD)
+        [n for n in names if inspect.ismethod(attribute(op, n))] for names in (FORTH, conventions.BACKWARD)
     )
     for f, g in itertools.product(forth, back):
         mine, theirs = ([p.name for p in required(getattr(op, n))] for n in (f, g))

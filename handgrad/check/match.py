@@ -271,7 +271,9 @@ def _warm(subject: Written, case: Case) -> None:
         held.places(elsewhere)[path].put(_off_zero(before[path]))
         if _differs(call, subject.copied(elsewhere), out):
             subject.restart(elsewhere)
-    made = [p for p in after if p not in before]
+    mine = [place.get() for p, place in held.places(root).items() if p in before]
+    views = {p for p, place in held.places(root).items() if any(_overlap(place.get(), a) for a in mine)}
+    made = [p for p in after if p not in before and p not in views]
     if not made:
         return
     twice = subject.copied(root)
@@ -297,6 +299,11 @@ def _warm(subject: Written, case: Case) -> None:
             subject.states = started
             subject.batched = bool(started) or not np.array_equal(same, out)  # by a state of as many samples
             return
+
+
+def _overlap(a: Any, b: Any) -> bool:
+    """Whether two arrays share numbers, as a weight and what forward keeps of it, turned or in another shape."""
+    return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and np.may_share_memory(a, b)
 
 
 def _off_zero(a: Array) -> Array:
@@ -350,7 +357,8 @@ def _parameters(subject: Written, case: Case) -> list[str]:
     names = _names(subject, root)
     found: dict[str, str] = {}
     views = held.turned(root)
-    turned = {p for p, place in then.items() if id(place.get()) in views}
+    own = {id(then[p].get()) for p in before if p in then}  # and none of what forward made of them
+    turned = {p for p, place in then.items() if id(place.get()) in views and id(views[id(place.get())][1]) in own}
     for path, value in before.items():
         if value.size == 0 or path not in names or path in subject.states or path in turned:
             continue
@@ -634,7 +642,7 @@ def _idle(subject: Written, root: Any, before: Values, free: Candidates) -> dict
         name = called.get(path, "")
         if path in subject.paths.values() or path not in own or inputs.part(name.rpartition(".")[2]) not in WEIGHTS:
             continue
-        labels = [label for label in free if affinity(name, label) >= 5]
+        labels = [label for label in free if label != path and affinity(name, label) >= 5]
         if len(labels) == 1 and free[labels[0]].shape == a.shape:
             idle[name] = path, free[labels[0]]
     return idle

@@ -22,7 +22,7 @@ from handgrad.check import architectures, containers, conventions, held, shapes,
 from handgrad.check.conventions import bare, is_upstream, role
 from handgrad.check.held import Namespace
 from handgrad.check.inputs import UNROLLED, WEIGHTS, part
-from handgrad.check.subject import CheckError, inner, required
+from handgrad.check.subject import CheckError, attribute, inner, required
 
 Slot = tuple[str, Any]
 """What is passed for a parameter: ("argument", name), ("upstream", i), ("cache", None), ("output", None), …; or
@@ -95,6 +95,7 @@ class Reading:
     made: dict[str, tuple[int, ...]] = field(default_factory=dict)  # shapes of arguments, as the file makes them
     counts: tuple[int, ...] = ()  # whole numbers of the module that a loss may be divided by
     itself: bool = False  # the target is the input, as of an autoencoder
+    built: tuple[int, ...] = ()  # the shape of the inputs that the object has been told
     kept: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -433,11 +434,11 @@ def _whole(op: Any, names: list[str]) -> list[str]:
     a layer would be passed whose own backward is wrong."""
     called, left = set[str](), names[:1]
     while left:
-        f = getattr(op, left.pop(), None)
+        f = attribute(op, left.pop())
         code = getattr(getattr(f, "__func__", f), "__code__", None)
         new = set(code.co_names if code else ()) - called
         called |= new
-        left += [n for n in new if isinstance(getattr(op, n, None), types.MethodType)]
+        left += [n for n in new if isinstance(attribute(op, n), types.MethodType)]
     return [n for n in names if n == names[0] or n not in called]
 
 
@@ -533,9 +534,9 @@ def _has(op: Any, name: str) -> bool:
         call = next((vars(k)["__call__"] for k in type(op).__mro__ if "__call__" in vars(k)), None)
         # One that only hands on to forward is forward again, with names that may say less of the arguments.
         code = getattr(call, "__code__", None)
-        again = code is not None and code.co_names == ("forward",) and callable(getattr(op, "forward", None))
+        again = code is not None and code.co_names == ("forward",) and callable(attribute(op, "forward"))
         return call is not None and not again and not isinstance(op, type)
-    if not callable(getattr(op, name, None)):
+    if not callable(attribute(op, name)):
         return False
     value = inspect.getattr_static(op, name, None)
     return not isinstance(op, type) or isinstance(value, staticmethod | classmethod)

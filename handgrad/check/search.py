@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.check import autograds, classes, episodes, held, inputs, source, statics, trained
+from handgrad.check import autograds, built, classes, episodes, held, inputs, source, statics, trained
 from handgrad.check.conventions import LOSS, SETUP, TRAINING, TURNS, Formula, bare, formulas, role, samples
 from handgrad.check.inputs import Layout
 from handgrad.check.match import (
@@ -52,7 +52,7 @@ from handgrad.check.readings import (
     of_triple,
     with_given,
 )
-from handgrad.check.subject import Array, Case, CheckError, Subject, instance, nudged, one_line, required
+from handgrad.check.subject import Array, Case, CheckError, Subject, attribute, instance, nudged, one_line, required
 from handgrad.check.unasked import Unasked, asked
 from handgrad.check.written import STEP, Written
 from handgrad.judge import structure
@@ -99,8 +99,8 @@ def torch_subject(op: Any, role: str) -> Subject | None:
     return torch_subject.read(op, role)
 
 
-def readings(op: Any, role: str = "op") -> list[Reading]:
-    """All readings of what was given. CheckError says what is allowed."""
+def readings(op: Any, role: str = "op", shape: tuple[int, ...] = ()) -> list[Reading]:
+    """All readings of what was given, whose first argument may have a given shape. CheckError says what is allowed."""
     if not isinstance(op, tuple) and samples(op):
         raise CheckError(trained.SAMPLES.format(getattr(op, "__name__", type(op).__name__)))
     if isinstance(op, tuple) and len(op) == 2 and all(callable(f) for f in op):
@@ -149,6 +149,7 @@ def readings(op: Any, role: str = "op") -> list[Reading]:
     for made in (_set_up(op), _in_training(op), classes.with_call(op)):
         if made is not None:
             found += of_object(made)
+    found += _built(op, shape)
     if not found and callable(op) and not isinstance(op, np.ufunc):
         found = list(of_functions(op, None))
     found += trained.of_trainer(op)
@@ -185,7 +186,7 @@ def _of_statics(kind: type) -> list[Reading]:
 def _set_up(op: Any) -> Any:
     """A copy of an object on which its own method made its parameters, as `layer.initialize(optimizer)`."""
     for name in SETUP:
-        f = getattr(op, name, None)
+        f = attribute(op, name)
         if not callable(f) or isinstance(f, type):
             continue
         given = [Plain() if role(p.name) == "optimizer" else 3 for p in required(f)]
@@ -198,6 +199,15 @@ def _set_up(op: Any) -> Any:
             continue
         return made
     return None
+
+
+def _built(op: Any, shape: tuple[int, ...]) -> Iterator[Reading]:
+    """The readings of copies of an object that have been told the shape of their inputs."""
+    for made, told, call in built.objects(op, shape):
+        for each in (made, _in_training(made)):
+            for r in of_object(each) if each is not None else ():
+                names = f"{r.forward.name}, {r.backward.name}" if r.backward else r.forward.name
+                yield replace(r, built=told, said=f"{call}, {r.said or names}")
 
 
 def _in_training(op: Any) -> Any:
@@ -273,7 +283,7 @@ def choose(
     role: str = "op",
 ) -> Found:
     """The subject of the reading that fits."""
-    found = readings(op, role)
+    found = readings(op, role, _first_shape(shapes, given))
     if "torch" in sys.modules:
         has = any(held.is_tensor(p.get()) for p in held.places(found[0].root).values())
         tensors = [replace(r, tensors=True) for r in found if not r.tensors]
@@ -511,7 +521,8 @@ class _Search:
         }
         names = [n for n in scout.arguments if n not in scout.targets]
         try:
-            drawn, asked = inputs.in_order(scout, self.shapes)
+            told = (reading.built,) if reading.built else None
+            drawn, asked = inputs.in_order(scout, self.shapes or told)
         except CheckError as error:
             self.failed(str(error))
             return
@@ -983,6 +994,13 @@ def _same(made: Case | None) -> Any:
     if made is None:
         return None
     return tuple((n, a.dtype.kind, a.shape, a.tobytes()) for n, a in (*made.values.items(), *made.constants.items()))
+
+
+def _first_shape(shapes: Any, given: Any) -> tuple[int, ...]:
+    """The shape of the first argument, if the user gave one; ()."""
+    if shapes:
+        return tuple(shapes[0])
+    return next((np.shape(a) for a in _entries(given) if np.ndim(a)), ()) if given is not None else ()
 
 
 def _entries(given: Any) -> tuple[Any, ...]:

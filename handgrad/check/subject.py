@@ -122,6 +122,14 @@ def inner(f: Callable[..., Any]) -> Callable[..., Any]:
     return f
 
 
+def attribute(op: Any, name: str, default: Any = None) -> Any:
+    """An attribute of an object; the default too where it is a property that raises before the object is built or run."""
+    try:
+        return getattr(op, name, default)
+    except Exception:  # whatever the user's property raises
+        return default
+
+
 def required(f: Callable[..., Any]) -> list[inspect.Parameter]:
     """The positional parameters without a default."""
     try:

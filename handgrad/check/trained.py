@@ -25,7 +25,7 @@ from handgrad.check import inputs as drawn
 from handgrad.check.beside import Beside, beside, widths
 from handgrad.check.conventions import bare, role
 from handgrad.check.readings import Argument, Reading, Step, signature
-from handgrad.check.subject import Array, CheckError, nudged, required
+from handgrad.check.subject import Array, CheckError, attribute, nudged, required
 from handgrad.check.surroundings import profiled
 
 SAMPLES = (
@@ -325,7 +325,7 @@ def _of_data(method: Any, turn: Turn) -> bool:
 
 
 def inspect_method(op: Any, name: str) -> Any:
-    f = getattr(op, name, None)
+    f = attribute(op, name)
     return f if isinstance(f, types.MethodType) and isinstance(f.__func__, types.FunctionType) else None
 
 

@@ -27,6 +27,7 @@ from handgrad.check.subject import (
     Case,
     CheckError,
     Values,
+    attribute,
     cast,
     changed,
     format_of,
@@ -97,7 +98,7 @@ class Written:
         self._set_optimizers(self.pristine)
         self.states: set[str] = set()  # the places of those that the first call of a cell starts from
         # Whether it keeps a state of as many samples as the first case has, or a formula counts them.
-        self.batched = reading.itself and reading.formulas
+        self.batched = bool(reading.built) or (reading.itself and reading.formulas)
         self.draws = True  # whether the shared generators are put back before each call
         self.shared: list[Any] | None = None  # the shared generators, as they are put back
         self._started: tuple[Any, Values] | None = None
@@ -144,7 +145,7 @@ class Written:
             if held.is_number(place.get()) and _is_rate(path.rpartition(".")[2]):
                 held.store(place.owner, place.key, 1.0)
         for name in filter(_is_rate, dir(type(root))):
-            if held.is_number(getattr(root, name, None)) and hasattr(root, "__dict__"):
+            if held.is_number(attribute(root, name)) and hasattr(root, "__dict__"):
                 vars(root).setdefault(name, 1.0)
 
     def _set_optimizers(self, root: Any) -> None:
@@ -302,7 +303,7 @@ class Written:
         """What forward returned, in outputs and what is meant for backward."""
         if raw is None:
             return self._attributes(root, given, count), [], False
-        if any(raw is a for a in given.values()) and _numeric(loss := getattr(root, "loss", None)):
+        if any(raw is a for a in given.values()) and _numeric(loss := attribute(root, "loss")):
             return [loss], [], False  # a loss layer in a chain, which hands on what it is given
         if isinstance(raw, dict):
             last = [

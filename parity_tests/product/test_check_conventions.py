@@ -4306,6 +4306,94 @@ STYLES = {
         "Net",
         ("Bad", "Worse"),
     ),
+    "told the shape of its input, by one of several calls": (
+        """
+        class Dense:
+            W = None
+            def __init__(self, n, factor=1):
+                self.n, self.factor = n, factor
+            def forward(self, x):
+                self.x = x
+                return x @ self.W
+            def backward(self, d):
+                self.dW = self.factor * (self.x.T @ d)
+                return d @ self.W.T
+            def make(self, width):
+                self.W = np.linspace(-1, 1, width * self.n).reshape(width, self.n)
+        class Setup(Dense):
+            def setup(self, x_shape):
+                self.make(x_shape[1])
+        class Tail(Dense):
+            def set_input_shape(self, shape):
+                (self.width,) = shape
+            def init_params(self, input_dim):
+                self.make(input_dim)
+        class Behind(Dense):
+            def connect_to(self, prev_layer=None):
+                self.make(prev_layer.out_shape[-1])
+        class Seen(Dense):
+            def initialize(self, X):
+                assert X.min() < X.max()
+                self.make(X.shape[1])
+        class Net:
+            def __init__(self, factor):
+                self.layers = [Dense(2), Dense(4)]
+                self.layers[1].factor = factor
+            def OutShape(self, shape):
+                for layer in self.layers:
+                    layer.make(shape[1])
+                    shape = shape[0], layer.n
+                return shape
+            def forward(self, x):
+                return self.layers[1].forward(self.layers[0].forward(x))
+            def backward(self, d):
+                return self.layers[0].backward(self.layers[1].backward(d))
+        """,
+        ("Setup(2)", "Tail(2)", "Behind(2)", "Seen(2)", "Net(1)"),
+        ("Setup(2, 2)", "Tail(2, 2)", "Behind(2, 2)", "Seen(2, 2)", "Net(2)"),
+    ),
+    "told the shape of its images, of which forward keeps its weights in another shape": (
+        """
+        class Pointwise:
+            turned = True
+            def __init__(self, filters=2):
+                self.filters, self.kept = filters, {"weights": {}}
+            def setup(self, shape):
+                assert len(shape) == 4
+                self.kept["weights"]["W"] = np.linspace(-1, 1, self.filters * shape[1]).reshape(self.filters, -1, 1, 1)
+            def forward(self, x):
+                self.x = x
+                self.matrix = self.kept["weights"]["W"].reshape(self.filters, -1).T
+                return np.tensordot(x, self.matrix, ([1], [0])).transpose(0, 3, 1, 2)
+            def backward(self, d):
+                dW = np.tensordot(d, self.x, ([0, 2, 3], [0, 2, 3]))
+                self.grads = {"W": (dW if self.turned else dW[::-1]).reshape(self.kept["weights"]["W"].shape)}
+                return np.tensordot(d, self.matrix, ([1], [1])).transpose(0, 3, 1, 2)
+        class Bad(Pointwise):
+            turned = False
+        """,
+        "Pointwise",
+        "Bad",
+    ),
+    "a property that raises before forward was called": (
+        """
+        class Tanh:
+            power, y = 2, None
+            @property
+            def slope(self):
+                assert self.y is not None, "forward was not called"
+                return 1 - self.y**self.power
+            def forward(self, x):
+                self.y = np.tanh(x)
+                return self.y
+            def backward(self, d):
+                return d * self.slope
+        class Bad(Tanh):
+            power = 3
+        """,
+        "Tanh",
+        "Bad",
+    ),
 }
 
 MEANS = """
@@ -4488,8 +4576,8 @@ class Sigmoid:
 def test_a_style_is_understood(style, tmp_path):
     code, right, wrong = STYLES[style]
     (tmp_path / "mine.py").write_text(HEAD + textwrap.dedent(code), encoding="utf-8")
-    wrongs = (wrong,) if isinstance(wrong, str) else wrong
-    for target, status in ((right, "agree"), *((w, "wrong") for w in wrongs)):
+    rights, wrongs = ((each,) if isinstance(each, str) else each for each in (right, wrong))
+    for target, status in (*((r, "agree") for r in rights), *((w, "wrong") for w in wrongs)):
         found = check_file(f"{tmp_path / 'mine.py'}:{target}")
         assert found.status == status, found.render()
         assert "checked" in found.render().split("\n")[0]
