@@ -69,6 +69,8 @@ TOGETHER = _words(
 )
 """Of which one call gives the loss and its gradients."""
 
+TOGETHER_BEHIND = r"(\w+_)?(loss|cost|value)(_(and_)?(grads?|gradients?|backward))?|(\w+_)?backward"
+"""And what a method is called that may be one of these behind a forward."""
 COSTS = r"\w*_?(cost|loss)(_?(function|fn|func|and_?grad\w*))?"
 """And what a method is called that may be such a one: softmaxCost."""
 

@@ -92,6 +92,8 @@ def probe(subject: Written, case: Case) -> int:
             case.values.pop(n, None)
     if not subject.picks:
         return RUNS
+    if r.backward is not None and r.behind_loss and not subject.parameters.keys() & subject.picks.keys():
+        raise CheckError("what is returned behind the loss is the gradient of no parameter")
     subject.rows.clear()
     gradients = subject.backward(case, case.values, u)
     none = [g is None for g in gradients.values()]
@@ -130,7 +132,7 @@ def probe(subject: Written, case: Case) -> int:
 
 def _returned_beside(subject: Written, case: Case) -> set[str]:
     """The arguments of a loss for which there may be a gradient in what it returns, without a name, beside others."""
-    if subject.reading.backward is not None or not subject.left:
+    if not subject.reading.behind_loss or not subject.left:
         return set()
     f = gradient_of(subject.reading)
     named = source.labelled(f)
@@ -610,11 +612,11 @@ def _match(subject: Written, case: Case, u: Array, slopes: Slopes) -> dict[str, 
         if s >= 5 and n not in picks and label in free([label]) and n not in subject.options and label in new:
             picks[n] = label
     written = source.labelled(gradient_of(subject.reading))
-    if r.backward is None:  # behind the loss
+    if r.behind_loss:
         written = {label: written[_shifted(label)] for label in returned if _shifted(label) in written}
     for label, name in written.items():
         of = [n for n in values if n not in picks and any(alike(n.rpartition(".")[2], s) for s in stems(name))]
-        of = [n for n in of if r.backward is not None or (n, label) in fits]
+        of = [n for n in of if not r.behind_loss or (n, label) in fits]
         if label in new and len(of) == 1 and label in free([label]) and of[0] not in subject.options:
             picks[of[0]] = label
     said = {n: picks[n] for n in picks if n in moved and picks[n] != STEP}

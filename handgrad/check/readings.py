@@ -103,6 +103,11 @@ class Reading:
         return self.marks or (self.backward is not None and "upstream" in self.backward.kinds)
 
     @cached_property
+    def behind_loss(self) -> bool:
+        """Whether the gradients are what is returned behind the loss."""
+        return self.backward is None or self.backward == self.loss
+
+    @cached_property
     def target(self) -> str | None:
         return next((a.name for a in self.arguments if a.role == "target"), None)
 
@@ -254,6 +259,8 @@ def backward_steps(
     for p, choices in zip(parameters, ways, strict=True):  # (dh, dc) = dstate: what comes back to a tuple is one
         if p.name in apart and all(map(is_upstream, (p.name, *apart[p.name]))):
             choices.insert(0, ("upstreams", len(apart[p.name])))
+        if not _needed(p) and role(p.name) == "target" and any(_needed(q) and is_upstream(q.name) for q in parameters):
+            choices.insert(0, ("left out", None))  # all layers of a net have it, and the last alone uses it
     for combination in itertools.islice(itertools.product(*ways), BINDINGS):
         data = [slot for slot in combination if slot[0] == "argument"]
         if len(set(data)) < len(data):
@@ -427,6 +434,7 @@ def of_object(op: Any) -> Iterator[Reading]:
         yield r
     if backwards:
         yield from together
+    yield from (r for f in forwards[:2] for r in _behind(op, f, name))
 
 
 def _whole(op: Any, names: list[str]) -> list[str]:
@@ -560,6 +568,9 @@ def _guessed(f: Callable[..., Any], arguments: tuple[Argument, ...], kept: Colle
 def _pair(op: Any, root: Any, f: str, b: str, name: str) -> Iterator[Reading]:
     for forward, arguments in forward_steps(f, getattr(op, f)):
         yield from _paired(op, root, forward, arguments, b, name)
+    plain, with_target = (forward_step(f, getattr(op, f), targets=targets) for targets in (False, True))
+    if with_target[1] != plain[1] and not any(is_upstream(p.name) for p in required(getattr(op, b))):
+        yield from _paired(op, root, *with_target, b, name)  # forward(x, targets=None), which returns a loss too
 
 
 def _paired(op: Any, root: Any, forward: Step, arguments: tuple[Argument, ...], b: str, name: str) -> Iterator[Reading]:
@@ -796,6 +807,21 @@ def _together(op: Any) -> Iterator[Reading]:
     for n in dict.fromkeys([*conventions.TOGETHER, *costs]):
         if _has(op, n) and len(signature(getattr(op, n))) >= 1:
             yield from _loss_with_gradients(op, n, type(op).__name__ if not isinstance(op, type) else op.__name__)
+
+
+def _behind(op: Any, f: str, name: str) -> Iterator[Reading]:
+    """A method that is given what forward returned and the target, and returns the loss and the gradients of the
+    parameters: `logits = forward(x)` and `loss_and_grad(logits, y)`."""
+    forward, arguments = forward_step(f, getattr(op, f))
+    methods = [n for n in dir(op) if re.fullmatch(conventions.TOGETHER_BEHIND, bare(n)) and n != f and _has(op, n)]
+    for n in methods:
+        kinds = {role(p.name): p.name for p in required(getattr(op, n))}
+        if kinds.keys() != {"pred", "target"} or any(a.role == "target" for a in arguments):
+            continue
+        step = next(_loss_steps(n, getattr(op, n)))
+        target = Argument(kinds["target"], "target")
+        said = f"{f}, {n} of its output, which returns the loss and its gradients"
+        yield Reading(name, "net", op, op, (*arguments, target), forward, step, step, said=said)
 
 
 def _loss_with_gradients(op: Any, method: str, name: str) -> Iterator[Reading]:

@@ -443,6 +443,9 @@ class _Search:
             one = found.layout is not None and found.layout.one and found.subject.kind == "net"
             if one and found.rank >= min(self.best.rank, PARTLY):
                 return found  # made for one sample at a time: of a batch the biases have no gradient
+        if self.best is not None and self.best.rank >= FITS and self.best.subject.picks.keys() & self.best.subject.parameters:
+            if found.subject.reading.backward is None and not found.subject.parameters:
+                return self.best  # a loss that is right beside a net is no word for the net
         return found if self.best is None or found.worth > self.best.worth else self.best
 
     def rank(self, subject: Written, layout: Layout | None, case: Case) -> Found | None:
@@ -480,7 +483,7 @@ class _Search:
                 self.outcomes[step.name] = ""
             return Found(subject, layout, self.last, lone)
         except Exception as error:
-            forward = {slot for slot in subject.reading.forward.slots if slot[1] in subject.targets}
+            forward = {slot for slot in subject.reading.forward.flat if slot[1] in subject.targets}
             self.asked = isinstance(error, AssertionError | IndexError) or bool(subject.targets and not forward)
             if isinstance(error, StepError) and self.best is None:
                 self.refused = str(error)

@@ -220,6 +220,8 @@ class Written:
                 output.g = output.grad_ = u
         before = {n: copy.deepcopy(v) for n, v in self._weights(root, ran, r.backward).items()} if r.updates else {}
         raw = self._call(root, r.backward, ran)
+        if r.behind_loss and isinstance(raw, tuple):
+            raw = raw[1] if len(raw) == 2 else raw[1:]
         return self._moves(before, raw) if before else self._apart(raw)
 
     def _weights(self, root: Any, ran: Ran, step: Step) -> dict[str, Any]:
@@ -363,7 +365,7 @@ class Written:
     def _loss_among(self, raw: tuple[Any, ...]) -> int | None:
         """Where the loss is in what a forward that takes the target returned, behind what it predicts: (p, loss)."""
         r = self.reading
-        if r.backward is None or ("argument", r.target) not in r.forward.slots or not _numeric(raw[0]):
+        if r.backward is None or ("argument", r.target) not in r.forward.flat or not _numeric(raw[0]):
             return None
         single = [i for i, v in enumerate(raw) if _numeric(v) and np.size(held.plain(v)) == 1]
         return single[0] if single and single[0] > 0 else None

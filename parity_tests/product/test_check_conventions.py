@@ -4394,6 +4394,97 @@ STYLES = {
         "Tanh",
         "Bad",
     ),
+    "a target that is none by default, and that backward does not use": (
+        """
+        class Tanh:
+            sign = -1
+            def forward(self, x):
+                self.y = np.tanh(x)
+                return self.y
+            def backward(self, upstream, y_true=None):
+                return upstream * (1 + self.sign * self.y**2)
+        class Bad(Tanh):
+            sign = 1
+        """,
+        "Tanh",
+        "Bad",
+    ),
+    "a forward that returns the loss too where it is given a target, which is none by default": (
+        """
+        class Net:
+            beside, off = True, 0
+            def __init__(self):
+                self.W, self.b = np.linspace(-1, 1, 6).reshape(3, 2), np.array([0.25, 0.5])
+            def forward(self, x, targets=None):
+                self.x, self.t, logits = x, targets, x @ self.W + self.b
+                if targets is None:
+                    return logits
+                e = np.exp(logits)
+                self.p = e / e.sum(1, keepdims=True)
+                loss = -np.mean(np.log(self.p[np.arange(len(x)), targets]))
+                return (logits, loss) if self.beside else loss
+            def backward(self):
+                d = self.p.copy()
+                d[np.arange(len(d)), self.t] -= 1
+                self.dW, self.db = self.x.T @ d / len(d), d.sum(0) / (len(d) - self.off)
+                return d @ self.W.T / len(d)
+        class Loss(Net):
+            beside = False
+        class Bad(Net):
+            off = 1
+        class Worse(Loss):
+            off = 1
+        """,
+        ("Net", "Loss"),
+        ("Bad", "Worse"),
+    ),
+    "a net beside its loss and the gradient of what it predicts": (
+        """
+        class Net:
+            factor = 1
+            def __init__(self):
+                self.W = np.linspace(-1, 1, 9).reshape(3, 3)
+            def forward(self, x):
+                self.x = x
+                return x @ self.W
+            def loss_and_grad(self, logits, y):
+                return np.sum((logits - y) ** 2) / 2, logits - y
+            def backward(self, d):
+                self.dW = self.factor * (self.x.T @ d)
+                return d @ self.W.T
+        class Bad(Net):
+            factor = 2
+        """,
+        "Net",
+        "Bad",
+    ),
+    "a forward, and behind it what returns the loss and its gradients": (
+        """
+        class Net:
+            off, named = 0, False
+            def __init__(self):
+                self.W, self.b = np.linspace(-1, 1, 6).reshape(3, 2), np.array([0.25, 0.5])
+            def forward(self, x):
+                self.x = x
+                return x @ self.W + self.b
+            def loss_and_grad(self, logits, y):
+                p = np.exp(logits)
+                p /= p.sum(1, keepdims=True)
+                rows = np.arange(len(y))
+                loss, d = -np.mean(np.log(p[rows, y])), p.copy()
+                d[rows, y] -= 1
+                dW, db = self.x.T @ d / len(y), d.sum(0) / (len(y) - self.off)
+                return (loss, {"W": dW, "b": db}) if self.named else (loss, dW, db)
+        class Named(Net):
+            named = True
+        class Bad(Net):
+            off = 1
+        class Worse(Named):
+            off = 1
+        """,
+        ("Net", "Named"),
+        ("Bad", "Worse"),
+    ),
 }
 
 MEANS = """
