@@ -105,5 +105,3 @@ def _state(op: Any) -> tuple[Any, ...]:
         for key, value in held.items(owner)
         if type(value) in plain and not held.is_listed(value) and len(repr(value)) < 99
     )
-
-

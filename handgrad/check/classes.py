@@ -212,9 +212,7 @@ def with_dict(op: Any) -> Iterator[Any]:
     params)` with `params["W_f"]["value"]`."""
     if isinstance(op, type):
         return
-    forth, back = (
-        [n for n in names if inspect.ismethod(attribute(op, n))] for names in (FORTH, conventions.BACKWARD)
-    )
+    forth, back = ([n for n in names if inspect.ismethod(attribute(op, n))] for names in (FORTH, conventions.BACKWARD))
     for f, g in itertools.product(forth, back):
         mine, theirs = ([p.name for p in required(getattr(op, n))] for n in (f, g))
         shared = [n for n in mine if role(n) == "kept" and n in theirs and not hasattr(op, n)]

@@ -166,7 +166,10 @@ SETUP = _words(
 TELLS = r"set_(in(put)?_?)?(shapes?|dims?|size)|((get|compute|calc|infer)_)?(out(put)?_?shape)|infer_shapes?"
 """What a method is called that is told the shape of the input before the parameters are made."""
 SHAPE = r"((x|in|input|inputs|data|batch|image|prev\w*)_?)?shape"
-DIMENSION = r"(in|input|x)_?(dims?|size|units|width|features|channels|neurons)|n_?in(puts?)?|fan_?in|n_features|num_inputs|prev_units"
+DIMENSION = (
+    r"(in|input|x)_?(dims?|size|units|width|features|channels|neurons)|n_?in(puts?)?|fan_?in|n_features|num_inputs"
+    r"|prev_units"
+)
 PREVIOUS = r"(prev(ious)?|in(put|bound)?|last|lower|before)_?(layer|node|module)|layer|prev(ious)?"
 """What it is told: a shape, a width, or the layer before."""
 

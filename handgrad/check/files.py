@@ -12,6 +12,7 @@ import linecache
 import re
 import sys
 import types
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -390,8 +391,21 @@ def _define(tree: ast.Module, module: ModuleType, file: str) -> None:
             continue
         try:
             exec(compile(ast.Module([node], []), file, "exec"), vars(module))
-        except Exception:  # what it lacks may be a part of the script that is not needed here
-            continue
+        except Exception as error:  # what it lacks may be a part of the script that is not needed here
+            LEFT_OUT.setdefault(module, {}).update(dict.fromkeys(_defined(node), one_line(error)))
+
+
+LEFT_OUT: weakref.WeakKeyDictionary[ModuleType, dict[str, str]] = weakref.WeakKeyDictionary()
+"""The names that a script lacks, as what defines them raises, and what that is."""
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    """The names that a statement defines."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [a.asname or a.name.partition(".")[0] for a in node.names]
+    return [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
 
 
 def _import(target: str) -> tuple[Any, str]:
@@ -419,6 +433,8 @@ def _import(target: str) -> tuple[Any, str]:
 def _member(owner: Any, name: str) -> Any:
     if hasattr(owner, name):
         return getattr(owner, name)
+    if isinstance(owner, ModuleType) and (why := LEFT_OUT.get(owner, {}).get(name)):
+        raise CheckError(f"{owner.__name__} has no {name!r}, as the line that defines it fails: {why}")
     near = difflib.get_close_matches(name, dir(owner), n=1)
     hint = f" (did you mean {near[0]}?)" if near else f"; it has {_listed(owner)}"
     raise CheckError(f"{getattr(owner, '__name__', owner)} has no {name!r}{hint}")

@@ -264,7 +264,7 @@ def _warm(subject: Written, case: Case) -> None:
     def arrays() -> dict[str, Array]:
         return {p: held.plain(place.get()) for p, place in held.places(root).items() if not held.is_number(place.get())}
 
-    before = arrays()
+    before, mine = arrays(), [place.get() for place in held.places(root).values()]
     out = call(root)
     after = arrays()
     zero = [p for p, a in before.items() if a.size and not a.any()]
@@ -273,7 +273,6 @@ def _warm(subject: Written, case: Case) -> None:
         held.places(elsewhere)[path].put(_off_zero(before[path]))
         if _differs(call, subject.copied(elsewhere), out):
             subject.restart(elsewhere)
-    mine = [place.get() for p, place in held.places(root).items() if p in before]
     views = {p for p, place in held.places(root).items() if any(_overlap(place.get(), a) for a in mine)}
     made = [p for p in after if p not in before and p not in views]
     if not made:
@@ -352,14 +351,14 @@ def _parameters(subject: Written, case: Case) -> list[str]:
     arguments = {n: case.values[n] for n in case.arguments if n in case.values}
     root, _ = subject.fresh(case, arguments)
     places = held.places(root)  # which each fresh root has: it is this one, as it was
-    before = {p: held.plain(place.get()) for p, place in places.items()}
+    before, names = {p: held.plain(place.get()) for p, place in places.items()}, _names(subject, root)
     out = subject.output(subject.run(root, subject.given(case, arguments)), np.dtype(np.float64))
     then = held.places(root)
-    after = {p: held.plain(place.get()) for p, place in then.items()}
-    names = _names(subject, root)
+    after = {p: held.plain(place.get()) for p, place in (places | then).items()}  # held twice, it has another path
+    names |= _names(subject, root)
     found: dict[str, str] = {}
     views = held.turned(root)
-    own = {id(then[p].get()) for p in before if p in then}  # and none of what forward made of them
+    own = {id(place.get()) for place in places.values()}  # and none of what forward made of them
     turned = {p for p, place in then.items() if id(place.get()) in views and id(views[id(place.get())][1]) in own}
     for path, value in before.items():
         if value.size == 0 or path not in names or path in subject.states or path in turned:

@@ -419,11 +419,13 @@ def of_object(op: Any) -> Iterator[Reading]:
     near = [_methods(op, (), like) for like in (conventions.FORTH, conventions.BACK)]
     if all(len(names) == 1 for names in (forwards or near[0], backwards or near[1])) or forwards or backwards:
         forwards, backwards = forwards or near[0], backwards or near[1]
+    if not backwards:
+        yield from (r for n in forwards[:2] for r in _flagged(_class(op), getattr(op, n), op, n))
     together = list(_together(op))
     if not backwards or (forwards and forwards[0] in ("predict", "query") and together and "query" not in forwards):
         yield from together
     beside = list(_beside(op, not (forwards and backwards)))
-    name = type(op).__name__ if not isinstance(op, type) else op.__name__
+    name = _class(op)
     yield from (r for f in forwards[:2] for b in backwards[:3] if f != b for r in _of_all_outputs(op, f, b, name))
     couples = dict.fromkeys([*beside, *_couples(op, forwards, backwards)])
     # Its own loss tells more than a formula that is found by trying, if it says that gradients come with it.
@@ -435,6 +437,10 @@ def of_object(op: Any) -> Iterator[Reading]:
     if backwards:
         yield from together
     yield from (r for f in forwards[:2] for r in _behind(op, f, name))
+
+
+def _class(op: Any) -> str:
+    return op.__name__ if isinstance(op, type) else type(op).__name__
 
 
 def _whole(op: Any, names: list[str]) -> list[str]:
@@ -806,7 +812,7 @@ def _together(op: Any) -> Iterator[Reading]:
     costs = [n for n in costs if len(source.returned(getattr(op, n))) > 1]
     for n in dict.fromkeys([*conventions.TOGETHER, *costs]):
         if _has(op, n) and len(signature(getattr(op, n))) >= 1:
-            yield from _loss_with_gradients(op, n, type(op).__name__ if not isinstance(op, type) else op.__name__)
+            yield from _loss_with_gradients(op, n, _class(op))
 
 
 def _behind(op: Any, f: str, name: str) -> Iterator[Reading]:
@@ -830,6 +836,25 @@ def _loss_with_gradients(op: Any, method: str, name: str) -> Iterator[Reading]:
         yield Reading(name, "net", op, op, order, forward, said=f"{method} returns the loss and its gradients")
 
 
+def _flagged(name: str, f: Callable[..., Any], root: Any, called: str) -> Iterator[Reading]:
+    """A function or a method that has a flag for its derivative: by its input, or by its output; of a loss by what is
+    predicted, `mse(y_true, y_pred, prime=False)`."""
+    flags = [p.name for p in signature(f) if not _needed(p) and p.default in (False, 0, None)]
+    for flag in (n for n in flags if bare(n) in conventions.FLAGS):
+        forward, arguments = forward_step(called, f)
+        on = (flag, ("fixed", True))
+        if len(arguments) > 1:
+            backward = replace(forward, named=(*forward.named, on))
+            for order in _orders(arguments):
+                yield Reading(name, "function", f, root, order, forward, backward, said=f"{name}(…, {flag}=True)")
+            continue
+        slot = ("argument", arguments[0].name) if arguments else ("output", None)
+        for what in (slot, ("output", None)):
+            said = f"{name}(…, {flag}=True) of the {'output' if what[0] == 'output' else 'input'}"
+            backward = Step(called, (what,), (on,))
+            yield Reading(name, "function", f, root, arguments, forward, backward, said=said)
+
+
 def of_functions(f: Callable[..., Any], g: Callable[..., Any] | None) -> Iterator[Reading]:
     """A function and its gradient; or, alone, a function that returns both, or that has a flag for its derivative."""
     name = getattr(inner(f), "__name__", type(f).__name__)
@@ -842,14 +867,7 @@ def _of_functions(
     f: Callable[..., Any], g: Callable[..., Any] | None, name: str, space: dict[str, Any], kept: dict[str, Any]
 ) -> Iterator[Reading]:
     if g is None:
-        for p in signature(f):
-            if not _needed(p) and bare(p.name) in conventions.FLAGS and p.default in (False, 0, None):
-                forward, arguments = forward_step("f", f)
-                slot = ("argument", arguments[0].name) if arguments else ("output", None)
-                for what in (slot, ("output", None)):
-                    backward = Step("f", (what,), ((p.name, ("fixed", True)),))
-                    said = f"{name}(…, {p.name}=True) of the {'output' if what[0] == 'output' else 'input'}"
-                    yield Reading(name, "function", f, Namespace(f=f), arguments, forward, backward, said=said)
+        yield from _flagged(name, f, Namespace(f=f), "f")
         turns = [p for p in signature(f) if role(p.name) == "rate" or re.fullmatch(conventions.TURNS, bare(p.name))]
         counts = [p for p in turns if re.fullmatch(conventions.TURNS, bare(p.name))]
         if (turns and re.match(conventions.STEPS, bare(name))) or (

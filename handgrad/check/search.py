@@ -214,8 +214,10 @@ def _in_training(op: Any) -> Any:
     """A copy of an object in training mode, if it is in another: there its gradient is made for it."""
     if isinstance(op, type):
         return None
-    off = {n: True for n, v in getattr(op, "__dict__", {}).items() if v is False and re.fullmatch(TRAINING, bare(n))}
-    if not off:
+    theirs = {n: v for kind in reversed(type(op).__mro__) for n, v in vars(kind).items()}
+    theirs |= getattr(op, "__dict__", {})
+    off = {n: True for n, v in theirs.items() if v is False and re.fullmatch(TRAINING, bare(n))}
+    if not off or not hasattr(op, "__dict__"):
         return None
     try:
         made = held.copied(op)
@@ -413,6 +415,16 @@ class _Search:
                 f"{subject.name} returns several values, and none behind the first has the shape of an argument's "
                 "gradient for what was drawn: give a shape for each argument, or the inputs"
             )
+        method = subject.reading.forward.name
+        if (
+            not subject.picks
+            and subject.reading.backward is None
+            and not isinstance(subject.reading.root, held.Namespace)
+        ):
+            raise CheckError(
+                f"{subject.name}: {method} returns no gradients, and no method beside it is known as what does: call "
+                f"that one backward, or name two methods, as {subject.name}.{method},NAME"
+            )
         if not subject.picks and subject.reading.backward is None:
             raise CheckError(f"{subject.name} is a function: name its gradient too, as a pair (function, gradient)")
         if not subject.picks and self.given is not None and not subject.parameters:
@@ -443,9 +455,10 @@ class _Search:
             one = found.layout is not None and found.layout.one and found.subject.kind == "net"
             if one and found.rank >= min(self.best.rank, PARTLY):
                 return found  # made for one sample at a time: of a batch the biases have no gradient
-        if self.best is not None and self.best.rank >= FITS and self.best.subject.picks.keys() & self.best.subject.parameters:
-            if found.subject.reading.backward is None and not found.subject.parameters:
-                return self.best  # a loss that is right beside a net is no word for the net
+        a_loss = found.subject.reading.backward is None and not found.subject.parameters
+        mine = self.best.subject if self.best is not None and self.best.rank >= FITS else None
+        if a_loss and mine and mine.picks.keys() & mine.parameters:
+            return self.best  # a loss that is right beside a net is no word for the net
         return found if self.best is None or found.worth > self.best.worth else self.best
 
     def rank(self, subject: Written, layout: Layout | None, case: Case) -> Found | None:
@@ -806,6 +819,9 @@ class _Search:
                 self.hopeless[axes] = self.hopeless.get(axes, 0) + 1
             self.forwards[key] = f"{scout.name}.forward refuses every drawn input; for {at}: {self.why}"
             self.forwards[key] += f". {_what_helps(self.forwards[key])}"
+            if not scout.arguments:
+                name = f"{scout.name}.{scout.reading.forward.name}"
+                self.forwards[key] = f"{name} takes no argument and fails: {self.why}. Let it take its input as one"
         if not self.errors or not _of_shapes(self.forwards[key]):
             self.failed(self.forwards[key])
         return None
@@ -1003,7 +1019,8 @@ def _first_shape(shapes: Any, given: Any) -> tuple[int, ...]:
     """The shape of the first argument, if the user gave one; ()."""
     if shapes:
         return tuple(shapes[0])
-    return next((np.shape(a) for a in _entries(given) if np.ndim(a)), ()) if given is not None else ()
+    arrays = [a for a in _entries(given) if isinstance(a, np.ndarray) or held.is_tensor(a)]
+    return next((held.shape(a) for a in arrays if a.ndim), ())
 
 
 def _entries(given: Any) -> tuple[Any, ...]:

@@ -109,6 +109,9 @@ SETTINGS = r"config|cfg|conf|hparams|args|settings|options|hyper_?param(eter)?s"
 
 def inner(f: Callable[..., Any]) -> Callable[..., Any]:
     """The function behind a decorator that passes all it is given and does not say of which function it is."""
+    if isinstance(f, types.MethodType):
+        own = inner(f.__func__)
+        return f if own is f.__func__ else types.MethodType(own, f.__self__)
     while isinstance(f, types.FunctionType) and not hasattr(f, "__wrapped__") and f.__closure__:
         kinds = {p.kind for p in inspect.signature(f).parameters.values()}
         held = [
@@ -123,7 +126,7 @@ def inner(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def attribute(op: Any, name: str, default: Any = None) -> Any:
-    """An attribute of an object; the default too where it is a property that raises before the object is built or run."""
+    """An attribute of an object; the default too where it is a property that raises, before a forward perhaps."""
     try:
         return getattr(op, name, default)
     except Exception:  # whatever the user's property raises

@@ -332,7 +332,7 @@ def inspect_method(op: Any, name: str) -> Any:
 def _turn(op: Any, method: str) -> Turn | None:
     """How a method is asked for one turn of its loop; None where it is not understood what it takes."""
     f = getattr(op, method)
-    needed = [p.name for p in required(f)]
+    needed = _given(f)
     itself = _itself(f, needed)
     data = None if itself or _data_first(needed) else beside(inspect.unwrap(f.__func__))
     if not itself and data is None and not _data_first(needed):
@@ -369,6 +369,13 @@ def _value(name: str) -> Any:
     if re.fullmatch(conventions.BATCH, bare(name)):
         return WHOLE
     return conventions.width(name) if role(name) == "sizes" else conventions.FIXED.get(role(name))
+
+
+def _given(f: Any) -> list[str]:
+    """The arguments that a method needs; its target too where that is none by default, as in `fit(X, y=None)`."""
+    needed, later = [p.name for p in required(f)], signature(f)[1:2]
+    late = [p.name for p in later if p.default is None and role(p.name) == "target"]
+    return needed + late if len(needed) == 1 else needed
 
 
 def _data_first(needed: list[str]) -> bool:

@@ -220,7 +220,9 @@ class Written:
                 output.g = output.grad_ = u
         before = {n: copy.deepcopy(v) for n, v in self._weights(root, ran, r.backward).items()} if r.updates else {}
         raw = self._call(root, r.backward, ran)
-        if r.behind_loss and isinstance(raw, tuple):
+        if r.behind_loss:
+            if not isinstance(raw, tuple) or len(raw) < 2:
+                raise CheckError(f"{self.name}: {r.backward.name} returns no gradients behind its loss")
             raw = raw[1] if len(raw) == 2 else raw[1:]
         return self._moves(before, raw) if before else self._apart(raw)
 

@@ -4485,6 +4485,92 @@ STYLES = {
         ("Net", "Named"),
         ("Bad", "Worse"),
     ),
+    "a loss of two arguments with a flag for its derivative": (
+        """
+        def mse(y_true, y_pred, prime=False):
+            return 2 * (y_pred - y_true) / y_true.size if prime else np.mean((y_true - y_pred) ** 2)
+        def bad(y_true, y_pred, prime=False):
+            return 2 * (y_true - y_pred) / y_true.size if prime else np.mean((y_true - y_pred) ** 2)
+        class Loss:
+            factor = 2
+            def __call__(self, p, y, diff=False):
+                return self.factor * (p - y) / len(p) if diff else np.sum((p - y) ** 2) / len(p)
+        class Bad(Loss):
+            factor = 1
+        """,
+        ("mse", "Loss"),
+        ("bad", "Bad"),
+    ),
+    "a fit whose target is none by default": (
+        """
+        class Base:
+            factor = 2
+            def __init__(self, lr=0.01, max_iter=10):
+                self.lr, self.max_iter = lr, max_iter
+            def fit(self, X, y=None):
+                self.w = np.zeros(X.shape[1])
+                for _ in range(self.max_iter):
+                    p = X @ self.w
+                    loss = np.mean((y - p) ** 2)
+                    self.w -= self.lr * self.factor * (p - y) @ X / len(y)
+        class Regressor(Base):
+            def fit(self, X, y=None):
+                super().fit(X, y)
+        class Bad(Regressor):
+            factor = 3
+        """,
+        "Regressor",
+        "Bad",
+    ),
+    "a training mode of the class, off by default, of a layer that keeps its weights among others": (
+        """
+        class Norm:
+            _train, factor, stored = False, 1, ()
+            def __init__(self):
+                self.kept = {"params": {}, "grads": {}}
+            def setup(self, x_shape):
+                self.kept["params"] = {"W": np.linspace(1, 2, x_shape[1])}
+            def forward(self, x):
+                if not self._train:
+                    return x * self.kept["params"]["W"]
+                hat = x - x.mean(0)
+                self.stored = hat, self.kept["params"]["W"]
+                return hat * self.stored[1]
+            def backward(self, d):
+                hat, W = self.stored
+                self.kept["grads"]["W"] = self.factor * (d * hat).sum(0)
+                return (d - d.mean(0)) * W
+        class Bad(Norm):
+            factor = 2
+        """,
+        "Norm",
+        "Bad",
+    ),
+    "methods behind a decorator that does not say of which function it is": (
+        """
+        def traced(f):
+            def wrapper(*args, **kwargs):
+                return f(*args, **kwargs)
+            return wrapper
+        class Output:
+            factor = 1
+            @traced
+            def forward(self, z):
+                e = np.exp(z - z.max(axis=1, keepdims=True))
+                self.output = e / e.sum(axis=1, keepdims=True)
+                return self.output
+            @traced
+            def backward(self, upstream_gradients, y_true=None):
+                return self.factor * self.output - y_true
+            @traced
+            def loss(self, y_true, y_pred):
+                return -np.sum(y_true * np.log(y_pred))
+        class Bad(Output):
+            factor = 2
+        """,
+        "Output",
+        "Bad",
+    ),
 }
 
 MEANS = """
@@ -4689,6 +4775,24 @@ def scale_forward(x, gamma, momentum=0.9):
     return gamma * x, (x, gamma)
 def joined(x: Tensor, parts):
     return Tensor(np.concatenate([x.data, parts["last"].data]), (x,), (lambda g: g[:-1],))
+class Logistic:
+    def y(self, x):
+        return 1 / (1 + np.exp(-x))
+    def dydx(self, x):
+        return self.y(x) * (1 - self.y(x))
+    def __call__(self, x):
+        return self.y(x)
+class Loss:
+    def value(self, pred):
+        return pred.sum()
+    def loss(self, pred, label):
+        return (self.value(pred) - label.sum()) ** 2
+class Fed:
+    fed = None
+    def forward(self):
+        return -self.fed
+    def backward(self):
+        return -self.above
 """
 
 
@@ -4699,6 +4803,9 @@ def joined(x: Tensor, parts):
         ("norm_forward,norm_backward", "norm_forward writes into out, norm_backward into dinp, dmean"),
         ("joined", "joined takes the Tensor of its module, and refuses every one that was tried; name Tensor to check"),
         ("loss", "loss returns several values, and none behind the first has the shape of an argument's gradient"),
+        ("Logistic", "Logistic: __call__ returns no gradients, and no method beside it is known as what does"),
+        ("Loss", "Loss: loss returns no gradients, and no method beside it is known as what does"),
+        ("Fed", "Fed.forward takes no argument and fails: TypeError: bad operand type for unary -"),
     ],
 )
 def test_what_is_not_read_is_told_what_it_lacks(target, said, tmp_path):
@@ -5331,6 +5438,15 @@ def test_a_line_of_a_notebook_is_named_by_its_cell(tmp_path):
     found = check_file(f"{tmp_path / 'mine.ipynb'}:Bad")
     assert found.lines[0].place.startswith("mine.ipynb, cell 3:")
     assert "self.factor" in found.lines[0].code
+
+
+def test_what_a_notebook_lacks_is_told_with_what_it_fails_by(tmp_path):
+    code = "class Model(Base): pass\nfrom nowhere_at_all import layer\nsize = 1 / 0\n"
+    cells = [{"cell_type": "code", "source": [code]}]
+    (tmp_path / "mine.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    for name, why in (("Model", "'Base' is not defined"), ("layer", "nowhere_at_all"), ("size", "division by zero")):
+        with pytest.raises(CheckError, match=f"has no {name!r}, as the line that defines it fails: .*{why}"):
+            check_file(f"{tmp_path / 'mine.ipynb'}:{name}")
 
 
 VJP = """
