@@ -22,7 +22,7 @@ class Before:
 
     def __init__(self, shape: Shape) -> None:
         self.output_shape = self.out_shape = self.shape = shape
-        self.n_out = self.output_dim = self.output_size = self.out_features = self.units = shape[-1]
+        self.n_out = self.output_dim = self.output_size = self.out_features = self.units = shape[-1] if shape else 1
 
 
 def objects(op: Any, given: Shape = ()) -> Iterator[tuple[Any, Shape, str]]:
@@ -30,6 +30,8 @@ def objects(op: Any, given: Shape = ()) -> Iterator[tuple[Any, Shape, str]]:
     batch, and the call that told it."""
     tells = [n for n in dir(op) if re.fullmatch(TELLS, bare(n)) and _takes_shape(op, n)]
     makes = [n for n in SETUP if _takes_shape(op, n)]
+    if not tells and not makes:
+        return
     seen = {_state(op)}
     for shape in (given,) if given else SHAPES:
         for way in WAYS:
