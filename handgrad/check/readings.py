@@ -824,6 +824,8 @@ def _behind(op: Any, f: str, name: str) -> Iterator[Reading]:
         kinds = {role(p.name): p.name for p in required(getattr(op, n))}
         if kinds.keys() != {"pred", "target"} or any(a.role == "target" for a in arguments):
             continue
+        if not re.search("grad|back", bare(n)) and not any(map(is_upstream, source.returned(getattr(op, n))[1:])):
+            continue  # what it returns beside the loss may be probabilities, or an accuracy
         step = next(_loss_steps(n, getattr(op, n)))
         target = Argument(kinds["target"], "target")
         said = f"{f}, {n} of its output, which returns the loss and its gradients"
