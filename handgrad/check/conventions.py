@@ -71,6 +71,8 @@ TOGETHER = _words(
 
 TOGETHER_BEHIND = r"(\w+_)?(loss|cost|value)(_(and_)?(grads?|gradients?|backward))?|(\w+_)?backward"
 """And what a method is called that may be one of these behind a forward."""
+PREDICTED = r"p|prob\w*|y_?(hat|pred)|pred\w*|scores?|logits?|out(put)?s?|softmax\w*|acc(uracy)?"
+"""What is returned beside a loss, and is no gradient."""
 COSTS = r"\w*_?(cost|loss)(_?(function|fn|func|and_?grad\w*))?"
 """And what a method is called that may be such a one: softmaxCost."""
 

@@ -811,8 +811,16 @@ def _together(op: Any) -> Iterator[Reading]:
     costs = [n for n in dir(op) if re.fullmatch(conventions.COSTS, bare(n)) and _has(op, n)]
     costs = [n for n in costs if len(source.returned(getattr(op, n))) > 1]
     for n in dict.fromkeys([*conventions.TOGETHER, *costs]):
+        beside = _beside_loss(getattr(op, n)) if _has(op, n) else []
+        if beside and all(re.fullmatch(conventions.PREDICTED, bare(m)) for m in beside):
+            continue
         if _has(op, n) and len(signature(getattr(op, n))) >= 1:
             yield from _loss_with_gradients(op, n, _class(op))
+
+
+def _beside_loss(f: Any) -> list[str]:
+    """What is returned beside a loss, where it has a name."""
+    return [n for label, n in source.labelled(f).items() if label not in ("return", "return.0")]
 
 
 def _behind(op: Any, f: str, name: str) -> Iterator[Reading]:
@@ -824,7 +832,7 @@ def _behind(op: Any, f: str, name: str) -> Iterator[Reading]:
         kinds = {role(p.name): p.name for p in required(getattr(op, n))}
         if kinds.keys() != {"pred", "target"} or any(a.role == "target" for a in arguments):
             continue
-        if not re.search("grad|back", bare(n)) and not any(map(is_upstream, source.returned(getattr(op, n))[1:])):
+        if not re.search("grad|back", bare(n)) and not any(map(is_upstream, _beside_loss(getattr(op, n)))):
             continue  # what it returns beside the loss may be probabilities, or an accuracy
         step = next(_loss_steps(n, getattr(op, n)))
         target = Argument(kinds["target"], "target")
