@@ -415,12 +415,9 @@ class _Search:
                 f"{subject.name} returns several values, and none behind the first has the shape of an argument's "
                 "gradient for what was drawn: give a shape for each argument, or the inputs"
             )
-        method = subject.reading.forward.name
-        if (
-            not subject.picks
-            and subject.reading.backward is None
-            and not isinstance(subject.reading.root, held.Namespace)
-        ):
+        method, root = subject.reading.forward.name, subject.reading.root
+        has_methods = not isinstance(root, held.Namespace | np.ufunc)
+        if not subject.picks and subject.reading.backward is None and has_methods:
             raise CheckError(
                 f"{subject.name}: {method} returns no gradients, and no method beside it is known as what does: call "
                 f"that one backward, or name two methods, as {subject.name}.{method},NAME"
