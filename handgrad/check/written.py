@@ -263,7 +263,7 @@ class Written:
                 return root.call(step.name, *given, **named)
             return operator.attrgetter(step.name)(root)(*given, **named)
         except SystemExit as error:  # of what it was given, perhaps
-            raise RuntimeError(f"it exits with {error.code}") from error
+            raise RuntimeError(f"SystemExit({error.code!r})") from error
 
     def _slot(self, root: Any, slot: Slot, ran: Ran, step: Step) -> Any:
         kind, what = slot
