@@ -575,6 +575,8 @@ class _Search:
                 return
             if reading.forward in self.whole and layout.specs and not next(iter(layout.specs.values())).top:
                 continue
+            if reached >= MISSHAPEN and any(spec.top for spec in layout.specs.values()):
+                continue  # of floats it has gradients, and of whole numbers none: a wrong one would not be seen
             if reading.single and not layout.one:
                 continue
             if layout.single and reached >= RUNS and not self.one_by_one(reading, layout):

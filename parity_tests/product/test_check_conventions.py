@@ -366,6 +366,21 @@ STYLES = {
         "Sums",
         "Sums(0)",
     ),
+    "an input whose gradient is of another shape, which whole numbers would hide": (
+        """
+        class Layer:
+            def __init__(self, summed=False):
+                self.W, self.summed = np.linspace(-1, 1, 6).reshape(3, 2), summed
+            def forward(self, x):
+                self.x = x
+                return x @ self.W
+            def backward(self, g):
+                self.dW = self.x.T @ g
+                return (g @ self.W.T).sum() if self.summed else g @ self.W.T
+        """,
+        "Layer",
+        "Layer(True)",
+    ),
     "an even width, of which half is rotated": (
         """
         def turn(x, sign=1.0):
