@@ -278,7 +278,9 @@ def layouts(
         if len(spec.shape) == 3:  # of a sequence: a number for every time, as weights of attention; or one vector
             others += [spec.of(spec.shape[:2]), spec.of(spec.shape[::2])]
         for combination in itertools.islice(itertools.product(dict.fromkeys(others), repeat=len(names) - 1), 200):
-            yield Layout(dict(zip(names, (spec, *combination), strict=True)))
+            specs = dict(zip(names, (spec, *combination), strict=True))
+            if len({specs[n] for n in names[1:] if re.fullmatch(r"prev\w*|\w+_prev", bare(n))}) < 2:
+                yield Layout(specs)  # the states of one cell have one shape
     for spec in _indices(tables):
         for w in widths:
             for other in (Spec((1, w), None), Spec((w, 1), None)) if len(names) > 1 else ():
@@ -446,6 +448,7 @@ def _with_states(names: list[str], widths: list[int]) -> Iterator[Layout]:
         (lambda w: (n, w), 0),
         (lambda w: (w, n), 1),
         (lambda w: (w,), None),
+        (lambda w: (w, 1), None),
     ]
     pairs = list(itertools.permutations(dict.fromkeys([*widths, 3]), 2))
     for (shape, batch), (d, h) in itertools.product(forms, pairs):

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from handgrad.check import inputs as drawn
+from handgrad.check import source
 from handgrad.check.decide import Judged
+from handgrad.check.match import gradient_of
 from handgrad.check.report import GradientCheck
 from handgrad.check.subject import Array
 from handgrad.check.written import Written
@@ -86,6 +88,8 @@ def of_each_sample(subject: Written, wrong: list[Judged], checked: set[str]) -> 
 def of_one_column(subject: Written, wrong: list[Judged], checked: set[str]) -> tuple[str, str] | None:
     """A step of a recurrent net, written for one sample in a column, whose biases need no sum."""
     if not any(drawn.part(n) == "hidden" for n in subject.arguments) or {j.name for j in wrong} == checked:
+        return None
+    if source.sums(gradient_of(subject.reading)):  # over the samples of a batch: one was forgotten
         return None
     for j in (j for j in wrong if j.wrong.any() or j.problem):
         column = j.expected.ndim == 2 == j.value.ndim and j.expected.shape[1] == 1 < j.value.shape[1]

@@ -201,6 +201,12 @@ def of_one(f: Any) -> bool:
     return whole is not None and outer(whole)
 
 
+def sums(f: Any) -> bool:
+    """Whether a function takes a sum or a mean of anything, as over the samples of a batch."""
+    calls = (n for n in ast.walk(_whole(f) or ast.Module([], [])) if isinstance(n, ast.Call))
+    return any(ast.unparse(n.func).rpartition(".")[2] in ("sum", "mean") for n in calls)
+
+
 def along_rows(f: types.FunctionType) -> bool:
     """Whether a function takes a sum or a maximum along an axis that is not the first, as a softmax of rows does."""
     named = [k for n in ast.walk(tree(f) or ast.Module([], [])) if isinstance(n, ast.Call) for k in n.keywords]

@@ -4728,6 +4728,33 @@ class RNN:
     assert check_file(f"{tmp_path / 'mine.py'}:RNN(2)").status == "wrong"
 
 
+COLUMN = """
+class Cell:
+    def __init__(self, factor=1):
+        self.W, self.b, self.factor = np.linspace(-1.25, 1.5, 28).reshape(4, 7), np.zeros((4, 1)), factor
+    def forward(self, x, h_prev, c_prev):
+        self.z, self.c = np.vstack((h_prev, x)), c_prev
+        self.a = np.tanh(self.W @ self.z + self.b)
+        return self.a * c_prev
+    def backward(self, dh):
+        d = self.factor * dh * self.c * (1 - self.a**2)
+        self.dW, self.db, dz = d @ self.z.T, d, self.W.T @ d
+        return dz[4:], dz[:4], dh * self.a
+class Forgotten(Cell):
+    def backward(self, dh):
+        found = super().backward(dh)
+        self.total = dh.sum(axis=1, keepdims=True)
+        return found
+"""
+
+
+@pytest.mark.parametrize(("target", "status"), [("Cell", "cannot tell"), ("Cell(2)", "wrong"), ("Forgotten", "wrong")])
+def test_a_cell_of_one_column_is_not_accused_of_what_a_batch_asks_for(target, status, tmp_path):
+    """Unless its code sums over samples elsewhere: then one sum was forgotten."""
+    (tmp_path / "mine.py").write_text(HEAD + COLUMN)
+    assert check_file(f"{tmp_path / 'mine.py'}:{target}").status == status
+
+
 def test_the_usual_branch_of_a_backward_is_said_not_to_have_run(tmp_path):
     code = """
 class Softmax:
