@@ -63,27 +63,25 @@ def lifted(op: Any) -> Iterator[list[float]]:
             space[name] = np
 
 
+def same_outputs(clipped: list[Trial], free: list[Trial]) -> bool:
+    """Whether no output is another one without a clip: it is one of gradients, or of what these are made of."""
+    return len(clipped) == len(free) and all(
+        np.array_equal(t.point.output, u.point.output) for t, u in zip(clipped, free, strict=True)
+    )
+
+
 def explains(clipped: list[Trial], free: list[Trial], met: list[float]) -> bool:
     """Whether gradients are those without a clip, each clipped at one of these c, and no output is another one."""
 
     def same(t: Trial, u: Trial) -> bool:
         pairs = [(j, next((k for k in u.judged if k.name == j.name), None)) for j in t.judged]
-        return np.array_equal(t.point.output, u.point.output) and all(
+        return all(
             k is not None
             and any(np.array_equal(j.value, np.clip(k.value, -c, c)) for c in (np.inf, *dict.fromkeys(met)))
             for j, k in pairs
         )
 
-    return len(clipped) == len(free) and all(map(same, clipped, free))
-
-
-def on_the_way(clipped: list[Trial], free: list[Trial], met: list[float]) -> bool:
-    """Whether it is what gradients are made of that is clipped, as between the times of a recurrent net: no output is
-    another one, and not each gradient is one without a clip, clipped."""
-    same = len(clipped) == len(free) and all(
-        np.array_equal(t.point.output, u.point.output) for t, u in zip(clipped, free, strict=True)
-    )
-    return same and not explains(clipped, free, met)
+    return same_outputs(clipped, free) and all(map(same, clipped, free))
 
 
 def read(subject: Written, trials: list[Trial]) -> tuple[str, Clipped] | None:

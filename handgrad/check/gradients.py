@@ -97,11 +97,12 @@ def _unclipped(check: "_Check", op: Any, *options: Any) -> GradientCheck:
         without = _Check(op, *options, before=check.found)
         again = without.run()
         at = ", ".join(f"±{c:g}" for c in dict.fromkeys(met))
-        if again.status == "agree" and clips.on_the_way(check.trials, without.trials, met):
+        explained = clips.explains(check.trials, without.trials, met)
+        if again.status == "agree" and not explained and clips.same_outputs(check.trials, without.trials):
             again.status, again.why = "cannot tell", f"gradients are clipped at {at} on their way"
             again.remarks.insert(0, "without that clip they are right: of what it changes behind it nothing is told")
             return again
-        if again.status == "cannot tell" or not clips.explains(check.trials, without.trials, met):
+        if again.status == "cannot tell" or not explained:
             return check.answer
         how = "right up to its clip" if again else "judged without its clip"
         again.remarks.insert(0, f"{how}: the code clips gradients at {at}, which is left out here")

@@ -746,12 +746,14 @@ def _steps_linearly(subject: Written, case: Case, u: Array, names: list[str]) ->
 def _multiple(step: Array, g: Any) -> float:
     """How many times a gradient a parameter is moved against it; NaN where that is no multiple, as with momentum."""
     c = float((step * g).sum() / (g * g).sum()) if np.shape(g) == step.shape and np.any(g) else math.nan
+    # A step is the difference of two numbers of order 1, off by some 1e−16; a decay or a momentum is far from that.
     return c if np.allclose(step, c * np.asarray(g), rtol=1e-9, atol=1e-12) else math.nan
 
 
 def _one_rate(multiples: list[float]) -> bool:
     """Whether a step may be one of plain descent: as far for every parameter, and downhill."""
     told = [c for c in multiples if not math.isnan(c)]
+    # Each is known to 1e−9, as `_multiple` asks; a rate that a parameter has for itself is further from the others.
     return len(told) < len(multiples) or not told or (min(told) > 0 and max(told) <= min(told) * (1 + 1e-6))
 
 

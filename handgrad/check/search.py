@@ -311,7 +311,7 @@ def again(found: Found, seed: int) -> Found | None:
     return replace(found, subject=subject, rank=rank) if rank == RIGHT else None
 
 
-BACK = ("backward", "backward_pass", "backprop", "bprop")
+ITS_BACKWARD = ("backward", "backward_pass", "backprop", "bprop")
 """What an object is asked for its gradient by, whatever else it has."""
 
 
@@ -431,7 +431,7 @@ class _Search:
 
     def broken(self, taken: Reading) -> str:
         """Why nothing is said of an object whose backward fails: it would be passed for another, right method."""
-        for name in BACK if taken.backward and taken.backward.name not in BACK else ():
+        for name in ITS_BACKWARD if taken.backward and taken.backward.name not in ITS_BACKWARD else ():
             why = self.outcomes.get(name, "")
             if re.match("(Attribute|Name|Type)Error", why) and len(required(getattr(taken.root, name))) < 2:
                 pair = f"{taken.forward.name},{taken.backward.name if taken.backward else ''}"
@@ -622,9 +622,9 @@ class _Search:
         """Whether one sample is what the code is made for, though a batch runs forward."""
         if reading.single or (reading.kind == "net" and layout.column):
             return True
-        if source.of_one(gradient_of(reading)):
+        if not reading.takes_upstream and (layout.scalar_bias or layout.vector) and not layout.one:
             return True
-        return not reading.takes_upstream and (layout.scalar_bias or layout.vector) and not layout.one
+        return source.of_one(gradient_of(reading))
 
     def variants(self, scout: Written, at: Layout) -> Iterator[Reading]:
         """The reading itself; without an upstream, also as the mean of what it returns; the formulas of a loss."""
